@@ -1,0 +1,35 @@
+"""The age transform of Horvath 2013: logarithmic until adulthood, linear after."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+ADULT_AGE = 20.0
+
+
+def transform_age(age: ArrayLike) -> NDArray[np.float64]:
+    """Map ages in years to the scale on which methylation changes evenly.
+
+    F(a) = log((a + 1) / (A + 1)) for a <= A, (a - A) / (A + 1) above, with A = 20 years
+    (Horvath, Genome Biology 14:R115, 2013).
+
+    Parameters
+    ----------
+    age : array of any shape
+        Ages in years, above -1.
+
+    Returns
+    -------
+    array of the same shape, dimensionless; 0 at 20 years.
+    """
+    age = np.asarray(age, dtype=np.float64)
+    young = np.log(np.minimum(age, ADULT_AGE) + 1) - np.log(ADULT_AGE + 1)
+    return np.where(age <= ADULT_AGE, young, (age - ADULT_AGE) / (ADULT_AGE + 1))
+
+
+def inverse_transform_age(transformed: ArrayLike) -> NDArray[np.float64]:
+    """Map transformed ages back to years; the inverse of `transform_age` for any real number."""
+    transformed = np.asarray(transformed, dtype=np.float64)
+    young = (ADULT_AGE + 1) * np.exp(np.minimum(transformed, 0.0)) - 1
+    return np.where(transformed <= 0, young, (ADULT_AGE + 1) * transformed + ADULT_AGE)

@@ -1,0 +1,179 @@
+"""Simulated cohorts with a planted truth, for the demo and for tests. Nothing in them is measured.
+
+On the logit scale a CpG is: its base level, plus tissue, study and sample effects, plus a drift with
+transformed age if it is one of the drifting CpGs, plus noise. In accelerated samples the CpGs of one hallmark
+drift as if the sample were `acceleration_years` older, and a few of them, its markers, shift besides.
+The three modalities see the same samples through different CpGs, gains and noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from heteroage.age import transform_age
+from heteroage.cohorts import MODALITIES
+
+# Gain and noise (logit scale) with which each modality shows a CpG's state.
+VIEW = {"beta": (1.0, 0.25), "chalm": (0.8, 0.35), "camda": (0.6, 0.45)}
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Modality tables, RF_PCs and the held-back master table, with the truth behind them."""
+
+    tables: dict[str, pd.DataFrame]
+    context_pcs: pd.DataFrame
+    held_back: pd.DataFrame
+    truth: dict[str, object]
+
+
+def cpg_names(settings: Mapping) -> list[str]:
+    """Names of the simulated CpGs."""
+    rng = np.random.default_rng([settings["seed"], 1])
+    return [f"cg{number:08d}" for number in np.sort(rng.choice(30_000_000, settings["cpgs"], replace=False))]
+
+
+def simulate_dictionary(settings: Mapping) -> dict[str, list[str]]:
+    """The demo's hallmark dictionary: neighbours share CpGs. resources/demo/hallmarks.json holds it."""
+    rng = np.random.default_rng([settings["seed"], 2])
+    names, size, shared = (
+        settings["hallmarks"],
+        settings["cpgs_per_hallmark"],
+        settings["shared_by_hallmarks"],
+    )
+    order = rng.permutation(cpg_names(settings))
+    own = [order[k * size : (k + 1) * size] for k in range(len(names))]
+    return {name: sorted([*own[k], *own[(k + 1) % len(names)][:shared]]) for k, name in enumerate(names)}
+
+
+def simulate(settings: Mapping, dictionary: Mapping[str, list[str]]) -> Demo:
+    """Simulate the demo; the same settings give the same cohorts."""
+    rng = np.random.default_rng([settings["seed"], 3])
+    samples = _samples(settings, rng)
+    cpgs = cpg_names(settings)
+    state, drifting = _state(settings, samples, cpgs, dictionary[settings["accelerated_hallmark"]], rng)
+    betas = {modality: _measure(settings, samples, state, cpgs, modality, rng) for modality in MODALITIES}
+    pcs = _principal_components(betas["beta"], samples, settings["n_pcs"])
+
+    visible = ["project_id", "donor_id", "Tissue", "Sex", "Age", "Is_Healthy"]
+    training = samples["project_id"] != "held_back"
+    identity = samples.set_index("sample_id")[visible]
+    held_back = [betas[m].add_suffix(f"_{m}") for m in MODALITIES]
+    accelerated = samples["acceleration"] > 0
+    return Demo(
+        tables={
+            # Each modality misses some samples, as in real studies; chalm's table repeats the metadata.
+            m: pd.concat([identity, betas[m]], axis=1)[(training & _covered(samples, m)).to_numpy()].reset_index()
+            for m in MODALITIES
+        },
+        context_pcs=pcs[training.to_numpy()].reset_index(),
+        held_back=pd.concat([identity[["Tissue", "Sex", "Age"]], pcs, *held_back], axis=1)[
+            (~training).to_numpy()
+        ].reset_index(),
+        truth={
+            "simulated": True,
+            "drifting_cpgs": sorted(drifting),
+            "accelerated_hallmark": settings["accelerated_hallmark"],
+            "acceleration_years": settings["acceleration_years"],
+            "accelerated_samples": sorted(samples.loc[accelerated, "sample_id"]),
+        },
+    )
+
+
+def _samples(settings: Mapping, rng: np.random.Generator) -> pd.DataFrame:
+    tissues, n = settings["tissues"], settings["samples_per_project"]
+    rows = []
+    for k in range(settings["projects"] + 1):
+        name = f"study_{k + 1:02d}" if k < settings["projects"] else "held_back"
+        centre = rng.uniform(30, 65)
+        # Every third study has two tissues; all tissues come up in at least two studies.
+        own = [tissues[k % len(tissues)], tissues[(k + 2) % len(tissues)]][: 2 if k % 3 == 0 else 1]
+        for _ in range(n):
+            rows.append(
+                {
+                    "project_id": name,
+                    "Tissue": own[rng.integers(len(own))],
+                    "Sex": rng.choice(["F", "M"]),
+                    "Age": round(float(np.clip(rng.normal(centre, 16), 0, 95)), 1),
+                    "Is_Healthy": bool(rng.random() >= settings["unhealthy_share"]),
+                }
+            )
+    samples = pd.DataFrame(rows)
+    numbers = rng.permutation(len(samples))
+    samples.insert(0, "sample_id", [f"sample_{number:04d}" for number in numbers])
+    samples["donor_id"] = [f"donor_{number:04d}" for number in rng.permutation(len(samples))]
+    training = np.flatnonzero(samples["project_id"] != "held_back")
+    for repeat in range(settings["repeated_donors"]):
+        first = int(rng.choice(training))
+        # The first two donors tie two studies each; the others gave twice within their study.
+        same = samples["project_id"] == samples["project_id"][first]
+        others = np.flatnonzero(~same & (samples.index <= training[-1])) if repeat < 2 else np.flatnonzero(same)
+        second = int(rng.choice(others[others != first]))
+        for column in ("donor_id", "Sex", "Age"):
+            samples.loc[second, column] = samples.loc[first, column]
+    share = samples["Is_Healthy"].map(
+        {True: settings["accelerated_share"]["healthy"], False: settings["accelerated_share"]["unhealthy"]}
+    )
+    samples["acceleration"] = np.where(rng.random(len(samples)) < share, settings["acceleration_years"], 0.0)
+    return samples.sort_values("sample_id", ignore_index=True)
+
+
+def _state(
+    settings: Mapping, samples: pd.DataFrame, cpgs: list[str], hallmark: list[str], rng: np.random.Generator
+) -> tuple[np.ndarray, set[str]]:
+    """Each CpG's state in each sample (samples × CpGs, logit), and the CpGs that drift with age."""
+    n, p = len(samples), len(cpgs)
+    in_hallmark = np.isin(cpgs, hallmark)
+    drift = np.where(rng.random(p) < 0.2, rng.normal(0, 0.25, p), 0.0)
+    drift[in_hallmark & (rng.random(p) < 0.5)] = 0.2
+    marker = np.where(in_hallmark & (rng.random(p) < 0.3), rng.choice([-0.5, 0.5], p), 0.0)
+    age = transform_age(samples["Age"])
+    accelerated = transform_age(samples["Age"] + samples["acceleration"])
+    state = np.outer(age, drift) + rng.choice([-2.0, 0.0, 2.0], p) + rng.normal(0, 0.4, p)
+    state += np.outer(accelerated - age, np.where(in_hallmark, drift, 0))
+    state += np.outer(samples["acceleration"] > 0, marker)
+    for column, spread in (("Tissue", 0.5), ("project_id", 0.2)):
+        codes, levels = pd.factorize(samples[column], sort=True)
+        state += rng.normal(0, spread, (len(levels), p))[codes]
+    # Cell mixture: a few latent directions of variation between samples.
+    state += rng.normal(0, 1, (n, 4)) @ (rng.normal(0, 0.3, (4, p)) * (rng.random((4, p)) < 0.3))
+    return state, {cpg for cpg, slope in zip(cpgs, drift, strict=True) if slope}
+
+
+def _measure(
+    settings: Mapping,
+    samples: pd.DataFrame,
+    state: np.ndarray,
+    cpgs: list[str],
+    modality: str,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    gain, noise = VIEW[modality]
+    covered = np.sort(rng.choice(len(cpgs), settings["cpgs_per_modality"], replace=False))
+    logit = gain * state[:, covered] + rng.normal(0, noise, (len(samples), len(covered)))
+    values = np.round(1 / (1 + np.exp(-logit)), 4)
+    values[rng.random(values.shape) < settings["missing_share"]] = np.nan
+    return pd.DataFrame(values, index=samples["sample_id"], columns=[cpgs[k] for k in covered])
+
+
+def _covered(samples: pd.DataFrame, modality: str) -> pd.Series:
+    """Which samples have a modality: beta all of them, the others all but every fifteenth."""
+    return samples.index.to_series() % 15 != {"beta": -1, "chalm": 3, "camda": 8}[modality]
+
+
+def _principal_components(beta: pd.DataFrame, samples: pd.DataFrame, n_pcs: int) -> pd.DataFrame:
+    """PCs of all beta values, learnt on the studies to train on; ages are not looked at."""
+    filled = beta.fillna(beta.median())
+    training = (samples["project_id"] != "held_back").to_numpy()
+    centred = filled - filled[training].mean()
+    loadings = np.linalg.svd(centred[training], full_matrices=False)[2][:n_pcs]
+    loadings *= np.sign(loadings[np.arange(n_pcs), np.abs(loadings).argmax(axis=1)])[:, None]
+    return pd.DataFrame(
+        np.round(centred.to_numpy() @ loadings.T, 5),
+        index=beta.index,
+        columns=[f"RF_PC{k + 1}" for k in range(n_pcs)],
+    )

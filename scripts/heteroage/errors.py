@@ -1,0 +1,18 @@
+"""The one exception that users are meant to read, and how it lists things."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+FIRST = 5
+
+
+class HeteroAgeError(Exception):
+    """A problem with the user's input, worded for the user: what, how many, the first five, what to do."""
+
+
+def listed(items: Iterable[object]) -> str:
+    """Return the count and the first five of `items`, as '7: a, b, c, d, e, ...'."""
+    items = list(items)
+    shown = ", ".join(str(item) for item in items[:FIRST])
+    return f"{len(items)}: {shown}{', ...' if len(items) > FIRST else ''}"

@@ -1,0 +1,94 @@
+"""Reading and writing whole files: nothing half-written ever stands under a final name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import joblib
+import pandas as pd
+
+from heteroage.errors import HeteroAgeError
+
+PARQUET = {".parquet", ".pq"}
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Give a path beside `path` to write to; it takes `path`'s name only if the block ends without error."""
+    path = Path(path)
+    check_writable(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def check_writable(path: str | Path) -> None:
+    """Say before the work, not after it, that there is no folder to write to."""
+    if not Path(path).parent.is_dir():
+        raise HeteroAgeError(f"cannot write {path}: there is no folder {Path(path).parent}. Make it first.")
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a CSV or Parquet table, told apart by the file's ending; `sample_id` is read as text."""
+    path = Path(path)
+    if not path.is_file():
+        raise HeteroAgeError(f"no file {path}. Check the path; relative paths start at the working directory.")
+    try:
+        if path.suffix in PARQUET:
+            table = pd.read_parquet(path)
+            if table.index.name == "sample_id":
+                table = table.reset_index()
+        else:
+            # round_trip: a CSV gives the very numbers that its Parquet twin does.
+            text = dict.fromkeys(("sample_id", "donor_id", "project_id"), str)
+            table = pd.read_csv(path, dtype=text, float_precision="round_trip")
+    except (ValueError, OSError) as error:
+        raise HeteroAgeError(f"cannot read {path}: {error}. Give CSV (.csv, .csv.gz) or Parquet (.parquet).") from error
+    return table
+
+
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as CSV, or as Parquet where the path says so. Floats are written so as to read back equal."""
+    with atomic_path(path) as beside:
+        if Path(path).suffix in PARQUET:
+            table.to_parquet(beside, index=False)
+        else:
+            table.to_csv(beside, index=False, lineterminator="\n")
+
+
+def write_json(content: object, path: str | Path) -> None:
+    """Write JSON, indented, keys in the order given, NaN refused (it is not JSON)."""
+    with atomic_path(path) as beside:
+        beside.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: str | Path) -> object:
+    """Read a JSON file."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise HeteroAgeError(f"no file {path}. Check the path.") from error
+    except ValueError as error:
+        raise HeteroAgeError(
+            f"{path} is not valid JSON: {error}. Mend it, or check that it is the right file."
+        ) from error
+
+
+def write_model(model: object, path: str | Path) -> None:
+    """Store a fitted model with joblib, uncompressed: equal models give equal bytes."""
+    with atomic_path(path) as beside:
+        joblib.dump(model, beside)
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,60 @@
+"""How well ages are predicted: over samples (micro) and over projects (macro)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+
+def pearson_r(age: ArrayLike, predicted: ArrayLike) -> float:
+    """Return Pearson's r of two vectors; NaN where it is undefined (fewer than 3 samples, no spread)."""
+    a, b = np.asarray(age, np.float64), np.asarray(predicted, np.float64)
+    if len(a) < 3:
+        return float("nan")
+    a, b = a - a.mean(), b - b.mean()
+    # Spread of the size of rounding error is no spread: a constant prediction has no correlation.
+    if min(np.abs(a).max(), np.abs(b).max()) < 1e-9:
+        return float("nan")
+    return float((a @ b) / np.sqrt((a @ a) * (b @ b)))
+
+
+def score_predictions(age: ArrayLike, predicted: ArrayLike, projects: ArrayLike) -> dict[str, float]:
+    """Score predicted ages.
+
+    Parameters
+    ----------
+    age, predicted : (n,) years
+    projects : (n,) project_id of each sample
+
+    Returns
+    -------
+    dict with MicroMAE, MacroMAE, MedAE (years), MicroR, MacroR and Score. Micro is over samples; macro is
+    the mean over projects of each project's value (for MacroR, of the projects where r is defined).
+    Score = -(MicroMAE + MacroMAE) / 2: higher is better.
+    """
+    age, predicted = np.asarray(age, np.float64), np.asarray(predicted, np.float64)
+    error = np.abs(predicted - age)
+    rows = [np.flatnonzero(codes) for codes in _indicators(projects)]
+    macro_mae = float(np.mean([error[r].mean() for r in rows]))
+    project_r = np.array([pearson_r(age[r], predicted[r]) for r in rows])
+    defined = project_r[~np.isnan(project_r)]
+    micro_mae = float(error.mean())
+    return {
+        "MicroMAE": micro_mae,
+        "MacroMAE": macro_mae,
+        "MedAE": float(np.median(error)),
+        "MicroR": pearson_r(age, predicted),
+        "MacroR": float(defined.mean()) if len(defined) else float("nan"),
+        "Score": -(micro_mae + macro_mae) / 2,
+    }
+
+
+def group_errors(absolute_error: NDArray[np.float64], groups: ArrayLike) -> NDArray[np.float64]:
+    """Average (n,) or (n, k) absolute errors within each group; returns (groups,) or (groups, k)."""
+    return np.stack([absolute_error[codes].mean(axis=0) for codes in _indicators(groups)])
+
+
+def _indicators(labels: ArrayLike) -> list[NDArray[np.bool_]]:
+    codes, names = pd.factorize(np.asarray(labels), sort=True)
+    return [codes == k for k in range(len(names))]

@@ -1,0 +1,123 @@
+"""Stage 2, the hallmark experts: one ElasticNet per hallmark on the anchor's residual, in years."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import r2_score
+from sklearn.pipeline import Pipeline
+
+from heteroage.elastic_net import Paths, fit_paths, fit_pipeline
+from heteroage.metrics import score_predictions
+from heteroage.training import OUT_OF_FOLD, TrainingData, best_row, views
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Expert:
+    """A trained expert: its model, its corrections in every view (sample_id and a column per view), its row of the summary."""
+
+    model: Pipeline
+    corrections: pd.DataFrame
+    summary: dict[str, object]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The alphas (in years, falling) and l1_ratios that experts are tuned over."""
+
+    alphas: NDArray[np.float64]
+    l1_ratios: Sequence[float]
+
+
+def train_expert(
+    hallmark: str,
+    data: TrainingData,
+    anchor: pd.DataFrame,
+    grid: Grid,
+    balancing: Mapping[str, float],
+    seed: int,
+) -> Expert:
+    """Train one hallmark's expert, and predict its correction for each sample in every view.
+
+    In each view the target is Age minus the anchor of that view, and alpha and l1_ratio are those of the best
+    Score over the view's own folds: what predicts a fold was tuned and trained without it (see `training`).
+
+    Parameters
+    ----------
+    data : restricted to the hallmark's features
+    anchor : the anchor's predictions, a column per view, in years
+    """
+    age, projects = data.samples["Age"].to_numpy(), data.samples["project_id"].to_numpy()
+    corrections = pd.DataFrame({"sample_id": data.samples["sample_id"], OUT_OF_FOLD: np.nan})
+
+    def fit_without(excluded: list[int], target: NDArray[np.float64]) -> Paths:
+        rows = data.balanced(excluded, balancing, seed)
+        return fit_paths(data.X[:, rows], target[rows], grid.l1_ratios, grid.alphas)
+
+    for name, unseen in views(data.folds):
+        target = age - anchor[name].to_numpy()
+        held_out = np.full((len(grid.l1_ratios), len(grid.alphas), len(age)), np.nan)
+        n_features = np.zeros(held_out.shape[:2])
+        for fold in data.folds:
+            if fold == unseen:
+                continue
+            path = fit_without([fold] if unseen is None else [fold, unseen], target)
+            rows = data.fold == fold
+            held_out[:, :, rows] = path.predict(data.X[:, rows])
+            n_features += path.n_features
+        seen = data.fold != unseen if unseen is not None else np.full(len(age), True)
+        j, i = _best(held_out[:, :, seen], n_features, target[seen], projects[seen])
+        if unseen is None:
+            residual, tuned = target, (float(grid.alphas[i]), float(grid.l1_ratios[j]))
+        else:
+            own = fit_without([unseen], target).predict(data.X[:, ~seen])[j, i]
+            corrections[name] = held_out[j, i]
+            corrections.loc[~seen, name] = corrections.loc[~seen, OUT_OF_FOLD] = own
+        log.info("%s, %s: alpha %g, l1_ratio %g", hallmark, name, grid.alphas[i], grid.l1_ratios[j])
+
+    rows = data.balanced([], balancing, seed)
+    model = fit_pipeline(data.X[:, rows], data.feature_names, residual[rows], *tuned, grid.alphas, False)
+    return Expert(model, corrections, _summary(hallmark, data, residual, corrections[OUT_OF_FOLD], model, tuned))
+
+
+def _best(
+    predicted: NDArray[np.float64],
+    n_features: NDArray[np.float64],
+    target: NDArray[np.float64],
+    projects: NDArray,
+) -> tuple[int, int]:
+    """Position (l1_ratio, alpha) of the best Score on the residual."""
+    at = list(np.ndindex(predicted.shape[:2]))
+    scores = [score_predictions(target, predicted[k], projects)["Score"] for k in at]
+    return at[best_row(pd.DataFrame({"Score": scores, "n_features": [n_features[k] for k in at]}))]
+
+
+def _summary(
+    hallmark: str,
+    data: TrainingData,
+    residual: NDArray[np.float64],
+    correction: pd.Series,
+    model: Pipeline,
+    tuned: tuple[float, float],
+) -> dict[str, object]:
+    """One row of the performance summary; a correction without skill out of fold has R2 at or below 0."""
+    r2 = float(r2_score(residual, correction))
+    return {
+        "hallmark": hallmark,
+        "features_offered": len(data.feature_names),
+        "features_used": int(np.count_nonzero(model[-1].coef_)),
+        "alpha": tuned[0],
+        "l1_ratio": tuned[1],
+        "MAE_Anchor": float(np.abs(residual).mean()),
+        "MAE_Residual": float(np.abs(residual - correction).mean()),
+        "R2_Residual": r2,
+        "MAE_Anchor_Plus_Correction": float(np.abs(residual - correction).mean()),
+        "skill": r2 > 0,
+    }
