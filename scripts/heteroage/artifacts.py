@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,6 +25,13 @@ STAGE3_META = "stage3/Stage3_Artifacts.json"
 def software_versions() -> dict[str, str]:
     """Versions of the software whose numbers an artifact holds."""
     return {name: version(name) for name in SOFTWARE}
+
+
+def training_digest(files: Sequence[str | Path]) -> dict[str, object]:
+    """One digest over a run's training samples and features, and each file's."""
+    digests = {Path(path).name: sha256_of(path) for path in files}
+    joined = "".join(f"{name} {digest}\n" for name, digest in sorted(digests.items()))
+    return {"sha256": hashlib.sha256(joined.encode()).hexdigest(), "files": digests}
 
 
 def assemble(sources: Iterable[Path], root: Path, target: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import read_json
+from heteroage.standardise import Standardiser
+from heteroage.store import BLOCK
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -47,15 +50,17 @@ def match_features(dictionary: Mapping[str, Sequence[str]], feature_names: Seque
 def absolute_correlation(X: NDArray[np.float32], target: NDArray[np.float64]) -> NDArray[np.float64]:
     """|Pearson's r| of each feature (features, samples) with the target, missing values at the feature's median.
 
-    0 where a feature is constant or all missing.
+    0 where a feature is constant or all missing. Works through X block by block, each row on its own: a
+    feature's value does not depend on the features beside it.
     """
-    from heteroage.elastic_net import Standardiser
-
-    Z = Standardiser.fit(X).apply(X)
     centred = target - target.mean()
-    # Row by row: a feature's value must not depend on which features stand beside it.
-    r = np.abs((Z * centred).sum(axis=1)) / (len(target) * centred.std() or 1.0)
-    return np.where(Z.any(axis=1), r, 0.0)
+    r = np.zeros(len(X))
+    for start in range(0, len(X), BLOCK):
+        block = X[start : start + BLOCK]
+        Z = Standardiser.fit(block).apply(block)
+        covariance = np.abs((Z * centred).sum(axis=1)) / (len(target) * (centred.std() or 1.0))
+        r[start : start + BLOCK] = np.where(Z.any(axis=1), covariance, 0.0)
+    return r
 
 
 def orthogonalise(matched: Mapping[str, Sequence[str]], correlation: Mapping[str, float]) -> dict[str, list[str]]:
@@ -82,6 +87,19 @@ def orthogonalise(matched: Mapping[str, Sequence[str]], correlation: Mapping[str
     return result
 
 
+def orthogonalise_files(hallmarks: str | Path, names: str | Path, correlation: str | Path) -> dict[str, list[str]]:
+    """Orthogonalise a dictionary's file by a run's feature names and their correlations."""
+    r = np.load(correlation)
+    feature_names = Path(names).read_text(encoding="utf-8").splitlines()
+    matched = match_features(read_dictionary(hallmarks), feature_names[: len(r)])
+    return orthogonalise(matched, dict(zip(feature_names, r.tolist(), strict=False)))
+
+
+def features_digest(features: Sequence[str]) -> str:
+    """A digest of a list of features."""
+    return hashlib.sha256("\n".join(features).encode()).hexdigest()
+
+
 def skipped_hallmarks(matched: Mapping[str, Sequence[str]], orthogonal: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Say of each hallmark that gets no expert why.
 
@@ -90,15 +108,20 @@ def skipped_hallmarks(matched: Mapping[str, Sequence[str]], orthogonal: Mapping[
     HeteroAgeError
         No hallmark is left.
     """
+    check_any_match(matched)
     skipped = {}
     for hallmark, features in orthogonal.items():
         if not matched[hallmark]:
             skipped[hallmark] = "none of its CpGs is in the data"
         elif not features:
             skipped[hallmark] = "each of its CpGs ranks better in another hallmark"
-    if len(skipped) == len(orthogonal):
-        raise HeteroAgeError(
-            f"no hallmark has a CpG in the data (hallmarks {listed(orthogonal)}). Check that inputs.hallmarks names CpGs as "
-            "the modality tables do (cg00000029)."
-        )
     return skipped
+
+
+def check_any_match(matched: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a dictionary none of whose CpGs is in the data."""
+    if not any(matched.values()):
+        raise HeteroAgeError(
+            f"no hallmark has a CpG in the data (hallmarks {listed(matched)}). Check that inputs.hallmarks names "
+            "CpGs as the modality tables do (cg00000029)."
+        )

@@ -126,6 +126,10 @@ class Clock:
             frame[name] = np.where(np.isnan(values), self.meta["pc_medians"][name], values)
         frame = frame[self.meta["feature_order"]]
         output["HeteroAge"] = fuse(lgb.Booster(model_str=self.fusion), frame, self.meta["categories"])
+        half_width = self.meta["intervals"]["half_width_years"]
+        if half_width is not None:
+            output["HeteroAge_Lower"] = output["HeteroAge"] - half_width
+            output["HeteroAge_Upper"] = output["HeteroAge"] + half_width
         if "Age" in output.columns:
             line = self.meta["acceleration_reference"]
             output["Age_Acceleration"] = output["HeteroAge"] - output["Age"]
@@ -196,8 +200,8 @@ class Samples:
         absent = [name for name in cpgs if name not in self.table.columns]
         if cpgs and len(cpgs) - len(absent) < MINIMUM_SHARE * len(cpgs):
             raise HeteroAgeError(
-                f"the table shares {len(cpgs) - len(absent)} of the clock's {len(cpgs)} CpGs. It lacks {listed(absent)}. "
-                "Columns are named <cpg>_<modality>, as cg00000029_beta; check the names and the platform."
+                f"the table shares {len(cpgs) - len(absent)} of the clock's {len(cpgs)} CpGs; it lacks "
+                f"{listed(absent)}. Columns are named <cpg>_<modality>, as cg00000029_beta; check names and platform."
             )
 
     def _add_pcs(self, clock: Clock) -> None:
@@ -205,8 +209,8 @@ class Samples:
             return
         if clock.loadings is None:
             raise HeteroAgeError(
-                f"the clock needs RF_PC columns that the table lacks ({listed(clock.pc_names)}). They came from a file in "
-                "training: project your samples with the same loadings and add the columns."
+                f"the clock needs RF_PC columns that the table lacks ({listed(clock.pc_names)}). They came from a "
+                "file in training: project your samples with the same loadings and add the columns."
             )
         pcs = project(clock.loadings, self.table)
         self._computed = {name: pcs[name].to_numpy() for name in clock.pc_names}

@@ -84,8 +84,8 @@ def assign_folds(samples: pd.DataFrame, folds: int, seed: int, allow_leave_one_g
     if len(groups) < folds:
         if not allow_leave_one_group_out:
             raise HeteroAgeError(
-                f"fewer groups than folds: {folds} folds, groups {listed(groups)}. Lower cross_validation.folds, or set "
-                "cross_validation.allow_leave_one_group_out: true to hold out one group at a time."
+                f"fewer groups than folds: {folds} folds, groups {listed(groups)}. Lower cross_validation.folds, or "
+                "set cross_validation.allow_leave_one_group_out: true to hold out one group at a time."
             )
         folds = len(groups)
     if len(groups) == folds:

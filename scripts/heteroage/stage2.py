@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.dummy import DummyRegressor
 from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline
 
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Expert:
-    """A trained expert: its model, its corrections in every view (sample_id and a column per view), its row of the summary."""
+    """A trained expert: its model, its corrections (sample_id, a column per view) and its row of the summary."""
 
     model: Pipeline
     corrections: pd.DataFrame
@@ -121,3 +122,24 @@ def _summary(
         "MAE_Anchor_Plus_Correction": float(np.abs(residual - correction).mean()),
         "skill": r2 > 0,
     }
+
+
+def placeholder(hallmark: str, samples: pd.DataFrame) -> Expert:
+    """Stand in for the expert of a skipped hallmark: no feature and no correction."""
+    nothing = DummyRegressor(strategy="constant", constant=0.0).fit([[0.0]], [0.0])
+    return Expert(nothing, samples[["sample_id"]], {"hallmark": hallmark, "skipped": True})
+
+
+def stage2_manifest(summary: pd.DataFrame, weights: pd.DataFrame, skipped: Mapping[str, str]) -> dict[str, object]:
+    """Each expert's file, features, hyperparameters and metrics, and why each skipped hallmark has none."""
+    experts = {}
+    for row in summary.to_dict("records"):
+        hallmark = row["hallmark"]
+        features = weights.loc[weights["hallmark"] == hallmark, "feature"].tolist()[1:]  # the intercept comes first
+        experts[hallmark] = {
+            "file": f"hallmarks/Hallmark_{hallmark}.joblib",
+            "features": features,
+            "hyperparameters": {key: row[key] for key in ("alpha", "l1_ratio")},
+            "metrics": {key: value for key, value in row.items() if key not in ("hallmark", "alpha", "l1_ratio")},
+        }
+    return {"hallmarks": experts, "skipped": dict(skipped)}

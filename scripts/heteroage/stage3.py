@@ -15,9 +15,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from heteroage.artifacts import software_versions
 from heteroage.cohorts import UNKNOWN, pc_columns
+from heteroage.files import read_table
 from heteroage.metrics import group_errors
-from heteroage.training import OUT_OF_FOLD, SAMPLE_COLUMNS, views
+from heteroage.training import OUT_OF_FOLD, SAMPLE_COLUMNS, read_views, views
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +42,15 @@ class FusionInput:
     corrections: Mapping[str, pd.DataFrame]
     pcs: pd.DataFrame
 
-    @property
-    def feature_names(self) -> list[str]:
-        """The fusion's features, in order."""
-        corrections = [f"{hallmark}_Correction" for hallmark in self.corrections]
-        return [ANCHOR, *corrections, *CATEGORICAL, *pc_columns(self.pcs.columns)]
+    @classmethod
+    def open(
+        cls, samples: str, anchor: str, hallmarks: Sequence[str], corrections: Sequence[str], pcs: str
+    ) -> FusionInput:
+        """Read the tables that the earlier stages wrote; a skipped hallmark's has no view and is left out."""
+        table = read_table(samples)
+        views_of = {name: read_views(path, table) for name, path in zip(hallmarks, corrections, strict=True)}
+        experts = {hallmark: frame for hallmark, frame in views_of.items() if OUT_OF_FOLD in frame.columns}
+        return cls(table, read_views(anchor, table), experts, read_table(pcs))
 
     def frame(self, view: str) -> pd.DataFrame:
         """The features as someone with this view knows them."""
@@ -56,6 +62,16 @@ class FusionInput:
         for name in pc_columns(self.pcs.columns):
             frame[name] = self.pcs[name].to_numpy()
         return frame
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """The final fusion: its model, the features it was trained on, their categories, and how its rounds were chosen."""
+
+    booster: lgb.Booster
+    frame: pd.DataFrame
+    categories: dict[str, list[str]]
+    rounds: Rounds
 
 
 @dataclass(frozen=True)
@@ -196,6 +212,48 @@ def importance(booster: lgb.Booster, frame: pd.DataFrame, categories: Mapping[st
     return table.sort_values(["gain", "feature"], ascending=[False, True], ignore_index=True)
 
 
+def train(data: FusionInput, parameters: Mapping[str, object], max_rounds: int) -> Fusion:
+    """Train the final fusion on all training samples' out-of-fold features."""
+    rounds = tune_rounds(data, OUT_OF_FOLD, None, parameters, max_rounds)
+    frame, age = data.frame(OUT_OF_FOLD), data.samples["Age"].to_numpy()
+    categories = categories_of(frame)
+    log.info("fusion: %d rounds of at most %d", rounds.chosen, max_rounds)
+    return Fusion(boost(frame, age, categories, parameters, rounds.chosen), frame, categories, rounds)
+
+
+def metadata(
+    fusion: Fusion,
+    data: FusionInput,
+    out_of_fold: pd.DataFrame,
+    parameters: Mapping[str, object],
+    interval_level: float,
+) -> dict[str, object]:
+    """What applying the fusion needs, and how it came about (Stage3_Artifacts.json)."""
+    residuals = np.abs(out_of_fold["HeteroAge"] - out_of_fold["Age"]).to_numpy()
+    return {
+        "parameters": {**parameters, **REPRODUCIBLE, "objective": "regression"},
+        "boosting_rounds": fusion.rounds.chosen,
+        "tuning": {
+            "group_mae_of_anchor": float(fusion.rounds.curve[0]),
+            "group_mae_at_chosen_rounds": float(fusion.rounds.curve[fusion.rounds.chosen]),
+            "group_mae_at_best_rounds": float(fusion.rounds.curve.min()),
+            "best_rounds": int(np.argmin(fusion.rounds.curve)),
+            "standard_error_of_gain": fusion.rounds.standard_error
+            if np.isfinite(fusion.rounds.standard_error)
+            else None,
+        },
+        "feature_order": list(fusion.frame.columns),
+        "categories": fusion.categories,
+        "pc_medians": {name: float(data.pcs[name].median()) for name in pc_columns(data.pcs.columns)},
+        "acceleration_reference": acceleration_reference(out_of_fold),
+        "intervals": {
+            "level": interval_level,
+            "half_width_years": interval_half_width(residuals, data.samples["group"], interval_level),
+        },
+        "software": software_versions(),
+    }
+
+
 def acceleration_reference(out_of_fold: pd.DataFrame) -> dict[str, float]:
     """The least-squares line of HeteroAge on Age of the training out-of-fold predictions.
 
@@ -205,3 +263,23 @@ def acceleration_reference(out_of_fold: pd.DataFrame) -> dict[str, float]:
     spread = age - age.mean()
     slope = float(spread @ (predicted - predicted.mean()) / (spread @ spread)) if spread.any() else 0.0
     return {"slope": slope, "intercept": float(predicted.mean() - slope * age.mean())}
+
+
+def interval_half_width(absolute_residuals: NDArray[np.float64], groups: pd.Series, level: float) -> float | None:
+    """Half the width of prediction intervals that hold for samples of new groups.
+
+    Conformal prediction for grouped data: each of G groups' residuals weigh 1 / (G + 1) together, and the new
+    group's 1 / (G + 1) lies at infinity; the half-width is the `level` quantile (Dunn, Wasserman and Ramdas, JASA
+    118:2491, 2023; Lee, Barber and Willett, arXiv:2306.06342).
+
+    Returns
+    -------
+    years, or None where there are too few groups to promise that level (level above G / (G + 1)).
+    """
+    sizes = groups.groupby(groups).transform("size").to_numpy()
+    weight = 1 / (sizes * (groups.nunique() + 1))
+    order = np.argsort(absolute_residuals, kind="stable")
+    covered = np.cumsum(weight[order])
+    # Rounding in the sum of weights must not cost the last residual.
+    position = np.searchsorted(covered, level - 1e-9)
+    return float(absolute_residuals[order][position]) if position < len(order) else None

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.cohorts import Cohorts
@@ -39,7 +40,7 @@ def write_store(cohorts: Cohorts, features: str | Path, names: str | Path) -> No
 def write_training_matrix(
     store: NDArray[np.float32], columns: NDArray[np.int64], context: NDArray[np.float64], path: str | Path
 ) -> None:
-    """Copy the store's training samples (`columns`), and below them the PCs (samples x PCs), into a matrix of their own."""
+    """Copy the training samples (`columns` of the store) and below them their PCs (samples x PCs) to a file."""
     with atomic_path(path) as beside:
         matrix = _create(beside, (store.shape[0] + context.shape[1], len(columns)))
         for rows, block in feature_blocks(store, columns):
@@ -55,6 +56,14 @@ def feature_blocks(
     for start in range(0, store.shape[0], BLOCK):
         rows = slice(start, min(start + BLOCK, store.shape[0]))
         yield rows, store[rows][:, columns]
+
+
+def feature_frame(
+    store: NDArray[np.float32], feature_names: Sequence[str], wanted: Sequence[str], columns: NDArray[np.int64]
+) -> pd.DataFrame:
+    """Some features of some samples, as a frame with a column per feature."""
+    row_of = {name: row for row, name in enumerate(feature_names)}
+    return pd.DataFrame(store[[row_of[name] for name in wanted]][:, columns].T, columns=list(wanted))
 
 
 def open_matrix(features: str | Path, names: str | Path) -> tuple[NDArray[np.float32], list[str]]:

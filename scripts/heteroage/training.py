@@ -19,11 +19,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from heteroage.cohorts import RF_PC
 from heteroage.files import read_table
 from heteroage.sampling import balanced_rows
 from heteroage.store import open_matrix
 
 OUT_OF_FOLD = "out_of_fold"
+TRAINING_COLUMNS = ["sample_id", "project_id", "donor_id", "group", "Tissue", "Sex", "Age", "fold"]
 SAMPLE_COLUMNS = ["sample_id", "project_id", "Tissue", "Sex", "Age", "fold"]
 
 
@@ -44,6 +46,11 @@ class TrainingData:
         """Read the samples and map the matrix."""
         matrix, feature_names = open_matrix(features, names)
         return cls(read_table(samples), matrix, feature_names)
+
+    def with_pcs(self, wanted: bool) -> TrainingData:
+        """Keep the RF_PCs among the features, or leave them out."""
+        cpgs = [name for name in self.feature_names if wanted or not RF_PC.fullmatch(name)]
+        return TrainingData(self.samples, self.X[: len(cpgs)], cpgs)
 
     def restrict(self, feature_names: Sequence[str]) -> TrainingData:
         """Keep only these features, in this order, in memory."""

@@ -1,0 +1,42 @@
+# make run    environment, then the main job on simulated demo cohorts
+# make test   environment, then all checks
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+CORES ?= 2
+BIN := .venv/bin
+
+.PHONY: run test lint lock clean
+
+run: .venv/run-ready
+	$(BIN)/snakemake --cores $(CORES)
+
+test: .venv/test-ready lint
+	$(BIN)/python -m pytest
+
+lint: .venv/test-ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+
+# One resolution for every platform and Python from 3.11 on, with hashes (needs uv on the PATH).
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
+	  --no-emit-find-links --custom-compile-command "make lock" -q pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
+	  --no-emit-find-links --custom-compile-command "make lock" -q --extra dev -c requirements.lock \
+	  pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf .venv results logs .snakemake
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/run-ready: requirements.lock pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/test-ready: requirements-dev.lock .venv/run-ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@

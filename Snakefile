@@ -1,0 +1,35 @@
+# heteroage-clock: trains and applies a heterogeneity-aware epigenetic age clock.
+#
+#   snakemake --cores 2                                     the demo, or what config/config.yaml says
+#   snakemake --cores 2 --configfile my-study.yaml          your cohorts
+#   snakemake --cores 2 results/full_artifacts/MANIFEST.json    one artifact by name
+from snakemake.utils import min_version
+
+min_version("9.14")
+
+# A study's own --configfile stands alone: it never inherits the demo's tables.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/inputs.smk"
+include: "workflow/rules/stage1.smk"
+include: "workflow/rules/stage2.smk"
+include: "workflow/rules/stage3.smk"
+include: "workflow/rules/assemble.smk"
+include: "workflow/rules/predict.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/full_artifacts/MANIFEST.json",
+        collect("results/predictions/{name}.csv", name=config["predict"] or []),
+        "results/summary.txt",
+
+
+onsuccess:
+    show_summary()

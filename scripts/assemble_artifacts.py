@@ -1,0 +1,37 @@
+"""Copy a run's artifacts into the folder that people deploy, add its model card, and seal it."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from heteroage.artifacts import assemble, seal, training_digest
+from heteroage.files import atomic_path, read_json
+from heteroage.model_card import model_card
+from heteroage.workflow import reporting
+
+
+def main(run: str, sources: Sequence[str], skipped: str, training_files: Sequence[str], manifest: str) -> None:
+    """Assemble beside the final folder; what stands under its name is whole."""
+    target, root = Path(manifest).parent, Path("results") / run / "artifacts"
+    beside = target.with_name(f".{target.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    placeholders = {f"Hallmark_{hallmark}.joblib" for hallmark in read_json(skipped)}
+    assemble([Path(source) for source in sources if Path(source).name not in placeholders], root, beside)
+    training_data = training_digest(training_files)
+    with atomic_path(beside / "MODEL_CARD.md") as card:
+        card.write_text(model_card(beside, training_data), encoding="utf-8")
+    seal(beside, training_data)
+    shutil.rmtree(target, ignore_errors=True)
+    beside.rename(target)
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        files = snakemake.input
+        main(
+            snakemake.wildcards.run,
+            [*files.artifacts, *files.experts],
+            files.skipped,
+            [files.samples, files.features, files.names],
+            snakemake.output.manifest,
+        )

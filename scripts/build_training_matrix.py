@@ -1,0 +1,34 @@
+"""Copy a run's training samples and RF_PCs into a matrix of their own: no training rule sees any other sample."""
+
+from heteroage.cohorts import pc_columns
+from heteroage.files import read_table
+from heteroage.hallmarks import check_any_match, match_features, read_dictionary
+from heteroage.store import open_matrix, write_names, write_training_matrix
+from heteroage.workflow import reporting
+
+
+def main(
+    store: str, store_names: str, all_samples: str, samples: str, pcs: str, hallmarks: str, features: str, names: str
+) -> None:
+    """Write features.npy and feature_names.txt; the RF_PCs are the last rows."""
+    matrix, feature_names = open_matrix(store, store_names)
+    check_any_match(match_features(read_dictionary(hallmarks), feature_names))
+    columns = read_table(all_samples)["sample_id"].searchsorted(read_table(samples)["sample_id"])
+    context = read_table(pcs)
+    pc_names = pc_columns(context.columns)
+    write_training_matrix(matrix, columns, context[pc_names].to_numpy(), features)
+    write_names([*feature_names, *pc_names], names)
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        main(
+            snakemake.input.features,
+            snakemake.input.names,
+            snakemake.input.all_samples,
+            snakemake.input.samples,
+            snakemake.input.pcs,
+            snakemake.input.hallmarks,
+            snakemake.output.features,
+            snakemake.output.names,
+        )

@@ -1,0 +1,35 @@
+"""Learn RF_PCs from a run's training samples, without looking at ages."""
+
+from heteroage.context import compute_loadings, project
+from heteroage.files import read_table, write_table
+from heteroage.store import feature_frame, open_matrix
+from heteroage.workflow import reporting
+
+
+def main(
+    features: str, names: str, all_samples: str, samples: str, n_pcs: int, n_cpgs: int, pcs: str, loadings: str
+) -> None:
+    """Write the loadings, and the training samples' components by the code that projects new samples."""
+    store, feature_names = open_matrix(features, names)
+    sample_ids = read_table(samples)["sample_id"]
+    columns = read_table(all_samples)["sample_id"].searchsorted(sample_ids)
+    learnt = compute_loadings(store, feature_names, columns, n_pcs, n_cpgs)
+    betas = feature_frame(store, feature_names, learnt["feature"], columns)
+    components = project(learnt, betas)
+    components.insert(0, "sample_id", sample_ids)
+    write_table(learnt, loadings)
+    write_table(components, pcs)
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        main(
+            snakemake.input.features,
+            snakemake.input.names,
+            snakemake.input.all_samples,
+            snakemake.input.samples,
+            snakemake.params.n_pcs,
+            snakemake.params.n_cpgs,
+            snakemake.output.pcs,
+            snakemake.output.loadings,
+        )

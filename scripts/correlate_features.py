@@ -1,0 +1,22 @@
+"""Correlate each feature with transformed age, on a run's training samples."""
+
+import numpy as np
+
+from heteroage.age import transform_age
+from heteroage.files import atomic_path
+from heteroage.hallmarks import absolute_correlation
+from heteroage.training import TrainingData
+from heteroage.workflow import reporting
+
+
+def main(data: TrainingData, correlation: str) -> None:
+    """Write |r| of each CpG feature, in the order of the feature names (the RF_PCs, which come last, left out)."""
+    r = absolute_correlation(data.with_pcs(False).X, transform_age(data.samples["Age"]))
+    with atomic_path(correlation) as beside, beside.open("wb") as stream:
+        np.save(stream, r)
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        files = snakemake.input
+        main(TrainingData.open(files.samples, files.features, files.names), snakemake.output.correlation)

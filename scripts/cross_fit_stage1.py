@@ -1,0 +1,32 @@
+"""Predict each training sample's age with an anchor that has not seen its fold."""
+
+from collections.abc import Mapping
+
+from heteroage.files import read_table, write_table
+from heteroage.stage1 import cross_fit, out_of_fold_table, selected_row
+from heteroage.training import TrainingData, log_grid
+from heteroage.workflow import reporting
+
+
+def main(
+    data: TrainingData, report: str, alpha: Mapping[str, float], seed: int, threads: int, out_of_fold: str, views: str
+) -> None:
+    """Write the anchor's predictions in every view, and the out-of-fold table."""
+    configuration = selected_row(read_table(report), report)
+    anchor = cross_fit(data, configuration, log_grid(**alpha), seed, threads)
+    write_table(anchor, views)
+    write_table(out_of_fold_table(data, anchor), out_of_fold)
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        files, params = snakemake.input, snakemake.params
+        main(
+            TrainingData.open(files.samples, files.features, files.names).with_pcs(params.context_pcs),
+            files.report,
+            params.alpha,
+            params.seed,
+            snakemake.threads,
+            snakemake.output.out_of_fold,
+            snakemake.output.views,
+        )

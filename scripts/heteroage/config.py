@@ -1,0 +1,71 @@
+"""Checking a run's configuration before anything else: misspelt keys, wrong values, missing files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from heteroage.cohorts import MODALITIES
+from heteroage.errors import HeteroAgeError, listed
+
+MADE_BY_THE_DEMO = "results/demo/"
+
+
+def check_config(config: Mapping, schema: Mapping) -> None:
+    """Check a configuration against its JSON Schema, naming each problem by its key.
+
+    Raises
+    ------
+    HeteroAgeError
+        All problems in one message; an unknown key comes with the nearest known one.
+    """
+    problems = [text for error in Draft202012Validator(schema).iter_errors(config) for text in _explain(error)]
+    if not problems and not any(config["inputs"].get(modality) for modality in MODALITIES):
+        problems.append(f"inputs: no modality is given. Name at least one table: {', '.join(MODALITIES)}")
+    for stage in ("stage1", "stage2"):
+        grid = config.get(stage, {}).get("alpha", {}) if not problems else {}
+        if grid and (grid["lowest"] > grid["highest"] or (grid["steps"] == 1) != (grid["lowest"] == grid["highest"])):
+            problems.append(
+                f"{stage}.alpha: {grid['steps']} steps do not lead from {grid['highest']} down to {grid['lowest']}"
+            )
+    if problems:
+        raise HeteroAgeError("the configuration is not valid:\n" + "\n".join(f"  - {text}" for text in problems))
+
+
+def check_files(config: Mapping) -> None:
+    """Check that each file the configuration names is there (those that the demo makes need not be yet)."""
+    named = {f"inputs.{key}": path for key, path in config["inputs"].items() if path and path != "compute"}
+    named |= {f"predict.{key}": path for key, path in (config["predict"] or {}).items()}
+    if config["stage1"]["sweep_report"]:
+        named["stage1.sweep_report"] = config["stage1"]["sweep_report"]
+    absent = [
+        f"{key}: {path}"
+        for key, path in named.items()
+        if not path.startswith(MADE_BY_THE_DEMO) and not Path(path).is_file()
+    ]
+    if absent:
+        raise HeteroAgeError(
+            f"the configuration names files that do not exist ({listed(absent)}). Relative paths start at the "
+            f"working directory, {Path.cwd()}."
+        )
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    place = ".".join(map(str, error.absolute_path))
+    if error.validator == "additionalProperties" and isinstance(error.schema.get("properties"), Mapping):
+        known = error.schema["properties"]
+        for key in sorted(set(error.instance) - set(known)):
+            yield f"{place + '.' if place else ''}{key}: unknown key{_nearest(key, known)}"
+    elif error.validator == "required":
+        yield f"{place or 'configuration'}: {error.message}"
+    else:
+        yield f"{place or 'configuration'}: {error.message} ({error.schema.get('description', 'see config/README.md')})"
+
+
+def _nearest(key: str, known: Iterable[str]) -> str:
+    near = get_close_matches(key, list(known), n=1, cutoff=0.5)
+    return f". Did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"

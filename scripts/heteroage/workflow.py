@@ -1,0 +1,68 @@
+"""What Snakemake needs of the package: which modules a script uses, and how a script reports."""
+
+from __future__ import annotations
+
+import ast
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from heteroage.errors import HeteroAgeError
+
+SCRIPTS = Path(__file__).parent.parent
+
+
+def modules_used(script: Path) -> list[str]:
+    """List the package's modules that a script imports, directly or through another module.
+
+    Snakemake reruns a rule when its script changes, not when a module does: rules declare these as input.
+    """
+    found: set[Path] = set()
+    waiting = [script]
+    while waiting:
+        for module in _imports(waiting.pop()) - found:
+            found.add(module)
+            waiting.append(module)
+    return sorted(str(path) for path in found)
+
+
+def _imports(path: Path) -> set[Path]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    ours = {SCRIPTS.joinpath(*name.split(".")).with_suffix(".py") for name in names if name.startswith("heteroage.")}
+    return {module for module in ours if module.is_file()}
+
+
+@contextmanager
+def reporting(log_path: str, rule: str) -> Iterator[None]:
+    """Run a rule's script: log to its file (and progress to a terminal), one BLAS thread, problems in plain words.
+
+    A HeteroAgeError ends the script with its message alone; any other exception leaves its traceback in the log.
+    """
+    from threadpoolctl import threadpool_limits  # here, since reading the Snakefile needs none of it
+
+    handlers: list[logging.Handler] = [logging.FileHandler(log_path, mode="w", encoding="utf-8")]
+    if sys.stderr.isatty():
+        handlers.append(logging.StreamHandler())
+    logging.basicConfig(
+        level=logging.INFO, format=f"%(asctime)s {rule}: %(message)s", datefmt="%H:%M:%S", handlers=handlers, force=True
+    )
+    logging.captureWarnings(True)
+    try:
+        # The same bytes on any number of cores: sums are never split by the number of BLAS threads.
+        with threadpool_limits(1):
+            yield
+    except HeteroAgeError as error:
+        logging.getLogger(rule).error("%s", error)
+        if not sys.stderr.isatty():
+            print(f"{rule}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except Exception:
+        logging.getLogger(rule).exception("unexpected error")
+        raise

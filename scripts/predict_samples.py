@@ -1,0 +1,16 @@
+"""Predict a table with the assembled clock, by the code of `heteroage pipeline-predict`."""
+
+from pathlib import Path
+
+from heteroage.cli import run_step
+from heteroage.workflow import reporting
+
+
+def main(manifest: str, table: str, predictions: str) -> None:
+    """Write the predictions."""
+    run_step("pipeline-predict", Path(manifest).parent, [Path(table)], Path(predictions))
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        main(snakemake.input.manifest, snakemake.input.table, snakemake.output.predictions)

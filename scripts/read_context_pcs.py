@@ -1,0 +1,15 @@
+"""Take a run's RF_PCs from the user's file."""
+
+from heteroage.context import read_pcs
+from heteroage.files import read_table, write_table
+from heteroage.workflow import reporting
+
+
+def main(table: str, samples: str, pcs: str) -> None:
+    """Write the training samples' RF_PCs."""
+    write_table(read_pcs(read_table(table), read_table(samples)["sample_id"], table), pcs)
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        main(snakemake.input.pcs, snakemake.input.samples, snakemake.output.pcs)

@@ -1,0 +1,38 @@
+"""Choose a run's training samples and deal them into folds."""
+
+import logging
+
+from heteroage.errors import HeteroAgeError
+from heteroage.files import read_table, write_table
+from heteroage.sampling import assign_folds, training_samples
+from heteroage.training import TRAINING_COLUMNS
+from heteroage.workflow import reporting
+
+
+def main(run: str, all_samples: str, folds: int, seed: int, allow_leave_one_group_out: bool, samples: str) -> None:
+    """Write the training samples of `full`, or of `nested-<k>`: those outside outer fold k."""
+    table = read_table(all_samples)
+    if run != "full":
+        held_out = int(run.removeprefix("nested-"))
+        if held_out not in set(table["outer_fold"]):
+            raise HeteroAgeError(f"there is no {run}: the outer folds are {sorted(set(table['outer_fold']))}.")
+        table = table[table["outer_fold"] != held_out]
+    table = training_samples(table)
+    table["fold"] = assign_folds(table, folds, seed, allow_leave_one_group_out)
+    write_table(table[TRAINING_COLUMNS], samples)
+    sizes = table.groupby("fold").size()
+    logging.info("%d training samples; samples by fold: %s", len(table), sizes.to_dict())
+    if len(sizes) != folds:
+        logging.warning("%d folds instead of %d: there are not more groups to spread", len(sizes), folds)
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        main(
+            snakemake.wildcards.run,
+            snakemake.input.samples,
+            snakemake.params.folds,
+            snakemake.params.seed,
+            snakemake.params.allow_leave_one_group_out,
+            snakemake.output.samples,
+        )

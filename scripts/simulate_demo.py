@@ -1,0 +1,42 @@
+"""Simulate the demo's cohorts, their RF_PCs, a held-back table to predict, and the truth behind them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from heteroage.demo import simulate
+from heteroage.files import write_json, write_table
+from heteroage.hallmarks import read_dictionary
+from heteroage.workflow import reporting
+
+
+def main(
+    settings: str,
+    hallmarks: str,
+    modalities: Sequence[str],
+    tables: Sequence[str],
+    pcs: str,
+    held_back: str,
+    truth: str,
+) -> None:
+    """Write the simulated tables, one per modality, and what goes with them."""
+    demo = simulate(yaml.safe_load(Path(settings).read_text()), read_dictionary(hallmarks))
+    for modality, path in zip(modalities, tables, strict=True):
+        write_table(demo.tables[modality], path)
+    write_table(demo.context_pcs, pcs)
+    write_table(demo.held_back, held_back)
+    write_json(demo.truth, truth)
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        main(
+            snakemake.input.settings,
+            snakemake.input.hallmarks,
+            snakemake.params.modalities,
+            snakemake.output.tables,
+            snakemake.output.context_pcs,
+            snakemake.output.held_back,
+            snakemake.output.truth,
+        )

@@ -1,0 +1,30 @@
+"""Say in a few lines what a run made, how accurate it was, and what to open next."""
+
+from collections.abc import Sequence
+
+from heteroage.files import atomic_path, read_json, read_table
+from heteroage.summary import summarise
+from heteroage.workflow import reporting
+
+
+def main(
+    out_of_fold: str, experts: str, metadata: str, predictions: Sequence[str], simulated: bool, summary: str
+) -> None:
+    """Write the summary."""
+    predicted = {path: read_table(path) for path in predictions}
+    text = summarise(read_table(out_of_fold), read_table(experts), read_json(metadata), predicted, simulated)
+    with atomic_path(summary) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        files = snakemake.input
+        main(
+            files.out_of_fold,
+            files.experts,
+            files.metadata,
+            files.predictions,
+            snakemake.params.simulated,
+            snakemake.output.summary,
+        )

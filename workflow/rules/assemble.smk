@@ -1,0 +1,46 @@
+"""Takes in a run's artifacts; gives out the deployable folder, sealed by MANIFEST.json."""
+
+ARTIFACTS = [
+    "stage1/model.joblib",
+    "stage1/Stage1_Sweep_Report.csv",
+    "stage1/Stage1_Global_Anchor_OOF.csv",
+    "stage1/Stage1_Orthogonalized_Hallmark_Dict.json",
+    "stage1/Stage1_Global_Model_Weights.csv",
+    *(["stage1/RF_PC_Loadings.csv"] if COMPUTE_PCS else []),
+    "stage2/Stage2_Expert_OOF_Corrections.csv",
+    "stage2/Stage2_Expert_Weights.csv",
+    "stage2/Stage2_Performance_Summary.csv",
+    "stage2/Stage2_Manifest.json",
+    "stage2/manifest.json",
+    "stage3/model.joblib",
+    "stage3/model.txt",
+    "stage3/Stage3_Final_Predictions_OOF.csv",
+    "stage3/Stage3_Attention_Importance.csv",
+    "stage3/Stage3_Artifacts.json",
+]
+
+
+rule assemble_artifacts:
+    input:
+        artifacts=collect("results/{{run}}/artifacts/{file}", file=ARTIFACTS),
+        experts=EXPERT_MODELS,
+        skipped="results/{run}/cross_fit/skipped_hallmarks.json",
+        samples="results/{run}/training/samples.csv",
+        features="results/{run}/training/features.npy",
+        names="results/{run}/training/feature_names.txt",
+        code=code_of("assemble_artifacts"),
+    output:
+        # The experts' models are copied too, of the hallmarks that have features: only the data tell which.
+        artifacts=collect("results/{{run}}_artifacts/{file}", file=ARTIFACTS),
+        card="results/{run}_artifacts/MODEL_CARD.md",
+        manifest="results/{run}_artifacts/MANIFEST.json",
+    log:
+        "logs/{run}/assemble_artifacts.log",
+    benchmark:
+        "results/benchmarks/{run}/assemble_artifacts.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    message:
+        "Assembling results/{wildcards.run}_artifacts"
+    script:
+        "../../scripts/assemble_artifacts.py"

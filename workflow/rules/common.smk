@@ -1,0 +1,75 @@
+"""Takes in the configuration; gives out what every other file of rules uses: the checked `config`, the
+constraints of wildcards, and a few helpers."""
+
+import os
+import re
+import sys
+from functools import cache
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+# The package of this checkout, installed or not.
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+from heteroage.cohorts import MODALITIES
+from heteroage.config import check_config, check_files
+from heteroage.errors import HeteroAgeError
+from heteroage.hallmarks import features_digest, orthogonalise_files, read_dictionary
+from heteroage.workflow import modules_used
+
+SCHEMA = Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
+
+try:
+    check_config(config, yaml.safe_load(SCHEMA.read_text()))
+    validate(config, str(SCHEMA))  # fills in the defaults
+    check_files(config)
+    HALLMARKS = list(read_dictionary(config["inputs"]["hallmarks"]))
+except HeteroAgeError as problem:
+    raise WorkflowError(str(problem))
+
+MODALITY_TABLES = {m: config["inputs"][m] for m in MODALITIES if config["inputs"][m]}
+COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
+
+
+wildcard_constraints:
+    run=r"full|nested-\d+",
+    hallmark="|".join(map(re.escape, HALLMARKS)),
+    name="|".join(map(re.escape, config["predict"] or ["no-table"])),
+
+
+def code_of(rule):
+    """The package's modules that a rule's script uses: editing one reruns the rule."""
+    return modules_used(Path(workflow.basedir) / "scripts" / f"{rule}.py")
+
+
+@cache
+def orthogonalised(run, stamp):
+    """The run's features by hallmark, worked out from the dictionary and the correlations on disk."""
+    folder = f"results/{run}/training"
+    return orthogonalise_files(
+        config["inputs"]["hallmarks"], f"{folder}/feature_names.txt", f"{folder}/feature_correlation.npy"
+    )
+
+
+def own_features(wildcards):
+    """A digest of one hallmark's own features: when it changes, this expert is trained again, and no other.
+
+    Correlations that are not there yet raise FileNotFoundError, which Snakemake takes for "to be determined".
+    """
+    stamp = os.stat(f"results/{wildcards.run}/training/feature_correlation.npy").st_mtime_ns
+    return features_digest(orthogonalised(wildcards.run, stamp)[wildcards.hallmark])
+
+
+def of_each_expert(pattern):
+    """Spell out a pattern for every hallmark; {run} stays a wildcard."""
+    return collect(pattern, hallmark=HALLMARKS, allow_missing=True)
+
+
+def show_summary():
+    """Print the run's summary, if this run made or kept one."""
+    summary = Path("results/summary.txt")
+    if summary.is_file():
+        print(f"\n{summary.read_text()}", file=sys.stderr)

@@ -1,0 +1,143 @@
+"""Takes in the modality tables (or simulates the demo's) and the RF_PCs; gives out the feature store of all
+samples, and each run's own training samples, RF_PCs and training matrix: later rules see nothing else."""
+
+
+rule simulate_demo:
+    input:
+        settings="resources/demo/settings.yaml",
+        hallmarks="resources/demo/hallmarks.json",
+        code=code_of("simulate_demo"),
+    output:
+        tables=collect("results/demo/{modality}.parquet", modality=MODALITIES),
+        context_pcs="results/demo/context_pcs.csv",
+        held_back="results/demo/held_back.parquet",
+        truth="results/demo/truth.json",
+    log:
+        "logs/simulate_demo.log",
+    benchmark:
+        "results/benchmarks/simulate_demo.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    params:
+        modalities=list(MODALITIES),
+    message:
+        "Simulating the demo's cohorts"
+    script:
+        "../../scripts/simulate_demo.py"
+
+
+rule build_feature_store:
+    input:
+        tables=list(MODALITY_TABLES.values()),
+        code=code_of("build_feature_store"),
+    output:
+        features="results/store/features.npy",
+        names="results/store/feature_names.txt",
+        samples="results/store/samples.csv",
+    log:
+        "logs/build_feature_store.log",
+    benchmark:
+        "results/benchmarks/build_feature_store.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    params:
+        modalities=list(MODALITY_TABLES),
+        outer_folds=config["cross_validation"]["outer_folds"],
+    message:
+        "Reading {params.modalities} into the feature store"
+    script:
+        "../../scripts/build_feature_store.py"
+
+
+rule select_training_samples:
+    input:
+        samples="results/store/samples.csv",
+        code=code_of("select_training_samples"),
+    output:
+        samples="results/{run}/training/samples.csv",
+    log:
+        "logs/{run}/select_training_samples.log",
+    benchmark:
+        "results/benchmarks/{run}/select_training_samples.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    params:
+        folds=config["cross_validation"]["folds"],
+        allow_leave_one_group_out=config["cross_validation"]["allow_leave_one_group_out"],
+        seed=config["cross_validation"]["seed"],
+    message:
+        "Choosing the training samples and folds of {wildcards.run}"
+    script:
+        "../../scripts/select_training_samples.py"
+
+
+if COMPUTE_PCS:
+
+    rule compute_context_pcs:
+        input:
+            features="results/store/features.npy",
+            names="results/store/feature_names.txt",
+            all_samples="results/store/samples.csv",
+            samples="results/{run}/training/samples.csv",
+            code=code_of("compute_context_pcs"),
+        output:
+            pcs="results/{run}/training/context_pcs.csv",
+            loadings="results/{run}/artifacts/stage1/RF_PC_Loadings.csv",
+        log:
+            "logs/{run}/compute_context_pcs.log",
+        benchmark:
+            "results/benchmarks/{run}/compute_context_pcs.tsv"
+        conda:
+            "../../envs/heteroage.yaml"
+        params:
+            n_pcs=config["context"]["n_pcs"],
+            n_cpgs=config["context"]["n_cpgs"],
+        message:
+            "Computing RF_PCs of {wildcards.run}"
+        script:
+            "../../scripts/compute_context_pcs.py"
+
+else:
+
+    rule read_context_pcs:
+        input:
+            pcs=config["inputs"]["context_pcs"],
+            samples="results/{run}/training/samples.csv",
+            code=code_of("read_context_pcs"),
+        output:
+            pcs="results/{run}/training/context_pcs.csv",
+        log:
+            "logs/{run}/read_context_pcs.log",
+        benchmark:
+            "results/benchmarks/{run}/read_context_pcs.tsv"
+        conda:
+            "../../envs/heteroage.yaml"
+        message:
+            "Reading RF_PCs of {wildcards.run}"
+        script:
+            "../../scripts/read_context_pcs.py"
+
+
+rule build_training_matrix:
+    input:
+        features="results/store/features.npy",
+        names="results/store/feature_names.txt",
+        all_samples="results/store/samples.csv",
+        samples="results/{run}/training/samples.csv",
+        pcs="results/{run}/training/context_pcs.csv",
+        # Its age does not count: it is looked at here so that one without a match stops the run before training.
+        hallmarks=ancient(config["inputs"]["hallmarks"]),
+        code=code_of("build_training_matrix"),
+    output:
+        features="results/{run}/training/features.npy",
+        names="results/{run}/training/feature_names.txt",
+    log:
+        "logs/{run}/build_training_matrix.log",
+    benchmark:
+        "results/benchmarks/{run}/build_training_matrix.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    message:
+        "Writing the training matrix of {wildcards.run}"
+    script:
+        "../../scripts/build_training_matrix.py"

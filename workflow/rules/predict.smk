@@ -1,0 +1,21 @@
+"""Takes in the assembled clock and the tables named under `predict:`; gives out their predicted ages, by the
+code that `heteroage pipeline-predict` runs."""
+
+
+rule predict_samples:
+    input:
+        manifest="results/full_artifacts/MANIFEST.json",
+        table=lookup(dpath="predict/{name}", within=config),
+        code=code_of("predict_samples"),
+    output:
+        predictions="results/predictions/{name}.csv",
+    log:
+        "logs/predict_samples/{name}.log",
+    benchmark:
+        "results/benchmarks/predict_samples/{name}.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    message:
+        "Predicting {wildcards.name}"
+    script:
+        "../../scripts/predict_samples.py"

@@ -1,0 +1,144 @@
+"""Takes in a run's training samples and matrix; gives out the global anchor (sweep report, out-of-fold ages,
+final model, weights) and the hallmark dictionary with each feature in one hallmark."""
+
+if config["stage1"]["sweep_report"]:
+
+    rule reuse_sweep_report:
+        input:
+            report=config["stage1"]["sweep_report"],
+            code=code_of("reuse_sweep_report"),
+        output:
+            report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
+        log:
+            "logs/{run}/reuse_sweep_report.log",
+        benchmark:
+            "results/benchmarks/{run}/reuse_sweep_report.tsv"
+        conda:
+            "../../envs/heteroage.yaml"
+        message:
+            "Taking the configuration of {input.report}"
+        script:
+            "../../scripts/reuse_sweep_report.py"
+
+else:
+
+    rule sweep_stage1:
+        input:
+            samples="results/{run}/training/samples.csv",
+            features="results/{run}/training/features.npy",
+            names="results/{run}/training/feature_names.txt",
+            code=code_of("sweep_stage1"),
+        output:
+            report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
+        log:
+            "logs/{run}/sweep_stage1.log",
+        benchmark:
+            "results/benchmarks/{run}/sweep_stage1.tsv"
+        conda:
+            "../../envs/heteroage.yaml"
+        threads: 8
+        params:
+            balancing=config["stage1"]["balancing"],
+            alpha=config["stage1"]["alpha"],
+            l1_ratio=config["stage1"]["l1_ratio"],
+            context_pcs=config["stage1"]["context_pcs"],
+            seed=config["cross_validation"]["seed"],
+        message:
+            "Sweeping balancing x alpha x l1_ratio of {wildcards.run}"
+        script:
+            "../../scripts/sweep_stage1.py"
+
+
+rule cross_fit_stage1:
+    input:
+        samples="results/{run}/training/samples.csv",
+        features="results/{run}/training/features.npy",
+        names="results/{run}/training/feature_names.txt",
+        report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
+        code=code_of("cross_fit_stage1"),
+    output:
+        out_of_fold="results/{run}/artifacts/stage1/Stage1_Global_Anchor_OOF.csv",
+        views="results/{run}/cross_fit/anchor.csv",
+    log:
+        "logs/{run}/cross_fit_stage1.log",
+    benchmark:
+        "results/benchmarks/{run}/cross_fit_stage1.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    threads: 8
+    params:
+        alpha=config["stage1"]["alpha"],
+        context_pcs=config["stage1"]["context_pcs"],
+        seed=config["cross_validation"]["seed"],
+    message:
+        "Predicting {wildcards.run} out of fold with the anchor"
+    script:
+        "../../scripts/cross_fit_stage1.py"
+
+
+rule train_stage1:
+    input:
+        samples="results/{run}/training/samples.csv",
+        features="results/{run}/training/features.npy",
+        names="results/{run}/training/feature_names.txt",
+        report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
+        code=code_of("train_stage1"),
+    output:
+        model="results/{run}/artifacts/stage1/model.joblib",
+        weights="results/{run}/artifacts/stage1/Stage1_Global_Model_Weights.csv",
+    log:
+        "logs/{run}/train_stage1.log",
+    benchmark:
+        "results/benchmarks/{run}/train_stage1.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    threads: 8
+    params:
+        alpha=config["stage1"]["alpha"],
+        context_pcs=config["stage1"]["context_pcs"],
+        seed=config["cross_validation"]["seed"],
+    message:
+        "Training the anchor of {wildcards.run}"
+    script:
+        "../../scripts/train_stage1.py"
+
+
+rule correlate_features:
+    input:
+        samples="results/{run}/training/samples.csv",
+        features="results/{run}/training/features.npy",
+        names="results/{run}/training/feature_names.txt",
+        code=code_of("correlate_features"),
+    output:
+        correlation="results/{run}/training/feature_correlation.npy",
+    log:
+        "logs/{run}/correlate_features.log",
+    benchmark:
+        "results/benchmarks/{run}/correlate_features.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    message:
+        "Correlating features of {wildcards.run} with transformed age"
+    script:
+        "../../scripts/correlate_features.py"
+
+
+rule orthogonalise_hallmarks:
+    input:
+        hallmarks=config["inputs"]["hallmarks"],
+        names="results/{run}/training/feature_names.txt",
+        correlation="results/{run}/training/feature_correlation.npy",
+        code=code_of("orthogonalise_hallmarks"),
+    output:
+        dictionary="results/{run}/artifacts/stage1/Stage1_Orthogonalized_Hallmark_Dict.json",
+        skipped="results/{run}/cross_fit/skipped_hallmarks.json",
+    log:
+        "logs/{run}/orthogonalise_hallmarks.log",
+    benchmark:
+        "results/benchmarks/{run}/orthogonalise_hallmarks.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    message:
+        "Matching hallmarks to features, each feature in one hallmark"
+    script:
+        "../../scripts/orthogonalise_hallmarks.py"
