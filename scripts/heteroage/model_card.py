@@ -21,8 +21,6 @@ def model_card(folder: Path, training_data: Mapping[str, object]) -> str:
     meta = read_json(folder / "stage3/Stage3_Artifacts.json")
     used = len(read_table(folder / "stage1/Stage1_Global_Model_Weights.csv")) - 1
     chosen = selected_row(report, "the sweep report")
-    intervals = meta["intervals"]
-    width = intervals["half_width_years"]
     lines = [
         "# Model card",
         "",
@@ -60,8 +58,6 @@ def model_card(folder: Path, training_data: Mapping[str, object]) -> str:
         "",
         f"{meta['boosting_rounds']} boosting rounds"
         + (" were earned." if meta["boosting_rounds"] else ": none was earned, and the fusion returns the anchor."),
-        f"Intervals of level {intervals['level']:g}: "
-        + (f"HeteroAge ± {width:.2f} years." if width is not None else "none, too few groups to calibrate them."),
         "",
         "## Limits",
         "",

@@ -126,10 +126,6 @@ class Clock:
             frame[name] = np.where(np.isnan(values), self.meta["pc_medians"][name], values)
         frame = frame[self.meta["feature_order"]]
         output["HeteroAge"] = fuse(lgb.Booster(model_str=self.fusion), frame, self.meta["categories"])
-        half_width = self.meta["intervals"]["half_width_years"]
-        if half_width is not None:
-            output["HeteroAge_Lower"] = output["HeteroAge"] - half_width
-            output["HeteroAge_Upper"] = output["HeteroAge"] + half_width
         if "Age" in output.columns:
             line = self.meta["acceleration_reference"]
             output["Age_Acceleration"] = output["HeteroAge"] - output["Age"]

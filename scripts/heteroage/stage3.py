@@ -226,10 +226,8 @@ def metadata(
     data: FusionInput,
     out_of_fold: pd.DataFrame,
     parameters: Mapping[str, object],
-    interval_level: float,
 ) -> dict[str, object]:
     """What applying the fusion needs, and how it came about (Stage3_Artifacts.json)."""
-    residuals = np.abs(out_of_fold["HeteroAge"] - out_of_fold["Age"]).to_numpy()
     return {
         "parameters": {**parameters, **REPRODUCIBLE, "objective": "regression"},
         "boosting_rounds": fusion.rounds.chosen,
@@ -246,10 +244,7 @@ def metadata(
         "categories": fusion.categories,
         "pc_medians": {name: float(data.pcs[name].median()) for name in pc_columns(data.pcs.columns)},
         "acceleration_reference": acceleration_reference(out_of_fold),
-        "intervals": {
-            "level": interval_level,
-            "half_width_years": interval_half_width(residuals, data.samples["group"], interval_level),
-        },
+        "intervals": None,  # not calibrated yet
         "software": software_versions(),
     }
 
@@ -263,23 +258,3 @@ def acceleration_reference(out_of_fold: pd.DataFrame) -> dict[str, float]:
     spread = age - age.mean()
     slope = float(spread @ (predicted - predicted.mean()) / (spread @ spread)) if spread.any() else 0.0
     return {"slope": slope, "intercept": float(predicted.mean() - slope * age.mean())}
-
-
-def interval_half_width(absolute_residuals: NDArray[np.float64], groups: pd.Series, level: float) -> float | None:
-    """Half the width of prediction intervals that hold for samples of new groups.
-
-    Conformal prediction for grouped data: each of G groups' residuals weigh 1 / (G + 1) together, and the new
-    group's 1 / (G + 1) lies at infinity; the half-width is the `level` quantile (Dunn, Wasserman and Ramdas, JASA
-    118:2491, 2023; Lee, Barber and Willett, arXiv:2306.06342).
-
-    Returns
-    -------
-    years, or None where there are too few groups to promise that level (level above G / (G + 1)).
-    """
-    sizes = groups.groupby(groups).transform("size").to_numpy()
-    weight = 1 / (sizes * (groups.nunique() + 1))
-    order = np.argsort(absolute_residuals, kind="stable")
-    covered = np.cumsum(weight[order])
-    # Rounding in the sum of weights must not cost the last residual.
-    position = np.searchsorted(covered, level - 1e-9)
-    return float(absolute_residuals[order][position]) if position < len(order) else None

@@ -50,7 +50,6 @@ rule train_stage3:
         hallmarks=HALLMARKS,
         lightgbm=config["stage3"]["lightgbm"],
         max_rounds=config["stage3"]["max_rounds"],
-        interval_level=config["stage3"]["interval_level"],
     message:
         "Training the fusion of {wildcards.run}"
     script:
