@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from heteroage.age import inverse_transform_age, transform_age
-from heteroage.elastic_net import fit_paths, fit_pipeline
+from heteroage.elastic_net import TrainingSet, fit_paths, fit_pipeline
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.metrics import score_predictions
 from heteroage.training import SAMPLE_COLUMNS, TrainingData, best_row, views
@@ -50,28 +49,23 @@ def sweep(
     The sweep report, a row per configuration; `n_features` is the mean over folds, and `selected` marks the
     row of the best Score (of equals: the fewest features, then the first).
     """
-    training = {
-        (b, fold): data.balanced([fold], balancing, seed)
-        for b, balancing in enumerate(balancings)
-        for fold in data.folds
-    }
-    log.info("sweep: %d training sets x %d l1_ratios x %d alphas", len(training), len(l1_ratios), len(alphas))
+    of_balancing_and_fold = list(product(range(len(balancings)), data.folds))
     age = data.samples["Age"].to_numpy()
+    target = transform_age(age)
+    training = []
+    for b, fold in of_balancing_and_fold:
+        rows = data.balanced([fold], balancings[b], seed)
+        training.append(TrainingSet(rows, target[rows]))
+    log.info("sweep: %d training sets x %d l1_ratios x %d alphas", len(training), len(l1_ratios), len(alphas))
     shape = (len(balancings), len(l1_ratios), len(alphas))
     predicted, used = np.empty((*shape, len(age))), np.zeros((*shape, len(data.folds)))
-
-    def solve(rows: NDArray[np.int64], held_out: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        path = fit_paths(data.X[:, rows], transform_age(age[rows]), l1_ratios, alphas)
-        return inverse_transform_age(path.predict(data.X[:, held_out])), path.n_features
-
-    held_out = {fold: np.flatnonzero(data.fold == fold) for fold in data.folds}
-    jobs = (delayed(solve)(rows, held_out[fold]) for (_, fold), rows in training.items())
-    # Results come in the order of the jobs, whatever the number of threads.
-    results = Parallel(n_jobs=threads, prefer="threads", return_as="generator")(jobs)
-    for done, ((b, fold), (ages, n_features)) in enumerate(zip(training, results, strict=True), start=1):
-        predicted[b, :, :, held_out[fold]] = np.moveaxis(ages, -1, 0)
-        used[b, :, :, data.folds.index(fold)] = n_features
-        log.info("sweep: %d of %d training sets done", done, len(training))
+    for (b, fold), paths in zip(
+        of_balancing_and_fold, fit_paths(data.X, training, l1_ratios, alphas, threads, "sweep"), strict=True
+    ):
+        held_out = np.flatnonzero(data.fold == fold)
+        ages = inverse_transform_age(paths.predict(data.X, held_out))
+        predicted[b, :, :, held_out] = np.moveaxis(ages, -1, 0)
+        used[b, :, :, data.folds.index(fold)] = paths.n_features
 
     rows = []
     for b, balancing in enumerate(balancings):
@@ -135,18 +129,18 @@ def cross_fit(
     age, fold, folds = data.samples["Age"].to_numpy(), data.fold, data.folds
     path = np.append(alphas[alphas > configuration["alpha"]], configuration["alpha"])
 
-    def predict_without(excluded: tuple[int, ...]) -> NDArray[np.float64]:
+    target = transform_age(age)
+    all_excluded = [(k,) for k in folds] + list(combinations(folds, 2))
+    training = []
+    for excluded in all_excluded:
         rows = data.balanced(excluded, configuration, seed)
-        fitted = fit_paths(data.X[:, rows], transform_age(age[rows]), [configuration["l1_ratio"]], path)
-        ages = np.full(len(age), np.nan)
-        held_out = np.isin(fold, excluded)
-        ages[held_out] = inverse_transform_age(fitted.predict(data.X[:, held_out])[0, -1])
-        log.info("anchor without fold %s: %d samples trained on", " and ".join(map(str, excluded)), len(rows))
-        return ages
-
-    excluded = [(k,) for k in folds] + list(combinations(folds, 2))
-    results = Parallel(n_jobs=threads, prefer="threads")(delayed(predict_without)(e) for e in excluded)
-    without = dict(zip(excluded, results, strict=True))
+        training.append(TrainingSet(rows, target[rows]))
+    fitted = fit_paths(data.X, training, [configuration["l1_ratio"]], path, threads, "cross-fit")
+    without = {}
+    for excluded, paths in zip(all_excluded, fitted, strict=True):
+        held_out = np.flatnonzero(np.isin(fold, excluded))
+        without[excluded] = np.full(len(age), np.nan)
+        without[excluded][held_out] = inverse_transform_age(paths.predict(data.X, held_out)[0, -1])
     table = {"sample_id": data.samples["sample_id"]}
     for name, unseen in views(folds):
         table[name] = _view(fold, folds, unseen, without)
@@ -174,16 +168,23 @@ def out_of_fold_table(data: TrainingData, anchor: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def train(data: TrainingData, configuration: Mapping[str, float], alphas: NDArray[np.float64], seed: int) -> Pipeline:
+def train(
+    data: TrainingData,
+    configuration: Mapping[str, float],
+    alphas: NDArray[np.float64],
+    seed: int,
+    threads: int = 1,
+) -> Pipeline:
     """Fit the final anchor on all of the run's training samples, balanced."""
     rows = data.balanced([], configuration, seed)
     age = data.samples["Age"].to_numpy()[rows]
     return fit_pipeline(
-        data.X[:, rows],
+        data.X,
         data.feature_names,
-        age,
+        TrainingSet(rows, age),
         configuration["alpha"],
         configuration["l1_ratio"],
         alphas,
         True,
+        threads,
     )

@@ -13,7 +13,7 @@ from sklearn.dummy import DummyRegressor
 from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline
 
-from heteroage.elastic_net import Paths, fit_paths, fit_pipeline
+from heteroage.elastic_net import TrainingSet, fit_paths, fit_pipeline
 from heteroage.metrics import score_predictions
 from heteroage.training import OUT_OF_FOLD, TrainingData, best_row, views
 
@@ -44,6 +44,7 @@ def train_expert(
     grid: Grid,
     balancing: Mapping[str, float],
     seed: int,
+    threads: int = 1,
 ) -> Expert:
     """Train one hallmark's expert, and predict its correction for each sample in every view.
 
@@ -58,33 +59,44 @@ def train_expert(
     age, projects = data.samples["Age"].to_numpy(), data.samples["project_id"].to_numpy()
     corrections = pd.DataFrame({"sample_id": data.samples["sample_id"], OUT_OF_FOLD: np.nan})
 
-    def fit_without(excluded: list[int], target: NDArray[np.float64]) -> Paths:
-        rows = data.balanced(excluded, balancing, seed)
-        return fit_paths(data.X[:, rows], target[rows], grid.l1_ratios, grid.alphas)
+    # 1. Every model of every view at once: without each fold, to tune; without the unseen fold alone, to predict it.
+    targets = {name: age - anchor[name].to_numpy() for name, _ in views(data.folds)}
+    excluded = {
+        (name, fold): sorted({fold} if unseen is None else {fold, unseen})
+        for name, unseen in views(data.folds)
+        for fold in data.folds
+    }
+    training = []
+    for (name, _), folds in excluded.items():
+        rows = data.balanced(folds, balancing, seed)
+        training.append(TrainingSet(rows, targets[name][rows]))
+    fitted = fit_paths(data.X, training, grid.l1_ratios, grid.alphas, threads, hallmark)
+    path_of = dict(zip(excluded, fitted, strict=True))
 
+    # 2. Tune each view on its own folds.
     for name, unseen in views(data.folds):
-        target = age - anchor[name].to_numpy()
+        target = targets[name]
         held_out = np.full((len(grid.l1_ratios), len(grid.alphas), len(age)), np.nan)
         n_features = np.zeros(held_out.shape[:2])
         for fold in data.folds:
             if fold == unseen:
                 continue
-            path = fit_without([fold] if unseen is None else [fold, unseen], target)
-            rows = data.fold == fold
-            held_out[:, :, rows] = path.predict(data.X[:, rows])
-            n_features += path.n_features
+            rows = np.flatnonzero(data.fold == fold)
+            held_out[:, :, rows] = path_of[name, fold].predict(data.X, rows)
+            n_features += path_of[name, fold].n_features
         seen = data.fold != unseen if unseen is not None else np.full(len(age), True)
         j, i = _best(held_out[:, :, seen], n_features, target[seen], projects[seen])
         if unseen is None:
             residual, tuned = target, (float(grid.alphas[i]), float(grid.l1_ratios[j]))
         else:
-            own = fit_without([unseen], target).predict(data.X[:, ~seen])[j, i]
+            own = path_of[name, unseen].predict(data.X, np.flatnonzero(~seen))[j, i]
             corrections[name] = held_out[j, i]
             corrections.loc[~seen, name] = corrections.loc[~seen, OUT_OF_FOLD] = own
         log.info("%s, %s: alpha %g, l1_ratio %g", hallmark, name, grid.alphas[i], grid.l1_ratios[j])
 
     rows = data.balanced([], balancing, seed)
-    model = fit_pipeline(data.X[:, rows], data.feature_names, residual[rows], *tuned, grid.alphas, False)
+    chosen = TrainingSet(rows, residual[rows])
+    model = fit_pipeline(data.X, data.feature_names, chosen, *tuned, grid.alphas, False, threads)
     return Expert(model, corrections, _summary(hallmark, data, residual, corrections[OUT_OF_FOLD], model, tuned))
 
 
