@@ -9,9 +9,11 @@ from heteroage.weights import weights_table
 from heteroage.workflow import reporting
 
 
-def main(data: TrainingData, report: str, alpha: Mapping[str, float], seed: int, model: str, weights: str) -> None:
+def main(
+    data: TrainingData, report: str, alpha: Mapping[str, float], seed: int, threads: int, model: str, weights: str
+) -> None:
     """Write the fitted Pipeline and its weights."""
-    anchor = train(data, selected_row(read_table(report), report), log_grid(**alpha), seed)
+    anchor = train(data, selected_row(read_table(report), report), log_grid(**alpha), seed, threads)
     write_table(weights_table(anchor), weights)
     write_model(anchor, model)
 
@@ -24,6 +26,7 @@ if __name__ == "__main__":
             files.report,
             params.alpha,
             params.seed,
+            snakemake.threads,
             snakemake.output.model,
             snakemake.output.weights,
         )

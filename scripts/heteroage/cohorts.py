@@ -23,6 +23,7 @@ MODALITIES = ("beta", "chalm", "camda")
 METADATA = ("project_id", "donor_id", "Tissue", "Sex", "Age", "Is_Healthy")
 REQUIRED_METADATA = ("project_id", "Tissue", "Sex", "Age", "Is_Healthy")
 UNKNOWN = "unknown"
+OLDEST = 122  # years, of anyone on record
 
 # Array probes (cg..., ch.<chromosome>.<position>) and sequenced CpGs (chr1_10469, chr1:10469).
 PROBE = re.compile(r"(?:cg\d+|ch\.(?:\d+|[XY])\.\d+[FR]?|chr(?:\d+|[XYM])[:_.]\d+)")
@@ -160,13 +161,25 @@ def _metadata_of(table: pd.DataFrame, modality: str) -> pd.DataFrame:
         elif column == "Tissue":
             found[column] = normalise_tissue(found[column]).replace(UNKNOWN, None)
         elif column == "Age":
-            found[column] = numeric_column(found[column], f"column Age of the {modality} table")
+            found[column] = _parse_age(found[column], modality)
         elif column == "Is_Healthy":
             found[column] = _parse_health(found[column], modality)
         else:
             text = found[column].astype("string").str.strip()
             found[column] = text.where(text != "").astype(object).where(text.notna(), None)
     return found
+
+
+def _parse_age(values: pd.Series, modality: str) -> pd.Series:
+    ages = numeric_column(values, f"column Age of the {modality} table")
+    impossible = ages[ages.notna() & ~ages.between(0, OLDEST)]
+    if len(impossible):
+        cells = [f"{age:g} at {sample}" for sample, age in impossible.items()]
+        raise HeteroAgeError(
+            f"column Age of the {modality} table has ages outside 0 to {OLDEST} years ({listed(cells)}). Give years, "
+            "and leave unknown ages empty."
+        )
+    return ages
 
 
 def _parse_health(values: pd.Series, modality: str) -> pd.Series:

@@ -65,7 +65,8 @@ def compute_loadings(
     variance, ties by name. A component is sum over features of (value - mean) × loading, on beta scale.
     """
     variance = np.concatenate([_variance(block) for _, block in feature_blocks(store, columns)])
-    order = sorted(range(len(variance)), key=lambda row: (-variance[row], feature_names[row]))[:n_cpgs]
+    measured = np.flatnonzero(variance >= 0)
+    order = sorted(measured, key=lambda row: (-variance[row], feature_names[row]))[:n_cpgs]
     chosen = np.array(order)
     values = store[chosen][:, columns].astype(np.float64)
     median = np.nanmedian(values, axis=1)

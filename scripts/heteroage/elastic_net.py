@@ -160,7 +160,8 @@ def fit_pipeline(
     ----------
     X : (features, samples), may be a memory map
     training_set : the samples to train on; targets in years
-    transform_target : fit the transformed age (and predict years), or y as it is
+    transform_target : fit the transformed age (and predict years), or y as it is, without an intercept: a
+        correction is 0 on average, and 0 for everybody where no feature helps
     threads : workers
 
     Returns
@@ -176,7 +177,13 @@ def fit_pipeline(
     with threadpool_limits(1, user_api="blas"):
         used, weights = _exact_weights(np.asarray(X[path.nearly[0]])[:, rows], target, alpha, l1_ratio)
         used = path.nearly[0][used] if len(used) else np.array([0])
-        net = ElasticNet(alpha=alpha, l1_ratio=l1_ratio, tol=FINAL_TOLERANCE, max_iter=MAX_ITERATIONS)
+        net = ElasticNet(
+            alpha=alpha,
+            l1_ratio=l1_ratio,
+            tol=FINAL_TOLERANCE,
+            max_iter=MAX_ITERATIONS,
+            fit_intercept=transform_target,
+        )
         model = TransformedTargetRegressor(
             net, func=transform_age, inverse_func=inverse_transform_age, check_inverse=False
         )

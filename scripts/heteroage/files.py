@@ -47,9 +47,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
             if table.index.name == "sample_id":
                 table = table.reset_index()
         else:
-            # round_trip: a CSV gives the very numbers that its Parquet twin does.
             text = dict.fromkeys(("sample_id", "donor_id", "project_id"), str)
-            table = pd.read_csv(path, dtype=text, float_precision="round_trip")
+            table = pd.read_csv(path, dtype=text)
     except (ValueError, OSError) as error:
         raise HeteroAgeError(f"cannot read {path}: {error}. Give CSV (.csv, .csv.gz) or Parquet (.parquet).") from error
     return table

@@ -56,7 +56,7 @@ def absolute_correlation(X: NDArray[np.float32], target: NDArray[np.float64]) ->
     centred = target - target.mean()
     r = np.zeros(len(X))
     for start in range(0, len(X), BLOCK):
-        block = X[start : start + BLOCK]
+        block = np.ascontiguousarray(X[start : start + BLOCK])  # in another layout, sums round otherwise
         Z = Standardiser.fit(block).apply(block)
         covariance = np.abs((Z * centred).sum(axis=1)) / (len(target) * (centred.std() or 1.0))
         r[start : start + BLOCK] = np.where(Z.any(axis=1), covariance, 0.0)

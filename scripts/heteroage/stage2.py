@@ -13,7 +13,7 @@ from sklearn.dummy import DummyRegressor
 from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline
 
-from heteroage.elastic_net import TrainingSet, fit_paths, fit_pipeline
+from heteroage.elastic_net import Paths, TrainingSet, fit_paths, fit_pipeline
 from heteroage.metrics import score_predictions
 from heteroage.training import OUT_OF_FOLD, TrainingData, best_row, views
 
@@ -50,6 +50,7 @@ def train_expert(
 
     In each view the target is Age minus the anchor of that view, and alpha and l1_ratio are those of the best
     Score over the view's own folds: what predicts a fold was tuned and trained without it (see `training`).
+    A correction has no intercept: it is 0 where the hallmark's features say nothing.
 
     Parameters
     ----------
@@ -82,14 +83,14 @@ def train_expert(
             if fold == unseen:
                 continue
             rows = np.flatnonzero(data.fold == fold)
-            held_out[:, :, rows] = path_of[name, fold].predict(data.X, rows)
+            held_out[:, :, rows] = _corrections(path_of[name, fold], data, rows)
             n_features += path_of[name, fold].n_features
         seen = data.fold != unseen if unseen is not None else np.full(len(age), True)
         j, i = _best(held_out[:, :, seen], n_features, target[seen], projects[seen])
         if unseen is None:
             residual, tuned = target, (float(grid.alphas[i]), float(grid.l1_ratios[j]))
         else:
-            own = path_of[name, unseen].predict(data.X, np.flatnonzero(~seen))[j, i]
+            own = _corrections(path_of[name, unseen], data, np.flatnonzero(~seen))[j, i]
             corrections[name] = held_out[j, i]
             corrections.loc[~seen, name] = corrections.loc[~seen, OUT_OF_FOLD] = own
         log.info("%s, %s: alpha %g, l1_ratio %g", hallmark, name, grid.alphas[i], grid.l1_ratios[j])
@@ -98,6 +99,11 @@ def train_expert(
     chosen = TrainingSet(rows, residual[rows])
     model = fit_pipeline(data.X, data.feature_names, chosen, *tuned, grid.alphas, False, threads)
     return Expert(model, corrections, _summary(hallmark, data, residual, corrections[OUT_OF_FOLD], model, tuned))
+
+
+def _corrections(paths: Paths, data: TrainingData, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Corrections are without the intercept, the mean residual: that is nothing a hallmark's CpGs have said."""
+    return paths.predict(data.X, rows) - paths.intercept
 
 
 def _best(
