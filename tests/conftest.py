@@ -32,9 +32,9 @@ def pytest_configure(config):
     settings.load_profile("heteroage")
 
 
-def elastic_net_pipeline(alpha: float, l1_ratio: float, transform_target: bool) -> Pipeline:
-    """The structure of every linear model of the clock, built with scikit-learn alone."""
-    net = ElasticNet(alpha=alpha, l1_ratio=l1_ratio, tol=1e-10, max_iter=100_000)
+def elastic_net_pipeline(alpha: float, l1_ratio: float, transform_target: bool, intercept: bool = True) -> Pipeline:
+    """The structure of every linear model of the clock, built with scikit-learn alone. Experts have no intercept."""
+    net = ElasticNet(alpha=alpha, l1_ratio=l1_ratio, fit_intercept=intercept, tol=1e-10, max_iter=100_000)
     if transform_target:
         net = TransformedTargetRegressor(
             net, func=transform_age, inverse_func=inverse_transform_age, check_inverse=False
@@ -134,7 +134,7 @@ def clock(tmp_path_factory):
     predicted = anchor.predict(full[[*cpgs, "RF_PC1", "RF_PC2"]])
     offered = {"Genomic_Instability": cpgs[:16], "Telomere_Attrition": [*cpgs[16:32], "RF_PC1"]}
     experts = {
-        name: elastic_net_pipeline(0.05, 0.5, False).fit(full[features], age - 0.9 * predicted)
+        name: elastic_net_pipeline(0.05, 0.5, False, intercept=False).fit(full[features], age - 0.9 * predicted)
         for name, features in offered.items()
     }
 
@@ -160,7 +160,6 @@ def clock(tmp_path_factory):
         "categories": categories,
         "pc_medians": {name: float(pcs[name].median()) for name in pcs.columns},
         "acceleration_reference": stage3.acceleration_reference(pd.DataFrame({"Age": age, "HeteroAge": fused})),
-        "intervals": {"level": 0.9, "half_width_years": 7.5},
         "boosting_rounds": 12,
         "parameters": parameters,
     }

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_numeric_dtype
 
 from heteroage import artifacts
 from heteroage.age import inverse_transform_age
@@ -23,7 +24,7 @@ from heteroage.files import read_json, read_table
 from heteroage.weights import LinearModel
 
 ANCHOR = "Stage1_Pred_Age"
-IDENTITY = ["sample_id", "Tissue", "Sex"]
+NORMALISED = {"Tissue": normalise_tissue, "Sex": normalise_sex}
 # A table with less than this share of the clock's CpGs is of another platform, or its columns are misnamed.
 MINIMUM_SHARE = 0.1
 
@@ -168,7 +169,7 @@ class Samples:
     def identity(self) -> pd.DataFrame:
         """sample_id, Tissue and Sex (unknown where absent), and Age where the table has it."""
         frame = pd.DataFrame({"sample_id": self.ids.to_numpy()})
-        for name, normalise in (("Tissue", normalise_tissue), ("Sex", normalise_sex)):
+        for name, normalise in NORMALISED.items():
             given = self.table[name] if name in self.table.columns else pd.Series([None] * self.n, dtype=object)
             frame[name] = normalise(given).to_numpy()
         if "Age" in self.table.columns:
@@ -201,15 +202,25 @@ class Samples:
             )
 
     def _add_pcs(self, clock: Clock) -> None:
-        if not clock.pc_names or any(name in self.table.columns for name in clock.pc_names):
-            return
+        """Compute the RF_PCs that the table lacks, where the clock has loadings."""
+        absent = [name for name in clock.pc_names if name not in self.table.columns]
         if clock.loadings is None:
-            raise HeteroAgeError(
-                f"the clock needs RF_PC columns that the table lacks ({listed(clock.pc_names)}). They came from a "
-                "file in training: project your samples with the same loadings and add the columns."
-            )
-        pcs = project(clock.loadings, self.table)
-        self._computed = {name: pcs[name].to_numpy() for name in clock.pc_names}
+            # Some but not all: the rest takes its training median, as any other missing column does.
+            if absent and len(absent) == len(clock.pc_names):
+                raise HeteroAgeError(
+                    f"the clock needs RF_PC columns that the table lacks ({listed(absent)}). They came from a file in "
+                    "training: project your samples with the same loadings and add the columns."
+                )
+        elif absent:
+            features = clock.loadings["feature"].tolist()
+            known = {name: self.values(name) for name in features if name in self.table.columns}
+            if len(known) < MINIMUM_SHARE * len(features):
+                raise HeteroAgeError(
+                    f"the table has neither the columns ({listed(absent)}) nor the CpGs to compute them from: "
+                    f"{len(known)} of {len(features)}. Add either."
+                )
+            pcs = project(clock.loadings, pd.DataFrame(known, index=self.table.index))
+            self._computed = {name: pcs[name].to_numpy() for name in absent}
 
 
 def load_clock(folder: str | Path) -> Clock:
@@ -260,8 +271,17 @@ def read_master(paths: Sequence[str | Path]) -> pd.DataFrame:
             raise HeteroAgeError(f"{path} does not hold the samples of {paths[0]}; they differ in {listed(differ)}.")
         table = table.loc[joined.index]
         shared = [column for column in table.columns if column in joined.columns]
-        unequal = [column for column in shared if not table[column].equals(joined[column])]
+        unequal = [column for column in shared if not _same(column, table[column], joined[column])]
         if unequal:
             raise HeteroAgeError(f"columns of {path} differ from those of {paths[0]} ({listed(unequal)}).")
         joined = pd.concat([joined, table.drop(columns=shared)], axis=1)
     return joined.rename_axis("sample_id").reset_index()
+
+
+def _same(name: str, one: pd.Series, other: pd.Series) -> bool:
+    """Whether two columns say the same: 45 and 45.0, female and F do."""
+    if name in NORMALISED:
+        return bool((NORMALISED[name](one) == NORMALISED[name](other)).all())
+    if is_numeric_dtype(one) and is_numeric_dtype(other):
+        one, other = one.astype(np.float64), other.astype(np.float64)
+    return one.equals(other)

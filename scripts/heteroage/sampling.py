@@ -95,11 +95,14 @@ def assign_folds(samples: pd.DataFrame, folds: int, seed: int, allow_leave_one_g
 
 def _deal(splitter: GroupKFold | StratifiedGroupKFold, samples: pd.DataFrame) -> NDArray[np.int64]:
     by_id = samples.reset_index(drop=True).sort_values("sample_id")
+    strata = by_id["Tissue"]
+    if strata.value_counts().max() < splitter.n_splits:
+        strata = np.zeros(len(by_id))  # no tissue is common enough to be in each fold
     fold = np.full(len(samples), -1, np.int64)
     with warnings.catch_warnings():
         # A tissue with fewer samples than folds cannot be in each: expected, and no reason to stop.
         warnings.filterwarnings("ignore", message="The least populated class")
-        splits = splitter.split(by_id, by_id["Tissue"], by_id["group"])
+        splits = splitter.split(by_id, strata, by_id["group"])
         for k, (_, held_out) in enumerate(splits):
             fold[by_id.index[held_out]] = k
     # The stratifier may leave a fold empty where one group dwarfs the others; number those that are used.

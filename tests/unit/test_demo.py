@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from threadpoolctl import threadpool_limits
 
 from heteroage.cohorts import MODALITIES, merge_cohorts
 from heteroage.demo import cpg_names, simulate, simulate_dictionary
@@ -27,7 +28,8 @@ def dictionary(settings):
 
 @pytest.fixture(scope="module")
 def demo(settings, dictionary):
-    return simulate(settings, dictionary)
+    with threadpool_limits(1):  # on a busy machine, threads that wait for each other take several times as long
+        return simulate(settings, dictionary)
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ def plain_view(make_pipeline, data, anchor, view, unseen):
             predicted, used = np.full(len(target), np.nan), 0
             for k in others:
                 rows = data.balanced([k] if unseen is None else [k, unseen], BALANCING, SEED)
-                model = make_pipeline(alpha, l1_ratio, False).fit(X[rows], target[rows])
+                model = make_pipeline(alpha, l1_ratio, False, intercept=False).fit(X[rows], target[rows])
                 predicted[data.fold == k] = model.predict(X[data.fold == k])
                 used += np.count_nonzero(model[-1].coef_)
             score = score_predictions(target[seen], predicted[seen], samples["project_id"].to_numpy()[seen])["Score"]
@@ -55,7 +55,9 @@ def plain_view(make_pipeline, data, anchor, view, unseen):
     _, (alpha, l1_ratio), corrections = best
     if unseen is not None:
         rows = data.balanced([unseen], BALANCING, SEED)
-        corrections[~seen] = make_pipeline(alpha, l1_ratio, False).fit(X[rows], target[rows]).predict(X[~seen])
+        corrections[~seen] = (
+            make_pipeline(alpha, l1_ratio, False, intercept=False).fit(X[rows], target[rows]).predict(X[~seen])
+        )
     return (alpha, l1_ratio), corrections
 
 
@@ -100,7 +102,9 @@ def test_the_final_expert_is_tuned_on_all_folds_and_fitted_on_all_samples(hallma
     frame = pd.DataFrame(hallmark.X.T.astype(np.float64), columns=hallmark.feature_names)
     residual = hallmark.samples["Age"].to_numpy() - anchor["out_of_fold"].to_numpy()
     rows = hallmark.balanced([], BALANCING, SEED)
-    expected = make_pipeline(alpha, l1_ratio, False).fit(frame.iloc[rows], residual[rows]).predict(frame)
+    expected = (
+        make_pipeline(alpha, l1_ratio, False, intercept=False).fit(frame.iloc[rows], residual[rows]).predict(frame)
+    )
     predicted = expert.model.predict(frame[list(expert.model.feature_names_in_)])
     np.testing.assert_allclose(predicted, expected, rtol=0, atol=SOLVER)
 
@@ -141,6 +145,17 @@ def test_summary(hallmark, anchor, expert):
     r2 = 1 - ((residual - correction) ** 2).sum() / ((residual - residual.mean()) ** 2).sum()
     assert summary["R2_Residual"] == pytest.approx(r2, abs=1e-9)
     assert summary["skill"] is True
+
+
+def test_a_hallmark_that_says_nothing_corrects_nothing(hallmark, anchor):
+    """Features without variation get no weight, and no mean residual passes for a correction."""
+    shifted = anchor.assign(**{view: anchor[view] - 3.0 for view in anchor.columns if view != "sample_id"})
+    nothing = replace(hallmark, X=np.full_like(hallmark.X, 0.5))
+    expert = stage2.train_expert("Nothing", nothing, shifted, GRID, BALANCING, SEED)
+    assert expert.summary["features_used"] == 0
+    assert (expert.corrections.drop(columns="sample_id") == 0).all().all()
+    frame = pd.DataFrame(np.ones((3, 16)), columns=hallmark.feature_names)
+    assert expert.model.predict(frame[list(expert.model.feature_names_in_)]).tolist() == [0.0, 0.0, 0.0]
 
 
 def test_skill_is_an_r2_above_zero(hallmark, anchor):

@@ -338,47 +338,18 @@ def test_acceleration_reference_of_one_age():
     assert stage3.acceleration_reference(table) == {"slope": 0.0, "intercept": 43.0}
 
 
-# Intervals
-
-
-@given(st.integers(0, 1000), st.integers(1, 12), st.sampled_from([0.5, 0.8, 0.9, 0.95]))
-def test_interval_half_width_by_definition(seed, n_groups, level):
-    """The least residual at or below which lie `level` of the weights; the new group's weight lies at infinity."""
-    rng = np.random.default_rng(seed)
-    groups = pd.Series(rng.choice([f"g{k}" for k in range(n_groups)], 40))
-    residuals = rng.exponential(4, 40).round(1)
-    sizes, count = groups.value_counts(), groups.nunique()
-    weights = [1 / (count + 1) / sizes[group] for group in groups]
-    covering = [
-        r
-        for r in residuals
-        # 1e-9: rounding in the sum of the weights.
-        if sum(w for w, other in zip(weights, residuals, strict=True) if other <= r) >= level - 1e-9
-    ]
-    assert stage3.interval_half_width(residuals, groups, level) == (min(covering) if covering else None)
-
-
-def test_too_few_groups_promise_no_interval():
-    residuals = np.arange(8.0)
-    assert stage3.interval_half_width(residuals, pd.Series(list("aaaabbbb")), 0.9) is None
-    assert stage3.interval_half_width(residuals, pd.Series(list("aaaabbbb")), 0.6) is not None
-
-
 # The final fusion
 
 
 def test_the_final_fusion_and_its_metadata(data, crossed):
     fusion = stage3.train(data, PARAMETERS, ROUNDS)
     assert fusion.rounds.chosen == fusion.booster.num_trees() > 0
-    meta = stage3.metadata(fusion, data, crossed, PARAMETERS, 0.8)
+    meta = stage3.metadata(fusion, data, crossed, PARAMETERS)
     assert meta["boosting_rounds"] == fusion.rounds.chosen
     assert meta["feature_order"] == fusion.booster.feature_name()
     assert meta["categories"] == {"Tissue": ["Blood", "Liver"], "Sex": ["F", "M"]}
     assert meta["pc_medians"] == {name: data.pcs[name].median() for name in ("RF_PC1", "RF_PC2")}
     assert meta["acceleration_reference"] == stage3.acceleration_reference(crossed)
-    assert meta["intervals"]["level"] == 0.8
-    residuals = crossed["Age_Acceleration"].abs().to_numpy()
-    assert meta["intervals"]["half_width_years"] == stage3.interval_half_width(residuals, data.samples["group"], 0.8)
     assert {"lightgbm", "scikit-learn"} <= set(meta["software"])
     json.dumps(meta, allow_nan=False)
 

@@ -15,7 +15,7 @@ from heteroage.weights import COLUMNS, INTERCEPT, LinearModel, weights_table
 PROMISED = 1e-6
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["transformed", "plain"])
+@pytest.fixture(scope="module", params=[(True, True), (False, True), (False, False)], ids=["anchor", "plain", "expert"])
 def fitted(request, make_pipeline):
     """A Pipeline on 30 features, of which one is never measured and one constant, with the frame it learnt from."""
     rng = np.random.default_rng(1)
@@ -24,8 +24,9 @@ def fitted(request, make_pipeline):
     X[rng.random(X.shape) < 0.1] = np.nan
     X[:, 4], X[:, 7] = np.nan, 0.25
     frame = pd.DataFrame(X, columns=[f"cg{k:08d}_beta" for k in range(30)])
-    pipeline = make_pipeline(0.01, 0.5, request.param).fit(frame, age)
-    return pipeline, frame, request.param
+    transformed, intercept = request.param
+    pipeline = make_pipeline(0.01, 0.5, transformed, intercept).fit(frame, age)
+    return pipeline, frame, transformed
 
 
 def predict(table, frame, transformed):

@@ -1,0 +1,112 @@
+"""A configuration is checked before anything else: each problem is named by its key."""
+
+import copy
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from heteroage.config import check_config, check_files
+from heteroage.errors import HeteroAgeError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def schema():
+    return yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def config():
+    return yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+
+
+def refused(config, schema, text):
+    with pytest.raises(HeteroAgeError, match=re.escape(text)):
+        check_config(config, schema)
+
+
+def objects(schema, place=""):
+    """Every object of the schema that has keys of its own."""
+    if isinstance(schema, dict):
+        if "properties" in schema:
+            yield place, schema
+        for key, value in schema.items():
+            yield from objects(value, f"{place}.{key}")
+
+
+def test_the_shipped_configuration_is_valid(config, schema):
+    check_config(config, schema)
+
+
+def test_the_schema_knows_no_stray_keys_and_describes_each(schema):
+    for place, part in objects(schema):
+        assert part.get("additionalProperties") is False, place
+        for key, value in part["properties"].items():
+            assert value.get("description"), f"{place}.{key}"
+
+
+def test_a_misspelt_key_is_named_with_the_nearest_known_one(config, schema):
+    config["stage1"]["alphas"] = config["stage1"].pop("alpha")
+    refused(config, schema, "stage1.alphas: unknown key. Did you mean alpha?")
+
+
+def test_an_unknown_section_is_named(config, schema):
+    config["stage9"] = {}
+    refused(config, schema, "stage9: unknown key. Did you mean stage")
+    config.pop("stage9")
+    config["zzzzzz"] = 1
+    refused(config, schema, "zzzzzz: unknown key; known here: ")
+
+
+def test_all_problems_are_in_one_message(config, schema):
+    config["zzzzzz"] = 1
+    config["inputs"]["hallmarks"] = 5
+    with pytest.raises(HeteroAgeError) as caught:
+        check_config(config, schema)
+    assert "zzzzzz" in str(caught.value)
+    assert "inputs.hallmarks: 5 is not of type 'string'" in str(caught.value)
+
+
+def test_one_modality_must_be_there(config, schema):
+    for modality in ("beta", "chalm", "camda"):
+        config["inputs"][modality] = None
+    refused(config, schema, "inputs: no modality is given. Name at least one table: beta, chalm, camda")
+    config["inputs"]["camda"] = "camda.csv"
+    check_config(config, schema)
+
+
+def test_alpha_grids_fall(config, schema):
+    grid = config["stage1"]["alpha"]
+    grid["lowest"], grid["highest"] = grid["highest"], grid["lowest"]
+    refused(config, schema, "stage1.alpha: ")
+
+
+def test_files_that_do_not_exist_are_named_by_their_keys(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    there = copy.deepcopy(config)
+    there["inputs"] = {"beta": "beta.csv", "chalm": None, "hallmarks": "hallmarks.json", "context_pcs": "compute"}
+    there["predict"] = {"new": "new.csv"}
+    there["stage1"]["sweep_report"] = "report.csv"
+    with pytest.raises(HeteroAgeError) as caught:
+        check_files(there)
+    for text in (
+        "4: ",
+        "inputs.beta: beta.csv",
+        "predict.new: new.csv",
+        "stage1.sweep_report: report.csv",
+        str(tmp_path),
+    ):
+        assert text in str(caught.value)
+    for name in ("beta.csv", "hallmarks.json", "new.csv", "report.csv"):
+        Path(name).touch()
+    check_files(there)
+
+
+def test_what_the_demo_makes_need_not_be_there_yet(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config["inputs"] = {"beta": "results/demo/beta.parquet", "hallmarks": "results/demo/hallmarks.json"}
+    config["predict"], config["stage1"]["sweep_report"] = None, None
+    check_files(config)
