@@ -105,14 +105,14 @@ def choose_rounds(errors: NDArray[np.float64]) -> Rounds:
 
     Returns
     -------
-    Rounds: the fewest whose mean error is within one standard error of the best (Breiman et al. 1984). The
-    standard error, over groups, is that of the improvement of the best on the anchor (round 0), so that no
-    round is taken unless the best beats the anchor by more than it.
+    Rounds: the fewest whose mean error is within one standard error of the best (Breiman et al. 1984; the
+    standard error is that of the best's mean over groups). So no round is taken unless the best beats the
+    anchor, round 0, by more than that, and none where there is a single group.
     """
     curve = errors.mean(axis=0)
     best = int(np.argmin(curve))
-    gain = errors[:, 0] - errors[:, best]
-    standard_error = float(gain.std(ddof=1) / np.sqrt(len(gain))) if len(gain) > 1 else float("inf")
+    spread = errors[:, best]
+    standard_error = float(spread.std(ddof=1) / np.sqrt(len(spread))) if len(spread) > 1 else float("inf")
     return Rounds(int(np.argmax(curve <= curve[best] + standard_error)), curve, standard_error)
 
 
@@ -236,7 +236,7 @@ def metadata(
             "group_mae_at_chosen_rounds": float(fusion.rounds.curve[fusion.rounds.chosen]),
             "group_mae_at_best_rounds": float(fusion.rounds.curve.min()),
             "best_rounds": int(np.argmin(fusion.rounds.curve)),
-            "standard_error_of_gain": fusion.rounds.standard_error
+            "standard_error_at_best_rounds": fusion.rounds.standard_error
             if np.isfinite(fusion.rounds.standard_error)
             else None,
         },
