@@ -11,6 +11,8 @@ def main(earlier: str, report: str) -> None:
     """Check the earlier report and copy it."""
     table = read_table(earlier)
     logging.info("the sweep is skipped; %s selects %s", earlier, selected_row(table, earlier))
+    if "selected" not in table.columns:
+        table["selected"] = table.index == table["Score"].idxmax()
     write_table(table, report)
 
 

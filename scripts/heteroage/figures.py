@@ -20,7 +20,7 @@ MARKERS = "osD^v"
 def plot_predicted_age(predictions: pd.DataFrame) -> Figure:
     """Out-of-fold ages of the anchor and of HeteroAge against actual age (years), by tissue."""
     stages = {"Anchor (Stage 1)": "Stage1_Pred_Age", "HeteroAge (Stage 3)": "HeteroAge"}
-    figure, axes = plt.subplots(1, 2, figsize=(9, 5), sharex=True, sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(9, 5.4), sharex=True, sharey=True, layout="constrained")
     ages = predictions[["Age", *stages.values()]]
     ends = [min(0.0, ages.min().min()) - 2, ages.max().max() + 2]
     for axis, (title, column) in zip(axes, stages.items(), strict=True):
@@ -36,7 +36,7 @@ def plot_predicted_age(predictions: pd.DataFrame) -> Figure:
             fontsize=10,
         )
         axis.set_xlabel("Age (years)")
-        axis.set(xlim=ends, ylim=ends, aspect="equal")
+        axis.set(xlim=ends, ylim=ends, box_aspect=1)
     axes[0].set_ylabel("Predicted age, out of fold (years)")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), frameon=False, fontsize=9)

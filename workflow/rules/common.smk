@@ -4,6 +4,7 @@ constraints of wildcards, and a few helpers."""
 import os
 import re
 import sys
+import time
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from heteroage.errors import HeteroAgeError
 from heteroage.hallmarks import features_digest, orthogonalise_files, read_dictionary
 from heteroage.workflow import modules_used
 
+STARTED = time.time()
 SCHEMA = Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
 
 try:
@@ -69,7 +71,7 @@ def of_each_expert(pattern):
 
 
 def show_summary():
-    """Print the run's summary, if this run made or kept one."""
+    """Print the summary, if it was made since this workflow was read."""
     summary = Path("results/summary.txt")
-    if summary.is_file():
+    if summary.is_file() and summary.stat().st_mtime >= STARTED:
         print(f"\n{summary.read_text()}", file=sys.stderr)
