@@ -1,6 +1,7 @@
 """A configuration is checked before anything else: each problem is named by its key."""
 
 import copy
+import json
 import re
 from pathlib import Path
 
@@ -110,3 +111,22 @@ def test_what_the_demo_makes_need_not_be_there_yet(config, tmp_path, monkeypatch
     config["inputs"] = {"beta": "results/demo/beta.parquet", "hallmarks": "results/demo/hallmarks.json"}
     config["predict"], config["stage1"]["sweep_report"] = None, None
     check_files(config)
+
+
+def test_the_key_table_of_the_readme_is_the_schema(schema):
+    """config/README.md lists each key with the schema's default and description, and no other key."""
+    readme = (ROOT / "config/README.md").read_text(encoding="utf-8")
+    section = readme.split("## Keys")[1].split("\n## ")[0]
+    listed = dict(re.findall(r"^\| `([^`]+)` \| (.*) \|$", section, re.MULTILINE))
+    assert listed == dict(_key_rows(schema))
+
+
+def _key_rows(node, prefix=""):
+    for key, child in node["properties"].items():
+        if "properties" in child:
+            yield from _key_rows(child, f"{prefix}{key}.")
+            continue
+        default = child.get("default", "required")
+        shown = {"required": "required", None: ""}.get(default if isinstance(default, str | None) else 0)
+        shown = f"`{json.dumps(default)}`" if shown is None else shown
+        yield f"{prefix}{key}", f"{shown} | {child['description']}"
