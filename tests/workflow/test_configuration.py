@@ -1,0 +1,127 @@
+"""Config, schema, environments and the layout of rules do not drift apart."""
+
+import re
+import tomllib
+
+import pytest
+import yaml
+from mini_study import REPOSITORY
+from packaging.requirements import Requirement
+
+SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
+CONFIG = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text(encoding="utf-8"))
+CONDA_NAMES = {"snakemake-minimal": "snakemake", "matplotlib-base": "matplotlib"}
+RULE = re.compile(r"^ *rule (\w+):\n(.*?)(?=^ *rule |\Z)", re.MULTILINE | re.DOTALL)
+RULES = {
+    rule: body
+    for path in sorted((REPOSITORY / "workflow/rules").glob("*.smk"))
+    for rule, body in RULE.findall(path.read_text(encoding="utf-8"))
+}
+
+
+def resolved(node):
+    """A key's schema, with what it refers to."""
+    if "$ref" in node:
+        return SCHEMA["$defs"][node["$ref"].rpartition("/")[2]] | {k: v for k, v in node.items() if k != "$ref"}
+    return node
+
+
+def keys_of(node, path=()):
+    """Every key below a schema's node, as (path, schema)."""
+    node = resolved(node)
+    for name, child in node.get("properties", {}).items():
+        yield (*path, name), resolved(child)
+        yield from keys_of(child, (*path, name))
+    if "items" in node:
+        yield from keys_of(node["items"], (*path, "[]"))
+
+
+def defaults_of(node):
+    """What a section becomes when it is left out."""
+    node = resolved(node)
+    if "properties" in node and node.get("default", {}) == {}:
+        return {name: defaults_of(child) for name, child in node["properties"].items()}
+    return node["default"]
+
+
+def pinned():
+    """{package: version} of requirements.lock, on Python 3.11 for Linux."""
+    text = (REPOSITORY / "requirements.lock").read_text(encoding="utf-8")
+    lines = [line.removesuffix("\\").strip() for line in text.splitlines() if re.match(r"[A-Za-z0-9]", line)]
+    requirements = [Requirement(line) for line in lines]
+    here = {"python_full_version": "3.11.9", "python_version": "3.11", "sys_platform": "linux", "os_name": "posix"}
+    here |= {"platform_system": "Linux", "platform_machine": "x86_64"}
+    return {
+        r.name: str(r.specifier).removeprefix("==") for r in requirements if r.marker is None or r.marker.evaluate(here)
+    }
+
+
+def conda():
+    """{package: version} of envs/heteroage.yaml, by the names they have in PyPI."""
+    environment = yaml.safe_load((REPOSITORY / "envs/heteroage.yaml").read_text(encoding="utf-8"))
+    pairs = [re.split(r"\s*=+\s*", entry, maxsplit=1) for entry in environment["dependencies"]]
+    return {CONDA_NAMES.get(name, name): version for name, version in pairs}
+
+
+@pytest.mark.parametrize("section", sorted(set(SCHEMA["properties"]) - {"inputs", "predict"}))
+def test_the_shipped_config_shows_the_schemas_defaults(section):
+    assert CONFIG[section] == defaults_of(SCHEMA["properties"][section])
+
+
+def test_the_shipped_config_shows_every_key():
+    assert set(CONFIG) == set(SCHEMA["properties"])
+    assert set(CONFIG["inputs"]) == set(SCHEMA["properties"]["inputs"]["properties"])
+
+
+def test_every_key_is_described():
+    keys = list(keys_of(SCHEMA))
+    assert [".".join(path) for path, node in keys if not node.get("description")] == []
+    assert len(keys) > 40
+
+
+def test_every_optional_key_has_a_default():
+    required = {("inputs",), ("inputs", "hallmarks")}
+    leaves = [path for path, node in keys_of(SCHEMA) if "default" not in node and path not in required]
+    # Parts of a grid or of a way of balancing come all together or not at all.
+    assert [path for path in leaves if "[]" not in path and path[-2:-1] != ("alpha",)] == []
+
+
+def test_no_unknown_key_gets_through():
+    nodes = [SCHEMA, *(node for _, node in keys_of(SCHEMA))]
+    sections = [node for node in nodes if "properties" in node]
+    assert [node["description"] for node in sections if node.get("additionalProperties") is not False] == []
+
+
+def test_conda_and_pip_install_the_same_versions():
+    lock, environment = pinned(), conda()
+    assert environment.pop("python") == "3.11"
+    assert {name: version for name, version in environment.items() if lock.get(name) != version} == {}
+
+
+def test_conda_installs_every_dependency():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = {Requirement(entry).name for entry in project["dependencies"]}
+    assert needed == set(conda()) - {"python"}
+
+
+def test_every_script_is_a_rule():
+    assert {path.stem for path in (REPOSITORY / "scripts").glob("*.py")} == set(RULES)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_has_a_script_a_log_and_a_benchmark_of_its_name(rule):
+    body = RULES[rule]
+    for directive, pattern in {
+        "script": rf"scripts/{rule}\.py",
+        "log": rf"logs/(?:\S+/)?{rule}(?:/\S+)?\.log",
+        "benchmark": rf"results/benchmarks/(?:\S+/)?{rule}(?:/\S+)?\.tsv",
+    }.items():
+        assert re.search(rf'{directive}:\s+"(?:\.\./)*{pattern}"', body), f"{rule} has no {directive} of its name"
+    assert f'code_of("{rule}")' in body
+
+
+def test_a_rule_file_opens_with_what_it_takes_in_and_gives_out():
+    for path in (REPOSITORY / "workflow/rules").glob("*.smk"):
+        docstring = path.read_text(encoding="utf-8").split('"""')[1]
+        assert "Takes in" in docstring, path.name
+        assert "gives out" in docstring, path.name
