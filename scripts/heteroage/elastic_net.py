@@ -81,7 +81,7 @@ class Paths:
         X (features x all samples) may be a memory map: only the used features are read.
         """
         raw = np.asarray(X[self.used])
-        Z = self.standardiser.apply(raw if samples is None else raw[:, samples])
+        Z = self.standardiser.apply(raw if samples is None else raw.take(samples, axis=1))
         return self.intercept + (self.coef @ Z).reshape(*self.shape, -1)
 
 
@@ -116,9 +116,8 @@ def fit_paths(
     # One BLAS thread in each worker: the sums then have the same order whatever the machine.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         walk = Walk(X, [s.rows for s in training_sets], [s.y for s in training_sets], pool)
-        walk.learn()
-        paths = [[walk.start(t, l1_ratio, alphas) for l1_ratio in l1_ratios] for t in range(len(training_sets))]
-        walk.run([path for of_set in paths for path in of_set], label)
+        found = walk.run(l1_ratios, alphas, label)
+        paths = [found[t * len(l1_ratios) : (t + 1) * len(l1_ratios)] for t in range(len(training_sets))]
         jobs = zip(training_sets, paths, strict=True)
         return list(pool.map(lambda job: _collect(X, *job, len(alphas)), jobs))
 
@@ -136,7 +135,7 @@ def _collect(X: NDArray[np.float32], training_set: TrainingSet, paths: Sequence[
         ),
         shape=(len(found), len(used)),
     )
-    standardiser = Standardiser.fit(np.asarray(X[used])[:, training_set.rows])
+    standardiser = Standardiser.fit(np.asarray(X[used]).take(training_set.rows, axis=1))
     nearly = tuple(path.near_bound(NEARLY) for path in paths)
     return Paths(used, standardiser, coef, (len(paths), n_alphas), float(training_set.y.mean()), nearly)
 
@@ -174,7 +173,7 @@ def fit_pipeline(
     falling = np.append(alphas[alphas > alpha], alpha)
     path = fit_paths(X, [TrainingSet(rows, target)], [l1_ratio], falling, threads, "final model")[0]
     with threadpool_limits(1, user_api="blas"):
-        used, weights = _exact_weights(np.asarray(X[path.nearly[0]])[:, rows], target, alpha, l1_ratio)
+        used, weights = _exact_weights(np.asarray(X[path.nearly[0]]).take(rows, axis=1), target, alpha, l1_ratio)
         used = path.nearly[0][used] if len(used) else np.array([0])
         net = ElasticNet(alpha=alpha, l1_ratio=l1_ratio, tol=FINAL_TOLERANCE, max_iter=MAX_ITERATIONS)
         model = TransformedTargetRegressor(
@@ -188,7 +187,7 @@ def fit_pipeline(
             ]
         )
         names = [feature_names[row] for row in used]
-        frame = pd.DataFrame(np.asarray(X[used])[:, rows].T.astype(np.float64), columns=names)
+        frame = pd.DataFrame(np.asarray(X[used]).take(rows, axis=1).T.astype(np.float64), columns=names)
         net.set_params(max_iter=1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)

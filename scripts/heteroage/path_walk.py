@@ -2,15 +2,17 @@
 
 The paths (training sets x l1_ratios) go in lock-step. At each alpha
 
-1. every path solves on its working set (`active_set`);
-2. the features kept by the sequential strong rule are checked, violators enter and their paths solve again;
-3. one pass over all features, a matrix product with the residuals of all paths as its columns, checks the
-   optimality condition |c_j| <= alpha l1 of every feature and keeps for the next alpha
+1. every path solves on its working set (`active_set`), with the features that are expected to enter;
+2. one pass over all features, a matrix product with the residuals of all paths as its columns, checks the
+   optimality condition |c_j| <= alpha l1 of every feature and keeps for the next alpha those that the sequential
+   strong rule (Tibshirani et al., JRSS B 74:245, 2012) cannot discard,
 
-       { j : |c_j| >= l1 (2 alpha_next - alpha) }
+       { j : |c_j| >= l1 (2 alpha_next - alpha) };
 
-   (Tibshirani et al., JRSS B 74:245, 2012). The rule may err, the check does not: violators enter, and their
-   path is solved and checked again.
+3. features that violate their condition enter, their path solves again, and all that could have moved across
+   the bound meanwhile are checked again.
+
+Screening and expectation may err, the check does not.
 
 As residuals sum to zero in a training set and are zero outside of it, c = Z'r/n is the raw product X'r over
 n times the deviation: no training set needs a matrix of its own for the passes.
@@ -34,7 +36,7 @@ from heteroage.standardise import Standardiser
 log = logging.getLogger(__name__)
 
 BLOCK = 1024  # features per product
-COLUMNS = 16  # products get a multiple of this many columns and rows, so that no column depends on how many there are
+COLUMNS = 4  # products have a multiple of this many columns
 STEP = 0.75  # a path comes down from its alpha_max by at least this ratio
 KKT_TOLERANCE = 1e-4  # of alpha l1
 KEEP = 0.5  # of the next alpha l1: keep no feature below, however long the step
@@ -56,6 +58,7 @@ class Path:
 
     solver: PathSolver
     training_set: int
+    column: int  # in the products
     schedule: dict[int, float]  # time -> alpha
     first: int  # from this time on, times are positions of the grid
     alpha: float  # the last alpha solved
@@ -102,9 +105,6 @@ class Walk:
         self.X, self.rows, self.pool, self.block = X, rows, pool, block
         self.targets = [y - y.mean() for y in targets]
         self.passes = 0
-        self._kept_rows = np.empty(0, np.int64)
-        self._kept = np.empty((0, X.shape[1]), np.float32)
-        self._slot = np.full(len(X), -1, np.int32)
 
     # --- statistics ---------------------------------------------------------------------------------------
 
@@ -128,7 +128,7 @@ class Walk:
                 block[absent] = 0
                 at = np.flatnonzero(missing)
                 for t, rows in enumerate(self.rows):
-                    median[at, t] = Standardiser.medians(raw[at][:, rows])
+                    median[at, t] = Standardiser.medians(raw[at].take(rows, axis=1))
             sums = block @ columns
             np.square(block, out=block)
             squares = block @ columns[:, :sets]
@@ -143,7 +143,7 @@ class Walk:
             for t in range(sets):
                 at = np.flatnonzero(variance[:, t] <= 1e-7 * mean[:, t] ** 2)
                 if len(at):
-                    exact = Standardiser.fit(raw[at][:, self.rows[t]])
+                    exact = Standardiser.fit(raw[at].take(self.rows[t], axis=1))
                     scale[at, t] = np.where(exact.constant, np.inf, exact.scale)
             correlation = sums[:, sets:] / (size * scale)
             return median, 1 / (size * scale), correlation, missing
@@ -156,7 +156,7 @@ class Walk:
 
     # --- paths --------------------------------------------------------------------------------------------
 
-    def start(self, training_set: int, l1_ratio: float, alphas: NDArray[np.float64]) -> Path:
+    def _start(self, column: int, training_set: int, l1_ratio: float, alphas: NDArray[np.float64]) -> Path:
         """Set a path at its own alpha_max, and schedule its way down to and along the grid."""
         c = self.statistics.correlation[:, training_set]
         alpha_max = float(np.abs(c).max(initial=0)) / l1_ratio
@@ -174,6 +174,7 @@ class Walk:
         path = Path(
             solver,
             training_set,
+            column,
             schedule,
             first,
             alpha_max,
@@ -189,13 +190,17 @@ class Walk:
             path.kept, path.correlation, path.before = kept, c[kept].astype(np.float64), np.full(len(kept), np.nan)
         return path
 
-    def run(self, paths: Sequence[Path], label: str) -> None:
-        """Walk all paths down their schedules."""
+    def run(self, l1_ratios: Sequence[float], alphas: NDArray[np.float64], label: str) -> list[Path]:
+        """Walk all paths down the alphas; returns them by training set, then l1_ratio."""
         begun = time.perf_counter()
+        self.learn()
+        order = [(t, l1_ratio) for t in range(len(self.rows)) for l1_ratio in l1_ratios]
+        self.training_set = np.zeros(-(-len(order) // COLUMNS) * COLUMNS, np.int64)
+        self.training_set[: len(order)] = [t for t, _ in order]
+        paths = [self._start(column, t, l1_ratio, alphas) for column, (t, l1_ratio) in enumerate(order)]
         times = sorted({at for path in paths for at in path.schedule})
         for done, at in enumerate(times, start=1):
             joined = [path for path in paths if at in path.schedule]
-            self._keep_rows(joined)
             self._step(joined, at)
             elapsed = time.perf_counter() - begun
             active = [np.count_nonzero(path.solver.w) for path in joined]
@@ -211,88 +216,78 @@ class Walk:
                 elapsed,
                 elapsed / done * (len(times) - done),
             )
+        return paths
 
     def _step(self, joined: list[Path], at: int) -> None:
-        # 1. Solve on the working sets, with the features that are expected to enter.
-        list(self.pool.map(lambda path: self._solve(path, path.schedule[at]), joined))
-        # 2. Check the kept features until none violates.
-        self._settle(joined, at)
-        # 3. Check all features.
+        list(self.pool.map(lambda path: self._advance(path, path.schedule[at]), joined))
         pending = joined
         while pending:
-            residuals = [path.solver.residual for path in pending]
             thresholds = [_keep_above(path, path.schedule[at], path.schedule.get(at + 1)) for path in pending]
             found = self._pass(pending, thresholds)
-            violated = []
-            for k, (features, correlation) in enumerate(found):
-                self._renew(pending[k], features, correlation)
-                if self._admit(pending[k], pending[k].schedule[at]):
-                    violated.append(k)
-            if not violated:
-                break
-            # 4. Repair. By Cauchy-Schwarz no correlation moves more than the residual does, so what the pass did
-            # not keep need not be looked at again unless the repair was large.
-            self._keep_rows(joined)
-            repaired = [pending[k] for k in violated]
-            self._resolve(repaired, at)
-            self._settle(repaired, at)
-            unsure = []
-            for k in violated:
-                path = pending[k]
-                moved = np.linalg.norm(path.solver.residual - residuals[k]) / math.sqrt(len(residuals[k]))
-                if thresholds[k] + moved > path.schedule[at] * path.l1_ratio * (1 + KKT_TOLERANCE):
-                    unsure.append(path)
-            pending = unsure
+            jobs = zip(pending, thresholds, found, strict=True)
+            optimal = list(self.pool.map(lambda job: self._repair(*job, job[0].schedule[at]), jobs))
+            pending = [path for path, ok in zip(pending, optimal, strict=True) if not ok]
         for path in joined:
             path.alpha = path.schedule[at]
-            used = np.flatnonzero(path.solver.w)
-            used = used[np.argsort(path.solver.features[used])]
             if at >= path.first:
+                used = np.flatnonzero(path.solver.w)
+                used = used[np.argsort(path.solver.features[used])]
                 path.steps[at] = Step(path.solver.features[used], path.solver.w[used])
 
-    def _solve(self, path: Path, alpha: float) -> None:
-        """Move one path to its next alpha."""
+    def _advance(self, path: Path, alpha: float) -> None:
+        """Move one path to its next alpha, on its working set."""
         solver = path.solver
         # Forget what neither has weight nor was kept, once it is a third of the working set.
         stale = (solver.w == 0) & ~np.isin(solver.features, path.kept)
         if 3 * stale.sum() > len(stale):
             path.in_working_set[solver.features[stale]] = False
             solver.keep(~stale)
-        # Correlations follow nearly straight lines: those expected to reach the bound enter at once.
+        # Correlations follow nearly straight lines: those expected to come near the bound enter the working set.
         slope = np.nan_to_num((path.correlation - path.before) / (path.alpha - path.alpha_before))
         expected = path.correlation + slope * (alpha - path.alpha)
         path.before, path.alpha_before = path.correlation, path.alpha
-        self._add(path, path.kept[np.abs(expected) > alpha * path.l1_ratio * (1 - EXPECT)])
+        self._admit(path, path.kept[np.abs(expected) > alpha * path.l1_ratio * (1 - EXPECT)])
         solver.solve(alpha, path.alpha)
 
-    def _resolve(self, paths: list[Path], at: int) -> None:
-        list(self.pool.map(lambda path: path.solver.solve(path.schedule[at], path.schedule[at]), paths))
+    def _repair(
+        self,
+        path: Path,
+        threshold: float,
+        found: tuple[NDArray[np.int64], NDArray[np.float64]],
+        alpha: float,
+    ) -> bool:
+        """Let features that violate their optimality condition in, until none does.
 
-    def _settle(self, paths: list[Path], at: int) -> None:
-        while paths:
-            correlations = self._check_kept(paths)
-            for path, c in zip(paths, correlations, strict=True):
-                path.correlation = c
-            paths = [path for path in paths if self._admit(path, path.schedule[at])]
-            self._resolve(paths, at)
+        By Cauchy-Schwarz no correlation moves by more than the residual does (root mean square), so most features
+        need not be looked at again. Returns False if that says too little and all must be.
+        """
+        self._renew(path, *found)
+        bound, checked = alpha * path.l1_ratio * (1 + KKT_TOLERANCE), path.solver.residual
+        correlation, moved = np.abs(path.correlation), 0.0
+        while self._admit(path, path.kept[correlation > bound]):
+            path.solver.solve(alpha, alpha)
+            moved = np.linalg.norm(path.solver.residual - checked) / math.sqrt(len(checked))
+            near = (np.abs(path.correlation) + moved > bound) & ~path.in_working_set[path.kept]
+            correlation = np.zeros(len(path.kept))
+            correlation[near] = np.abs(self._rows(path, path.kept[near]) @ path.solver.residual) / len(checked)
+        return threshold + moved <= bound
 
-    def _admit(self, path: Path, alpha: float) -> bool:
-        """Let kept features that violate the optimality condition into the working set."""
-        violating = np.abs(path.correlation) > alpha * path.l1_ratio * (1 + KKT_TOLERANCE)
-        return self._add(path, path.kept[violating])
-
-    def _add(self, path: Path, features: NDArray[np.int64]) -> bool:
+    def _admit(self, path: Path, features: NDArray[np.int64]) -> bool:
+        """Add features to the working set; False if there is none to add."""
         features = features[~path.in_working_set[features]]
-        if not len(features):
-            return False
         path.in_working_set[features] = True
+        if len(features):
+            path.solver.add(features, self._rows(path, features))
+        return len(features) > 0
+
+    def _rows(self, path: Path, features: NDArray[np.int64]) -> NDArray:
+        """Standardised rows of features for the path's training set."""
         rows = self.rows[path.training_set]
         Z = np.empty((len(features), len(rows)), path.solver.dtype)
         for part in _slices(len(features), 256):
-            raw = np.asarray(self.X[features[part]])[:, rows]
+            raw = np.asarray(self.X[features[part]]).take(rows, axis=1)
             Z[part] = Standardiser.fit(raw).apply(raw)
-        path.solver.add(features, Z)
-        return True
+        return Z
 
     def _renew(self, path: Path, features: NDArray[np.int64], correlation: NDArray[np.float64]) -> None:
         """Replace the kept features, carrying over the correlations of one alpha earlier."""
@@ -305,33 +300,17 @@ class Walk:
 
     # --- products -----------------------------------------------------------------------------------------
 
-    def _columns(self, paths: Sequence[Path]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Residuals of the paths as columns, and the training set of each."""
-        padded = -(-len(paths) // COLUMNS) * COLUMNS
-        R = np.zeros((self.X.shape[1], padded), np.float32)
-        training_set = np.zeros(padded, np.int64)
-        for k, path in enumerate(paths):
-            R[self.rows[path.training_set], k] = path.solver.residual
-            training_set[k] = path.training_set
-        return R, training_set
-
-    def _correlate(
-        self,
-        raw: NDArray[np.float32],
-        features: NDArray[np.int64] | slice,
-        R: NDArray[np.float32],
-        training_set: NDArray[np.int64],
-    ) -> NDArray[np.float32]:
+    def _correlate(self, part: slice, R: NDArray[np.float32]) -> NDArray[np.float32]:
         """c of these features for every column of R."""
-        s = self.statistics
-        incomplete = s.missing[features].any()
+        s, raw = self.statistics, np.asarray(self.X[part])
+        incomplete = s.missing[part].any()
         if incomplete:
             absent = np.isnan(raw)
             raw = np.where(absent, np.float32(0), raw)
         C = raw @ R
         if incomplete:
-            C += s.median[features][:, training_set] * (absent.astype(np.float32) @ R)
-        C *= s.inverse[features][:, training_set]
+            C += s.median[part].take(self.training_set, axis=1) * (absent.astype(np.float32) @ R)
+        C *= s.inverse[part].take(self.training_set, axis=1)
         return C
 
     def _pass(
@@ -339,64 +318,25 @@ class Walk:
     ) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
         """Go over all features: for each path, those with |c| at or above its threshold, and their c."""
         self.passes += 1
-        R, training_set = self._columns(paths)
+        # Each path has its own column, joined or not: BLAS may round a column by where it stands, and a training
+        # set's solution must not depend on when others join.
+        R = np.zeros((self.X.shape[1], len(self.training_set)), np.float32)
         bound = np.full(R.shape[1], np.inf, np.float32)
-        bound[: len(paths)] = thresholds
+        for path, threshold in zip(paths, thresholds, strict=True):
+            R[self.rows[path.training_set], path.column] = path.solver.residual
+            bound[path.column] = threshold
 
         def above(part: slice) -> tuple[NDArray, ...]:
-            C = self._correlate(np.asarray(self.X[part]), part, R, training_set)
+            C = self._correlate(part, R)
             feature, column = np.nonzero(np.abs(C) >= bound)
             return feature + part.start, column, C[feature, column]
 
         parts = list(self.pool.map(above, _slices(len(self.X), self.block)))
         feature, column, c = (np.concatenate([part[k] for part in parts]) for k in range(3))
         order = np.argsort(column, kind="stable")
-        ends = np.searchsorted(column[order], np.arange(len(paths) + 1))
-        groups = [order[ends[k] : ends[k + 1]] for k in range(len(paths))]
+        ends = np.searchsorted(column[order], np.arange(R.shape[1] + 1))
+        groups = [order[ends[path.column] : ends[path.column + 1]] for path in paths]
         return [(feature[group], c[group].astype(np.float64)) for group in groups]
-
-    def _keep_rows(self, paths: Sequence[Path]) -> None:
-        """Copy the raw rows of all kept features side by side, so that a check of them is a small product."""
-        wanted = np.zeros(len(self.X), bool)
-        for path in paths:
-            wanted[path.kept] = True
-        new = np.flatnonzero(wanted & (self._slot < 0))
-        count, total = len(self._kept_rows), len(self._kept_rows) + len(new)
-        if total > 2 * wanted.sum():
-            still = np.flatnonzero(wanted[self._kept_rows])
-            self._slot[self._kept_rows] = -1
-            for k, source in enumerate(still):  # in place: a row never moves up
-                self._kept[k] = self._kept[source]
-            self._kept_rows = self._kept_rows[still]
-            self._slot[self._kept_rows] = np.arange(len(still))
-            count, total = len(still), len(still) + len(new)
-        if total > len(self._kept):
-            grown = np.zeros((-(-int(1.2 * total) // COLUMNS) * COLUMNS, self.X.shape[1]), np.float32)
-            grown[:count] = self._kept[:count]
-            self._kept = grown
-        self._slot[new] = np.arange(count, total)
-        self._kept_rows = np.concatenate([self._kept_rows, new])
-
-        def copy(part: slice) -> None:
-            self._kept[count + part.start : count + part.stop] = self.X[new[part]]
-
-        list(self.pool.map(copy, _slices(len(new), self.block)))
-
-    def _check_kept(self, paths: Sequence[Path]) -> list[NDArray[np.float64]]:
-        """Correlations of each path's kept features, from the copied rows."""
-        R, training_set = self._columns(paths)
-        count = len(self._kept_rows)
-        C = np.empty((count, len(paths)), np.float32)
-
-        def product(part: slice) -> None:
-            features = self._kept_rows[part]
-            padded = -(-len(features) // COLUMNS) * COLUMNS
-            features = np.concatenate([features, np.zeros(padded - len(features), np.int64)])
-            raw = self._kept[part.start : part.start + padded]
-            C[part] = self._correlate(raw, features, R, training_set)[: part.stop - part.start, : len(paths)]
-
-        list(self.pool.map(product, _slices(count, self.block)))
-        return [C[self._slot[path.kept], k].astype(np.float64) for k, path in enumerate(paths)]
 
 
 def _keep_above(path: Path, alpha: float, following: float | None) -> float:
