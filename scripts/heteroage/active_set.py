@@ -28,7 +28,7 @@ from heteroage.active_system import RIDGE, ActiveSystem
 # it come and go.
 TOLERANCE = {np.float32: 2e-5, np.float64: 1e-10}
 ROUNDING = {np.float32: 1e-6, np.float64: 1e-15}  # in a product with the Gram matrix, relative to the weights' norm
-NEWTON_STEPS = 10  # before the monotone search takes over
+PATIENCE = 6  # Newton steps without fewer changes than ever before, until the monotone search takes over
 MONOTONE_STEPS = 1000
 REFINEMENTS = 8
 CHUNK = 64  # features summed in single precision
@@ -168,7 +168,8 @@ def _newton(model: Model, signs: NDArray[np.float64]) -> NDArray[np.float64]:
 
     `signs` holds the signs of the active set that is tried first, 0 for the inactive.
     """
-    for _ in range(NEWTON_STEPS):
+    fewest, without = len(signs) + 1, 0
+    while without < PATIENCE:
         # Features that leave do so at once; the step is taken by the others.
         w = np.where(signs != 0, model.w, 0.0)
         c, _ = model.correlations(w)
@@ -176,8 +177,10 @@ def _newton(model: Model, signs: NDArray[np.float64]) -> NDArray[np.float64]:
         c, slack = model.correlations(w)
         leaving = (signs != 0) & (w * signs <= 0)
         entering = (signs == 0) & (np.abs(c) > model.l1 + slack)
-        if not (leaving.any() or entering.any()):
+        changes = np.count_nonzero(leaving | entering)
+        if not changes:
             return w
+        fewest, without = min(fewest, changes), 0 if changes < fewest else without + 1
         signs = np.where(leaving, 0.0, np.where(entering, np.sign(c), signs))
     return _monotone(model)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack, solve_triangular
 
-PANEL = 192
+PANEL = 96
 FEW_CHANGES = 8  # at most one change per this many active features, or the system is factored anew
 # Least ridge: keeps duplicated and collinear features solvable. Steps are repeated until they are optimal, so it
 # only shortens them.

@@ -115,22 +115,22 @@ def fit_paths(
     alphas = np.asarray(alphas, np.float64)
     # One BLAS thread in each worker: the sums then have the same order whatever the machine.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-        walk = Walk(X, [s.rows for s in training_sets], [s.y for s in training_sets], pool)
-        found = walk.run(l1_ratios, alphas, label)
-        paths = [found[t * len(l1_ratios) : (t + 1) * len(l1_ratios)] for t in range(len(training_sets))]
+        walk = Walk(X, [s.rows for s in training_sets], [s.y for s in training_sets], l1_ratios, alphas, pool)
+        walk.run(label)
+        paths = [walk.paths[t * len(l1_ratios) : (t + 1) * len(l1_ratios)] for t in range(len(training_sets))]
         jobs = zip(training_sets, paths, strict=True)
         return list(pool.map(lambda job: _collect(X, *job, len(alphas)), jobs))
 
 
 def _collect(X: NDArray[np.float32], training_set: TrainingSet, paths: Sequence[Path], n_alphas: int) -> Paths:
-    found = [path.steps.get(k) for path in paths for k in range(n_alphas)]
+    found = [path.solutions.get(k) for path in paths for k in range(n_alphas)]
     empty = np.empty(0, np.int64)
-    used = np.unique(np.concatenate([empty, *(step.features for step in found if step)]))
-    lengths = [len(step.features) if step else 0 for step in found]
+    used = np.unique(np.concatenate([empty, *(solution.features for solution in found if solution)]))
+    lengths = [len(solution.features) if solution else 0 for solution in found]
     coef = csr_array(
         (
-            np.concatenate([np.empty(0), *(step.weights for step in found if step)]),
-            np.searchsorted(used, np.concatenate([empty, *(step.features for step in found if step)])),
+            np.concatenate([np.empty(0), *(solution.weights for solution in found if solution)]),
+            np.searchsorted(used, np.concatenate([empty, *(solution.features for solution in found if solution)])),
             np.concatenate([[0], np.cumsum(lengths)]),
         ),
         shape=(len(found), len(used)),
