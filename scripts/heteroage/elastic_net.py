@@ -81,7 +81,7 @@ class Paths:
         X (features x all samples) may be a memory map: only the used features are read.
         """
         raw = np.asarray(X[self.used])
-        Z = self.standardiser.apply(raw if samples is None else raw[:, samples])
+        Z = self.standardiser.apply(raw if samples is None else raw.take(samples, axis=1))
         return self.intercept + (self.coef @ Z).reshape(*self.shape, -1)
 
 
@@ -115,28 +115,27 @@ def fit_paths(
     alphas = np.asarray(alphas, np.float64)
     # One BLAS thread in each worker: the sums then have the same order whatever the machine.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-        walk = Walk(X, [s.rows for s in training_sets], [s.y for s in training_sets], pool)
-        walk.learn()
-        paths = [[walk.start(t, l1_ratio, alphas) for l1_ratio in l1_ratios] for t in range(len(training_sets))]
-        walk.run([path for of_set in paths for path in of_set], label)
+        walk = Walk(X, [s.rows for s in training_sets], [s.y for s in training_sets], l1_ratios, alphas, pool)
+        walk.run(label)
+        paths = [walk.paths[t * len(l1_ratios) : (t + 1) * len(l1_ratios)] for t in range(len(training_sets))]
         jobs = zip(training_sets, paths, strict=True)
         return list(pool.map(lambda job: _collect(X, *job, len(alphas)), jobs))
 
 
 def _collect(X: NDArray[np.float32], training_set: TrainingSet, paths: Sequence[Path], n_alphas: int) -> Paths:
-    found = [path.steps.get(k) for path in paths for k in range(n_alphas)]
+    found = [path.solutions.get(k) for path in paths for k in range(n_alphas)]
     empty = np.empty(0, np.int64)
-    used = np.unique(np.concatenate([empty, *(step.features for step in found if step)]))
-    lengths = [len(step.features) if step else 0 for step in found]
+    used = np.unique(np.concatenate([empty, *(solution.features for solution in found if solution)]))
+    lengths = [len(solution.features) if solution else 0 for solution in found]
     coef = csr_array(
         (
-            np.concatenate([np.empty(0), *(step.weights for step in found if step)]),
-            np.searchsorted(used, np.concatenate([empty, *(step.features for step in found if step)])),
+            np.concatenate([np.empty(0), *(solution.weights for solution in found if solution)]),
+            np.searchsorted(used, np.concatenate([empty, *(solution.features for solution in found if solution)])),
             np.concatenate([[0], np.cumsum(lengths)]),
         ),
         shape=(len(found), len(used)),
     )
-    standardiser = Standardiser.fit(np.asarray(X[used])[:, training_set.rows])
+    standardiser = Standardiser.fit(np.asarray(X[used]).take(training_set.rows, axis=1))
     nearly = tuple(path.near_bound(NEARLY) for path in paths)
     return Paths(used, standardiser, coef, (len(paths), n_alphas), float(training_set.y.mean()), nearly)
 
@@ -175,7 +174,7 @@ def fit_pipeline(
     falling = np.append(alphas[alphas > alpha], alpha)
     path = fit_paths(X, [TrainingSet(rows, target)], [l1_ratio], falling, threads, "final model")[0]
     with threadpool_limits(1, user_api="blas"):
-        used, weights = _exact_weights(np.asarray(X[path.nearly[0]])[:, rows], target, alpha, l1_ratio)
+        used, weights = _exact_weights(np.asarray(X[path.nearly[0]]).take(rows, axis=1), target, alpha, l1_ratio)
         used = path.nearly[0][used] if len(used) else np.array([0])
         net = ElasticNet(
             alpha=alpha,
@@ -195,7 +194,7 @@ def fit_pipeline(
             ]
         )
         names = [feature_names[row] for row in used]
-        frame = pd.DataFrame(np.asarray(X[used])[:, rows].T.astype(np.float64), columns=names)
+        frame = pd.DataFrame(np.asarray(X[used]).take(rows, axis=1).T.astype(np.float64), columns=names)
         net.set_params(max_iter=1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)

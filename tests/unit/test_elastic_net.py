@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import ElasticNet
 
-from heteroage import path_walk
+from heteroage import feature_pass
 from heteroage.age import transform_age
 from heteroage.elastic_net import TrainingSet, fit_paths, fit_pipeline
 
@@ -140,7 +140,8 @@ def test_block_size_and_riders_do_not_matter(monkeypatch):
     X, y = problem("missing")
     sets = training_sets(X, y, np.random.default_rng(1))
     together = fit_paths(X, sets, [0.1, 0.5], ALPHAS)
-    monkeypatch.setattr(path_walk, "BLOCK", 48)
+    monkeypatch.setattr(feature_pass, "BLOCK", 48)
+    monkeypatch.setattr(feature_pass, "SMALL_BLOCK", 17)
     for k, training in enumerate(sets):
         alone = fit_paths(X, [training], [0.5], ALPHAS)[0]
         # Working sets differ, and with them the rounding of float32 sums.

@@ -1,0 +1,137 @@
+"""Passes over all features: their statistics, and their correlations with the residuals of all paths at once.
+
+As residuals sum to zero in a training set and are zero outside of it, c = Z'r/n is the raw product X'r over n
+times the deviation; where values are missing, the median times the sum of the residuals there comes on top. So
+one product of the raw matrix serves every training set, and none needs a matrix of its own.
+
+Blocks have a fixed size, each is one worker's, and BLAS has one thread in it: the sums have the same order for any
+number of workers. Every path has a fixed place in the products, with residual 0 while it rests: BLAS may round a
+column by where it stands, and a training set's solution must not depend on what the others do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heteroage.standardise import Standardiser
+
+BLOCK = 1024  # features per product
+SMALL_BLOCK = 128  # features per product in float64: its block and squares stay in the cache
+LOST_DIGITS = 1e-7  # of the squared mean: below it a variance from float64 sums of squares is computed anew
+
+Found = tuple[NDArray[np.int64], NDArray[np.float64]]  # features, sorted, and their correlations
+
+
+class FeaturePass:
+    """The feature matrix with its statistics in every training set, learnt in one pass.
+
+    Parameters
+    ----------
+    X : (features, samples) float32, may be a memory map; NaN where missing
+    rows, targets : the samples of each training set, and their centred targets
+    paths_per_set : places in the products; path k belongs to training set k // paths_per_set
+    """
+
+    def __init__(
+        self,
+        X: NDArray[np.float32],
+        rows: Sequence[NDArray[np.int64]],
+        targets: Sequence[NDArray[np.float64]],
+        paths_per_set: int,
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self.X, self.rows, self.paths_per_set, self.pool = X, rows, paths_per_set, pool
+        n, sets = X.shape[1], len(rows)
+        # 0/1 membership, then the centred targets.
+        columns = np.zeros((2 * sets, n))
+        for t in range(sets):
+            columns[t, rows[t]], columns[sets + t, rows[t]] = 1, targets[t]
+        parts = list(pool.map(lambda part: self._learn(part, columns), _slices(len(X), SMALL_BLOCK)))
+        self.median, self._inverse, self.first = (np.concatenate([part[k] for part in parts], axis=1) for k in range(3))
+        self._missing = np.concatenate([part[3] for part in parts])
+
+    # median : (training sets, features), 0 where a feature is all missing
+    # _inverse : 1 / (n deviation), 0 where a feature is constant
+    # first : correlations with the centred targets
+    # _missing : (features,), NaN for any sample
+
+    def _learn(self, part: slice, columns: NDArray[np.float64]) -> tuple[NDArray, ...]:
+        raw, sets = np.asarray(self.X[part]), len(self.rows)
+        absent = np.isnan(raw)
+        missing = absent.any(axis=1)
+        at = np.flatnonzero(missing)
+        block = raw.astype(np.float64)
+        if len(at):
+            block[absent] = 0
+        median = np.zeros((sets, len(raw)))
+        for t, rows in enumerate(self.rows if len(at) else []):
+            median[t, at] = Standardiser.medians(raw[at].take(rows, axis=1))
+        sums = columns @ block.T
+        np.square(block, out=block)
+        squares = columns[:sets] @ block.T
+        if len(at):
+            gone = columns @ absent.astype(np.float64).T
+            sums += np.tile(median, (2, 1)) * gone
+            squares += median**2 * gone[:sets]
+        size = np.array([[len(rows)] for rows in self.rows], np.float64)
+        mean = sums[:sets] / size
+        variance = squares / size - mean**2
+        inverse = 1 / (size * np.sqrt(np.maximum(variance, np.finfo(np.float64).tiny)))
+        # The difference of squares has lost its digits where the deviation is small beside the mean.
+        for t, rows in enumerate(self.rows):
+            at = np.flatnonzero(variance[t] <= LOST_DIGITS * mean[t] ** 2)
+            if len(at):
+                exact = Standardiser.fit(raw[at].take(rows, axis=1))
+                inverse[t, at] = np.where(exact.constant, 0.0, 1 / (size[t] * exact.scale))
+        first = sums[sets:] * inverse
+        return median.astype(np.float32), inverse.astype(np.float32), first.astype(np.float32), missing
+
+    def above(self, residuals: NDArray[np.float32], thresholds: NDArray[np.float32]) -> list[Found]:
+        """Go over all features: for each path, those with |c| at or above its threshold, and their c.
+
+        Parameters
+        ----------
+        residuals : (paths, samples), 0 outside the path's training set
+        thresholds : (paths, 1), infinite for a path that rests
+        """
+
+        def found(part: slice) -> list[Found]:
+            c = self._correlations(part, residuals)
+            # The flat form is far quicker than the search in two dimensions.
+            at = np.flatnonzero(np.abs(c) >= thresholds)
+            ends = np.searchsorted(at, np.arange(len(c) + 1) * c.shape[1])
+            values = c.ravel()[at].astype(np.float64)
+            feature = at % c.shape[1] + part.start
+            return [(feature[start:end], values[start:end]) for start, end in pairwise(ends)]
+
+        of_blocks = list(self.pool.map(found, _slices(len(self.X), BLOCK)))
+        return [
+            (np.concatenate([block[k][0] for block in of_blocks]), np.concatenate([block[k][1] for block in of_blocks]))
+            for k in range(len(residuals))
+        ]
+
+    def _correlations(self, part: slice, residuals: NDArray[np.float32]) -> NDArray[np.float32]:
+        """c of these features for every path, (paths, features)."""
+        raw = np.asarray(self.X[part])
+        incomplete = self._missing[part].any()
+        if incomplete:
+            absent = np.isnan(raw)
+            raw = np.where(absent, np.float32(0), raw)
+        by_set = (len(self.rows), self.paths_per_set, len(raw))
+        c = residuals @ raw.T
+        c_by_set = c.reshape(by_set)
+        if incomplete:
+            gone = residuals @ absent.astype(np.float32).T
+            c_by_set += self.median[:, None, part] * gone.reshape(by_set)
+        c_by_set *= self._inverse[:, None, part]
+        return c
+
+
+def _slices(length: int, size: int) -> Iterator[slice]:
+    for start in range(0, max(length, 1), size):
+        yield slice(start, min(start + size, length))
