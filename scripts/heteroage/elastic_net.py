@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from sklearn.compose import TransformedTargetRegressor
@@ -167,15 +168,14 @@ def fit_pipeline(
     -------
     Pipeline with `feature_names_in_`, predicting years from a frame of these columns.
     """
-    import pandas as pd
-
     rows, y = training_set.rows, training_set.y
     target = transform_age(y) if transform_target else y
     falling = np.append(alphas[alphas > alpha], alpha)
     path = fit_paths(X, [TrainingSet(rows, target)], [l1_ratio], falling, threads, "final model")[0]
+    offered = path.nearly[0] if len(path.nearly[0]) else np.array([0])
     with threadpool_limits(1, user_api="blas"):
-        used, weights = _exact_weights(np.asarray(X[path.nearly[0]]).take(rows, axis=1), target, alpha, l1_ratio)
-        used = path.nearly[0][used] if len(used) else np.array([0])
+        used, weights = _exact_weights(np.asarray(X[offered]).take(rows, axis=1), target, alpha, l1_ratio)
+        used = offered[used] if len(used) else offered[:1]
         net = ElasticNet(
             alpha=alpha,
             l1_ratio=l1_ratio,
