@@ -117,7 +117,7 @@ class PathSolver:
         chunks = -(-len(self.features) // CHUNK)
         w = np.zeros((chunks, 1, CHUNK), self.dtype)
         w.flat[: len(self.w)] = self.w
-        parts = w @ self._Z[: chunks * CHUNK].reshape(chunks, CHUNK, -1)
+        parts = w @ self._Z[: chunks * CHUNK].reshape(chunks, CHUNK, len(self.y))
         self.residual = self.y - parts.sum(axis=(0, 1), dtype=np.float64)
         # Z and y are centred, so this is only rounding; the screening of all features relies on it.
         self.residual -= self.residual.mean()

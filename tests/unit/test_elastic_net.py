@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import ElasticNet
 
-from heteroage import feature_pass
+from heteroage import active_set, feature_pass, path_walk
+from heteroage.active_system import PANEL, ActiveSystem
 from heteroage.age import transform_age
 from heteroage.elastic_net import TrainingSet, fit_paths, fit_pipeline
 
@@ -112,6 +113,14 @@ def as_array(paths, p):
     return np.array([[dense(paths, j, i, p) for i in range(paths.shape[1])] for j in range(paths.shape[0])])
 
 
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Let small problems span many blocks, the last one cut short."""
+    monkeypatch.setattr(feature_pass, "BLOCK", 48)
+    monkeypatch.setattr(feature_pass, "SMALL_BLOCK", 17)
+
+
+@pytest.mark.usefixtures("small_blocks")
 def test_any_number_of_threads_gives_the_same_bytes():
     X, y = problem("missing")
     sets = training_sets(X, y, np.random.default_rng(1))
@@ -119,7 +128,8 @@ def test_any_number_of_threads_gives_the_same_bytes():
     assert solutions(one) == solutions(two)
 
 
-@pytest.mark.parametrize("name", ["plain", "missing"])
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("name", ["plain", "missing", "low_variance"])
 def test_values_outside_a_training_set_do_not_move_a_bit(name):
     X, y = problem(name)
     n = X.shape[1]
@@ -136,17 +146,68 @@ def test_values_outside_a_training_set_do_not_move_a_bit(name):
     assert solutions(before)[1] != solutions(after)[1]
 
 
-def test_block_size_and_riders_do_not_matter(monkeypatch):
+def test_block_size_and_riders_do_not_matter(request):
     X, y = problem("missing")
     sets = training_sets(X, y, np.random.default_rng(1))
     together = fit_paths(X, sets, [0.1, 0.5], ALPHAS)
-    monkeypatch.setattr(feature_pass, "BLOCK", 48)
-    monkeypatch.setattr(feature_pass, "SMALL_BLOCK", 17)
+    request.getfixturevalue("small_blocks")
     for k, training in enumerate(sets):
         alone = fit_paths(X, [training], [0.5], ALPHAS)[0]
         # Working sets differ, and with them the rounding of float32 sums.
         scale = np.abs(as_array(alone, len(X))).max()
         np.testing.assert_allclose(as_array(alone, len(X))[0], as_array(together[k], len(X))[1], atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        # Nothing is expected to enter: the check of all features must find every one.
+        {(path_walk, "EXPECT"): -1e6},
+        # A rule that keeps too little: only a second pass can say that a repair was enough.
+        {(path_walk, "EXPECT"): -1e6, (path_walk, "KEEP"): 1.1},
+        # Features enter in lots of a few, with a pass in between.
+        {(path_walk, "EXPECT"): -1e6, (path_walk, "ADMIT"): 2},
+        # Every step is the monotone search's.
+        {(active_set, "PATIENCE"): 0},
+    ],
+    ids=["unexpected", "screened away", "few at once", "monotone"],
+)
+@pytest.mark.parametrize("l1_ratio", [0.3, 1.0])
+@pytest.mark.parametrize("name", ["correlated", "missing"])
+def test_every_way_down_ends_at_the_same_optimum(monkeypatch, name, l1_ratio, setting):
+    X, y = problem(name)
+    training = [TrainingSet(np.arange(X.shape[1]), y)]
+    usual = as_array(fit_paths(X, training, [l1_ratio], ALPHAS)[0], len(X))
+    for (module, constant), value in setting.items():
+        monkeypatch.setattr(module, constant, value)
+    other = as_array(fit_paths(X, training, [l1_ratio], ALPHAS)[0], len(X))
+    # Features within 1e-4 of the bound may be in or out, which moves the others by about as much.
+    np.testing.assert_allclose(other, usual, atol=3e-4 * np.abs(usual).max())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_active_system_follows_changes(dtype):
+    rng = np.random.default_rng(0)
+    v = 3 * PANEL
+    Z = rng.normal(size=(v, 2 * v))
+    gram = (Z @ Z.T / (2 * v)).astype(dtype)
+    system, active = ActiveSystem(gram, 0.1), rng.random(v) < 0.8
+    for flips in [0, 3, 10, 1, 0, v // 2, 5]:
+        change = rng.choice(v, flips, replace=False)
+        active[change] = ~active[change]
+        right = rng.normal(size=active.sum())
+        exact = np.linalg.solve(gram[np.ix_(active, active)].astype(float) + 0.1 * np.eye(active.sum()), right)
+        # The condition number is about 30, so this is a hundred roundings.
+        np.testing.assert_allclose(
+            system.solve(active, right), exact, atol=3000 * np.finfo(dtype).eps * np.abs(exact).max()
+        )
+
+
+def test_the_active_system_stands_duplicates():
+    gram = np.ones((4, 4))
+    x = ActiveSystem(gram, 0.0).solve(np.array([True, True, False, True]), np.ones(3))
+    # The ridge of 1e-9 that makes it solvable moves the solution by as much.
+    np.testing.assert_allclose(x, np.full(3, 1 / 3), rtol=1e-6)
 
 
 def test_permuted_features_permute_the_result():
