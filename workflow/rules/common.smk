@@ -43,8 +43,8 @@ wildcard_constraints:
 
 
 def code_of(rule):
-    """The package's modules that a rule's script uses: editing one reruns the rule."""
-    return modules_used(Path(workflow.basedir) / "scripts" / f"{rule}.py")
+    """The package's modules that a rule's script uses: editing one reruns the rule, moving the checkout does not."""
+    return [os.path.relpath(path) for path in modules_used(Path(workflow.basedir) / "scripts" / f"{rule}.py")]
 
 
 @cache
