@@ -12,6 +12,7 @@ import argparse
 import json
 import re
 import resource
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -106,10 +107,13 @@ def main() -> None:
     X = np.load(given.folder / "features.npy", mmap_mode="r")[: given.cpgs]
     target, fold = np.load(given.folder / "target.npy"), np.load(given.folder / "fold.npy")
     if given.samples:
-        # Every k-th sample keeps studies and tissues; a store of its own, as a lab with fewer samples has.
+        # A store of its own, as a lab with fewer samples has.
         chosen = np.sort(np.random.default_rng(1).choice(len(fold), given.samples, replace=False))
-        X, target, fold = np.ascontiguousarray(X[:, chosen]), target[chosen], fold[chosen]
-    elif not given.cold:
+        target, fold = target[chosen], fold[chosen]
+        with tempfile.NamedTemporaryFile(dir=given.folder, suffix=".npy") as store:
+            np.save(store, X[:, chosen])
+            X = np.load(store.name, mmap_mode="r")
+    if not given.cold:
         # Into the page cache, as the peers' matrices are in memory when their clock starts.
         for start in range(0, len(X), 10_000):
             X[start : start + 10_000].max()

@@ -110,10 +110,10 @@ def scaling(folder: Path) -> list[dict]:
 
 
 def balancings(folder: Path) -> list[dict]:
-    """One and three balancings, 2,000 x 75,000, 5 folds x 5 l1_ratios each."""
+    """One and three balancings, 2,000 x 150,000, 5 folds x 5 l1_ratios each."""
     problem = folder / "2000x300000"
     simulate(2_000, 300_000, problem)
-    return [ours(problem, "--cpgs", "75000", "--balancings", count, l1=SWEEP) for count in ("1", "3")]
+    return [ours(problem, "--cpgs", "150000", "--balancings", count, l1=SWEEP) for count in ("1", "3")]
 
 
 def larger_than_memory(folder: Path) -> dict:
