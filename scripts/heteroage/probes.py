@@ -25,7 +25,7 @@ def split_modality(name: str) -> tuple[str, str | None]:
 
 
 def plain_name(name: str) -> str:
-    """Take off the suffix of an EPICv2 replicate; the modality's suffix stays: cg00000029_TC21_beta -> cg00000029_beta."""
+    """Take off an EPICv2 replicate's suffix, not the modality's: cg00000029_TC21_beta -> cg00000029_beta."""
     probe, modality = split_modality(name)
     plain = REPLICATE.sub("", probe)
     if plain == probe or not PROBE.fullmatch(plain):
