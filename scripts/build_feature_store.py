@@ -5,28 +5,20 @@ from collections.abc import Sequence
 
 from heteroage.cohorts import merge_cohorts
 from heteroage.files import read_table, write_table
-from heteroage.sampling import assign_groups, assign_outer_folds, training_samples
+from heteroage.sampling import training_samples
 from heteroage.store import write_store
 from heteroage.workflow import reporting
 
 
-def main(
-    modalities: Sequence[str], tables: Sequence[str], outer_folds: int, features: str, names: str, samples: str
-) -> None:
-    """Write features.npy, feature_names.txt and samples.csv (metadata, group, outer_fold)."""
+def main(modalities: Sequence[str], tables: Sequence[str], features: str, names: str, metadata: str) -> None:
+    """Write features.npy, feature_names.txt and metadata.csv."""
     cohorts = merge_cohorts({m: read_table(path) for m, path in zip(modalities, tables, strict=True)})
-    table = cohorts.samples
-    table["group"] = assign_groups(table)
-    table["outer_fold"] = assign_outer_folds(table, outer_folds)
-    training_samples(table)  # a cohort without any is refused before its features are written
+    training_samples(cohorts.samples)  # a cohort without any is refused before its features are written
     write_store(cohorts, features, names)
-    write_table(table, samples)
+    write_table(cohorts.samples, metadata)
     for modality, betas in cohorts.betas.items():
         missing = betas.isna().to_numpy().mean()
         logging.info("%s: %d samples, %d CpGs, %.2f%% missing", modality, *betas.shape, 100 * missing)
-    logging.info(
-        "%d samples of %d projects in %d groups", len(table), table["project_id"].nunique(), table["group"].nunique()
-    )
 
 
 if __name__ == "__main__":
@@ -34,8 +26,7 @@ if __name__ == "__main__":
         main(
             snakemake.params.modalities,
             snakemake.input.tables,
-            snakemake.params.outer_folds,
             snakemake.output.features,
             snakemake.output.names,
-            snakemake.output.samples,
+            snakemake.output.metadata,
         )

@@ -33,7 +33,7 @@ rule build_feature_store:
     output:
         features="results/store/features.npy",
         names="results/store/feature_names.txt",
-        samples="results/store/samples.csv",
+        metadata="results/store/metadata.csv",
     log:
         "logs/build_feature_store.log",
     benchmark:
@@ -42,11 +42,40 @@ rule build_feature_store:
         "../../envs/heteroage.yaml"
     params:
         modalities=list(MODALITY_TABLES),
-        outer_folds=config["cross_validation"]["outer_folds"],
     message:
         "Reading {params.modalities} into the feature store"
     script:
         "../../scripts/build_feature_store.py"
+
+
+rule assign_groups:
+    input:
+        features="results/store/features.npy",
+        names="results/store/feature_names.txt",
+        metadata="results/store/metadata.csv",
+        code=code_of("assign_groups"),
+    output:
+        samples="results/store/samples.csv",
+        duplicates=report(
+            "results/audit/duplicated_arrays.csv",
+            caption="../report/duplicated_arrays.rst",
+            category="Audit",
+            labels={"check": "Near-identical arrays"},
+        ),
+    log:
+        "logs/assign_groups.log",
+    benchmark:
+        "results/benchmarks/assign_groups.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    params:
+        policy=config["audit"]["duplicates"],
+        concordance=config["audit"]["concordance"],
+        outer_folds=config["cross_validation"]["outer_folds"],
+    message:
+        "Looking for near-identical arrays; tying samples into groups"
+    script:
+        "../../scripts/assign_groups.py"
 
 
 rule select_training_samples:
