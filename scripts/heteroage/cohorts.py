@@ -7,7 +7,6 @@ tables; where it stands in several they must agree. Only columns named as probes
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,19 +15,14 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.labels import OLDEST, SEXES, UNKNOWN
+from heteroage.probes import MODALITIES as MODALITIES
+from heteroage.probes import RF_PC, feature_name, pc_number
 
 log = logging.getLogger(__name__)
 
-MODALITIES = ("beta", "chalm", "camda")
 METADATA = ("project_id", "donor_id", "Tissue", "Sex", "Age", "Is_Healthy")
 REQUIRED_METADATA = ("project_id", "Tissue", "Sex", "Age", "Is_Healthy")
-UNKNOWN = "unknown"
-OLDEST = 122  # years, of anyone on record
-
-# Array probes (cg..., ch.<chromosome>.<position>) and sequenced CpGs (chr1_10469, chr1:10469).
-PROBE = re.compile(r"(?:cg\d+|ch\.(?:\d+|[XY])\.\d+[FR]?|chr(?:\d+|[XYM])[:_.]\d+)")
-RF_PC = re.compile(r"RF_PC\d+")
-SEXES = {"f": "F", "female": "F", "woman": "F", "m": "M", "male": "M", "man": "M"}
 HEALTH = {
     "true": True,
     "1": True,
@@ -88,17 +82,13 @@ def feature_columns(columns: pd.Index, modality: str) -> dict[str, str]:
     A bare probe name gets the modality's suffix and one that has it keeps it; anything else (metadata, other
     numbers, another modality's features) is not a feature of this modality.
     """
-    names = {}
-    for column in map(str, columns):
-        bare = column.removesuffix(f"_{modality}")
-        if PROBE.fullmatch(bare):
-            names[column] = f"{bare}_{modality}"
-    return names
+    names = {column: feature_name(column, modality) for column in map(str, columns)}
+    return {column: name for column, name in names.items() if name is not None}
 
 
 def pc_columns(columns: pd.Index) -> list[str]:
     """Return the RF_PC columns, in the order of their numbers."""
-    return sorted((c for c in map(str, columns) if RF_PC.fullmatch(c)), key=lambda c: int(c[5:]))
+    return sorted((c for c in map(str, columns) if RF_PC.fullmatch(c)), key=pc_number)
 
 
 def normalise_sex(values: pd.Series) -> pd.Series:
