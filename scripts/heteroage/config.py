@@ -11,6 +11,7 @@ from jsonschema.exceptions import ValidationError
 
 from heteroage.cohorts import MODALITIES
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.gene_sets import are_gene_sets
 
 MADE_BY_THE_DEMO = "results/demo/"
 
@@ -26,6 +27,8 @@ def check_config(config: Mapping, schema: Mapping) -> None:
     problems = [text for error in Draft202012Validator(schema).iter_errors(config) for text in _explain(error)]
     if not problems and not any(config["inputs"].get(modality) for modality in MODALITIES):
         problems.append(f"inputs: no modality is given. Name at least one table: {', '.join(MODALITIES)}")
+    if not problems and are_gene_sets(config["inputs"]["hallmarks"]) and not config["inputs"].get("annotation"):
+        problems.append("inputs.annotation: not given; it finds the CpGs of the gene sets that inputs.hallmarks names")
     for stage in ("stage1", "stage2"):
         grid = config.get(stage, {}).get("alpha", {}) if not problems else {}
         if grid and (grid["lowest"] > grid["highest"] or (grid["steps"] == 1) != (grid["lowest"] == grid["highest"])):
