@@ -15,6 +15,7 @@ from snakemake.utils import validate
 # The package of this checkout, installed or not.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from heteroage.annotation import annotates
 from heteroage.cohorts import MODALITIES
 from heteroage.config import check_config, check_files
 from heteroage.errors import HeteroAgeError
@@ -37,6 +38,8 @@ except HeteroAgeError as problem:
 MODALITY_TABLES = {m: config["inputs"][m] for m in MODALITIES if config["inputs"][m]}
 BUILD_DICTIONARY = are_gene_sets(config["inputs"]["hallmarks"])
 DICTIONARY = "results/hallmarks/dictionary.json" if BUILD_DICTIONARY else config["inputs"]["hallmarks"]
+# An annotation may have genes alone.
+CHECK_SEX = bool(config["inputs"]["annotation"]) and annotates(config["inputs"]["annotation"], "chromosome")
 COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 
 
