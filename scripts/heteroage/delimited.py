@@ -35,7 +35,9 @@ class DelimitedReader:
         self.path = path
         with self._opened() as stream:
             lines = [line for line in (stream.readline() for _ in range(2)) if line.strip()]
-            while len(lines) > 1 and len(lines) <= PEEK and sum(map(len, lines)) < CHUNK and (more := stream.readline()):
+            while (
+                len(lines) > 1 and len(lines) <= PEEK and sum(map(len, lines)) < CHUNK and (more := stream.readline())
+            ):
                 lines.append(more)
         if not lines:
             raise HeteroAgeError(f"{path} is empty. Check how it was written.")
@@ -159,7 +161,9 @@ def parse_small(chunk: bytes, delimiter: str, kinds: NDArray[np.int8]) -> Parsed
     (line, number of fields) of the first line of another length than `kinds`, or None
     """
     text_at, value_at = np.flatnonzero(kinds == TEXT), np.flatnonzero(kinds == VALUE)
-    rows = [row for row in csv.reader(io.StringIO(chunk.decode("utf-8", "surrogateescape")), delimiter=delimiter) if row]
+    rows = [
+        row for row in csv.reader(io.StringIO(chunk.decode("utf-8", "surrogateescape")), delimiter=delimiter) if row
+    ]
     for at, row in enumerate(rows):
         if len(row) != len(kinds):
             return [], np.empty((0, 0), np.float32), [], (at, len(row))

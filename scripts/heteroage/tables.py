@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -152,9 +153,9 @@ def open_reader(path: Path, allow_pickle: bool = False) -> Reader:
 
         return FeatherReader(path)
     if path.suffix in H5AD:
-        from heteroage.frames import read_h5ad
+        from heteroage.frames import AnnDataReader
 
-        return read_h5ad(path)
+        return AnnDataReader(path)
     if any(path.name.endswith((ending, f"{ending}.gz")) for ending in PICKLE):
         from heteroage.frames import read_pickle
 
@@ -170,14 +171,13 @@ def find_orientation(
     """Tell whether samples or CpGs stand in rows, and which column names the CpGs if they do (else -1)."""
     is_cpg = [bool(feature_name(name, modality)) for name in header]
     in_columns = [name for name, yes in zip(header, is_cpg, strict=True) if yes]
+    heads = ((k, reader.head(k)) for k, yes in enumerate(is_cpg) if not yes)
     label, in_rows = -1, []
-    for column in [k for k, yes in enumerate(is_cpg) if not yes][:LOOKED_AT]:
-        head = reader.head(column)
-        in_rows = [name for name in head if feature_name(name, modality)]
-        if len(in_rows) > len(head) / 2:
-            label = column
+    for k, head in islice(((k, head) for k, head in heads if head), LOOKED_AT):
+        named = [name for name in head if feature_name(name, modality)]
+        if len(named) > len(head) / 2:
+            label, in_rows = k, named
             break
-        in_rows = []
     if in_columns and in_rows:
         raise HeteroAgeError(
             f"{where} has CpGs both as columns ({listed(in_columns)}) and as rows ({listed(in_rows)}). "
