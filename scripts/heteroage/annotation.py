@@ -56,7 +56,7 @@ def read_annotation(path: str | Path, needed: str) -> pd.DataFrame:
     table[needed] = table[needed].str.strip()
     if needed == "chromosome":
         table[needed] = table[needed].str.removeprefix("chr").str.upper()
-    return table[table[needed] != ""].drop_duplicates(ignore_index=True)
+    return table.loc[table[needed] != "", ["cpg", needed]].drop_duplicates(ignore_index=True)
 
 
 def annotates(path: str | Path, what: str) -> bool:
