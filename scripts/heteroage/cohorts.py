@@ -151,7 +151,7 @@ def agreed_metadata(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str
     if absent:
         raise HeteroAgeError(
             f"no table has the metadata columns ({listed(absent)}). Add them to one of the tables or to a sample "
-            "sheet (inputs.sample_sheet), or say in inputs.columns what they are called; config/README.md describes each."
+            "sheet (inputs.sample_sheet), or say in inputs.columns what they are called (config/README.md)."
         )
     samples = pd.DataFrame(index=pd.Index(sample_ids, name="sample_id"))
     for column in METADATA:
@@ -174,8 +174,8 @@ def agreed_metadata(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str
     homeless = samples.index[samples["project_id"].isna()]
     if len(homeless):
         raise HeteroAgeError(
-            f"samples without a project_id ({listed(homeless)}). Give each its study: studies are held out whole. If it "
-            "stands in a sample sheet, check that sample_ids are spelt alike."
+            f"samples without a project_id ({listed(homeless)}). Give each its study: studies are held out whole. "
+            "If it stands in a sample sheet, check that sample_ids are spelt alike."
         )
     samples["Tissue"] = normalise_tissue(samples["Tissue"])
     samples["Sex"] = normalise_sex(samples["Sex"])
@@ -195,8 +195,8 @@ def _parse_sex(values: pd.Series, where: str, codes: Mapping[str, str]) -> pd.Se
     numbers = sorted(set(text[is_numbered(values)]) - set(meant))
     if numbers:
         raise HeteroAgeError(
-            f"column Sex of {where} has numbers ({listed(numbers)}), which nobody can guess. Say in inputs.sex_codes what "
-            'they mean, for instance {"0": F, "1": M}, or leave unknown sexes empty.'
+            f"column Sex of {where} has numbers ({listed(numbers)}), which nobody can guess. Say in inputs.sex_codes "
+            'what they mean, for instance {"0": F, "1": M}, or leave unknown sexes empty.'
         )
     known = [None if spelling is pd.NA else meant.get(spelling) for spelling in text]
     return pd.Series(known, index=values.index, dtype=object)
@@ -221,7 +221,8 @@ def _guessed_unit(ages: pd.Series, unit: str) -> str:
         return ""
     for guess in ("months", "days"):
         if ages.max() / UNITS[guess] <= OLDEST and ages.median() > OLDEST:
-            return f"They look like {guess} (then the oldest is {ages.max() / UNITS[guess]:.0f}): set age_unit: {guess} for it. "
+            oldest = ages.max() / UNITS[guess]
+            return f"They look like {guess} (then the oldest is {oldest:.0f}): set age_unit: {guess} for this table. "
     return ""
 
 

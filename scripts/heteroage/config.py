@@ -14,6 +14,7 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.gene_sets import are_gene_sets
 
 MADE_BY_THE_DEMO = "results/demo/"
+TABLES = (*MODALITIES, "sample_sheet")
 
 
 def check_config(config: Mapping, schema: Mapping) -> None:
@@ -39,9 +40,25 @@ def check_config(config: Mapping, schema: Mapping) -> None:
         raise HeteroAgeError("the configuration is not valid:\n" + "\n".join(f"  - {text}" for text in problems))
 
 
+def table_entries(inputs: Mapping, key: str) -> list[dict]:
+    """List the tables that `inputs.<key>` names, each as {file, ...} with the columns that all tables share."""
+    value = inputs.get(key) or []
+    entries = [{"file": e} if isinstance(e, str) else dict(e) for e in (value if isinstance(value, list) else [value])]
+    for entry in entries:
+        columns = dict(inputs.get("columns") or {}) | dict(entry.get("columns") or {})
+        entry["columns"] = {ours: [name] if isinstance(name, str) else list(name) for ours, name in columns.items()}
+    return entries
+
+
 def check_files(config: Mapping) -> None:
     """Check that each file the configuration names is there (those that the demo makes need not be yet)."""
-    named = {f"inputs.{key}": path for key, path in config["inputs"].items() if path and path != "compute"}
+    inputs = config["inputs"]
+    single = ("hallmarks", "context_pcs", "annotation")
+    named = {f"inputs.{key}": inputs[key] for key in single if inputs.get(key) not in (None, "compute")}
+    for key in TABLES:
+        entries = table_entries(inputs, key)
+        for k, entry in enumerate(entries):
+            named[f"inputs.{key}" + (f".{k}" if len(entries) > 1 else "")] = entry["file"]
     named |= {f"predict.{key}": path for key, path in (config["predict"] or {}).items()}
     if config["stage1"]["sweep_report"]:
         named["stage1.sweep_report"] = config["stage1"]["sweep_report"]
@@ -63,10 +80,20 @@ def _explain(error: ValidationError) -> Iterator[str]:
         known = error.schema["properties"]
         for key in sorted(set(error.instance) - set(known)):
             yield f"{place + '.' if place else ''}{key}: unknown key{_nearest(key, known)}"
+    elif error.validator == "anyOf" and (meant := _meant(error)):
+        for part in meant:
+            yield from _explain(part)
     elif error.validator == "required":
         yield f"{place or 'configuration'}: {error.message}"
     else:
         yield f"{place or 'configuration'}: {error.message} ({error.schema.get('description', 'see config/README.md')})"
+
+
+def _meant(error: ValidationError) -> list[ValidationError]:
+    """Of several forms that a value may have, the problems of the one it has: the others refuse its very type."""
+    place = list(error.absolute_path)
+    wrong_type = {e.schema_path[0] for e in error.context if e.validator == "type" and list(e.absolute_path) == place}
+    return [e for e in error.context if e.schema_path[0] not in wrong_type]
 
 
 def _nearest(key: str, known: Iterable[str]) -> str:

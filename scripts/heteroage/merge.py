@@ -122,7 +122,7 @@ def _samples_of(modality: str, tables: Sequence[Table]) -> set[str]:
     if twice:
         files = [table.entry.file for table in own]
         raise HeteroAgeError(
-            f"samples stand in two {modality} tables ({listed(twice)}; tables {listed(files)}). Keep each in one of them."
+            f"samples stand in two {modality} tables ({listed(twice)}; tables {listed(files)}). Keep each in one."
         )
     return set(ids)
 

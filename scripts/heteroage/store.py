@@ -96,7 +96,7 @@ def _replicates(target: NDArray[np.int64]) -> set[int]:
 def _merge_replicates(
     store: np.memmap, waiting: NDArray[np.float32], target: NDArray[np.int64], columns: NDArray[np.int64]
 ) -> int:
-    """Write the mean of each feature's replicates (rows of `waiting`, by feature and name); missing ones do not count."""
+    """Write the mean of each feature's replicates (rows of `waiting`, by feature and name), of those not missing."""
     starts = np.flatnonzero(np.diff(target, prepend=-1))
     for start, stop in zip(starts, [*starts[1:], len(target)], strict=False):
         values = waiting[start:stop].astype(np.float64)

@@ -187,7 +187,7 @@ def find_orientation(
     if found is None:
         raise HeteroAgeError(
             f"{where} has no CpG column (it has {listed(header)}). CpGs are named like cg00000029 or "
-            f"cg00000029_{modality}: as columns where samples are rows, or in the first column where samples are columns."
+            f"cg00000029_{modality}: as columns where samples are rows, in the first column where samples are columns."
         )
     if entry.orientation not in (DETECT, found):
         raise HeteroAgeError(

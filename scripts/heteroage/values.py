@@ -49,8 +49,8 @@ class ValueCheck:
         if self._infinite:
             more = ", ..." if self._infinite > FIRST else ""
             raise HeteroAgeError(
-                f"{self.where} has infinite values ({self._infinite}: {', '.join(self._cells)}{more}). Are these M-values "
-                "of betas of 0 or 1? Give beta values, or leave them empty."
+                f"{self.where} has infinite values ({self._infinite}: {', '.join(self._cells)}{more}). Are these "
+                "M-values of betas of 0 or 1? Give beta values, or leave them empty."
             )
         looks = self._looks_like()
         if looks == self.stated or self.n == self.missing:
@@ -58,8 +58,8 @@ class ValueCheck:
         share = (self._far_below + self._far_above) / max(self.n - self.missing, 1)
         if looks is None:
             raise HeteroAgeError(
-                f"{self.where} does not hold beta values: {share:.0%} of its values are far outside 0 to 1 (the highest is "
-                f"{self._highest:g}). Are these intensities or counts? Give beta values."
+                f"{self.where} does not hold beta values: {share:.0%} of its values are far outside 0 to 1 (the "
+                f"highest is {self._highest:g}). Are these intensities or counts? Give beta values."
             )
         names = {BETA: "beta values, from 0 to 1", PERCENT: "percent, from 0 to 100", M_VALUES: "M-values"}
         raise HeteroAgeError(

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from heteroage.annotation import annotates
 from heteroage.cohorts import MODALITIES
-from heteroage.config import check_config, check_files
+from heteroage.config import check_config, check_files, table_entries
 from heteroage.errors import HeteroAgeError
 from heteroage.gene_sets import are_gene_sets, read_hallmark_names
 from heteroage.hallmarks import features_digest, orthogonalise_files
@@ -35,7 +35,8 @@ try:
 except HeteroAgeError as problem:
     raise WorkflowError(str(problem))
 
-MODALITY_TABLES = {m: config["inputs"][m] for m in MODALITIES if config["inputs"][m]}
+MODALITY_TABLES = {m: tables for m in MODALITIES if (tables := table_entries(config["inputs"], m))}
+SAMPLE_SHEETS = table_entries(config["inputs"], "sample_sheet")
 BUILD_DICTIONARY = are_gene_sets(config["inputs"]["hallmarks"])
 DICTIONARY = "results/hallmarks/dictionary.json" if BUILD_DICTIONARY else config["inputs"]["hallmarks"]
 # An annotation may have genes alone.

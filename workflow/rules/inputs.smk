@@ -28,12 +28,14 @@ rule simulate_demo:
 
 rule build_feature_store:
     input:
-        tables=list(MODALITY_TABLES.values()),
+        tables=[table["file"] for tables in MODALITY_TABLES.values() for table in tables],
+        sample_sheets=[sheet["file"] for sheet in SAMPLE_SHEETS],
         code=code_of("build_feature_store"),
     output:
         features="results/store/features.npy",
         names="results/store/feature_names.txt",
         metadata="results/store/metadata.csv",
+        intake="results/store/intake.json",
     log:
         "logs/build_feature_store.log",
     benchmark:
@@ -41,9 +43,13 @@ rule build_feature_store:
     conda:
         "../../envs/heteroage.yaml"
     params:
-        modalities=list(MODALITY_TABLES),
+        tables=MODALITY_TABLES,
+        sample_sheets=SAMPLE_SHEETS,
+        options={
+            key: config["inputs"][key] for key in ("sex_codes", "join", "allow_pickle", "allow_disjoint_modalities")
+        },
     message:
-        "Reading {params.modalities} into the feature store"
+        "Reading {input.tables} into the feature store"
     script:
         "../../scripts/build_feature_store.py"
 
