@@ -33,7 +33,7 @@ def plot_missingness(by_sample: pd.DataFrame, by_cpg: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(len(modalities), 2, figsize=size, squeeze=False, layout="constrained")
     for (left, right), modality in zip(axes, modalities, strict=True):
         fraction = by_sample.loc[by_sample["modality"] == modality, "missing_fraction"]
-        left.hist(100 * fraction, bins=np.linspace(0, max(1.0, 100 * fraction.max()), 41), color=COLOURS[0])
+        left.hist(100 * fraction, bins=np.linspace(0, max(1.0, 100 * fraction.max()), 16), color=COLOURS[0])
         left.set(title=f"{modality}: {len(fraction):,} samples", xlabel="Features missing (%)", ylabel="Samples")
         counts = by_cpg[by_cpg["modality"] == modality]
         bars = right.bar(counts["missing_fraction"], counts["n_features"], color=COLOURS[1])

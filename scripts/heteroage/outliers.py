@@ -56,8 +56,9 @@ def find_outliers(
         )
     table = pd.concat(parts, ignore_index=True)
     table.insert(0, "modality", table.pop("modality"))
-    order = ["modality", "Outlier_Score", "sample_id"]
-    return table.sort_values(order, ascending=[True, False, True], ignore_index=True)
+    rank = table.assign(modality=table["modality"].map(list(has).index))
+    rank = rank.sort_values(["modality", "Outlier_Score", "sample_id"], ascending=[True, False, True])
+    return table.loc[rank.index].reset_index(drop=True)
 
 
 def robust_distances(pcs: NDArray[np.float64], tissue: pd.Series) -> NDArray[np.float64]:

@@ -12,9 +12,9 @@ from heteroage.sex_check import check_sex
 def cohort():
     """90 samples of 3 projects and 3 tissues (4 of the last) x 300 features, tissues far apart, a few values missing."""
     rng = np.random.default_rng(2)
-    samples = pd.DataFrame(
-        {"sample_id": [f"s{k:02d}" for k in range(90)], "project_id": [f"p{k % 3}" for k in range(90)]}
-    )
+    ids = [(f"s{k:02d}", f"p{k % 3}") for k in range(90)]
+    ids = [(f"s{k:02d}", f"p{k % 3}") for k in range(90)]
+    samples = pd.DataFrame(ids, columns=["sample_id", "project_id"])
     samples["Tissue"] = np.where(np.arange(90) < 50, "Blood", np.where(np.arange(90) < 86, "Liver", "Skin"))
     samples["Sex"] = np.where(rng.random(90) < 0.5, "F", "M")
     store = 0.5 + rng.normal(0, 0.03, (300, 90)) + rng.normal(0, 0.3, (300, 3))[:, pd.factorize(samples["Tissue"])[0]]
