@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -54,50 +56,80 @@ def read_annotation(path: str | Path, needed: str) -> pd.DataFrame:
     table[needed] = table[needed].str.strip()
     if needed == "chromosome":
         table[needed] = table[needed].str.removeprefix("chr").str.upper()
-    return table[table[needed] != ""].drop_duplicates(ignore_index=True)
+    return table.loc[table[needed] != "", ["cpg", needed]].drop_duplicates(ignore_index=True)
+
+
+def annotates(path: str | Path, what: str) -> bool:
+    """Whether an annotation has a column of "gene"s or of "chromosome"s; only its header is read."""
+    try:
+        return what in _choose(_columns(Path(path)), (what,)).values()
+    except (ValueError, OSError, EOFError) as error:
+        raise HeteroAgeError(f"cannot read the annotation {path}: {error}.") from error
 
 
 def _read_columns(path: Path, needed: str) -> pd.DataFrame:
+    columns = _columns(path)
+    chosen = _choose(columns, ("cpg", needed))
+    for ours in ("cpg", needed):
+        if ours not in chosen.values():
+            raise HeteroAgeError(
+                f"the annotation {path} has no column of {ours}s (it has {listed(columns)}). Name one {ours}, or give "
+                "Illumina's manifest as it comes."
+            )
     if path.suffix in PARQUET:
-        chosen = _choose(pq.read_schema(path).names, needed, path)
-        return pd.read_parquet(path, columns=list(chosen)).rename(columns=chosen)
-    above, rows = _extent(path)
-    layout = {
+        table = pd.read_parquet(path, columns=list(chosen))
+    else:
+        table = pd.read_csv(path, usecols=list(chosen), nrows=_count_probes(path), **_layout(path))
+    return table.rename(columns=chosen)
+
+
+def _columns(path: Path) -> list[str]:
+    if path.suffix in PARQUET:
+        return pq.read_schema(path).names
+    return list(pd.read_csv(path, nrows=0, **_layout(path)).columns)
+
+
+def _layout(path: Path) -> dict[str, object]:
+    return {
         "sep": "\t" if {".tsv", ".txt"} & set(path.suffixes) else ",",
-        "skiprows": above,
+        "skiprows": _preamble(path),
         "dtype": str,
         "encoding": "utf-8-sig",
         "keep_default_na": False,
         "na_values": [""],
     }
-    chosen = _choose(list(pd.read_csv(path, nrows=0, **layout).columns), needed, path)
-    return pd.read_csv(path, nrows=rows, usecols=list(chosen), **layout).rename(columns=chosen)
 
 
-def _extent(path: Path) -> tuple[int, int | None]:
-    """Count the lines above the header, and the rows of probes (None: all there are)."""
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8-sig", errors="replace") as lines:
+def _preamble(path: Path) -> int:
+    """Count the lines down to `[Assay]`, which the header follows; 0 where there is no such line."""
+    with _open(path) as lines:
         for above, line in enumerate(islice(lines, PREAMBLE), start=1):
             if line.startswith("[Assay]"):
-                rows = -1  # the header
-                for line in lines:
-                    if line.startswith("[Controls]"):
-                        return above, rows
-                    rows += 1
-                return above, None
-    return 0, None
+                return above
+    return 0
 
 
-def _choose(columns: list[str], needed: str, path: Path) -> dict[str, str]:
-    """Map the table's columns of probes and of what is needed to our names for them."""
+def _count_probes(path: Path) -> int | None:
+    """Count a manifest's rows between its header and `[Controls]`; None: all that there are."""
+    above = _preamble(path)
+    if above:
+        with _open(path) as lines:
+            for row, line in enumerate(islice(lines, above + 1, None)):
+                if line.startswith("[Controls]"):
+                    return row
+    return None
+
+
+def _open(path: Path) -> TextIO:
+    opened = gzip.open if path.suffix == ".gz" else open
+    return opened(path, "rt", encoding="utf-8-sig", errors="replace")
+
+
+def _choose(columns: list[str], wanted: Sequence[str]) -> dict[str, str]:
+    """Map the table's columns to our names of them, of those that are wanted and there."""
     chosen = {}
-    for ours in ("cpg", needed):
-        found = [c for name in NAMES[ours] for c in columns if c.strip().lower() == name]
-        if not found:
-            raise HeteroAgeError(
-                f"the annotation {path} has no column of {ours}s (it has {listed(columns)}). Name one {ours}, or give "
-                "Illumina's manifest as it comes."
-            )
-        chosen[found[0]] = ours
+    for ours in wanted:
+        found = [column for name in NAMES[ours] for column in columns if column.strip().lower() == name]
+        if found:
+            chosen[found[0]] = ours
     return chosen

@@ -26,8 +26,8 @@ def check_config(config: Mapping, schema: Mapping) -> None:
         All problems in one message; an unknown key comes with the nearest known one.
     """
     problems = [text for error in Draft202012Validator(schema).iter_errors(config) for text in _explain(error)]
-    if not problems and not any(config["inputs"].get(modality) for modality in MODALITIES):
-        problems.append(f"inputs: no modality is given. Name at least one table: {', '.join(MODALITIES)}")
+    if not problems and not any(config["inputs"].get(source) for source in (*MODALITIES, "geo")):
+        problems.append(f"inputs: no modality is given. Name at least one table: {', '.join(MODALITIES)}, or geo")
     if not problems and are_gene_sets(config["inputs"]["hallmarks"]) and not config["inputs"].get("annotation"):
         problems.append("inputs.annotation: not given; it finds the CpGs of the gene sets that inputs.hallmarks names")
     for stage in ("stage1", "stage2"):
@@ -48,6 +48,17 @@ def table_entries(inputs: Mapping, key: str) -> list[dict]:
         columns = dict(inputs.get("columns") or {}) | dict(entry.get("columns") or {})
         entry["columns"] = {ours: [name] if isinstance(name, str) else list(name) for ours, name in columns.items()}
     return entries
+
+
+def geo_entries(config: Mapping) -> tuple[list[dict], list[dict]]:
+    """List the tables of beta values and the sample sheets that the series of `inputs.geo` become."""
+    tables, sheets = [], []
+    for series in config["inputs"]["geo"]:
+        folder = f"results/geo/{series}"
+        values = config["geo"]["series"].get(series, {}).get("values", "beta")
+        tables.append({"file": f"{folder}/beta.parquet", "columns": {}, "values": values})
+        sheets.append({"file": f"{folder}/samples.csv", "columns": {}})
+    return tables, sheets
 
 
 def check_files(config: Mapping) -> None:

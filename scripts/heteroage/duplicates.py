@@ -18,6 +18,7 @@ SCREENED = 20_000  # features of a modality that are looked at, evenly spread ov
 COMPARED = 0.1  # share of these, the most variable, that samples are compared on ...
 FEWEST = 100  # ... but at least so many of them,
 OVERLAP = 20  # of which both samples must have so many
+FREEDOM = 0.25  # degrees of freedom that a variance within strata needs, as a share of the samples
 BLOCK = 1024  # features, or samples, at a time
 COLUMNS = ["modality", "sample_1", "sample_2", "project_1", "project_2", "n_features", "concordance"]
 
@@ -88,7 +89,7 @@ def most_variable(
     """
     if len(rows) > SCREENED:
         rows = rows[np.linspace(0, len(rows) - 1, SCREENED).astype(int)]
-    strata = samples.groupby(["project_id", "Tissue"], sort=True).ngroup().to_numpy()
+    strata = _strata(samples)
     blocks = [_variance_within(store[rows[k : k + BLOCK]], strata) for k in range(0, len(rows), BLOCK)]
     variance = np.concatenate(blocks) if blocks else np.empty(0)
     count = max(FEWEST, round(COMPARED * len(rows)))
@@ -97,10 +98,17 @@ def most_variable(
     return rows[order], variance[order]
 
 
+def _strata(samples: pd.DataFrame) -> NDArray[np.int64]:
+    """Number the strata whose inner variance counts: studies and tissues; where these hold few samples, tissues."""
+    for keys in (["project_id", "Tissue"], ["Tissue"]):
+        strata = samples.groupby(keys).ngroup().to_numpy()
+        if len(strata) - len(np.unique(strata)) >= FREEDOM * len(strata):
+            return strata
+    return np.zeros(len(samples), np.int64)
+
+
 def _variance_within(block: NDArray[np.float32], strata: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Pooled variance of each row within strata of columns; over all columns where no stratum has two samples."""
-    if np.bincount(strata).max() < 2:
-        strata = np.zeros_like(strata)
+    """Pooled variance of each row within strata of columns."""
     order = np.argsort(strata, kind="stable")
     starts = np.flatnonzero(np.diff(strata[order], prepend=-1))
     values = block[:, order].astype(np.float64)

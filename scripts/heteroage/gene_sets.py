@@ -108,7 +108,8 @@ def _read_gmt(lines: list[str], path: Path) -> list[tuple[str, str, str]]:
             short.append(name)
     if short:
         raise HeteroAgeError(
-            f"{path} has lines without genes ({listed(short)}). A line of GMT is: name, description, genes, parted by tabs."
+            f"{path} has lines without genes ({listed(short)}). A line of GMT is: name, description, genes, with tabs "
+            "between."
         )
     return rows
 

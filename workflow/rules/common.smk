@@ -15,8 +15,9 @@ from snakemake.utils import validate
 # The package of this checkout, installed or not.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from heteroage.annotation import annotates
 from heteroage.cohorts import MODALITIES
-from heteroage.config import check_config, check_files, table_entries
+from heteroage.config import check_config, check_files, geo_entries, table_entries
 from heteroage.errors import HeteroAgeError
 from heteroage.gene_sets import are_gene_sets, read_hallmark_names
 from heteroage.hallmarks import features_digest, orthogonalise_files
@@ -31,11 +32,15 @@ try:
     check_files(config)
     # Known here, whether the dictionary is given or made of gene sets: the DAG needs the names, not the CpGs.
     HALLMARKS = read_hallmark_names(config["inputs"]["hallmarks"])
+    # An annotation may have genes alone.
+    CHECK_SEX = bool(config["inputs"]["annotation"]) and annotates(config["inputs"]["annotation"], "chromosome")
 except HeteroAgeError as problem:
     raise WorkflowError(str(problem))
 
-MODALITY_TABLES = {m: tables for m in MODALITIES if (tables := table_entries(config["inputs"], m))}
-SAMPLE_SHEETS = table_entries(config["inputs"], "sample_sheet")
+GEO_TABLES, GEO_SHEETS = geo_entries(config)
+MODALITY_TABLES = {m: table_entries(config["inputs"], m) + (GEO_TABLES if m == "beta" else []) for m in MODALITIES}
+MODALITY_TABLES = {modality: tables for modality, tables in MODALITY_TABLES.items() if tables}
+SAMPLE_SHEETS = table_entries(config["inputs"], "sample_sheet") + GEO_SHEETS
 BUILD_DICTIONARY = are_gene_sets(config["inputs"]["hallmarks"])
 DICTIONARY = "results/hallmarks/dictionary.json" if BUILD_DICTIONARY else config["inputs"]["hallmarks"]
 COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
