@@ -2,6 +2,7 @@
 #
 #   snakemake --cores 2                                     the demo, or what config/config.yaml says
 #   snakemake --cores 2 --configfile my-study.yaml          your cohorts
+#   snakemake --cores 2 audit                               check the input, train nothing
 #   snakemake --cores 2 results/full_artifacts/MANIFEST.json    one artifact by name
 from snakemake.utils import min_version
 
@@ -14,7 +15,10 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/geo.smk"
 include: "workflow/rules/inputs.smk"
+include: "workflow/rules/hallmarks.smk"
+include: "workflow/rules/audit.smk"
 include: "workflow/rules/stage1.smk"
 include: "workflow/rules/stage2.smk"
 include: "workflow/rules/stage3.smk"
@@ -26,9 +30,16 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
+        AUDIT,
         "results/full_artifacts/MANIFEST.json",
         collect("results/predictions/{name}.csv", name=config["predict"] or []),
         "results/summary.txt",
+
+
+# The checks of the input, and nothing trained.
+rule audit:
+    input:
+        AUDIT,
 
 
 onsuccess:

@@ -1,41 +1,54 @@
-"""Read the modality tables, check them, and write all samples and features to the store."""
+"""Read the modality tables and sample sheets, check them, and write all samples and features to the store."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 
-from heteroage.cohorts import merge_cohorts
-from heteroage.files import read_table, write_table
-from heteroage.sampling import assign_groups, assign_outer_folds, training_samples
+from heteroage.files import atomic_path, write_json, write_table
+from heteroage.intake import Intake
+from heteroage.merge import InputOptions, read_cohorts
+from heteroage.sampling import training_samples
 from heteroage.store import write_store
+from heteroage.tables import TableEntry
 from heteroage.workflow import reporting
 
 
 def main(
-    modalities: Sequence[str], tables: Sequence[str], outer_folds: int, features: str, names: str, samples: str
+    tables: Mapping[str, Sequence[Mapping]],
+    sample_sheets: Sequence[Mapping],
+    options: Mapping,
+    features: str,
+    names: str,
+    metadata: str,
+    intake: str,
 ) -> None:
-    """Write features.npy, feature_names.txt and samples.csv (metadata, group, outer_fold)."""
-    cohorts = merge_cohorts({m: read_table(path) for m, path in zip(modalities, tables, strict=True)})
-    table = cohorts.samples
-    table["group"] = assign_groups(table)
-    table["outer_fold"] = assign_outer_folds(table, outer_folds)
-    training_samples(table)  # a cohort without any is refused before its features are written
-    write_store(cohorts, features, names)
-    write_table(table, samples)
-    for modality, betas in cohorts.betas.items():
-        missing = betas.isna().to_numpy().mean()
-        logging.info("%s: %d samples, %d CpGs, %.2f%% missing", modality, *betas.shape, 100 * missing)
-    logging.info(
-        "%d samples of %d projects in %d groups", len(table), table["project_id"].nunique(), table["group"].nunique()
-    )
+    """Write features.npy, feature_names.txt, metadata.csv and intake.json: all of them, or none."""
+    options, record = InputOptions(**options), Intake()
+    entries = {modality: [TableEntry(**entry) for entry in several] for modality, several in tables.items()}
+    sheets = [TableEntry(**entry) for entry in sample_sheets]
+    cohorts = read_cohorts(entries, sheets, options, Path(features).parent, record)
+    training_samples(cohorts.samples)  # a cohort without any is refused before its features are written
+    with ExitStack() as together:
+        beside = [together.enter_context(atomic_path(path)) for path in (features, names, metadata, intake)]
+        write_store(cohorts, beside[0], beside[1], record)
+        write_table(cohorts.samples, beside[2])
+        write_json(record.as_json(), beside[3])
+    for row in record.tables:
+        logging.info("%(file)s: %(n_samples)d samples, %(n_cpgs)d CpGs, %(n_missing)d values missing", row)
+    for row in record.steps:
+        if row["found"]:
+            logging.info("%(step)s, %(where)s: %(found)d %(done)s %(first)s", row)
 
 
 if __name__ == "__main__":
     with reporting(snakemake.log[0], snakemake.rule):
         main(
-            snakemake.params.modalities,
-            snakemake.input.tables,
-            snakemake.params.outer_folds,
+            snakemake.params.tables,
+            snakemake.params.sample_sheets,
+            snakemake.params.options,
             snakemake.output.features,
             snakemake.output.names,
-            snakemake.output.samples,
+            snakemake.output.metadata,
+            snakemake.output.intake,
         )

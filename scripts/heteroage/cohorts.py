@@ -1,34 +1,28 @@
-"""From modality tables to one set of samples and one set of features.
+"""Who the samples are: metadata of every table and sample sheet, normalised, checked and brought together.
 
-A modality table holds samples in rows: `sample_id`, metadata, and CpGs. Metadata may stand in any of the
-tables; where it stands in several they must agree. Only columns named as probes become features.
+Metadata may stand in any of the tables, or in sample sheets; where it stands in several they must agree.
 """
 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
+from pandas.api.types import is_bool_dtype, is_float_dtype, is_numeric_dtype
 
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.intake import Intake
+from heteroage.labels import OLDEST, SEXES, UNKNOWN
+from heteroage.probes import MODALITIES as MODALITIES
+from heteroage.probes import RF_PC, pc_number
 
 log = logging.getLogger(__name__)
 
-MODALITIES = ("beta", "chalm", "camda")
 METADATA = ("project_id", "donor_id", "Tissue", "Sex", "Age", "Is_Healthy")
 REQUIRED_METADATA = ("project_id", "Tissue", "Sex", "Age", "Is_Healthy")
-UNKNOWN = "unknown"
-OLDEST = 122  # years, of anyone on record
-
-# Array probes (cg..., ch.<chromosome>.<position>) and sequenced CpGs (chr1_10469, chr1:10469).
-PROBE = re.compile(r"(?:cg\d+|ch\.(?:\d+|[XY])\.\d+[FR]?|chr(?:\d+|[XYM])[:_.]\d+)")
-RF_PC = re.compile(r"RF_PC\d+")
-SEXES = {"f": "F", "female": "F", "woman": "F", "m": "M", "male": "M", "man": "M"}
+UNITS = {"years": 1.0, "months": 12.0, "days": 365.25}  # of an age, in a year
 HEALTH = {
     "true": True,
     "1": True,
@@ -41,64 +35,9 @@ HEALTH = {
 }
 
 
-@dataclass(frozen=True)
-class Cohorts:
-    """All samples, sorted by sample_id, and each modality's betas over the samples it has.
-
-    `betas[modality]` is a frame (its samples x its features, feature names with the modality's suffix).
-    """
-
-    samples: pd.DataFrame
-    betas: dict[str, pd.DataFrame]
-
-    @property
-    def feature_names(self) -> list[str]:
-        """All feature names, sorted."""
-        return sorted(name for frame in self.betas.values() for name in frame.columns)
-
-
-def merge_cohorts(tables: Mapping[str, pd.DataFrame]) -> Cohorts:
-    """Check and merge the modality tables.
-
-    Parameters
-    ----------
-    tables : {modality: table with samples in rows}
-
-    Returns
-    -------
-    Cohorts, which does not depend on the order of rows or columns of any table.
-
-    Raises
-    ------
-    HeteroAgeError
-        No or duplicate `sample_id`; a metadata column that no table has; one sample with different metadata
-        in two tables; an unreadable `Age` or `Is_Healthy`; no CpG column; text or infinity in a CpG column.
-    """
-    metadata, betas = {}, {}
-    for modality, table in tables.items():
-        table = _indexed(table, modality)
-        metadata[modality] = _metadata_of(table, modality)
-        betas[modality] = _features_of(table, modality)
-    return Cohorts(_agreed_metadata(metadata), betas)
-
-
-def feature_columns(columns: pd.Index, modality: str) -> dict[str, str]:
-    """Map each CpG column of a modality's table to its feature name, `<cpg>_<modality>`.
-
-    A bare probe name gets the modality's suffix and one that has it keeps it; anything else (metadata, other
-    numbers, another modality's features) is not a feature of this modality.
-    """
-    names = {}
-    for column in map(str, columns):
-        bare = column.removesuffix(f"_{modality}")
-        if PROBE.fullmatch(bare):
-            names[column] = f"{bare}_{modality}"
-    return names
-
-
 def pc_columns(columns: pd.Index) -> list[str]:
     """Return the RF_PC columns, in the order of their numbers."""
-    return sorted((c for c in map(str, columns) if RF_PC.fullmatch(c)), key=lambda c: int(c[5:]))
+    return sorted((c for c in map(str, columns) if RF_PC.fullmatch(c)), key=pc_number)
 
 
 def normalise_sex(values: pd.Series) -> pd.Series:
@@ -119,7 +58,7 @@ def check_sample_ids(table: pd.DataFrame, where: str) -> pd.Series:
             f"{where} has no column sample_id (it has {listed(table.columns)}). "
             "Name the column that identifies samples sample_id."
         )
-    ids = table["sample_id"].astype("string").str.strip()
+    ids = as_text(table["sample_id"])
     if ids.isna().any() or (ids == "").any():
         raise HeteroAgeError(
             f"{where} has rows without a sample_id ({int((ids.isna() | (ids == '')).sum())}). Give each sample one."
@@ -144,115 +83,156 @@ def numeric_column(values: pd.Series, where: str) -> pd.Series:
     return numbers.astype(np.float64)
 
 
-def _indexed(table: pd.DataFrame, modality: str) -> pd.DataFrame:
-    where = f"the {modality} table"
-    if not table.columns.is_unique:
-        repeated = sorted(set(table.columns[table.columns.duplicated()]))
-        raise HeteroAgeError(f"{where} has columns of the same name ({listed(repeated)}). Keep one of each.")
-    ids = check_sample_ids(table, where)
-    return table.set_axis(pd.Index(ids, name="sample_id")).drop(columns="sample_id").sort_index()
+def as_text(values: pd.Series) -> pd.Series:
+    """Return names as text, stripped: a whole number without the decimals that it has beside missing values."""
+    if is_float_dtype(values) and (values.dropna() % 1 == 0).all():
+        values = values.astype("Int64")
+    return values.astype("string").str.strip()
 
 
-def _metadata_of(table: pd.DataFrame, modality: str) -> pd.DataFrame:
-    found = table[[column for column in METADATA if column in table.columns]].copy()
+def is_numbered(values: pd.Series) -> pd.Series:
+    """Tell which names look like numbers, whatever the column's type."""
+    return as_text(values).str.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?").fillna(False).astype(bool).to_numpy()
+
+
+def normalise_metadata(
+    table: pd.DataFrame, where: str, age_unit: str, sex_codes: Mapping[str, str], intake: Intake
+) -> pd.DataFrame:
+    """Bring a table's metadata into one form: text, F and M, years, true and false; None where unknown.
+
+    Parameters
+    ----------
+    table : frame of some columns of METADATA, by sample_id
+    age_unit : years, months or days
+    sex_codes : {spelling: F or M}, for spellings that nobody could guess, such as 0 and 1
+
+    Raises
+    ------
+    HeteroAgeError
+        An unreadable or impossible `Age`, an unreadable `Is_Healthy`, or a `Sex` coded as numbers without a code.
+    """
+    found = table.copy()
     for column in found.columns:
         if column == "Sex":
-            found[column] = normalise_sex(found[column]).replace(UNKNOWN, None)
+            found[column] = _parse_sex(found[column], where, sex_codes)
         elif column == "Tissue":
             found[column] = normalise_tissue(found[column]).replace(UNKNOWN, None)
         elif column == "Age":
-            found[column] = _parse_age(found[column], modality)
+            found[column] = _parse_age(found[column], where, age_unit)
+            intake.note(
+                "convert_ages", where, int(found[column].notna().sum()) * (age_unit != "years"), f"from {age_unit}"
+            )
         elif column == "Is_Healthy":
-            found[column] = _parse_health(found[column], modality)
+            found[column] = _parse_health(found[column], where)
         else:
-            text = found[column].astype("string").str.strip()
+            text = as_text(found[column])
             found[column] = text.where(text != "").astype(object).where(text.notna(), None)
     return found
 
 
-def _parse_age(values: pd.Series, modality: str) -> pd.Series:
-    ages = numeric_column(values, f"column Age of the {modality} table")
-    impossible = ages[ages.notna() & ~ages.between(0, OLDEST)]
-    if len(impossible):
-        cells = [f"{age:g} at {sample}" for sample, age in impossible.items()]
-        raise HeteroAgeError(
-            f"column Age of the {modality} table has ages outside 0 to {OLDEST} years ({listed(cells)}). Give years, "
-            "and leave unknown ages empty."
-        )
-    return ages
+def agreed_metadata(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intake: Intake) -> pd.DataFrame:
+    """Bring together what all tables and sheets say of the samples.
 
+    Parameters
+    ----------
+    frames : {the table's name for messages: its normalised metadata, by sample_id}
+    sample_ids : the samples that have data, sorted
 
-def _parse_health(values: pd.Series, modality: str) -> pd.Series:
-    text = values.astype("string").str.strip().str.lower().replace("", pd.NA)
-    parsed = text.map(HEALTH)
-    strange = sorted(text[text.notna() & parsed.isna()].unique())
-    if strange:
-        raise HeteroAgeError(
-            f"column Is_Healthy of the {modality} table has values that are neither true nor false "
-            f"({listed(strange)}). Use True and False; leave unknown empty."
-        )
-    return parsed.astype(object)
+    Returns
+    -------
+    frame of sample_id and METADATA, in the order of `sample_ids`
 
-
-def _features_of(table: pd.DataFrame, modality: str) -> pd.DataFrame:
-    names = feature_columns(table.columns, modality)
-    doubled = pd.Series(names).duplicated(keep=False)
-    if doubled.any():
-        twice = sorted({names[column] for column in doubled.index[doubled]})
-        raise HeteroAgeError(
-            f"the {modality} table has CpGs both with and without the suffix _{modality} ({listed(twice)}). Keep one."
-        )
-    if not names:
-        raise HeteroAgeError(
-            f"the {modality} table has no CpG column (it has {listed(table.columns)}). "
-            f"CpGs are columns named like cg00000029 or cg00000029_{modality}; samples are rows."
-        )
-    left_out = [column for column in table.columns if column not in names and column not in METADATA]
-    if left_out:
-        log.info("%s table: columns that are no CpG of it are left out (%s)", modality, listed(left_out))
-    features = table[list(names)].rename(columns=names)
-    features = features[sorted(features.columns)]
-    for column in features.columns[[not is_numeric_dtype(t) or is_bool_dtype(t) for t in features.dtypes]]:
-        features[column] = numeric_column(features[column], f"CpG {column}")
-    infinite = np.isinf(features.to_numpy(np.float32)).any(axis=0)
-    if infinite.any():
-        raise HeteroAgeError(
-            f"CpGs with infinite values ({listed(features.columns[infinite])}). Are these M-values? Give beta values."
-        )
-    return features
-
-
-def _agreed_metadata(metadata: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    absent = [c for c in REQUIRED_METADATA if not any(c in frame.columns for frame in metadata.values())]
+    Raises
+    ------
+    HeteroAgeError
+        A column that nothing has; a sample of which two tables say different things, or without a project_id.
+    """
+    absent = [c for c in REQUIRED_METADATA if not any(c in frame.columns for frame in frames.values())]
     if absent:
         raise HeteroAgeError(
-            f"no modality table has the metadata columns ({listed(absent)}). "
-            "Add them to one of the tables; config/README.md describes each."
+            f"no table has the metadata columns ({listed(absent)}). Add them to one of the tables or to a sample "
+            "sheet (inputs.sample_sheet), or say in inputs.columns what they are called (config/README.md)."
         )
-    ids = sorted(set().union(*(frame.index for frame in metadata.values())))
-    samples = pd.DataFrame(index=pd.Index(ids, name="sample_id"))
+    samples = pd.DataFrame(index=pd.Index(sample_ids, name="sample_id"))
     for column in METADATA:
         merged = pd.Series(None, index=samples.index, dtype=object)
-        for modality, frame in metadata.items():
+        for where, frame in frames.items():
             if column not in frame.columns:
                 continue
             new = frame[column].dropna().astype(object)
+            new = new[new.index.isin(samples.index)]
             known = merged.loc[new.index]
             differ = known.notna() & (known != new)
             if differ.any():
                 pairs = [f"{s}: {known[s]} and {new[s]}" for s in differ.index[differ]]
                 raise HeteroAgeError(
-                    f"samples whose {column} in the {modality} table differs from an earlier table's "
-                    f"({listed(pairs)}). Correct one of the tables."
+                    f"samples whose {column} in {where} differs from an earlier table's ({listed(pairs)}). "
+                    "Correct one of the tables."
                 )
             merged.loc[new.index] = new
         samples[column] = merged
     homeless = samples.index[samples["project_id"].isna()]
     if len(homeless):
         raise HeteroAgeError(
-            f"samples without a project_id ({listed(homeless)}). Give each its study: studies are held out whole."
+            f"samples without a project_id ({listed(homeless)}). Give each its study: studies are held out whole. "
+            "If it stands in a sample sheet, check that sample_ids are spelt alike."
         )
     samples["Tissue"] = normalise_tissue(samples["Tissue"])
     samples["Sex"] = normalise_sex(samples["Sex"])
     samples["Age"] = samples["Age"].astype(np.float64)
+    for step, unknown in (
+        ("unknown_sex", samples["Sex"] == UNKNOWN),
+        ("unknown_tissue", samples["Tissue"] == UNKNOWN),
+        ("unknown_age", samples["Age"].isna()),
+    ):
+        intake.note(step, "all samples", int(unknown.sum()), "kept as unknown", samples.index[unknown])
     return samples.reset_index()
+
+
+def _parse_sex(values: pd.Series, where: str, codes: Mapping[str, str]) -> pd.Series:
+    text = as_text(values).str.lower()
+    meant = SEXES | {str(code).lower(): sex for code, sex in codes.items()}
+    numbers = sorted(set(text[is_numbered(values)]) - set(meant))
+    if numbers:
+        raise HeteroAgeError(
+            f"column Sex of {where} has numbers ({listed(numbers)}), which nobody can guess. Say in inputs.sex_codes "
+            'what they mean, for instance {"0": F, "1": M}, or leave unknown sexes empty.'
+        )
+    known = [None if spelling is pd.NA else meant.get(spelling) for spelling in text]
+    return pd.Series(known, index=values.index, dtype=object)
+
+
+def _parse_age(values: pd.Series, where: str, unit: str) -> pd.Series:
+    ages = numeric_column(values, f"column Age of {where}") / UNITS[unit]
+    impossible = ages[ages.notna() & ~ages.between(0, OLDEST)]
+    if len(impossible):
+        cells = [f"{age * UNITS[unit]:g} at {sample}" for sample, age in impossible.items()]
+        raise HeteroAgeError(
+            f"column Age of {where} has ages outside 0 to {OLDEST} years ({listed(cells)}). {_guessed_unit(ages, unit)}"
+            "Give years, and leave unknown ages empty."
+        )
+    return ages
+
+
+def _guessed_unit(ages: pd.Series, unit: str) -> str:
+    """Name the unit that makes sense of ages that make none in years."""
+    ages = ages[ages.notna()]
+    if unit != "years" or not len(ages) or ages.min() < 0:
+        return ""
+    for guess in ("months", "days"):
+        if ages.max() / UNITS[guess] <= OLDEST and ages.median() > OLDEST:
+            oldest = ages.max() / UNITS[guess]
+            return f"They look like {guess} (then the oldest is {oldest:.0f}): set age_unit: {guess} for this table. "
+    return ""
+
+
+def _parse_health(values: pd.Series, where: str) -> pd.Series:
+    text = values.astype("string").str.strip().str.lower().replace("", pd.NA)
+    parsed = text.map(HEALTH)
+    strange = sorted(text[text.notna() & parsed.isna()].unique())
+    if strange:
+        raise HeteroAgeError(
+            f"column Is_Healthy of {where} has values that are neither true nor false ({listed(strange)}). "
+            "Use True and False; leave unknown empty."
+        )
+    return parsed.astype(object)

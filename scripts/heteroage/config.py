@@ -11,8 +11,10 @@ from jsonschema.exceptions import ValidationError
 
 from heteroage.cohorts import MODALITIES
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.gene_sets import are_gene_sets
 
 MADE_BY_THE_DEMO = "results/demo/"
+TABLES = (*MODALITIES, "sample_sheet")
 
 
 def check_config(config: Mapping, schema: Mapping) -> None:
@@ -24,8 +26,10 @@ def check_config(config: Mapping, schema: Mapping) -> None:
         All problems in one message; an unknown key comes with the nearest known one.
     """
     problems = [text for error in Draft202012Validator(schema).iter_errors(config) for text in _explain(error)]
-    if not problems and not any(config["inputs"].get(modality) for modality in MODALITIES):
-        problems.append(f"inputs: no modality is given. Name at least one table: {', '.join(MODALITIES)}")
+    if not problems and not any(config["inputs"].get(source) for source in (*MODALITIES, "geo")):
+        problems.append(f"inputs: no modality is given. Name at least one table: {', '.join(MODALITIES)}, or geo")
+    if not problems and are_gene_sets(config["inputs"]["hallmarks"]) and not config["inputs"].get("annotation"):
+        problems.append("inputs.annotation: not given; it finds the CpGs of the gene sets that inputs.hallmarks names")
     for stage in ("stage1", "stage2"):
         grid = config.get(stage, {}).get("alpha", {}) if not problems else {}
         if grid and (grid["lowest"] > grid["highest"] or (grid["steps"] == 1) != (grid["lowest"] == grid["highest"])):
@@ -36,9 +40,36 @@ def check_config(config: Mapping, schema: Mapping) -> None:
         raise HeteroAgeError("the configuration is not valid:\n" + "\n".join(f"  - {text}" for text in problems))
 
 
+def table_entries(inputs: Mapping, key: str) -> list[dict]:
+    """List the tables that `inputs.<key>` names, each as {file, ...} with the columns that all tables share."""
+    value = inputs.get(key) or []
+    entries = [{"file": e} if isinstance(e, str) else dict(e) for e in (value if isinstance(value, list) else [value])]
+    for entry in entries:
+        columns = dict(inputs.get("columns") or {}) | dict(entry.get("columns") or {})
+        entry["columns"] = {ours: [name] if isinstance(name, str) else list(name) for ours, name in columns.items()}
+    return entries
+
+
+def geo_entries(config: Mapping) -> tuple[list[dict], list[dict]]:
+    """List the tables of beta values and the sample sheets that the series of `inputs.geo` become."""
+    tables, sheets = [], []
+    for series in config["inputs"]["geo"]:
+        folder = f"results/geo/{series}"
+        values = config["geo"]["series"].get(series, {}).get("values", "beta")
+        tables.append({"file": f"{folder}/beta.parquet", "columns": {}, "values": values})
+        sheets.append({"file": f"{folder}/samples.csv", "columns": {}})
+    return tables, sheets
+
+
 def check_files(config: Mapping) -> None:
     """Check that each file the configuration names is there (those that the demo makes need not be yet)."""
-    named = {f"inputs.{key}": path for key, path in config["inputs"].items() if path and path != "compute"}
+    inputs = config["inputs"]
+    single = ("hallmarks", "context_pcs", "annotation")
+    named = {f"inputs.{key}": inputs[key] for key in single if inputs.get(key) not in (None, "compute")}
+    for key in TABLES:
+        entries = table_entries(inputs, key)
+        for k, entry in enumerate(entries):
+            named[f"inputs.{key}" + (f".{k}" if len(entries) > 1 else "")] = entry["file"]
     named |= {f"predict.{key}": path for key, path in (config["predict"] or {}).items()}
     if config["stage1"]["sweep_report"]:
         named["stage1.sweep_report"] = config["stage1"]["sweep_report"]
@@ -60,10 +91,20 @@ def _explain(error: ValidationError) -> Iterator[str]:
         known = error.schema["properties"]
         for key in sorted(set(error.instance) - set(known)):
             yield f"{place + '.' if place else ''}{key}: unknown key{_nearest(key, known)}"
+    elif error.validator == "anyOf" and (meant := _meant(error)):
+        for part in meant:
+            yield from _explain(part)
     elif error.validator == "required":
         yield f"{place or 'configuration'}: {error.message}"
     else:
         yield f"{place or 'configuration'}: {error.message} ({error.schema.get('description', 'see config/README.md')})"
+
+
+def _meant(error: ValidationError) -> list[ValidationError]:
+    """Of several forms that a value may have, the problems of the one it has: the others refuse its very type."""
+    place = list(error.absolute_path)
+    wrong_type = {e.schema_path[0] for e in error.context if e.validator == "type" and list(e.absolute_path) == place}
+    return [e for e in error.context if e.schema_path[0] not in wrong_type]
 
 
 def _nearest(key: str, known: Iterable[str]) -> str:

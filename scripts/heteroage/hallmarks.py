@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +23,21 @@ def read_dictionary(path: str | Path) -> dict[str, list[str]]:
     content = read_json(path)
     if not (isinstance(content, dict) and content and all(isinstance(cpgs, list) for cpgs in content.values())):
         raise HeteroAgeError(f"{path} is no hallmark dictionary: it must be JSON of the form {{hallmark: [CpG, ...]}}.")
-    strange = sorted(name for name in content if not NAME.fullmatch(name))
+    check_names(content, path)
+    no_text = sorted(name for name, cpgs in content.items() if not all(isinstance(cpg, str) for cpg in cpgs))
+    if no_text:
+        raise HeteroAgeError(f"{path} has hallmarks whose CpGs are not all text ({listed(no_text)}).")
+    return {name: sorted(set(content[name])) for name in sorted(content)}
+
+
+def check_names(hallmarks: Iterable[str], path: str | Path) -> None:
+    """Refuse names that cannot be file names."""
+    strange = sorted(name for name in hallmarks if not NAME.fullmatch(name))
     if strange:
         raise HeteroAgeError(
             f"{path} has hallmark names that cannot be file names ({listed(map(repr, strange))}). "
             "Use letters, digits, _ and -."
         )
-    no_text = sorted(name for name, cpgs in content.items() if not all(isinstance(cpg, str) for cpg in cpgs))
-    if no_text:
-        raise HeteroAgeError(f"{path} has hallmarks whose CpGs are not all text ({listed(no_text)}).")
-    return {name: sorted(set(content[name])) for name in sorted(content)}
 
 
 def match_features(dictionary: Mapping[str, Sequence[str]], feature_names: Sequence[str]) -> dict[str, list[str]]:

@@ -23,20 +23,27 @@ MINIMUM_TRAINING_SET = 10
 MINIMUM_FOLDS = 3  # one to predict, one to tune on, one to train on
 
 
-def assign_groups(samples: pd.DataFrame) -> pd.Series:
-    """Tie samples that share a `project_id` or a `donor_id`, transitively.
+def assign_groups(samples: pd.DataFrame, duplicates: pd.DataFrame | None = None) -> pd.Series:
+    """Tie samples that share a `project_id` or a `donor_id`, or are near-identical arrays, transitively.
 
-    Returns each sample's group, named after the group's first project_id. Samples without a donor_id are tied
-    by project alone.
+    Parameters
+    ----------
+    samples : frame of `project_id`, `donor_id` (samples without one are tied by project alone)
+    duplicates : frame of `project_1`, `project_2`, the projects of near-identical arrays
+
+    Returns
+    -------
+    each sample's group, named after the group's first project_id
     """
-    project, _ = pd.factorize(samples["project_id"])
+    project, projects = pd.factorize(samples["project_id"])
     donor, donors = pd.factorize(samples["donor_id"])
     has_donor = donor >= 0
-    n_projects, n_donors = project.max() + 1, len(donors)
-    edges = coo_array(
-        (np.ones(has_donor.sum()), (project[has_donor], n_projects + donor[has_donor])),
-        shape=(n_projects + n_donors, n_projects + n_donors),
-    )
+    n_projects, n_donors = len(projects), len(donors)
+    one, other = project[has_donor], n_projects + donor[has_donor]
+    if duplicates is not None:
+        one = np.concatenate([one, projects.get_indexer(duplicates["project_1"])])
+        other = np.concatenate([other, projects.get_indexer(duplicates["project_2"])])
+    edges = coo_array((np.ones(len(one)), (one, other)), shape=(n_projects + n_donors, n_projects + n_donors))
     _, component = connected_components(edges, directed=False)
     component_of_sample = component[project]
     return samples["project_id"].groupby(component_of_sample).transform("min").rename("group")

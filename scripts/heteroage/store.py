@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import mmap
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,29 +14,127 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heteroage.cohorts import Cohorts
 from heteroage.errors import HeteroAgeError
 from heteroage.files import atomic_path
+from heteroage.intake import Intake
+from heteroage.merge import Cohorts
+from heteroage.tables import Table
+from heteroage.values import ValueCheck
 
 BLOCK = 4096  # features read at a time: 16 MB per 1,000 samples
+RELEASED = 256 << 20  # bytes written before mapped pages are given back
 
 
-def write_store(cohorts: Cohorts, features: str | Path, names: str | Path) -> None:
-    """Write all cohorts' features; a sample without a modality has NaN there."""
+def write_store(cohorts: Cohorts, features: str | Path, names: str | Path, intake: Intake) -> None:
+    """Write all cohorts' features, block by block; a sample that has not got a feature has NaN there.
+
+    Raises
+    ------
+    HeteroAgeError
+        Text or infinity among the values, or values that are no betas; then nothing is written.
+    """
     samples, feature_names = cohorts.samples["sample_id"], cohorts.feature_names
     row_of = {name: row for row, name in enumerate(feature_names)}
-    with atomic_path(features) as beside:
+    with atomic_path(features) as beside, atomic_path(names) as names_beside:
         store = _create(beside, (len(feature_names), len(samples)))
-        for frame in cohorts.betas.values():
-            column = samples.searchsorted(frame.index)
-            for start in range(0, frame.shape[1], BLOCK):
-                block = frame.iloc[:, start : start + BLOCK]
-                values = np.full((block.shape[1], len(samples)), np.nan, np.float32)
-                values[:, column] = block.to_numpy(np.float32).T
-                # A modality's sorted features are not contiguous rows once modalities interleave.
-                store[[row_of[name] for name in block.columns]] = values
-        store.flush()
-    write_names(feature_names, names)
+        if sum(len(set(t.features) & row_of.keys()) * len(t.ids) for t in cohorts.tables) < store.size:
+            for rows, _ in feature_blocks(store, np.arange(0)):
+                store[rows] = np.nan
+                _release(store)
+        for table in cohorts.tables:
+            _write_table(store, table, row_of, samples.searchsorted(table.ids), intake)
+        names_beside.write_text("".join(f"{name}\n" for name in feature_names), encoding="utf-8")
+
+
+def _write_table(
+    store: np.memmap, table: Table, row_of: dict[str, int], columns: NDArray[np.int64], intake: Intake
+) -> None:
+    """Write one table's values to its features' rows and its samples' columns."""
+    target = np.array([row_of.get(name, -1) for name in table.features], np.int64)
+    shared = _replicates(target)
+    check, written = ValueCheck(table.where, table.entry.values), 0
+    with tempfile.TemporaryFile(dir=Path(store.filename).parent, prefix=".replicates") as file:
+        # Replicates wait beside the store until all of them are there; in order of their names.
+        aside = {source: k for k, source in enumerate(sorted(shared, key=lambda k: (target[k], table.sources[k])))}
+        waiting = np.memmap(file, np.float32, "w+", shape=(max(len(aside), 1), len(columns)))
+        for cpgs, own, values in table.blocks():
+            values = check.convert(values, table.sources[cpgs], table.ids[own])
+            rows = target[cpgs].copy()
+            for k in shared.intersection(range(cpgs.start, cpgs.stop)):
+                waiting[aside[k], own] = values[k - cpgs.start]
+                rows[k - cpgs.start] = -1
+            _scatter(store, rows, columns[own], values)
+            written += values.nbytes
+            if written > RELEASED:
+                _release(store)
+                written = 0
+        check.verdict()
+        merged = _merge_replicates(store, waiting, target[list(aside)], columns)
+    plain = [table.features[k] for k in aside]
+    intake.note("merge_replicates", table.where, len(aside), f"averaged under {merged} names", dict.fromkeys(plain))
+    for step, found, done in (
+        ("convert_values", check.n * (check.stated != "beta"), f"from {check.stated} to beta values"),
+        ("missing_values", check.missing, "kept as missing"),
+        ("outside_0_1", check.below + check.above, "kept as they are"),
+    ):
+        intake.note(step, table.where, found, done)
+    intake.tables.append(
+        {"modality": table.modality, "file": table.entry.file, "format": table.format}
+        | {"orientation": table.orientation}
+        | {"orientation_from": "detected" if table.entry.orientation == "detect" else "stated"}
+        | {"n_samples": len(table.ids), "n_cpgs": len(set(table.features) - {None})}
+        | {"n_values": check.n, "n_missing": check.missing, "n_below_0": check.below, "n_above_1": check.above}
+    )
+
+
+def _replicates(target: NDArray[np.int64]) -> set[int]:
+    """Positions of rows that go to the same feature as another."""
+    rows, count = np.unique(target[target >= 0], return_counts=True)
+    return set(np.flatnonzero(np.isin(target, rows[count > 1])).tolist())
+
+
+def _merge_replicates(
+    store: np.memmap, waiting: NDArray[np.float32], target: NDArray[np.int64], columns: NDArray[np.int64]
+) -> int:
+    """Write the mean of each feature's replicates (rows of `waiting`, by feature and name), of those not missing."""
+    starts = np.flatnonzero(np.diff(target, prepend=-1))
+    for start, stop in zip(starts, [*starts[1:], len(target)], strict=False):
+        values = waiting[start:stop].astype(np.float64)
+        known = ~np.isnan(values)
+        with np.errstate(invalid="ignore"):  # nothing known: 0 / 0 is the NaN that is meant
+            store[target[start], columns] = np.where(known, values, 0).sum(axis=0) / known.sum(axis=0)
+    return len(starts)
+
+
+def _scatter(
+    store: np.memmap, rows: NDArray[np.int64], columns: NDArray[np.int64], values: NDArray[np.float32]
+) -> None:
+    """Write a block (features, samples) to the given rows, -1 to leave one out, and columns of the store."""
+    kept = rows >= 0
+    if not kept.all():
+        rows, values = rows[kept], values[kept]
+    if not len(rows) or not len(columns):
+        return
+    by_column = np.argsort(columns)
+    if not _consecutive(by_column):
+        values, columns = values[:, by_column], columns[by_column]
+    place = slice(columns[0], columns[-1] + 1) if _consecutive(columns) else columns
+    if _consecutive(rows):
+        store[rows[0] : rows[-1] + 1, place] = values
+    elif isinstance(place, slice):
+        store[rows, place] = values
+    else:
+        store[np.ix_(rows, place)] = values
+
+
+def _consecutive(numbers: NDArray[np.int64]) -> bool:
+    return bool((np.diff(numbers) == 1).all())
+
+
+def _release(store: np.memmap) -> None:
+    """Give mapped pages back to the system, which writes them to the file: they are no memory of this process."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        store._mmap.madvise(mmap.MADV_DONTNEED)
 
 
 def write_training_matrix(

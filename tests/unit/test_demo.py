@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from input_tables import merged
 from threadpoolctl import threadpool_limits
 
-from heteroage.cohorts import MODALITIES, merge_cohorts
+from heteroage.cohorts import MODALITIES
 from heteroage.demo import cpg_names, simulate, simulate_dictionary
 from heteroage.files import read_json
 from heteroage.sampling import assign_groups, training_samples
@@ -34,7 +35,7 @@ def demo(settings, dictionary):
 
 @pytest.fixture(scope="module")
 def cohorts(demo):
-    return merge_cohorts(demo.tables)
+    return merged(demo.tables)
 
 
 def test_the_shipped_dictionary_is_the_simulated_one(settings, dictionary):

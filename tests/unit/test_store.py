@@ -5,10 +5,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from input_tables import cohorts_of
 
 from heteroage import store as store_module
-from heteroage.cohorts import merge_cohorts
 from heteroage.errors import HeteroAgeError
+from heteroage.intake import Intake
 from heteroage.store import feature_blocks, feature_frame, open_matrix, write_names, write_store, write_training_matrix
 
 
@@ -37,13 +38,13 @@ def block(request, monkeypatch):
 
 def written(folder, cohorts):
     features, names = folder / "features.npy", folder / "feature_names.txt"
-    write_store(cohorts, features, names)
+    write_store(cohorts, features, names, Intake())
     return features, names
 
 
 def test_store_is_the_union_of_the_tables(tmp_path, block):
     made = tables()
-    cohorts = merge_cohorts(made)
+    cohorts = cohorts_of(made)
     matrix, names = open_matrix(*written(tmp_path, cohorts))
     union = pd.concat(
         [t.set_index("sample_id").filter(like="cg").add_suffix(f"_{m}") for m, t in made.items()], axis=1
@@ -61,12 +62,12 @@ def test_order_of_the_tables_changes_no_byte(tmp_path):
     for k, order in enumerate((["beta", "chalm", "camda"], ["camda", "beta", "chalm"])):
         folder = tmp_path / str(k)
         folder.mkdir()
-        contents.append([path.read_bytes() for path in written(folder, merge_cohorts(tables(order)))])
+        contents.append([path.read_bytes() for path in written(folder, cohorts_of(tables(order)))])
     assert contents[0] == contents[1]
 
 
 def test_training_matrix_is_the_chosen_columns_above_the_pcs(tmp_path, block):
-    store, names = open_matrix(*written(tmp_path, merge_cohorts(tables())))
+    store, names = open_matrix(*written(tmp_path, cohorts_of(tables())))
     columns, context = np.array([1, 2, 4]), np.arange(6.0).reshape(3, 2)
     path = tmp_path / "matrix.npy"
     write_training_matrix(store, columns, context, path)
@@ -85,19 +86,19 @@ def test_blocks_go_through_the_store_once(block):
 
 
 def test_the_store_is_mapped_not_read(tmp_path):
-    matrix, _ = open_matrix(*written(tmp_path, merge_cohorts(tables())))
+    matrix, _ = open_matrix(*written(tmp_path, cohorts_of(tables())))
     assert isinstance(matrix, np.memmap)
 
 
 def test_names_of_another_run_are_refused(tmp_path):
-    features, names = written(tmp_path, merge_cohorts(tables()))
+    features, names = written(tmp_path, cohorts_of(tables()))
     write_names(["cg00000001_beta"], names)
     with pytest.raises(HeteroAgeError, match=re.escape(f"{features} has 10 features and {names} 1: they are of")):
         open_matrix(features, names)
 
 
 def test_a_frame_of_some_features_and_samples(tmp_path):
-    store, names = open_matrix(*written(tmp_path, merge_cohorts(tables())))
+    store, names = open_matrix(*written(tmp_path, cohorts_of(tables())))
     wanted = [names[7], names[2]]
     frame = feature_frame(store, names, wanted, np.array([4, 0, 2]))
     assert list(frame.columns) == wanted

@@ -76,14 +76,14 @@ def test_a_config_that_is_not_valid(new_study, changes, texts):
 
 def test_a_table_without_sample_id(new_study):
     new_study.edit_table(TABLES["chalm"], lambda table: table.rename(columns={"sample_id": "sample"}))
-    refused(new_study, "the chalm table has no column sample_id", "it has ", "sample, project_id")
+    refused(new_study, f"the chalm table {TABLES['chalm']} has no column sample_id", "it has ", "sample, project_id")
 
 
 def test_duplicate_sample_ids_are_listed(new_study):
     table = new_study.table(TABLES["beta"])
     twice = sorted(table["sample_id"].iloc[:7])
     new_study.edit_table(TABLES["beta"], lambda table: table.iloc[[*range(len(table)), *range(7)]])
-    refused(new_study, f"the beta table has duplicate sample_ids (7: {', '.join(twice[:5])}, ...)")
+    refused(new_study, f"the beta table {TABLES['beta']} has duplicate sample_ids (7: {', '.join(twice[:5])}, ...)")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_sample_with_different_metadata_in_two_tables(new_study, column, chang
     new_study.edit_table(TABLES["chalm"], lambda table: changed_in(column, change)(table.sort_values("sample_id")))
     refused(
         new_study,
-        f"samples whose {column} in the chalm table differs from an earlier table's",
+        f"samples whose {column} in the chalm table {TABLES['chalm']} differs from an earlier table's",
         f"(3: {samples[0]}: {before} and {change(before)}, {samples[1]}: ",
     )
 
@@ -147,7 +147,11 @@ def test_no_hallmark_is_in_the_data(new_study):
 def test_text_in_a_cpg_column(new_study):
     cpg = next(column for column in new_study.table(TABLES["camda"]).columns if column.startswith("cg"))
     new_study.edit_table(TABLES["camda"], changed_in(cpg, lambda value: "n/d", rows=2))
-    refused(new_study, f"CpG {cpg} holds text where numbers belong (2: 'n/d' at ")
+    refused(
+        new_study,
+        f"table {TABLES['camda']} holds text where numbers belong (2: 'n/d' at sample ",
+        f", {cpg}, 'n/d' at ",
+    )
 
 
 def test_a_table_to_predict_that_shares_no_cpg_with_the_clock(study_copy):

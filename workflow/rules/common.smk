@@ -15,10 +15,12 @@ from snakemake.utils import validate
 # The package of this checkout, installed or not.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from heteroage.annotation import annotates
 from heteroage.cohorts import MODALITIES
-from heteroage.config import check_config, check_files
+from heteroage.config import check_config, check_files, geo_entries, table_entries
 from heteroage.errors import HeteroAgeError
-from heteroage.hallmarks import features_digest, orthogonalise_files, read_dictionary
+from heteroage.gene_sets import are_gene_sets, read_hallmark_names
+from heteroage.hallmarks import features_digest, orthogonalise_files
 from heteroage.workflow import modules_used
 
 STARTED = time.time()
@@ -28,11 +30,19 @@ try:
     check_config(config, yaml.safe_load(SCHEMA.read_text()))
     validate(config, str(SCHEMA))  # fills in the defaults
     check_files(config)
-    HALLMARKS = list(read_dictionary(config["inputs"]["hallmarks"]))
+    # Known here, whether the dictionary is given or made of gene sets: the DAG needs the names, not the CpGs.
+    HALLMARKS = read_hallmark_names(config["inputs"]["hallmarks"])
+    # An annotation may have genes alone.
+    CHECK_SEX = bool(config["inputs"]["annotation"]) and annotates(config["inputs"]["annotation"], "chromosome")
 except HeteroAgeError as problem:
     raise WorkflowError(str(problem))
 
-MODALITY_TABLES = {m: config["inputs"][m] for m in MODALITIES if config["inputs"][m]}
+GEO_TABLES, GEO_SHEETS = geo_entries(config)
+MODALITY_TABLES = {m: table_entries(config["inputs"], m) + (GEO_TABLES if m == "beta" else []) for m in MODALITIES}
+MODALITY_TABLES = {modality: tables for modality, tables in MODALITY_TABLES.items() if tables}
+SAMPLE_SHEETS = table_entries(config["inputs"], "sample_sheet") + GEO_SHEETS
+BUILD_DICTIONARY = are_gene_sets(config["inputs"]["hallmarks"])
+DICTIONARY = "results/hallmarks/dictionary.json" if BUILD_DICTIONARY else config["inputs"]["hallmarks"]
 COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 
 
@@ -48,21 +58,19 @@ def code_of(rule):
 
 
 @cache
-def orthogonalised(run, stamp):
+def orthogonalised(run, *stamps):
     """The run's features by hallmark, worked out from the dictionary and the correlations on disk."""
     folder = f"results/{run}/training"
-    return orthogonalise_files(
-        config["inputs"]["hallmarks"], f"{folder}/feature_names.txt", f"{folder}/feature_correlation.npy"
-    )
+    return orthogonalise_files(DICTIONARY, f"{folder}/feature_names.txt", f"{folder}/feature_correlation.npy")
 
 
 def own_features(wildcards):
     """A digest of one hallmark's own features: when it changes, this expert is trained again, and no other.
 
-    Correlations that are not there yet raise FileNotFoundError, which Snakemake takes for "to be determined".
+    What is not there yet raises FileNotFoundError, which Snakemake takes for "to be determined".
     """
-    stamp = os.stat(f"results/{wildcards.run}/training/feature_correlation.npy").st_mtime_ns
-    return features_digest(orthogonalised(wildcards.run, stamp)[wildcards.hallmark])
+    stamps = [os.stat(p).st_mtime_ns for p in (f"results/{wildcards.run}/training/feature_correlation.npy", DICTIONARY)]
+    return features_digest(orthogonalised(wildcards.run, *stamps)[wildcards.hallmark])
 
 
 def of_each_expert(pattern):

@@ -28,12 +28,14 @@ rule simulate_demo:
 
 rule build_feature_store:
     input:
-        tables=list(MODALITY_TABLES.values()),
+        tables=[table["file"] for tables in MODALITY_TABLES.values() for table in tables],
+        sample_sheets=[sheet["file"] for sheet in SAMPLE_SHEETS],
         code=code_of("build_feature_store"),
     output:
         features="results/store/features.npy",
         names="results/store/feature_names.txt",
-        samples="results/store/samples.csv",
+        metadata="results/store/metadata.csv",
+        intake="results/store/intake.json",
     log:
         "logs/build_feature_store.log",
     benchmark:
@@ -41,12 +43,45 @@ rule build_feature_store:
     conda:
         "../../envs/heteroage.yaml"
     params:
-        modalities=list(MODALITY_TABLES),
-        outer_folds=config["cross_validation"]["outer_folds"],
+        tables=MODALITY_TABLES,
+        sample_sheets=SAMPLE_SHEETS,
+        options={
+            key: config["inputs"][key] for key in ("sex_codes", "join", "allow_pickle", "allow_disjoint_modalities")
+        },
     message:
-        "Reading {params.modalities} into the feature store"
+        "Reading {input.tables} into the feature store"
     script:
         "../../scripts/build_feature_store.py"
+
+
+rule assign_groups:
+    input:
+        features="results/store/features.npy",
+        names="results/store/feature_names.txt",
+        metadata="results/store/metadata.csv",
+        code=code_of("assign_groups"),
+    output:
+        samples="results/store/samples.csv",
+        duplicates=report(
+            "results/audit/duplicated_arrays.csv",
+            caption="../report/duplicated_arrays.rst",
+            category="Audit",
+            labels={"check": "Near-identical arrays"},
+        ),
+    log:
+        "logs/assign_groups.log",
+    benchmark:
+        "results/benchmarks/assign_groups.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    params:
+        policy=config["audit"]["duplicates"],
+        concordance=config["audit"]["concordance"],
+        outer_folds=config["cross_validation"]["outer_folds"],
+    message:
+        "Looking for near-identical arrays; tying samples into groups"
+    script:
+        "../../scripts/assign_groups.py"
 
 
 rule select_training_samples:
@@ -126,7 +161,7 @@ rule build_training_matrix:
         samples="results/{run}/training/samples.csv",
         pcs="results/{run}/training/context_pcs.csv",
         # Its age does not count: it is looked at here so that one without a match stops the run before training.
-        hallmarks=ancient(config["inputs"]["hallmarks"]),
+        hallmarks=ancient(DICTIONARY),
         code=code_of("build_training_matrix"),
     output:
         features="results/{run}/training/features.npy",

@@ -43,7 +43,7 @@ rule summarise_run:
         "../../envs/heteroage.yaml"
     params:
         names=list(config["predict"] or []),
-        simulated=any(path.startswith("results/demo/") for path in MODALITY_TABLES.values()),
+        simulated=any(path.startswith("results/demo/") for path in rules.build_feature_store.input.tables),
     message:
         "Summing up"
     script:

@@ -125,7 +125,7 @@ rule correlate_features:
 
 rule orthogonalise_hallmarks:
     input:
-        hallmarks=config["inputs"]["hallmarks"],
+        hallmarks=DICTIONARY,
         names="results/{run}/training/feature_names.txt",
         correlation="results/{run}/training/feature_correlation.npy",
         code=code_of("orthogonalise_hallmarks"),

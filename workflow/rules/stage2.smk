@@ -14,7 +14,7 @@ rule train_expert:
         anchor="results/{run}/cross_fit/anchor.csv",
         correlation="results/{run}/training/feature_correlation.npy",
         # Its age does not count: an expert depends on its own features, by the digest below.
-        hallmarks=ancient(config["inputs"]["hallmarks"]),
+        hallmarks=ancient(DICTIONARY),
         code=code_of("train_expert"),
     output:
         model="results/{run}/artifacts/stage2/hallmarks/Hallmark_{hallmark}.joblib",

@@ -1,0 +1,54 @@
+"""Find near-identical arrays, tie samples into groups, and deal the groups into outer folds."""
+
+import logging
+
+from heteroage.duplicates import find_duplicates, refuse_duplicates
+from heteroage.files import read_table, write_table
+from heteroage.sampling import assign_groups, assign_outer_folds
+from heteroage.store import open_matrix
+from heteroage.workflow import reporting
+
+
+def main(
+    features: str,
+    names: str,
+    metadata: str,
+    policy: str,
+    concordance: float,
+    outer_folds: int,
+    samples: str,
+    duplicates: str,
+) -> None:
+    """Write samples.csv (the metadata, group, outer_fold) and the table of near-identical arrays."""
+    table = read_table(metadata)
+    pairs = find_duplicates(*open_matrix(features, names), table, concordance)
+    for row in pairs.itertuples():
+        logging.warning("near-identical arrays: %s", row)
+    if policy == "error":
+        refuse_duplicates(pairs)
+    alone = assign_groups(table).nunique()
+    table["group"] = assign_groups(table, pairs)
+    table["outer_fold"] = assign_outer_folds(table, outer_folds)
+    write_table(pairs, duplicates)
+    write_table(table, samples)
+    logging.info(
+        "%d samples of %d projects in %d groups (%d, were it not for near-identical arrays)",
+        len(table),
+        table["project_id"].nunique(),
+        table["group"].nunique(),
+        alone,
+    )
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        main(
+            snakemake.input.features,
+            snakemake.input.names,
+            snakemake.input.metadata,
+            snakemake.params.policy,
+            snakemake.params.concordance,
+            snakemake.params.outer_folds,
+            snakemake.output.samples,
+            snakemake.output.duplicates,
+        )

@@ -1,0 +1,30 @@
+"""Turn gene sets into a hallmark dictionary by a probe annotation."""
+
+import logging
+
+from heteroage.annotation import read_annotation
+from heteroage.errors import listed
+from heteroage.files import write_json, write_table
+from heteroage.gene_sets import match_genes, read_gene_sets
+from heteroage.workflow import reporting
+
+
+def main(gene_sets: str, annotation: str, dictionary: str, sizes: str) -> None:
+    """Write the dictionary, and how many genes and CpGs each hallmark has."""
+    cpgs, counts = match_genes(read_gene_sets(gene_sets), read_annotation(annotation, "gene"))
+    for row in counts.itertuples():
+        logging.info("%s: %d of %d genes, %d CpGs", row.hallmark, row.genes_matched, row.genes, row.cpgs)
+        if row.genes_without_cpg:
+            logging.warning("%s: genes without a CpG (%s)", row.hallmark, listed(row.genes_without_cpg.split(";")))
+    write_table(counts, sizes)
+    write_json(cpgs, dictionary)
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        main(
+            snakemake.input.gene_sets,
+            snakemake.input.annotation,
+            snakemake.output.dictionary,
+            snakemake.output.sizes,
+        )

@@ -1,0 +1,36 @@
+"""Compare sex labels with the signals of the X and Y chromosomes."""
+
+import logging
+
+from heteroage.annotation import read_annotation
+from heteroage.audit_figures import plot_sex
+from heteroage.errors import listed
+from heteroage.files import atomic_path, read_table, write_table
+from heteroage.sex_check import check_sex
+from heteroage.store import open_matrix
+from heteroage.workflow import reporting
+
+
+def main(features: str, names: str, samples: str, annotation: str, table: str, figure: str) -> None:
+    """Write the table and the picture."""
+    checked = check_sex(*open_matrix(features, names), read_table(samples), read_annotation(annotation, "chromosome"))
+    wrong = checked.loc[checked["Mismatch"], "sample_id"]
+    told = int((checked["Predicted_Sex"] != "unknown").sum())
+    logging.info("%d of %d samples could be told", told, len(checked))
+    if len(wrong):
+        logging.warning("sex labels that disagree with the X and Y chromosomes (%s)", listed(wrong))
+    write_table(checked, table)
+    with atomic_path(figure) as beside:
+        plot_sex(checked).savefig(beside, format="png", dpi=150)
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        main(
+            snakemake.input.features,
+            snakemake.input.names,
+            snakemake.input.samples,
+            snakemake.input.annotation,
+            snakemake.output.table,
+            snakemake.output.figure,
+        )

@@ -1,0 +1,21 @@
+"""Download a series matrix from GEO."""
+
+import logging
+from pathlib import Path
+
+from heteroage.download import download_gzip
+from heteroage.geo import matrix_url
+from heteroage.workflow import reporting
+
+
+def main(base_url: str, series: str, matrix: str) -> None:
+    """Write the series matrix, once it is whole."""
+    url = matrix_url(base_url, series)
+    logging.info("downloading %s", url)
+    download_gzip(url, matrix)
+    logging.info("%d bytes", Path(matrix).stat().st_size)
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        main(snakemake.params.base_url, snakemake.wildcards.series, snakemake.output.matrix)

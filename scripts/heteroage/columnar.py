@@ -1,0 +1,175 @@
+"""Parquet and Feather, read by groups of columns and batches of rows: never the whole file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from heteroage.errors import FIRST, HeteroAgeError
+from heteroage.grid import BLOCK_BYTES, Block, Cell, Grid, UnreadableCells, as_number
+
+# A column costs a decoded page and its dictionary while rows of it are read, about 1 MB each as files are written.
+PAGES = 3 << 20
+READ_BYTES = 8 * BLOCK_BYTES
+PEEK = 50
+UNNAMED_INDEX = "__index_level_0__"  # as pandas writes an index that has no name
+
+
+class ColumnarReader:
+    """What Parquet and Feather share; a subclass opens the file and goes through batches of some columns."""
+
+    format: str
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.path, self._schema = path, schema
+        self._names = schema.names
+        self.header = ["" if name == UNNAMED_INDEX else name for name in self._names]
+
+    def batches(self, columns: Sequence[int], rows: int) -> Iterator[pa.RecordBatch]:
+        """Some columns (rising), by batches of at most `rows` rows."""
+        raise NotImplementedError
+
+    def column_bytes(self) -> int:
+        """About how many bytes a column takes while it is read, in the largest of the file's row groups."""
+        raise NotImplementedError
+
+    def head(self, column: int) -> list[str]:
+        """The first values of a column, as text; none where it holds numbers."""
+        if not _is_text(self._schema.field(column).type):
+            return []
+        with _reading(self.path):
+            first = next(self.batches([column], PEEK), None)
+        return [] if first is None else [str(value) for value in first.column(0).to_pylist()[:PEEK]]
+
+    def load(self, text: Sequence[int], values: Sequence[int], scratch: Path) -> Grid:
+        """Columns `text` as a frame at once; columns `values` when their blocks are gone through."""
+        with _reading(self.path):
+            rising = sorted(text)
+            batches = list(self.batches(rising, 1 << 20))
+            schema = pa.schema([self._schema.field(k) for k in rising])
+            frame = pa.Table.from_batches([_plain(b, schema) for b in batches], schema).to_pandas(ignore_metadata=True)
+        frame = frame.set_axis(rising, axis=1)[list(text)].set_axis(range(len(text)), axis=1)
+        return Grid(frame, len(frame), len(values), lambda by_columns: self._blocks(values, len(frame), by_columns))
+
+    def _blocks(self, values: Sequence[int], n_rows: int, by_columns: bool) -> Iterator[Block]:
+        width = max(1, READ_BYTES // max(1, self.column_bytes()))
+        if by_columns:
+            width = max(1, min(width, BLOCK_BYTES // (4 * max(n_rows, 1))))
+        bad, n_bad = [], 0
+        for start in range(0, len(values), width):
+            columns = values[start : start + width]
+            height = max(1, BLOCK_BYTES // (8 * len(columns)))
+            at = 0
+            with _reading(self.path):
+                for batch in self.batches(columns, height):
+                    rows = slice(at, at + batch.num_rows)
+                    try:
+                        block = _as_float32(batch, by_columns)
+                    except UnreadableCells as problem:
+                        n_bad += problem.total
+                        bad += [Cell(at + c.row, start + c.column, c.text) for c in problem.cells]
+                    else:
+                        if not bad:
+                            yield rows, slice(start, start + len(columns)), block
+                    at = rows.stop
+        if bad:
+            raise UnreadableCells(bad[:FIRST], n_bad)
+
+
+class ParquetReader(ColumnarReader):
+    """A Parquet file."""
+
+    format = "parquet"
+
+    def __init__(self, path: Path) -> None:
+        with _reading(path):
+            # Reading ahead would hold a whole row group, which may be the whole file.
+            self._file = pq.ParquetFile(path, pre_buffer=False)
+            super().__init__(path, self._file.schema_arrow)
+
+    def batches(self, columns: Sequence[int], rows: int) -> Iterator[pa.RecordBatch]:
+        """Some columns (rising), by batches of at most `rows` rows."""
+        # pyarrow has no public way by numbers, and to the one by names, names with dots are paths.
+        return self._file.reader.iter_batches(
+            rows, range(self._file.num_row_groups), column_indices=list(columns), use_threads=True
+        )
+
+    def column_bytes(self) -> int:
+        """About how many bytes a column takes while it is read: its pages, or all of it where it is smaller."""
+        groups = [self._file.metadata.row_group(k) for k in range(self._file.num_row_groups)]
+        return max((min(PAGES, 2 * g.total_byte_size // max(1, g.num_columns)) for g in groups), default=1)
+
+
+class FeatherReader(ColumnarReader):
+    """A Feather file (version 2: Arrow's own format)."""
+
+    format = "feather"
+
+    def __init__(self, path: Path) -> None:
+        with _reading(path):
+            super().__init__(path, pa.ipc.open_file(pa.memory_map(str(path))).schema)
+
+    def batches(self, columns: Sequence[int], rows: int) -> Iterator[pa.RecordBatch]:
+        """Some columns (rising), by batches of at most `rows` rows."""
+        options = pa.ipc.IpcReadOptions(included_fields=list(columns))
+        file = pa.ipc.open_file(pa.memory_map(str(self.path)), options=options)
+        for k in range(file.num_record_batches):
+            batch = file.get_batch(k)
+            for start in range(0, batch.num_rows, rows):
+                yield batch.slice(start, rows)
+
+    def column_bytes(self) -> int:
+        """About how many bytes a column takes: record batches are read whole."""
+        file = pa.ipc.open_file(
+            pa.memory_map(str(self.path)), options=pa.ipc.IpcReadOptions(included_fields=[len(self._names) - 1])
+        )
+        return 10 * max((file.get_batch(k).num_rows for k in range(file.num_record_batches)), default=1)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise HeteroAgeError(f"cannot read {path}: {reason}. Is it cut short? Copy or download it again.") from error
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _plain(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+
+
+def _as_float32(batch: pa.RecordBatch, by_columns: bool) -> NDArray[np.float32]:
+    """Return (rows, columns); in memory by columns if these are wanted, else by rows."""
+    if all(pa.types.is_floating(kind) and kind != pa.float16() for kind in set(batch.schema.types)):
+        return batch.to_tensor(null_to_nan=True, row_major=not by_columns).to_numpy().astype(np.float32)
+    values = np.empty((batch.num_columns, batch.num_rows), np.float32)
+    bad = []
+    for k, column in enumerate(batch.columns):
+        if _is_text(column.type):
+            for row, field in enumerate(column.to_pylist()):
+                number = np.nan if field is None else as_number(field)
+                if number is None:
+                    bad.append(Cell(row, k, field))
+                else:
+                    values[k, row] = number
+        elif pa.types.is_temporal(column.type) or pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
+            bad += [Cell(row, k, str(field)) for row, field in enumerate(column.to_pylist()) if field is not None]
+        else:
+            values[k] = pd.to_numeric(column.to_pandas(), errors="raise").astype(np.float64).to_numpy()
+    if bad:
+        raise UnreadableCells(bad[:FIRST], len(bad))
+    return values.T

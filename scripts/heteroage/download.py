@@ -1,0 +1,133 @@
+"""Downloading a large file so that a cut costs little and half a file never stands under the final name."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import logging
+import time
+import urllib.error
+import urllib.request
+import zlib
+from pathlib import Path
+
+from heteroage.errors import HeteroAgeError
+from heteroage.files import check_writable
+
+log = logging.getLogger(__name__)
+
+CHUNK = 1 << 20
+ATTEMPTS = 6  # in a row that bring nothing
+PAUSE = 2.0  # seconds before the second attempt; doubled before each further one
+TIMEOUT = 60.0  # seconds without a byte
+PASSING = {408, 425, 429, 500, 502, 503, 504}  # worth another attempt
+CUT = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
+
+
+def download_gzip(url: str, path: str | Path, attempts: int = ATTEMPTS, pause: float = PAUSE) -> None:
+    """Download a gzip file to `path`; it gets that name only once it is whole.
+
+    What has come is kept in `.<name>.part` beside it; after a cut, and in a later run, the rest alone is asked for
+    (HTTP Range). Whole means: as long as the server says, and the gzip stream ends with the right checksum.
+
+    Raises
+    ------
+    HeteroAgeError
+        No such file on the server; `attempts` in a row that bring nothing; a file that is not whole.
+    """
+    path = Path(path)
+    check_writable(path)
+    part = path.with_name(f".{path.name}.part")
+    for fresh in (False, True):
+        total = _fetch(url, part, attempts, pause)
+        problem = _problem(part, total)
+        if problem is None:
+            part.replace(path)
+            return
+        # What an earlier run left may be of another version of the file: once more, from the start.
+        log.warning("%s: %s", url, problem)
+        part.unlink()
+        if fresh:
+            raise HeteroAgeError(
+                f"{url} came twice and is not whole: {problem}. Try again later, or download it by hand and give its "
+                "values as inputs.beta."
+            )
+
+
+def _fetch(url: str, part: Path, attempts: int, pause: float) -> int | None:
+    """Bring `part` to the length that the server says, and return that; None where it says none."""
+    failed = 0
+    while True:
+        before = _length(part)
+        try:
+            total = _fetch_rest(url, part)
+            if total is None or _length(part) >= total:
+                return total
+            reason: object = f"the connection was cut after {_length(part):,} of {total:,} bytes"
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                raise HeteroAgeError(
+                    f"there is no {url} (HTTP 404). Check the accession; a series of several platforms has a file for "
+                    "each, named like GSE41037-GPL8490."
+                ) from error
+            if error.code not in PASSING:
+                raise HeteroAgeError(f"{url} cannot be had: HTTP {error.code} {error.reason}.") from error
+            reason = error
+        except CUT as error:
+            reason = error
+        failed = failed + 1 if _length(part) <= before else 1
+        if failed >= attempts:
+            raise HeteroAgeError(
+                f"{url} cannot be had: {failed} attempts in a row brought nothing (last: {reason}). Run again to go on "
+                f"from the {_length(part):,} bytes that are there; or check the network and geo.base_url."
+            )
+        log.info("%s: %s; attempt %d", url, reason, failed + 1)
+        time.sleep(pause * 2 ** (failed - 1))
+
+
+def _fetch_rest(url: str, part: Path) -> int | None:
+    """Ask once for what is missing, append it, and return the whole length if the server says it."""
+    have = _length(part)
+    # Compressed once more on the way, lengths would not be the file's.
+    request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    try:
+        response = urllib.request.urlopen(request, timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and have:  # nothing beyond what is here
+            return _total_of(error.headers.get("Content-Range"))
+        raise
+    with response:
+        goes_on = response.status == 206
+        length = response.headers.get("Content-Length")
+        total = int(length) if length else None
+        if goes_on:
+            total = _total_of(response.headers.get("Content-Range"))
+        with part.open("ab" if goes_on else "wb") as stream:
+            while chunk := response.read(CHUNK):
+                stream.write(chunk)
+    return total
+
+
+def _problem(part: Path, total: int | None) -> str | None:
+    """Say what is wrong with a download, or None."""
+    if total is not None and _length(part) != total:
+        return f"{_length(part):,} bytes came, the server says {total:,}"
+    try:
+        with gzip.open(part) as stream:
+            while stream.read(CHUNK):
+                pass
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        return f"it is no sound gzip file ({error})"
+    return None
+
+
+def _total_of(content_range: str | None) -> int | None:
+    """The whole length in `bytes 5-9/10` or `bytes */10`."""
+    length = (content_range or "").rpartition("/")[2]
+    return int(length) if length.isdigit() else None
+
+
+def _length(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

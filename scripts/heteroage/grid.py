@@ -1,0 +1,96 @@
+"""What every reader gives: a frame of text columns, and a matrix of values to go through block by block."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+BLOCK_BYTES = 64 << 20  # of float32 values held at a time
+MISSING = frozenset({"", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A", "-NaN", "-nan"})
+
+Block = tuple[slice, slice, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as it stands in its file: rows and columns, whichever of them the samples are.
+
+    text : frame of the text columns asked for, in that order, a row per row of the file
+    blocks(by_columns) : goes through the values once: (rows, columns, values of that block as float32). Blocks of
+        whole rows or of whole columns, as the caller would rather have and the file allows
+    """
+
+    text: pd.DataFrame
+    n_rows: int
+    n_columns: int
+    blocks: Callable[[bool], Iterator[Block]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value that is no number: where it stands among a grid's values, and what it says."""
+
+    row: int
+    column: int
+    text: str
+
+
+class UnreadableCells(Exception):  # noqa: N818, it is caught and told in terms of samples and CpGs
+    """Values that are no numbers: the first of them, and how many there are."""
+
+    def __init__(self, cells: list[Cell], total: int) -> None:
+        super().__init__(cells)
+        self.cells, self.total = cells, total
+
+
+def as_number(field: str) -> float | None:
+    """Read a field as a number: NaN where it is one of the usual spellings of missing, None where it is neither."""
+    field = field.strip()
+    if field in MISSING:
+        return np.nan
+    try:
+        return None if "_" in field else float(field)
+    except ValueError:
+        return None
+
+
+class Spool:
+    """Rows of float32 on their way from a stream to the store: in a nameless file that ends with the process."""
+
+    def __init__(self, folder: Path, n_columns: int) -> None:
+        self.n_rows, self.n_columns = 0, n_columns
+        self._file = tempfile.TemporaryFile(dir=folder, prefix=".spool")  # noqa: SIM115, lives as long as its grid
+
+    def append(self, rows: NDArray[np.float32]) -> None:
+        """Write rows (n, n_columns) behind those that are there."""
+        self._file.write(np.ascontiguousarray(rows, np.float32).data)
+        self.n_rows += len(rows)
+
+    def blocks(self, by_columns: bool) -> Iterator[Block]:
+        """Go through the spool by blocks of rows, or of columns."""
+        self._file.flush()
+        step = max(1, BLOCK_BYTES // (4 * max(self.n_rows if by_columns else self.n_columns, 1)))
+        if not by_columns or step >= self.n_columns:
+            step = max(1, BLOCK_BYTES // (4 * max(self.n_columns, 1)))
+            for start in range(0, self.n_rows, step):
+                rows = slice(start, min(start + step, self.n_rows))
+                yield rows, slice(0, self.n_columns), self._read(rows.start, 0, rows.stop - start, self.n_columns)
+            return
+        for start in range(0, self.n_columns, step):
+            columns = slice(start, min(start + step, self.n_columns))
+            width = columns.stop - start
+            values = np.empty((self.n_rows, width), np.float32)
+            for row in range(self.n_rows):
+                values[row] = self._read(row, start, 1, width)
+            yield slice(0, self.n_rows), columns, values
+
+    def _read(self, row: int, column: int, n_rows: int, width: int) -> NDArray[np.float32]:
+        at, size = 4 * (row * self.n_columns + column), 4 * n_rows * width
+        return np.frombuffer(os.pread(self._file.fileno(), size, at), np.float32).reshape(n_rows, width)

@@ -1,0 +1,17 @@
+"""Spellings of sex and tissue: plain functions of one text, so that prediction starts without pandas."""
+
+from __future__ import annotations
+
+UNKNOWN = "unknown"
+OLDEST = 122  # years, of anyone on record
+SEXES = {"f": "F", "female": "F", "woman": "F", "m": "M", "male": "M", "man": "M"}
+
+
+def sex_of(text: str | None) -> str:
+    """Map the usual spellings to F and M; anything else is unknown, never a default."""
+    return SEXES.get((text or "").strip().lower(), UNKNOWN)
+
+
+def tissue_of(text: str | None) -> str:
+    """Return the tissue stripped; missing or empty is unknown."""
+    return (text or "").strip() or UNKNOWN

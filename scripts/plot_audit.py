@@ -1,0 +1,38 @@
+"""Draw the audit's tables."""
+
+from collections.abc import Mapping
+
+from heteroage.audit_figures import (
+    plot_ages,
+    plot_confounding,
+    plot_hallmarks,
+    plot_missingness,
+    plot_overlap,
+    plot_pc_space,
+)
+from heteroage.files import atomic_path, read_table
+from heteroage.sampling import training_samples
+from heteroage.workflow import reporting
+
+
+def main(tables: Mapping[str, str], output: Mapping[str, str]) -> None:
+    """Write the pictures of results/audit/."""
+    of = {name: read_table(path) for name, path in tables.items()}
+    samples = of["samples"]
+    samples["trains"] = samples["sample_id"].isin(training_samples(samples)["sample_id"])
+    figures = {
+        "overlap": plot_overlap(of["overlap"]),
+        "missingness": plot_missingness(of["missing_by_sample"], of["missing_by_cpg"]),
+        "confounding": plot_confounding(samples, of["associations"]),
+        "ages": plot_ages(samples, of["ages"]),
+        "pc_space": plot_pc_space(of["pc_space"]),
+        "hallmarks": plot_hallmarks(of["hallmarks"]),
+    }
+    for name, figure in figures.items():
+        with atomic_path(output[name]) as beside:
+            figure.savefig(beside, format="png", dpi=150)
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        main({k: v for k, v in snakemake.input.items() if k != "code"}, dict(snakemake.output.items()))

@@ -1,0 +1,39 @@
+"""Turn a series matrix into a table of values and a sample sheet."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from heteroage.files import write_table
+from heteroage.geo import Mapped, map_samples, read_samples, write_values
+from heteroage.workflow import reporting
+
+
+def main(
+    matrix: str,
+    series: str,
+    characteristics: Mapping[str, Sequence[str]],
+    healthy: Sequence[str],
+    given: Mapping[str, object],
+    table: str,
+    samples: str,
+) -> None:
+    """Write the Parquet table, CpGs in rows, and the sheet."""
+    sheet = map_samples(read_samples(matrix), series, Mapped(characteristics, healthy, given))
+    cpgs, columns = write_values(matrix, table)
+    write_table(sheet, samples)
+    logging.info("%s: %d CpGs of %d samples", series, cpgs, columns)
+    for column in sheet.columns[2:]:
+        logging.info("%s: %d of %d known", column, sheet[column].replace("", None).notna().sum(), len(sheet))
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        main(
+            snakemake.input.matrix,
+            snakemake.wildcards.series,
+            snakemake.params.characteristics,
+            snakemake.params.healthy,
+            snakemake.params.given,
+            snakemake.output.table,
+            snakemake.output.samples,
+        )

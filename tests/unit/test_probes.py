@@ -1,0 +1,47 @@
+"""Names of CpGs, with and without what arrays and modalities append."""
+
+import pytest
+
+from heteroage.probes import feature_name, plain_name, split_modality
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("cg00000029", "cg00000029"),
+        ("cg00000029_TC21", "cg00000029"),
+        ("cg00000029_BO11", "cg00000029"),
+        ("cg00000029_TC110", "cg00000029"),
+        ("cg00000029_TC21_beta", "cg00000029_beta"),
+        ("ch.1.131529R_BC11", "ch.1.131529R"),
+        ("cg00000029_beta", "cg00000029_beta"),
+        ("cg00000029_TC", "cg00000029_TC"),
+        ("cg00000029_XC21", "cg00000029_XC21"),
+        ("plate_TC21", "plate_TC21"),
+        ("Tissue", "Tissue"),
+    ],
+)
+def test_replicates_take_the_plain_name(name, plain):
+    assert plain_name(name) == plain
+    assert plain_name(plain) == plain
+
+
+@pytest.mark.parametrize(
+    ("name", "modality", "feature"),
+    [
+        ("cg00000029", "beta", "cg00000029_beta"),
+        ("cg00000029_TC21", "chalm", "cg00000029_chalm"),
+        ("cg00000029_TC21_camda", "camda", "cg00000029_camda"),
+        ("cg00000029_beta", "chalm", None),
+        ("chr1_10469", "beta", "chr1_10469_beta"),
+        ("bmi", "beta", None),
+        ("plate_beta", "beta", None),
+    ],
+)
+def test_a_column_is_a_feature_of_its_modality(name, modality, feature):
+    assert feature_name(name, modality) == feature
+
+
+def test_a_bare_name_has_no_modality():
+    assert split_modality("chr1_10469") == ("chr1_10469", None)
+    assert split_modality("cg1_beta_chalm") == ("cg1_beta", "chalm")

@@ -1,0 +1,55 @@
+"""Takes in GEO's series matrices that the config names (inputs.geo); gives out a table of beta values and a sample sheet
+for each, read as those that the config names itself."""
+
+
+wildcard_constraints:
+    series=r"GSE\d+(?:-GPL\d+)?",
+
+
+def given_of_series(wildcards):
+    """What the config says of all samples of a series."""
+    own = config["geo"]["series"].get(wildcards.series, {})
+    return {name: value for name, value in own.items() if name != "values"}
+
+
+rule download_geo_series:
+    input:
+        # Their age does not count: what was downloaded is not downloaded again.
+        code=ancient(code_of("download_geo_series")),
+    output:
+        matrix="results/geo/{series}/series_matrix.txt.gz",
+    log:
+        "logs/download_geo_series/{series}.log",
+    benchmark:
+        "results/benchmarks/download_geo_series/{series}.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    params:
+        base_url=config["geo"]["base_url"],
+    message:
+        "Downloading {wildcards.series} from GEO"
+    script:
+        "../../scripts/download_geo_series.py"
+
+
+rule read_geo_series:
+    input:
+        matrix="results/geo/{series}/series_matrix.txt.gz",
+        code=code_of("read_geo_series"),
+    output:
+        table="results/geo/{series}/beta.parquet",
+        samples="results/geo/{series}/samples.csv",
+    log:
+        "logs/read_geo_series/{series}.log",
+    benchmark:
+        "results/benchmarks/read_geo_series/{series}.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    params:
+        characteristics=config["geo"]["characteristics"],
+        healthy=config["geo"]["healthy"],
+        given=given_of_series,
+    message:
+        "Reading the series matrix of {wildcards.series}"
+    script:
+        "../../scripts/read_geo_series.py"
