@@ -37,7 +37,7 @@ COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 
 
 wildcard_constraints:
-    run=r"full|nested-\d+",
+    run=r"full|nested-\d+|random-split",
     hallmark="|".join(map(re.escape, HALLMARKS)),
     name="|".join(map(re.escape, config["predict"] or ["no-table"])),
 
