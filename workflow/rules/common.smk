@@ -37,7 +37,8 @@ COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 
 
 wildcard_constraints:
-    run=r"full|nested-\d+|random-split",
+    run=r"full|nested-\d+|altered-\d+|random-split|shuffled-ages|planted-study",
+    fold=r"\d+",
     hallmark="|".join(map(re.escape, HALLMARKS)),
     name="|".join(map(re.escape, config["predict"] or ["no-table"])),
 
@@ -63,6 +64,12 @@ def own_features(wildcards):
     """
     stamp = os.stat(f"results/{wildcards.run}/training/feature_correlation.npy").st_mtime_ns
     return features_digest(orthogonalised(wildcards.run, stamp)[wildcards.hallmark])
+
+
+def store_samples(wildcards):
+    """The table of all samples that a run chooses from: `altered-<k>` sees other labels in outer fold k."""
+    altered = wildcards.run.startswith("altered-")
+    return "results/{run}/store/samples.csv" if altered else "results/store/samples.csv"
 
 
 def of_each_expert(pattern):

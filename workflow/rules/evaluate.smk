@@ -42,12 +42,12 @@ checkpoint list_outer_folds:
 
 rule predict_held_out:
     input:
+        **({} if COMPUTE_PCS else {"pcs": config["inputs"]["context_pcs"]}),
         manifest="results/{run}_artifacts/MANIFEST.json",
         samples="results/{run}/training/samples.csv",
         all_samples="results/store/samples.csv",
         features="results/store/features.npy",
         names="results/store/feature_names.txt",
-        **({} if COMPUTE_PCS else {"pcs": config["inputs"]["context_pcs"]}),
         code=code_of("predict_held_out"),
     output:
         predictions="results/{run}/held_out/predictions.csv",
