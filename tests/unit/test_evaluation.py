@@ -113,7 +113,7 @@ def test_the_linear_sum_adds_every_correction(predictions):
 
 
 def test_the_gap_is_what_a_scoring_hides(predictions):
-    flattered = predictions.assign(**{c: predictions["Age"] + 1.0 for c in ("HeteroAge", "Stage1_Pred_Age")})
+    flattered = predictions.assign(**dict.fromkeys(("HeteroAge", "Stage1_Pred_Age"), predictions["Age"] + 1.0))
     sweep = {"MicroMAE": 2.0, "MacroMAE": 2.0, "MicroR": 0.9}
     table = optimism(predictions, predictions, flattered, sweep)
     nested = row(table, scoring="nested", model="HeteroAge")
