@@ -20,17 +20,6 @@ ARTIFACTS = [
 ]
 
 
-def evaluation_of(wildcards):
-    """What the full run's model card tells of nested runs and falsification, if the config asks for it."""
-    if wildcards.run != "full" or not config["model_card"]["evaluated"]:
-        return {}
-    return {
-        "accuracy": "results/evaluation/accuracy.csv",
-        "coverage": "results/evaluation/coverage.csv",
-        "certificate": "results/falsification/certificate.csv",
-    }
-
-
 rule assemble_artifacts:
     input:
         unpack(evaluation_of),

@@ -77,6 +77,27 @@ def of_each_expert(pattern):
     return collect(pattern, hallmark=HALLMARKS, allow_missing=True)
 
 
+def held_out(pattern):
+    """Spell out a pattern for each nested run; there may be fewer groups than the outer folds asked for."""
+
+    def of_each_outer_fold(wildcards):
+        folds = checkpoints.list_outer_folds.get().output.folds
+        return collect(pattern, run=[f"nested-{fold}" for fold in Path(folds).read_text().split()])
+
+    return of_each_outer_fold
+
+
+def evaluation_of(wildcards):
+    """What the full run's model card tells of nested runs and falsification, if the config asks for it."""
+    if wildcards.run != "full" or not config["model_card"]["evaluated"]:
+        return {}
+    return {
+        "accuracy": "results/evaluation/accuracy.csv",
+        "coverage": "results/evaluation/coverage.csv",
+        "certificate": "results/falsification/certificate.csv",
+    }
+
+
 def show_summary():
     """Print the summary, if it was made since this workflow was read."""
     summary = Path("results/summary.txt")

@@ -2,16 +2,6 @@
 on its next study, beside those that other ways of scoring would claim. `snakemake evaluate` makes all of it."""
 
 
-def held_out(pattern):
-    """Spell out a pattern for each nested run; there may be fewer groups than the outer folds asked for."""
-
-    def of_each_outer_fold(wildcards):
-        folds = checkpoints.list_outer_folds.get().output.folds
-        return collect(pattern, run=[f"nested-{fold}" for fold in Path(folds).read_text().split()])
-
-    return of_each_outer_fold
-
-
 rule evaluate:
     input:
         "results/evaluation/nested_predictions.csv",
