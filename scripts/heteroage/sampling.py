@@ -9,17 +9,21 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from heteroage.errors import HeteroAgeError, listed
 
+if TYPE_CHECKING:
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
 MINIMUM_TRAINING_SET = 10
+LEAVE_ONE_GROUP_OUT = "leave_one_group_out"
 MINIMUM_FOLDS = 3  # one to predict, one to tune on, one to train on
 
 
@@ -49,14 +53,17 @@ def assign_groups(samples: pd.DataFrame, duplicates: pd.DataFrame | None = None)
     return samples["project_id"].groupby(component_of_sample).transform("min").rename("group")
 
 
-def assign_outer_folds(samples: pd.DataFrame, folds: int) -> NDArray[np.int64]:
+def assign_outer_folds(samples: pd.DataFrame, folds: int | str) -> NDArray[np.int64]:
     """Deal whole groups into outer folds of about equal size, by group sizes and names alone.
 
     Nothing else about a sample (age, tissue, health, methylation) moves it, or any other sample, to another
-    outer fold: a nested run's training set cannot depend on what is held out. With fewer groups than `folds`
-    each group is a fold.
+    outer fold: a nested run's training set cannot depend on what is held out. With fewer groups than `folds`, or
+    with "leave_one_group_out", each group is a fold.
     """
-    folds = min(folds, samples["group"].nunique())
+    from sklearn.model_selection import GroupKFold  # takes a second to import; most scripts deal no folds
+
+    n_groups = samples["group"].nunique()
+    folds = n_groups if folds == LEAVE_ONE_GROUP_OUT else min(folds, n_groups)
     if folds < 2:
         return np.zeros(len(samples), np.int64)
     return _deal(GroupKFold(folds), samples)
@@ -82,6 +89,8 @@ def assign_folds(samples: pd.DataFrame, folds: int, seed: int, allow_leave_one_g
     HeteroAgeError
         Fewer groups than folds, unless leave-one-group-out is allowed; fewer than three groups in any case.
     """
+    from sklearn.model_selection import StratifiedGroupKFold
+
     groups = sorted(samples["group"].unique())
     if len(groups) < MINIMUM_FOLDS:
         raise HeteroAgeError(
