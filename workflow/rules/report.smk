@@ -1,4 +1,6 @@
-"""Takes in out-of-fold and new predictions; gives out a picture and the few lines that a run ends with."""
+"""Takes in predictions, pictures and tables of a run; gives out the few lines that it ends with, and its report: a page."""
+
+REPORT = Path(os.path.relpath(Path(workflow.basedir) / "workflow/report"))
 
 
 rule plot_predictions:
@@ -43,8 +45,48 @@ rule summarise_run:
         "../../envs/heteroage.yaml"
     params:
         names=list(config["predict"] or []),
-        simulated=any(path.startswith("results/demo/") for path in MODALITY_TABLES.values()),
+        simulated=SIMULATED,
     message:
         "Summing up"
     script:
         "../../scripts/summarise_run.py"
+
+
+def report_pictures(wildcards):
+    """The page's pictures: `index` shows nested predictions, `training` out-of-fold ones."""
+    scored = "nested" if wildcards.edition == "index" else "out_of_fold"
+    pictures = collect(
+        "results/figures/{scored}/{name}.svg", scored=scored, name=["tissues", "projects", "acceleration"]
+    )
+    names = ["sweep", "skill", "corrections", "importance", "cohort", "sample"]
+    pictures += collect("results/figures/training/{name}.svg", name=names)
+    return pictures
+
+
+rule write_report:
+    input:
+        pictures=report_pictures,
+        tables=[
+            "results/full/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
+            "results/full/artifacts/stage2/Stage2_Performance_Summary.csv",
+        ],
+        metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
+        manifest="results/full_artifacts/MANIFEST.json",
+        template=REPORT / "report.html.j2",
+        texts=sorted([*REPORT.glob("*.rst"), *REPORT.glob("*.css")]),
+        code=code_of("write_report"),
+    output:
+        report="results/report/{edition}.html",
+    log:
+        "logs/write_report/{edition}.log",
+    benchmark:
+        "results/benchmarks/write_report/{edition}.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    params:
+        edges=rule_graph,
+        simulated=SIMULATED,
+    message:
+        "Writing results/report/{wildcards.edition}.html"
+    script:
+        "../../scripts/write_report.py"
