@@ -12,12 +12,13 @@ def main(
     out_of_fold: str,
     lightgbm: Mapping[str, object],
     max_rounds: int,
+    intervals: Mapping[str, float],
     output: Mapping[str, str],
 ) -> None:
     """Write the model (for Python, and as LightGBM's text), its importance and its metadata."""
     fusion = train(data, lightgbm, max_rounds)
     write_table(importance(fusion.booster, fusion.frame, fusion.categories), output["importance"])
-    write_json(metadata(fusion, data, read_table(out_of_fold), lightgbm), output["metadata"])
+    write_json(metadata(fusion, data, read_table(out_of_fold), lightgbm, intervals), output["metadata"])
     write_model(fusion.booster, output["model"])
     with atomic_path(output["text"]) as beside:
         beside.write_text(fusion.booster.model_to_string(), encoding="utf-8")
@@ -31,5 +32,6 @@ if __name__ == "__main__":
             files.out_of_fold,
             params.lightgbm,
             params.max_rounds,
+            params.intervals,
             dict(snakemake.output.items()),
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import lightgbm as lgb
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from heteroage.artifacts import software_versions
 from heteroage.cohorts import UNKNOWN, pc_columns
 from heteroage.files import read_table
+from heteroage.intervals import calibrate
 from heteroage.metrics import group_errors
 from heteroage.training import OUT_OF_FOLD, SAMPLE_COLUMNS, read_views, views
 
@@ -35,12 +36,14 @@ class FusionInput:
 
     anchor, corrections[hallmark] : frames with a column per view (see `training`), years
     pcs : frame of RF_PCs
+    context : whether Tissue, Sex and RF_PCs are features
     """
 
     samples: pd.DataFrame
     anchor: pd.DataFrame
     corrections: Mapping[str, pd.DataFrame]
     pcs: pd.DataFrame
+    context: bool = True
 
     @classmethod
     def open(
@@ -52,11 +55,17 @@ class FusionInput:
         experts = {hallmark: frame for hallmark, frame in views_of.items() if OUT_OF_FOLD in frame.columns}
         return cls(table, read_views(anchor, table), experts, read_table(pcs))
 
+    def without_context(self) -> FusionInput:
+        """The anchor and the corrections alone."""
+        return replace(self, context=False)
+
     def frame(self, view: str) -> pd.DataFrame:
         """The features as someone with this view knows them."""
         frame = pd.DataFrame({ANCHOR: self.anchor[view].to_numpy()})
         for hallmark, table in self.corrections.items():
             frame[f"{hallmark}_Correction"] = table[view].to_numpy()
+        if not self.context:
+            return frame
         for name in CATEGORICAL:
             frame[name] = self.samples[name].to_numpy()
         for name in pc_columns(self.pcs.columns):
@@ -84,8 +93,8 @@ class Rounds:
 
 
 def categories_of(frame: pd.DataFrame) -> dict[str, list[str]]:
-    """The known levels of each categorical feature, sorted; unknown is not one of them."""
-    return {name: sorted(set(frame[name]) - {UNKNOWN}) for name in CATEGORICAL}
+    """The known levels of each categorical feature there is, sorted; unknown is not one of them."""
+    return {name: sorted(set(frame[name]) - {UNKNOWN}) for name in CATEGORICAL if name in frame.columns}
 
 
 def encode(frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> NDArray[np.float64]:
@@ -153,7 +162,7 @@ def boost(
         label=age,
         init_score=frame[ANCHOR].to_numpy(),
         feature_name=list(frame.columns),
-        categorical_feature=list(CATEGORICAL),
+        categorical_feature=list(categories),
         params=settings,
     )
     return lgb.train(settings, dataset, num_boost_round=max(rounds, 1))
@@ -226,6 +235,7 @@ def metadata(
     data: FusionInput,
     out_of_fold: pd.DataFrame,
     parameters: Mapping[str, object],
+    intervals: Mapping[str, float],
 ) -> dict[str, object]:
     """What applying the fusion needs, and how it came about (Stage3_Artifacts.json)."""
     return {
@@ -244,7 +254,7 @@ def metadata(
         "categories": fusion.categories,
         "pc_medians": {name: float(data.pcs[name].median()) for name in pc_columns(data.pcs.columns)},
         "acceleration_reference": acceleration_reference(out_of_fold),
-        "intervals": None,  # not calibrated yet
+        "intervals": calibrate(out_of_fold, data.samples["group"], **intervals),
         "software": software_versions(),
     }
 

@@ -38,7 +38,7 @@ COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 
 
 wildcard_constraints:
-    run=r"full|nested-\d+",
+    run=r"full|nested-\d+|random-split",
     scored="out_of_fold|nested",
     edition="index|training",
     hallmark="|".join(map(re.escape, HALLMARKS)),

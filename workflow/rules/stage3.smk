@@ -50,6 +50,7 @@ rule train_stage3:
         hallmarks=HALLMARKS,
         lightgbm=config["stage3"]["lightgbm"],
         max_rounds=config["stage3"]["max_rounds"],
+        intervals=config["stage3"]["intervals"],
     message:
         "Training the fusion of {wildcards.run}"
     script:

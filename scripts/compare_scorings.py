@@ -1,0 +1,18 @@
+"""Compare the nested error with what other ways of scoring the same clock would claim."""
+
+from heteroage.evaluation import optimism
+from heteroage.files import read_table, write_table
+from heteroage.workflow import reporting
+
+
+def main(nested: str, out_of_fold: str, random_split: str, sweep: str, table: str) -> None:
+    """Write the table."""
+    report = read_table(sweep)
+    selected = report[report["selected"].astype(str) == "True"].iloc[0]
+    write_table(optimism(read_table(nested), read_table(out_of_fold), read_table(random_split), selected), table)
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        files = snakemake.input
+        main(files.nested, files.out_of_fold, files.random_split, files.sweep, snakemake.output.optimism)

@@ -1,0 +1,18 @@
+"""Deal the training samples into folds at random, as clocks are often scored: studies are on both sides."""
+
+from heteroage.files import read_table, write_table
+from heteroage.sampling import assign_folds
+from heteroage.workflow import reporting
+
+
+def main(samples: str, folds: int, seed: int, dealt: str) -> None:
+    """Write the samples with a fold, and a group, of each sample's own."""
+    table = read_table(samples)
+    table["group"] = table["sample_id"]
+    table["fold"] = assign_folds(table, folds, seed, False)
+    write_table(table, dealt)
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        main(snakemake.input.samples, snakemake.params.folds, snakemake.params.seed, snakemake.output.samples)

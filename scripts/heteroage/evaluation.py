@@ -1,0 +1,179 @@
+"""Honest numbers: the errors of predictions of samples that no part of a training has seen.
+
+A table of nested predictions has a row per healthy sample of known age, predicted by the run that left its outer
+fold out. Intervals are by bootstrap over projects: the samples of a project are not independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.metrics import pearson_r, score_predictions
+
+MODELS = ("HeteroAge", "Stage1_Pred_Age", "Training_Mean_Age")
+STRATA = ("project_id", "Tissue", "Sex", "Age_Band")
+AGE_BANDS = (0, 20, 40, 60, 80)
+FEWEST_PROJECTS = 3  # to resample
+DRAWS, SEED = 2000, 1
+INTERVAL = (2.5, 97.5)  # per cent
+
+
+def age_band(age: pd.Series) -> pd.Series:
+    """Name each age's band of twenty years."""
+    names = [f"{low}-{high - 1}" for low, high in zip(AGE_BANDS, AGE_BANDS[1:], strict=False)] + [f"{AGE_BANDS[-1]}+"]
+    return pd.Series(np.array(names)[np.digitize(age, AGE_BANDS[1:])], index=age.index)
+
+
+def strata(predictions: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Go through (stratum, level, rows): all samples, then each project, tissue, sex and age band."""
+    yield "all", "all", predictions
+    banded = predictions.assign(Age_Band=age_band(predictions["Age"]))
+    for stratum in STRATA:
+        for level, rows in banded.groupby(stratum, sort=True):
+            yield stratum, str(level), rows
+
+
+def accuracy(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate the errors of HeteroAge, the anchor and the training-mean predictor in each stratum.
+
+    Returns
+    -------
+    frame with model, stratum, level, n, n_projects, MAE with its 95% interval (MAE_Lower, MAE_Upper; empty where
+    there are fewer than 3 projects), MedAE, Bias (mean of predicted - actual), R, R2 (1 - squared error relative
+    to that of the stratum's own mean age), all in years; for all samples MacroMAE, its interval, and MacroR too.
+    """
+    rows = []
+    for model in MODELS:
+        for stratum, level, table in strata(predictions):
+            error = (table[model] - table["Age"]).to_numpy()
+            spread = ((table["Age"] - table["Age"].mean()) ** 2).sum()
+            row = {
+                "model": model,
+                "stratum": stratum,
+                "level": level,
+                "n": len(table),
+                "n_projects": table["project_id"].nunique(),
+                "MAE": np.abs(error).mean(),
+                "MedAE": np.median(np.abs(error)),
+                "Bias": error.mean(),
+                "R": pearson_r(table["Age"], table[model]),
+                "R2": 1 - (error**2).sum() / spread if spread > 0 else np.nan,
+            }
+            micro, macro = bootstrap_mae(np.abs(error), table["project_id"].to_numpy())
+            row["MAE_Lower"], row["MAE_Upper"] = micro
+            if stratum == "all":
+                scores = score_predictions(table["Age"], table[model], table["project_id"])
+                row |= {"MacroMAE": scores["MacroMAE"], "MacroR": scores["MacroR"]}
+                row["MacroMAE_Lower"], row["MacroMAE_Upper"] = macro
+            rows.append(row)
+    first = ["model", "stratum", "level", "n", "n_projects", "MAE", "MAE_Lower", "MAE_Upper", "MedAE", "Bias", "R", "R2"]
+    return pd.DataFrame(rows)[[*first, "MacroMAE", "MacroMAE_Lower", "MacroMAE_Upper", "MacroR"]]
+
+
+def bootstrap_mae(
+    absolute_error: NDArray[np.float64], projects: NDArray
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """95% percentile intervals of the MAE over samples, and of the mean over projects of each project's MAE.
+
+    Whole projects are drawn with replacement (Field and Welsh, JRSS B 69:369, 2007).
+    """
+    code, names = pd.factorize(projects, sort=True)
+    if len(names) < FEWEST_PROJECTS:
+        return (np.nan, np.nan), (np.nan, np.nan)
+    size, total = np.bincount(code), np.bincount(code, absolute_error)
+    times = np.random.default_rng(SEED).multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)
+    micro = (times @ total) / (times @ size)
+    macro = times @ (total / size) / len(names)
+    return tuple(np.percentile(micro, INTERVAL)), tuple(np.percentile(macro, INTERVAL))
+
+
+def coverage(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The share of samples whose age lies in HeteroAge_Lower to HeteroAge_Upper, and the median width, by stratum."""
+    rows = []
+    for stratum, level, table in strata(predictions.dropna(subset=["HeteroAge_Lower", "HeteroAge_Upper"])):
+        lower, upper = table["HeteroAge_Lower"], table["HeteroAge_Upper"]
+        rows.append(
+            {
+                "stratum": stratum,
+                "level": level,
+                "n": len(table),
+                "n_projects": table["project_id"].nunique(),
+                "coverage": ((lower <= table["Age"]) & (table["Age"] <= upper)).mean(),
+                "median_width": (upper - lower).median(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _errors(table: pd.DataFrame, column: str) -> dict[str, float]:
+    scores = score_predictions(table["Age"], table[column], table["project_id"])
+    return {"MicroMAE": scores["MicroMAE"], "MacroMAE": scores["MacroMAE"], "R": scores["MicroR"]}
+
+
+def ablation(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Nested errors of ever more of the clock.
+
+    Parameters
+    ----------
+    predictions : nested predictions with each `<Hallmark>_Correction` and Fusion_Without_Context (years)
+    """
+    corrections = [name for name in predictions.columns if name.endswith("_Correction")]
+    table = predictions.assign(
+        anchor=predictions["Stage1_Pred_Age"],
+        anchor_plus_experts=predictions["Stage1_Pred_Age"] + predictions[corrections].sum(axis=1),
+        fusion_without_context=predictions["Fusion_Without_Context"],
+        full=predictions["HeteroAge"],
+    )
+    models = ["anchor", "anchor_plus_experts", "fusion_without_context", "full"]
+    return pd.DataFrame([{"model": model} | _errors(table, model) for model in models])
+
+
+def optimism(
+    nested: pd.DataFrame, out_of_fold: pd.DataFrame, random_split: pd.DataFrame, sweep_report: Mapping[str, float]
+) -> pd.DataFrame:
+    """The same clock, scored in ever more honest ways, and how many years each way flatters it.
+
+    Parameters
+    ----------
+    nested, out_of_fold, random_split : predictions with HeteroAge and Stage1_Pred_Age. In `random_split` samples
+        were dealt into folds at random, so that a study is on both sides
+    sweep_report : the selected row of Stage 1's sweep, which scores the anchor on the folds it was chosen by
+
+    Returns
+    -------
+    frame with scoring, model, MicroMAE, MacroMAE, R and Gap_Years (nested MicroMAE of the model minus this)
+    """
+    rows = []
+    for model in ("HeteroAge", "Stage1_Pred_Age"):
+        rows.append({"scoring": "random_split", "model": model} | _errors(random_split, model))
+        if model == "Stage1_Pred_Age":
+            best = {key: float(sweep_report[name]) for key, name in SWEEP_COLUMNS.items()}
+            rows.append({"scoring": "sweep_best_row", "model": model} | best)
+        rows.append({"scoring": "out_of_fold", "model": model} | _errors(out_of_fold, model))
+        rows.append({"scoring": "nested", "model": model} | _errors(nested, model))
+    table = pd.DataFrame(rows)
+    honest = table[table["scoring"] == "nested"].set_index("model")["MicroMAE"]
+    return table.assign(Gap_Years=table["model"].map(honest) - table["MicroMAE"])
+
+
+SWEEP_COLUMNS = {"MicroMAE": "MicroMAE", "MacroMAE": "MacroMAE", "R": "MicroR"}
+
+
+def put_together(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Put the outer folds' tables together, sorted by sample_id.
+
+    Raises
+    ------
+    HeteroAgeError
+        A sample is in two of them.
+    """
+    table = pd.concat(tables, ignore_index=True).sort_values("sample_id", ignore_index=True)
+    twice = table.loc[table["sample_id"].duplicated(), "sample_id"]
+    if len(twice):
+        raise HeteroAgeError(f"samples were held out twice ({listed(twice)}). Remove results/nested-* and run again.")
+    return table

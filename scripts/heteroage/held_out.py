@@ -1,0 +1,59 @@
+"""Predicting the samples that a nested run has left out, by the code that users predict with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from heteroage.cohorts import pc_columns
+from heteroage.intervals import interval_bounds
+from heteroage.predict import Clock
+from heteroage.store import feature_frame
+
+IDENTITY = ["sample_id", "project_id", "Tissue", "Sex", "Age"]
+
+
+def held_out_samples(samples: pd.DataFrame, outer_fold: int) -> pd.DataFrame:
+    """The store's samples of one outer fold whose age is known, healthy or not; the index is the store's column."""
+    return samples[(samples["outer_fold"] == outer_fold) & samples["Age"].notna()]
+
+
+def master_table(
+    clock: Clock,
+    store: NDArray[np.float32],
+    feature_names: Sequence[str],
+    samples: pd.DataFrame,
+    pcs: pd.DataFrame | None,
+) -> pd.DataFrame:
+    """What a user would hand in for these samples: identity, all CpGs that the clock looks at, and RF_PCs.
+
+    Parameters
+    ----------
+    store : (features, all samples)
+    samples : rows of the store's samples, indexed by their column in it
+    pcs : the user's table of RF_PCs, for a clock that was trained on one; samples that it lacks have none
+    """
+    looked_at = set(clock.cpgs) | set([] if clock.loadings is None else clock.loadings["feature"])
+    wanted = [name for name in feature_names if name in looked_at]
+    betas = feature_frame(store, feature_names, wanted, samples.index.to_numpy()).astype(np.float64)
+    parts = [samples[IDENTITY].reset_index(drop=True).drop(columns="project_id"), betas]
+    if pcs is not None:
+        parts.append(pcs.set_index("sample_id").reindex(samples["sample_id"])[pc_columns(pcs.columns)].reset_index(drop=True))
+    return pd.concat(parts, axis=1)
+
+
+def predict_held_out(clock: Clock, samples: pd.DataFrame, master: pd.DataFrame, mean_age: float) -> pd.DataFrame:
+    """Predict; project_id, Is_Healthy, the outer fold and the training samples' mean age stand beside it."""
+    table = clock.predict(master)
+    identity = samples[["project_id", "Is_Healthy"]].reset_index(drop=True)
+    table.insert(1, "project_id", identity["project_id"])
+    table.insert(table.columns.get_loc("Age") + 1, "fold", samples["outer_fold"].to_numpy())
+    table.insert(table.columns.get_loc("fold") + 1, "Is_Healthy", identity["Is_Healthy"])
+    intervals = clock.meta["intervals"]
+    if intervals is not None and "HeteroAge_Lower" not in table.columns:
+        ages = table["HeteroAge"].to_numpy()
+        table["HeteroAge_Lower"], table["HeteroAge_Upper"] = interval_bounds(ages, table["Tissue"], intervals)
+    return table.assign(Training_Mean_Age=mean_age)
