@@ -2,6 +2,7 @@
 #
 #   snakemake --cores 2                                     the demo, or what config/config.yaml says
 #   snakemake --cores 2 --configfile my-study.yaml          your cohorts
+#   snakemake --cores 2 report                              nested evaluation, leakage certificate and report
 #   snakemake --cores 2 results/full_artifacts/MANIFEST.json    one artifact by name
 from snakemake.utils import min_version
 
@@ -21,6 +22,7 @@ include: "workflow/rules/stage3.smk"
 include: "workflow/rules/assemble.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/pages.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
@@ -31,6 +33,12 @@ rule all:
         "results/full_artifacts/MANIFEST.json",
         collect("results/predictions/{name}.csv", name=config["predict"] or []),
         "results/summary.txt",
+
+
+# All parts of the report, the nested evaluation and the leakage certificate included.
+rule report:
+    input:
+        "results/report/index.html",
 
 
 onsuccess:

@@ -1,14 +1,19 @@
 """Draw the age acceleration of held-out samples, by health, sex and tissue."""
 
+from collections.abc import Sequence
+
+import pandas as pd
+
 from heteroage.figures.acceleration import ACCELERATION, plot_acceleration
 from heteroage.figures.style import save_picture
 from heteroage.files import read_json, read_table
 from heteroage.workflow import reporting
 
 
-def main(predictions: str, metadata: str, acceleration: str) -> None:
+def main(predictions: Sequence[str], metadata: str, acceleration: str) -> None:
     """Write the picture. Nested predictions come with acceleration and health; out-of-fold ones are all healthy."""
-    samples = read_table(predictions)
+    tables = [read_table(path) for path in predictions]
+    samples = pd.concat([table for table in tables if len(table)], ignore_index=True)
     if ACCELERATION not in samples.columns:
         line = read_json(metadata)["acceleration_reference"]
         samples[ACCELERATION] = samples["HeteroAge"] - (line["intercept"] + line["slope"] * samples["Age"])

@@ -40,7 +40,7 @@ COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 wildcard_constraints:
     run=r"full|nested-\d+|random-split",
     scored="out_of_fold|nested",
-    edition="index|training",
+    page="index|training",
     hallmark="|".join(map(re.escape, HALLMARKS)),
     name="|".join(map(re.escape, config["predict"] or ["no-table"])),
 
@@ -71,24 +71,6 @@ def own_features(wildcards):
 def of_each_expert(pattern):
     """Spell out a pattern for every hallmark; {run} stays a wildcard."""
     return collect(pattern, hallmark=HALLMARKS, allow_missing=True)
-
-
-EXAMPLES = {"run": "full", "hallmark": HALLMARKS[0], "scored": "nested", "edition": "index"}
-EXAMPLES["name"] = next(iter(config["predict"] or []), "name")
-
-
-def rule_graph(wildcards):
-    """Which rule uses what another makes, in a full run, as [(maker, user), ...]: input that a function finds
-    from the data is not among it."""
-    rules = {rule.name: rule for rule in workflow.rules}
-    edges = set()
-    for user in rules.values():
-        for wanted in filter(lambda path: isinstance(path, str), user.input):
-            path = re.sub(r"\{(\w+)[^}]*\}", lambda found: EXAMPLES.get(found[1], found[1]), wanted)
-            edges |= {
-                (name, user.name) for name, maker in rules.items() if maker is not user and maker.is_producer(path)
-            }
-    return sorted(edges)
 
 
 def show_summary():

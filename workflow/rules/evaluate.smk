@@ -9,6 +9,7 @@ def held_out(pattern):
         folds = checkpoints.list_outer_folds.get().output.folds
         return collect(pattern, run=[f"nested-{fold}" for fold in Path(folds).read_text().split()])
 
+    of_each_outer_fold.paths = [pattern]
     return of_each_outer_fold
 
 

@@ -4,22 +4,9 @@ A picture's title and alternative text are in its file, its caption is workflow/
 """
 
 
-def picture(path, category, figure):
-    """Flag a picture for `snakemake --report`; its caption goes by its file's name."""
-    return report(path, caption=f"../report/{Path(path).stem}.rst", category=category, labels={"figure": figure})
-
-
-def scored_predictions(wildcards):
-    """Predictions of held-out samples: nested, or the full run's out-of-fold ones."""
-    return {
-        "nested": "results/evaluation/nested_predictions.csv",
-        "out_of_fold": "results/full/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
-    }[wildcards.scored]
-
-
 rule plot_accuracy:
     input:
-        predictions=scored_predictions,
+        predictions=healthy_predictions,
         code=code_of("plot_accuracy"),
     output:
         tissues=picture("results/figures/{scored}/tissues.svg", "Accuracy", "By tissue ({scored})"),
@@ -38,7 +25,7 @@ rule plot_accuracy:
 
 rule plot_acceleration:
     input:
-        predictions=scored_predictions,
+        predictions=held_out_predictions,
         metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
         code=code_of("plot_acceleration"),
     output:
@@ -53,6 +40,48 @@ rule plot_acceleration:
         "Drawing the age acceleration of {wildcards.scored} predictions"
     script:
         "../../scripts/plot_acceleration.py"
+
+
+rule plot_evaluation:
+    input:
+        optimism="results/evaluation/optimism.csv",
+        ablation="results/evaluation/ablation.csv",
+        coverage="results/evaluation/coverage.csv",
+        metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
+        code=code_of("plot_evaluation"),
+    output:
+        optimism=picture("results/figures/evaluation/optimism.svg", "Accuracy", "Optimism"),
+        ablation=picture("results/figures/evaluation/ablation.svg", "Accuracy", "Ablation"),
+        coverage=picture("results/figures/evaluation/coverage.svg", "Intervals", "Coverage"),
+    log:
+        "logs/plot_evaluation.log",
+    benchmark:
+        "results/benchmarks/plot_evaluation.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    message:
+        "Drawing the nested evaluation"
+    script:
+        "../../scripts/plot_evaluation.py"
+
+
+rule plot_random_sets:
+    input:
+        hallmarks="results/falsification/random_sets.csv",
+        scores="results/falsification/random_set_scores.csv",
+        code=code_of("plot_random_sets"),
+    output:
+        random_sets=picture("results/figures/falsification/random_sets.svg", "Hallmarks", "Against random CpG sets"),
+    log:
+        "logs/plot_random_sets.log",
+    benchmark:
+        "results/benchmarks/plot_random_sets.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    message:
+        "Drawing the hallmarks against random CpG sets"
+    script:
+        "../../scripts/plot_random_sets.py"
 
 
 rule plot_training:

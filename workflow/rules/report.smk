@@ -1,7 +1,5 @@
 """Takes in predictions, pictures and tables of a run; gives out the few lines that it ends with, and its report: a page."""
 
-REPORT = Path(os.path.relpath(Path(workflow.basedir) / "workflow/report"))
-
 
 rule plot_predictions:
     input:
@@ -52,41 +50,27 @@ rule summarise_run:
         "../../scripts/summarise_run.py"
 
 
-def report_pictures(wildcards):
-    """The page's pictures: `index` shows nested predictions, `training` out-of-fold ones."""
-    scored = "nested" if wildcards.edition == "index" else "out_of_fold"
-    pictures = collect(
-        "results/figures/{scored}/{name}.svg", scored=scored, name=["tissues", "projects", "acceleration"]
-    )
-    names = ["sweep", "skill", "corrections", "importance", "cohort", "sample"]
-    pictures += collect("results/figures/training/{name}.svg", name=names)
-    return pictures
-
-
 rule write_report:
     input:
-        pictures=report_pictures,
-        tables=[
-            "results/full/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
-            "results/full/artifacts/stage2/Stage2_Performance_Summary.csv",
-        ],
+        pictures=pictures_of_page,
+        tables=tables_of_page,
         metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
         manifest="results/full_artifacts/MANIFEST.json",
         template=REPORT / "report.html.j2",
         texts=sorted([*REPORT.glob("*.rst"), *REPORT.glob("*.css")]),
         code=code_of("write_report"),
     output:
-        report="results/report/{edition}.html",
+        report="results/report/{page}.html",
     log:
-        "logs/write_report/{edition}.log",
+        "logs/write_report/{page}.log",
     benchmark:
-        "results/benchmarks/write_report/{edition}.tsv"
+        "results/benchmarks/write_report/{page}.tsv"
     conda:
         "../../envs/heteroage.yaml"
     params:
         edges=rule_graph,
         simulated=SIMULATED,
     message:
-        "Writing results/report/{wildcards.edition}.html"
+        "Writing results/report/{wildcards.page}.html"
     script:
         "../../scripts/write_report.py"

@@ -77,16 +77,16 @@ def _plot_errors(table: pd.DataFrame, texts: list[str], head: str, title: str) -
     return Picture(figure, title, "")
 
 
-def plot_coverage(coverage: pd.DataFrame, nominal: float) -> Picture:
+def plot_coverage(coverage: pd.DataFrame, nominal: float | None) -> Picture:
     """Share of held-out samples within their interval, by stratum, with its binomial 95% range; nominal as a line.
 
     Parameters
     ----------
     coverage : stratum, level, n, coverage (share), median_width (years)
-    nominal : the level the intervals are meant to have
+    nominal : the share that the intervals are meant to hold; None where they were not calibrated
     """
     title = "Coverage of the prediction intervals"
-    if coverage.empty:
+    if coverage.empty or nominal is None:
         return empty_picture(title, "No intervals were calibrated.")
     order = {stratum: k for k, stratum in enumerate(STRATA)}
     table = coverage.assign(order=coverage["stratum"].map(order)).sort_values("order", kind="stable").head(MOST_ROWS)

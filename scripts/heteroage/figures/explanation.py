@@ -54,7 +54,7 @@ def plot_cohort(contributions: pd.DataFrame) -> Picture:
     contributions : sample_id, Stage1_Pred_Age, a column of years per feature, HeteroAge
     """
     title = "Contributions in a cohort"
-    values = contributions[_features(contributions)]
+    values = contributions[_features(contributions)].drop(columns="Bias", errors="ignore")  # one value for all
     order = values.abs().mean().sort_values(ascending=False, kind="stable")
     order = order[order > 0].head(MOST_ROWS)
     if order.empty:
@@ -113,4 +113,4 @@ def _features(contributions: pd.DataFrame) -> list[str]:
 
 
 def _name(feature: str) -> str:
-    return "anchor's age" if feature in (ANCHOR, OWN_ANCHOR) else feature
+    return {ANCHOR: "anchor's age", OWN_ANCHOR: "anchor's age", "Bias": "same for all samples"}.get(feature, feature)

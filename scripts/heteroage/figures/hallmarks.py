@@ -99,17 +99,17 @@ def plot_corrections(corrections: pd.DataFrame, samples: pd.DataFrame) -> Pictur
     return Picture(figure, title, alt)
 
 
-def plot_random_sets(random_sets: pd.DataFrame) -> Picture:
-    """Each hallmark's statistic among those of random CpG sets of its size.
+def plot_random_sets(hallmarks: pd.DataFrame, scores: pd.DataFrame) -> Picture:
+    """R2 of each hallmark's expert among those of random CpG sets of its size.
 
     Parameters
     ----------
-    random_sets : a row per hallmark and set: hallmark, set ("own" or a number), statistic, p_value
+    hallmarks : a row per hallmark: hallmark, statistic (R2 on the residual), p_value
+    scores : a row per random set: hallmark, R2_Residual
     """
     title = "Hallmarks against random CpG sets of the same size"
-    own = random_sets[random_sets["set"].astype(str) == "own"].sort_values(
-        ["p_value", "statistic"], ascending=[True, False]
-    )
+    own = hallmarks[hallmarks["hallmark"].isin(scores["hallmark"])]
+    own = own.sort_values(["p_value", "statistic"], ascending=[True, False])
     if own.empty:
         return empty_picture(title, "No hallmark was tested.")
     figure, axis = new_axes(1.3 + 0.42 * len(own))
@@ -117,8 +117,7 @@ def plot_random_sets(random_sets: pd.DataFrame) -> Picture:
     for row, (hallmark, statistic, p_value) in enumerate(
         zip(own["hallmark"], own["statistic"], own["p_value"], strict=True)
     ):
-        drawn = random_sets[(random_sets["hallmark"] == hallmark) & (random_sets["set"].astype(str) != "own")]
-        values = drawn["statistic"].to_numpy(np.float64)
+        values = scores.loc[scores["hallmark"] == hallmark, "R2_Residual"].to_numpy(np.float64)
         label = f"random sets ({len(values)} each)" if row == 0 else None
         axis.plot(
             values,

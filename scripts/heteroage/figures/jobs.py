@@ -8,11 +8,13 @@ from graphlib import TopologicalSorter
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from heteroage.figures.style import BLUE, GREY, WIDTH, Picture, empty_picture, label_rows, new_axes
 
 Edge = tuple[str, str]
 MOST_BESIDE = 4
+BOX_WIDTH, BOX_HEIGHT = 0.21, 0.56  # of the width, of the distance between lines
 MOST_ROWS = 30
 
 
@@ -34,12 +36,12 @@ def plot_rules(edges: Iterable[Edge]) -> Picture:
     for start, end in edges:
         (x0, y0), (x1, y1) = place[start], place[end]
         arrow = {"arrowstyle": "-|>", "color": GREY, "linewidth": 0.8, "mutation_scale": 8, "shrinkA": 0, "shrinkB": 0}
-        bend = 0.0 if y0 - y1 <= 1 or x0 != x1 else 0.25
-        arrow["connectionstyle"] = f"arc3,rad={bend}"
-        axis.annotate("", (x1, y1 + 0.3), (x0, y0 - 0.3), arrowprops=arrow, zorder=1)
-    box = {"boxstyle": "round,pad=0.35", "facecolor": "#eaf3fa", "edgecolor": BLUE, "linewidth": 0.8}
+        arrow["connectionstyle"] = f"arc3,rad={0.0 if y0 - y1 <= 1 or x0 != x1 else 0.25}"
+        axis.annotate("", (x1, y1 + BOX_HEIGHT / 2), (x0, y0 - BOX_HEIGHT / 2), arrowprops=arrow, zorder=1)
+    look = {"facecolor": "#eaf3fa", "edgecolor": BLUE, "linewidth": 0.8, "zorder": 2}
     for rule, (x, y) in place.items():
-        axis.text(x, y, _two_lines(rule), ha="center", va="center", fontsize=7, bbox=box, zorder=2)
+        axis.add_patch(Rectangle((x - BOX_WIDTH / 2, y - BOX_HEIGHT / 2), BOX_WIDTH, BOX_HEIGHT, **look))
+        axis.text(x, y, _two_lines(rule), ha="center", va="center", fontsize=7, zorder=3)
     axis.set(xlim=(0, 1), ylim=(-len(lines) + 0.5, 0.5))
     said = "; ".join(f"{start} feeds {end}" for start, end in edges)
     return Picture(figure, title, f"Graph of {len(place)} rules. {said}.")
