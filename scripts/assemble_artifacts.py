@@ -1,16 +1,23 @@
 """Copy a run's artifacts into the folder that people deploy, add its model card, and seal it."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from heteroage.artifacts import assemble, seal, training_digest
-from heteroage.files import atomic_path, read_json
-from heteroage.model_card import model_card
+from heteroage.files import atomic_path, read_json, read_table, write_json
+from heteroage.model_card import describe, render
 from heteroage.workflow import reporting
 
 
-def main(run: str, sources: Sequence[str], skipped: str, training_files: Sequence[str], manifest: str) -> None:
+def main(
+    run: str,
+    sources: Sequence[str],
+    skipped: str,
+    training_files: Sequence[str],
+    evaluation: Mapping[str, str],
+    manifest: str,
+) -> None:
     """Assemble beside the final folder; what stands under its name is whole."""
     target, root = Path(manifest).parent, Path("results") / run / "artifacts"
     beside = target.with_name(f".{target.name}.part")
@@ -18,8 +25,11 @@ def main(run: str, sources: Sequence[str], skipped: str, training_files: Sequenc
     placeholders = {f"Hallmark_{hallmark}.joblib" for hallmark in read_json(skipped)}
     assemble([Path(source) for source in sources if Path(source).name not in placeholders], root, beside)
     training_data = training_digest(training_files)
-    with atomic_path(beside / "MODEL_CARD.md") as card:
-        card.write_text(model_card(beside, training_data), encoding="utf-8")
+    tables = {name: read_table(path) for name, path in evaluation.items()}
+    card = describe(beside, read_table(training_files[0]), training_data, tables)
+    write_json(card, beside / "MODEL_CARD.json")
+    with atomic_path(beside / "MODEL_CARD.md") as text:
+        text.write_text(render(card), encoding="utf-8")
     seal(beside, training_data)
     shutil.rmtree(target, ignore_errors=True)
     beside.rename(target)
@@ -33,5 +43,6 @@ if __name__ == "__main__":
             [*files.artifacts, *files.experts],
             files.skipped,
             [files.samples, files.features, files.names],
+            {name: files.get(name) for name in ("accuracy", "coverage", "certificate") if files.get(name)},
             snakemake.output.manifest,
         )

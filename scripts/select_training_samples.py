@@ -10,10 +10,10 @@ from heteroage.workflow import reporting
 
 
 def main(run: str, all_samples: str, folds: int, seed: int, allow_leave_one_group_out: bool, samples: str) -> None:
-    """Write the training samples of `full`, or of `nested-<k>`: those outside outer fold k."""
+    """Write the training samples of `full`, or of `nested-<k>` and `altered-<k>`: those outside outer fold k."""
     table = read_table(all_samples)
     if run != "full":
-        held_out = int(run.removeprefix("nested-"))
+        held_out = int(run.rpartition("-")[2])
         if held_out not in set(table["outer_fold"]):
             raise HeteroAgeError(f"there is no {run}: the outer folds are {sorted(set(table['outer_fold']))}.")
         table = table[table["outer_fold"] != held_out]

@@ -7,6 +7,7 @@ fold out. Intervals are by bootstrap over projects: the samples of a project are
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ INTERVAL = (2.5, 97.5)  # per cent
 
 def age_band(age: pd.Series) -> pd.Series:
     """Name each age's band of twenty years."""
-    names = [f"{low}-{high - 1}" for low, high in zip(AGE_BANDS, AGE_BANDS[1:], strict=False)] + [f"{AGE_BANDS[-1]}+"]
+    names = [f"{low}-{high - 1}" for low, high in pairwise(AGE_BANDS)] + [f"{AGE_BANDS[-1]}+"]
     return pd.Series(np.array(names)[np.digitize(age, AGE_BANDS[1:])], index=age.index)
 
 
@@ -71,7 +72,20 @@ def accuracy(predictions: pd.DataFrame) -> pd.DataFrame:
                 row |= {"MacroMAE": scores["MacroMAE"], "MacroR": scores["MacroR"]}
                 row["MacroMAE_Lower"], row["MacroMAE_Upper"] = macro
             rows.append(row)
-    first = ["model", "stratum", "level", "n", "n_projects", "MAE", "MAE_Lower", "MAE_Upper", "MedAE", "Bias", "R", "R2"]
+    first = [
+        "model",
+        "stratum",
+        "level",
+        "n",
+        "n_projects",
+        "MAE",
+        "MAE_Lower",
+        "MAE_Upper",
+        "MedAE",
+        "Bias",
+        "R",
+        "R2",
+    ]
     return pd.DataFrame(rows)[[*first, "MacroMAE", "MacroMAE_Lower", "MacroMAE_Upper", "MacroR"]]
 
 

@@ -41,7 +41,9 @@ def master_table(
     betas = feature_frame(store, feature_names, wanted, samples.index.to_numpy()).astype(np.float64)
     parts = [samples[IDENTITY].reset_index(drop=True).drop(columns="project_id"), betas]
     if pcs is not None:
-        parts.append(pcs.set_index("sample_id").reindex(samples["sample_id"])[pc_columns(pcs.columns)].reset_index(drop=True))
+        parts.append(
+            pcs.set_index("sample_id").reindex(samples["sample_id"])[pc_columns(pcs.columns)].reset_index(drop=True)
+        )
     return pd.concat(parts, axis=1)
 
 

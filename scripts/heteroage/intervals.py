@@ -15,6 +15,7 @@ SCALE = "transformed_age"
 LEAST_AGE = 0.0  # years
 STEP = 0.0025  # of the levels that are tried
 MINIMUM_GROUPS = 3
+ROUNDING = 1e-9
 
 
 def calibrate(
@@ -71,7 +72,7 @@ def half_width(score: ArrayLike, groups: ArrayLike, level: float) -> float:
     """
     score, groups = np.asarray(score, np.float64), np.asarray(groups)
     for nominal in _levels(level):
-        if leave_one_group_out_coverage(score, groups, nominal) >= level:
+        if leave_one_group_out_coverage(score, groups, nominal) >= level - ROUNDING:
             break
     return group_weighted_quantile(score, groups, nominal)
 
@@ -95,7 +96,7 @@ def group_weighted_quantile(score: ArrayLike, groups: ArrayLike, level: float) -
     _, code, size = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
     order = np.argsort(score, kind="stable")
     weight = np.cumsum(1 / (size[code][order] * len(size)))
-    return float(score[order][np.searchsorted(weight[:-1], level - 1e-9)])
+    return float(score[order][np.searchsorted(weight[:-1], level - ROUNDING)])
 
 
 def interval_bounds(

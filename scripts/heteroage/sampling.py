@@ -20,6 +20,7 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 from heteroage.errors import HeteroAgeError, listed
 
 MINIMUM_TRAINING_SET = 10
+LEAVE_ONE_GROUP_OUT = "leave_one_group_out"
 MINIMUM_FOLDS = 3  # one to predict, one to tune on, one to train on
 
 
@@ -42,14 +43,15 @@ def assign_groups(samples: pd.DataFrame) -> pd.Series:
     return samples["project_id"].groupby(component_of_sample).transform("min").rename("group")
 
 
-def assign_outer_folds(samples: pd.DataFrame, folds: int) -> NDArray[np.int64]:
+def assign_outer_folds(samples: pd.DataFrame, folds: int | str) -> NDArray[np.int64]:
     """Deal whole groups into outer folds of about equal size, by group sizes and names alone.
 
     Nothing else about a sample (age, tissue, health, methylation) moves it, or any other sample, to another
-    outer fold: a nested run's training set cannot depend on what is held out. With fewer groups than `folds`
-    each group is a fold.
+    outer fold: a nested run's training set cannot depend on what is held out. With fewer groups than `folds`, or
+    with "leave_one_group_out", each group is a fold.
     """
-    folds = min(folds, samples["group"].nunique())
+    n_groups = samples["group"].nunique()
+    folds = n_groups if folds == LEAVE_ONE_GROUP_OUT else min(folds, n_groups)
     if folds < 2:
         return np.zeros(len(samples), np.int64)
     return _deal(GroupKFold(folds), samples)

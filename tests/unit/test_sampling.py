@@ -311,3 +311,11 @@ def test_balancing_that_leaves_too_few():
     balancing = BALANCING | {"max_cap": 3}
     with pytest.raises(HeteroAgeError, match=r"leaves 9 of 120 samples.*Lower min_cohorts or raise the caps"):
         balanced_rows(samples, np.arange(120), balancing, 1)
+
+
+def test_leave_one_group_out_makes_each_group_an_outer_fold():
+    table = pd.DataFrame({"sample_id": [f"s{k:02d}" for k in range(40)], "group": [f"g{k % 7}" for k in range(40)]})
+    table["Tissue"] = "Blood"
+    fold = assign_outer_folds(table, "leave_one_group_out")
+    assert len(set(fold)) == 7
+    assert (table.assign(fold=fold).groupby("fold")["group"].nunique() == 1).all()

@@ -22,6 +22,7 @@ ARTIFACTS = [
 
 rule assemble_artifacts:
     input:
+        unpack(evaluation_of),
         artifacts=collect("results/{{run}}/artifacts/{file}", file=ARTIFACTS),
         experts=EXPERT_MODELS,
         skipped="results/{run}/cross_fit/skipped_hallmarks.json",
@@ -33,6 +34,7 @@ rule assemble_artifacts:
         # The experts' models are copied too, of the hallmarks that have features: only the data tell which.
         artifacts=collect("results/{{run}}_artifacts/{file}", file=ARTIFACTS),
         card="results/{run}_artifacts/MODEL_CARD.md",
+        card_data="results/{run}_artifacts/MODEL_CARD.json",
         manifest="results/{run}_artifacts/MANIFEST.json",
     log:
         "logs/{run}/assemble_artifacts.log",

@@ -38,7 +38,8 @@ COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 
 
 wildcard_constraints:
-    run=r"full|nested-\d+|random-split",
+    run=r"full|nested-\d+|altered-\d+|random-split|shuffled-ages|planted-study",
+    fold=r"\d+",
     scored="out_of_fold|nested",
     page="index|training",
     hallmark="|".join(map(re.escape, HALLMARKS)),
@@ -68,9 +69,37 @@ def own_features(wildcards):
     return features_digest(orthogonalised(wildcards.run, stamp)[wildcards.hallmark])
 
 
+def store_samples(wildcards):
+    """The table of all samples that a run chooses from: `altered-<k>` sees other labels in outer fold k."""
+    altered = wildcards.run.startswith("altered-")
+    return "results/{run}/store/samples.csv" if altered else "results/store/samples.csv"
+
+
 def of_each_expert(pattern):
     """Spell out a pattern for every hallmark; {run} stays a wildcard."""
     return collect(pattern, hallmark=HALLMARKS, allow_missing=True)
+
+
+def held_out(pattern):
+    """Spell out a pattern for each nested run; there may be fewer groups than the outer folds asked for."""
+
+    def of_each_outer_fold(wildcards):
+        folds = checkpoints.list_outer_folds.get().output.folds
+        return collect(pattern, run=[f"nested-{fold}" for fold in Path(folds).read_text().split()])
+
+    of_each_outer_fold.paths = [pattern]
+    return of_each_outer_fold
+
+
+def evaluation_of(wildcards):
+    """What the full run's model card tells of nested runs and falsification, if the config asks for it."""
+    if wildcards.run != "full" or not config["model_card"]["evaluated"]:
+        return {}
+    return {
+        "accuracy": "results/evaluation/accuracy.csv",
+        "coverage": "results/evaluation/coverage.csv",
+        "certificate": "results/falsification/certificate.csv",
+    }
 
 
 def show_summary():

@@ -2,17 +2,6 @@
 on its next study, beside those that other ways of scoring would claim. `snakemake evaluate` makes all of it."""
 
 
-def held_out(pattern):
-    """Spell out a pattern for each nested run; there may be fewer groups than the outer folds asked for."""
-
-    def of_each_outer_fold(wildcards):
-        folds = checkpoints.list_outer_folds.get().output.folds
-        return collect(pattern, run=[f"nested-{fold}" for fold in Path(folds).read_text().split()])
-
-    of_each_outer_fold.paths = [pattern]
-    return of_each_outer_fold
-
-
 rule evaluate:
     input:
         "results/evaluation/nested_predictions.csv",
@@ -43,12 +32,12 @@ checkpoint list_outer_folds:
 
 rule predict_held_out:
     input:
+        **({} if COMPUTE_PCS else {"pcs": config["inputs"]["context_pcs"]}),
         manifest="results/{run}_artifacts/MANIFEST.json",
         samples="results/{run}/training/samples.csv",
         all_samples="results/store/samples.csv",
         features="results/store/features.npy",
         names="results/store/feature_names.txt",
-        **({} if COMPUTE_PCS else {"pcs": config["inputs"]["context_pcs"]}),
         code=code_of("predict_held_out"),
     output:
         predictions="results/{run}/held_out/predictions.csv",

@@ -51,7 +51,7 @@ rule build_feature_store:
 
 rule select_training_samples:
     input:
-        samples="results/store/samples.csv",
+        samples=store_samples,
         code=code_of("select_training_samples"),
     output:
         samples="results/{run}/training/samples.csv",
@@ -77,7 +77,7 @@ if COMPUTE_PCS:
         input:
             features="results/store/features.npy",
             names="results/store/feature_names.txt",
-            all_samples="results/store/samples.csv",
+            all_samples=store_samples,
             samples="results/{run}/training/samples.csv",
             code=code_of("compute_context_pcs"),
         output:
@@ -122,7 +122,7 @@ rule build_training_matrix:
     input:
         features="results/store/features.npy",
         names="results/store/feature_names.txt",
-        all_samples="results/store/samples.csv",
+        all_samples=store_samples,
         samples="results/{run}/training/samples.csv",
         pcs="results/{run}/training/context_pcs.csv",
         # Its age does not count: it is looked at here so that one without a match stops the run before training.

@@ -1,0 +1,22 @@
+"""Stop the run if a falsification test has failed; the certificate is written already."""
+
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.files import read_table
+from heteroage.workflow import reporting
+
+
+def main(certificate: str) -> None:
+    """Read the certificate."""
+    table = read_table(certificate)
+    failed = table[table["passed"].astype(str) != "True"]
+    if len(failed):
+        numbers = [f"{row.test} ({row.measured:.3g}, limit {row.limit:.3g})" for row in failed.itertuples()]
+        raise HeteroAgeError(
+            f"falsification tests failed ({listed(numbers)}). {certificate} says what each measures; do not quote "
+            "the clock's error before the cause is found."
+        )
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        main(snakemake.input.certificate)

@@ -1,0 +1,23 @@
+"""Shift the ages of every other group, and plant features that name the group: held-out groups cannot profit."""
+
+from heteroage.falsification import plant_study
+from heteroage.files import read_table, write_table
+from heteroage.workflow import reporting
+
+
+def main(samples: str, pcs: str, seed: int, planted_samples: str, planted_pcs: str) -> None:
+    """Write the samples with shifted ages, and the RF_PCs with the planted ones behind them."""
+    shifted, planted = plant_study(read_table(samples), read_table(pcs), seed)
+    write_table(shifted, planted_samples)
+    write_table(planted, planted_pcs)
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        main(
+            snakemake.input.samples,
+            snakemake.input.pcs,
+            snakemake.params.seed,
+            snakemake.output.samples,
+            snakemake.output.pcs,
+        )

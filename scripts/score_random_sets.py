@@ -1,0 +1,53 @@
+"""Train experts on random sets of CpGs of a hallmark's size, as the hallmark's own expert is trained."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from heteroage.falsification import draw_random_sets
+from heteroage.files import read_json, read_table, write_table
+from heteroage.stage1 import selected_row
+from heteroage.stage2 import Grid, train_expert
+from heteroage.training import TrainingData, log_grid, read_views
+from heteroage.workflow import reporting
+
+
+def main(
+    hallmark: str,
+    data: TrainingData,
+    report: str,
+    anchor: str,
+    dictionary: str,
+    alpha: Mapping[str, float],
+    l1_ratio: Sequence[float],
+    seed: int,
+    n_sets: int,
+    scores: str,
+) -> None:
+    """Write the R2 on the residual of each set; none for a hallmark without features."""
+    own = read_json(dictionary).get(hallmark, [])
+    sets = draw_random_sets(data.with_pcs(False).feature_names, own, n_sets if own else 0, seed, hallmark)
+    balancing, views = selected_row(read_table(report), report), read_views(anchor, data.samples)
+    grid = Grid(log_grid(**alpha), l1_ratio)
+    rows = []
+    for k, features in enumerate(sets, start=1):
+        expert = train_expert(f"random set {k}", data.restrict(features), views, grid, balancing, seed)
+        rows.append({"hallmark": hallmark, "set": k, "R2_Residual": expert.summary["R2_Residual"]})
+    write_table(pd.DataFrame(rows, columns=["hallmark", "set", "R2_Residual"]), scores)
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        files, params = snakemake.input, snakemake.params
+        main(
+            snakemake.wildcards.hallmark,
+            TrainingData.open(files.samples, files.features, files.names),
+            files.report,
+            files.anchor,
+            files.dictionary,
+            params.alpha,
+            params.l1_ratio,
+            params.seed,
+            params.n_sets,
+            snakemake.output.scores,
+        )

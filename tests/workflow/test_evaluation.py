@@ -1,0 +1,87 @@
+"""Nested predictions are what a user would get for the held-out samples; a failed certificate fails the run."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from mini_study import TABLES, call
+
+RUN = "nested-0"
+CERTIFICATE = "results/falsification/certificate.csv"
+
+
+@pytest.fixture(scope="module")
+def nested(study, tmp_path_factory):
+    """The finished study with one nested run's held-out samples predicted, by the whole clock and without context."""
+    copy = study.copy(tmp_path_factory.mktemp("nested") / "study")
+    copy.run(f"results/{RUN}/held_out/fusion_without_context.csv")
+    return copy
+
+
+def test_held_out_samples_are_predicted_as_a_user_would(nested):
+    predicted = nested.table(f"results/{RUN}/held_out/predictions.csv")
+    everyone = nested.table("results/store/samples.csv")
+    assert set(predicted["sample_id"]) == set(everyone.loc[everyone["outer_fold"] == 0, "sample_id"])
+    trained = nested.table(f"results/{RUN}/training/samples.csv")
+    assert not set(predicted["project_id"]) & set(trained["project_id"])
+    assert np.allclose(predicted["Training_Mean_Age"], trained["Age"].mean())
+
+    # The same samples by the command line, from the tables that the study came with.
+    master = predicted[["sample_id", "Tissue", "Sex", "Age"]]
+    for modality, name in TABLES.items():
+        table = nested.table(name).set_index("sample_id")
+        betas = table[[c for c in table.columns if c.startswith("cg")]]
+        betas = betas.rename(columns=lambda c, m=modality: f"{c.removesuffix(f'_{m}')}_{m}")
+        master = master.join(betas, on="sample_id")
+    master = master.merge(nested.table("data/context_pcs.csv"), on="sample_id")
+    master.to_parquet(nested.path("master.parquet"))
+    command = [sys.executable, "-m", "heteroage.cli", "pipeline-predict", "--artifact-dir", f"results/{RUN}_artifacts"]
+    done = call([*command, "--input", "master.parquet", "--out", "ages.csv"], nested.folder, nested.repository)
+    assert done.returncode == 0, done.stdout
+    by_user = nested.table("ages.csv").set_index("sample_id").loc[predicted["sample_id"]]
+    # The store holds float32; the tables four decimals.
+    assert np.allclose(predicted["HeteroAge"], by_user["HeteroAge"], atol=1e-3)
+    assert (predicted["HeteroAge_Lower"] <= predicted["HeteroAge"]).all()
+    assert (predicted["HeteroAge"] <= predicted["HeteroAge_Upper"]).all()
+
+
+def test_without_context_the_fusion_cannot_learn_what_only_context_shows(nested):
+    table = nested.table(f"results/{RUN}/held_out/predictions.csv").merge(
+        nested.table(f"results/{RUN}/held_out/fusion_without_context.csv"), on="sample_id", validate="1:1"
+    )
+    error = {c: (table[c] - table["Age"]).abs().mean() for c in ("HeteroAge", "Fusion_Without_Context")}
+    # In this study women are 16 years older than their CpGs say.
+    assert error["Fusion_Without_Context"] > error["HeteroAge"] + 2
+
+
+def test_the_whole_evaluation_is_planned_from_the_groups_there_are(nested):
+    folds = sorted(nested.table("results/store/samples.csv")["outer_fold"].unique())
+    nested.run("results/evaluation/outer_folds.txt")
+    jobs = nested.plan("evaluate").jobs
+    assert jobs["predict_held_out"] == len(folds) - 1  # one is there already
+    assert jobs["assemble_artifacts"] == len(folds) - 1
+    assert jobs["deal_folds_at_random"] == jobs["compare_scorings"] == jobs["score_nested_runs"] == 1
+
+
+def test_the_model_card_waits_for_evaluation_only_if_told_to(nested):
+    assert "write_certificate" not in nested.plan().jobs
+    plan = nested.plan("--config", "model_card={evaluated: true}").jobs
+    assert plan["write_certificate"] == plan["score_nested_runs"] == 1
+    assert {"alter_labels", "shuffle_ages", "plant_study", "find_near_duplicates"} <= set(plan)
+    card = nested.json("results/full_artifacts/MODEL_CARD.json")
+    assert (card["errors_nested"], card["certificate"]) == (None, None)
+    assert card["training_data"]["groups"] == nested.table("results/full/training/samples.csv")["group"].nunique()
+
+
+def test_a_failed_test_fails_the_run_and_leaves_the_certificate(nested):
+    rows = [("shuffled_ages", 0.05, 0.2, True, "-"), ("near_duplicates", 3.0, 0.0, False, "-")]
+    table = pd.DataFrame(rows, columns=["test", "measured", "limit", "passed", "meaning"])
+    nested.path("results/falsification").mkdir(parents=True)
+    table.to_csv(nested.path(CERTIFICATE), index=False)
+    failed = nested.snakemake("falsify", "--allowed-rules", "falsify")
+    assert failed.returncode != 0
+    assert "falsification tests failed (1: near_duplicates (3, limit 0))" in failed.stdout
+    assert nested.path(CERTIFICATE).is_file()
+    table.assign(passed=True).to_csv(nested.path(CERTIFICATE), index=False)
+    nested.run("falsify", "--allowed-rules", "falsify")

@@ -1,0 +1,173 @@
+"""Takes in the full run and a nested one; gives out attempts to prove their numbers wrong, and the certificate of how
+they ended. `snakemake falsify` fails if one succeeds; results/falsification/certificate.csv is written in any case.
+
+Runs that are whole trainings on altered input, by the same rules: `shuffled-ages`, `planted-study`, `altered-0`.
+"""
+
+
+ruleorder: shuffle_ages > plant_study > select_training_samples
+
+
+if COMPUTE_PCS:
+
+    ruleorder: plant_study > compute_context_pcs
+
+else:
+
+    ruleorder: plant_study > read_context_pcs
+
+
+rule shuffle_ages:
+    input:
+        samples="results/full/training/samples.csv",
+        code=code_of("shuffle_ages"),
+    output:
+        samples="results/shuffled-ages/training/samples.csv",
+    log:
+        "logs/shuffled-ages/shuffle_ages.log",
+    benchmark:
+        "results/benchmarks/shuffled-ages/shuffle_ages.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    params:
+        seed=config["cross_validation"]["seed"],
+    message:
+        "Shuffling ages within tissue"
+    script:
+        "../../scripts/shuffle_ages.py"
+
+
+rule plant_study:
+    input:
+        samples="results/full/training/samples.csv",
+        pcs="results/full/training/context_pcs.csv",
+        code=code_of("plant_study"),
+    output:
+        samples="results/planted-study/training/samples.csv",
+        pcs="results/planted-study/training/context_pcs.csv",
+    log:
+        "logs/planted-study/plant_study.log",
+    benchmark:
+        "results/benchmarks/planted-study/plant_study.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    params:
+        seed=config["cross_validation"]["seed"],
+    message:
+        "Planting features that name the study"
+    script:
+        "../../scripts/plant_study.py"
+
+
+rule alter_labels:
+    input:
+        samples="results/store/samples.csv",
+        code=code_of("alter_labels"),
+    output:
+        samples="results/altered-{fold}/store/samples.csv",
+    log:
+        "logs/altered-{fold}/alter_labels.log",
+    benchmark:
+        "results/benchmarks/altered-{fold}/alter_labels.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    params:
+        outer_folds=config["cross_validation"]["outer_folds"],
+        seed=config["cross_validation"]["seed"],
+    message:
+        "Altering the labels of outer fold {wildcards.fold}"
+    script:
+        "../../scripts/alter_labels.py"
+
+
+rule score_random_sets:
+    input:
+        samples="results/full/training/samples.csv",
+        features="results/full/training/features.npy",
+        names="results/full/training/feature_names.txt",
+        report="results/full/artifacts/stage1/Stage1_Sweep_Report.csv",
+        dictionary="results/full/artifacts/stage1/Stage1_Orthogonalized_Hallmark_Dict.json",
+        anchor="results/full/cross_fit/anchor.csv",
+        code=code_of("score_random_sets"),
+    output:
+        scores="results/falsification/random_sets/{hallmark}.csv",
+    log:
+        "logs/score_random_sets/{hallmark}.log",
+    benchmark:
+        "results/benchmarks/score_random_sets/{hallmark}.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    params:
+        alpha=config["stage2"]["alpha"],
+        l1_ratio=config["stage2"]["l1_ratio"],
+        seed=config["cross_validation"]["seed"],
+        n_sets=config["falsification"]["random_sets"],
+    message:
+        "Training experts on random CpG sets of the size of {wildcards.hallmark}"
+    script:
+        "../../scripts/score_random_sets.py"
+
+
+rule find_near_duplicates:
+    input:
+        samples="results/full/training/samples.csv",
+        features="results/full/training/features.npy",
+        names="results/full/training/feature_names.txt",
+        code=code_of("find_near_duplicates"),
+    output:
+        pairs="results/falsification/near_duplicates.csv",
+    log:
+        "logs/find_near_duplicates.log",
+    benchmark:
+        "results/benchmarks/find_near_duplicates.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    message:
+        "Looking for near-duplicate samples across groups"
+    script:
+        "../../scripts/find_near_duplicates.py"
+
+
+rule write_certificate:
+    input:
+        samples="results/full/training/samples.csv",
+        shuffled="results/shuffled-ages/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
+        planted="results/planted-study/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
+        nested="results/nested-0_artifacts/MANIFEST.json",
+        altered="results/altered-0_artifacts/MANIFEST.json",
+        summary="results/full/artifacts/stage2/Stage2_Performance_Summary.csv",
+        importance="results/full/artifacts/stage3/Stage3_Attention_Importance.csv",
+        pairs="results/falsification/near_duplicates.csv",
+        random_scores=of_each_expert("results/falsification/random_sets/{hallmark}.csv"),
+        code=code_of("write_certificate"),
+    output:
+        certificate="results/falsification/certificate.csv",
+        random_sets="results/falsification/random_sets.csv",
+        scores="results/falsification/random_set_scores.csv",
+    log:
+        "logs/write_certificate.log",
+    benchmark:
+        "results/benchmarks/write_certificate.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    params:
+        seed=config["cross_validation"]["seed"],
+    message:
+        "Writing the leakage certificate"
+    script:
+        "../../scripts/write_certificate.py"
+
+
+# Without output: it reads the certificate whenever it is asked for.
+rule falsify:
+    input:
+        certificate="results/falsification/certificate.csv",
+        code=code_of("falsify"),
+    log:
+        "logs/falsify.log",
+    conda:
+        "../../envs/heteroage.yaml"
+    message:
+        "Checking the leakage certificate"
+    script:
+        "../../scripts/falsify.py"
