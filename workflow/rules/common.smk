@@ -75,6 +75,9 @@ def store_samples(wildcards):
     return "results/{run}/store/samples.csv" if altered else "results/store/samples.csv"
 
 
+store_samples.paths = ["results/store/samples.csv"]
+
+
 def of_each_expert(pattern):
     """Spell out a pattern for every hallmark; {run} stays a wildcard."""
     return collect(pattern, hallmark=HALLMARKS, allow_missing=True)

@@ -78,20 +78,21 @@ def tables_of_page(wildcards):
 tables_of_page.paths = PAGES["index"]["tables"]
 
 
-EXAMPLES = {"run": "full", "hallmark": HALLMARKS[0], "scored": "nested", "page": "index"}
+EXAMPLES = {"run": "full", "fold": "0", "hallmark": HALLMARKS[0], "scored": "nested", "page": "index"}
 EXAMPLES["name"] = next(iter(config["predict"] or []), "name")
 
 
 def rule_graph(wildcards):
     """Which rule uses what another makes, as [(maker, user), ...], by the paths that rules name.
 
-    An input function that finds its paths from the data names them in an attribute `paths`.
+    An input function that finds its paths from the data names them in an attribute `paths`. Rules stand in run order:
+    what leads back to an earlier one is of another run.
     """
     rules = [rule for rule in workflow.rules if rule.output]
     edges = set()
-    for user in rules:
+    for position, user in enumerate(rules):
         for wanted in user.input:
             for pattern in [wanted] if isinstance(wanted, str) else getattr(wanted, "paths", []):
                 path = re.sub(r"\{(\w+)[^}]*\}", lambda found: EXAMPLES.get(found[1], found[1]), pattern)
-                edges |= {(maker.name, user.name) for maker in rules if maker is not user and maker.is_producer(path)}
+                edges |= {(maker.name, user.name) for maker in rules[:position] if maker.is_producer(path)}
     return sorted(edges)
