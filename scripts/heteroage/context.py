@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 
 from heteroage.cohorts import check_sample_ids, numeric_column, pc_columns
 from heteroage.errors import HeteroAgeError, listed
@@ -64,6 +63,8 @@ def compute_loadings(
     frame with `feature`, `median` (for imputation), `mean`, and a loading per component; features by falling
     variance, ties by name. A component is sum over features of (value - mean) × loading, on beta scale.
     """
+    from sklearn.decomposition import PCA  # takes a second to import; projecting does without
+
     variance = np.concatenate([_variance(block) for _, block in feature_blocks(store, columns)])
     measured = np.flatnonzero(variance >= 0)
     order = sorted(measured, key=lambda row: (-variance[row], feature_names[row]))[:n_cpgs]

@@ -58,4 +58,6 @@ def predict_held_out(clock: Clock, samples: pd.DataFrame, master: pd.DataFrame, 
     if intervals is not None and "HeteroAge_Lower" not in table.columns:
         ages = table["HeteroAge"].to_numpy()
         table["HeteroAge_Lower"], table["HeteroAge_Upper"] = interval_bounds(ages, table["Tissue"], intervals)
+    elif intervals is None:
+        table["HeteroAge_Lower"] = table["HeteroAge_Upper"] = np.nan
     return table.assign(Training_Mean_Age=mean_age)

@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from heteroage.errors import HeteroAgeError, listed
+
+if TYPE_CHECKING:
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 MINIMUM_TRAINING_SET = 10
 LEAVE_ONE_GROUP_OUT = "leave_one_group_out"
@@ -50,6 +53,8 @@ def assign_outer_folds(samples: pd.DataFrame, folds: int | str) -> NDArray[np.in
     outer fold: a nested run's training set cannot depend on what is held out. With fewer groups than `folds`, or
     with "leave_one_group_out", each group is a fold.
     """
+    from sklearn.model_selection import GroupKFold  # takes a second to import; most scripts deal no folds
+
     n_groups = samples["group"].nunique()
     folds = n_groups if folds == LEAVE_ONE_GROUP_OUT else min(folds, n_groups)
     if folds < 2:
@@ -77,6 +82,8 @@ def assign_folds(samples: pd.DataFrame, folds: int, seed: int, allow_leave_one_g
     HeteroAgeError
         Fewer groups than folds, unless leave-one-group-out is allowed; fewer than three groups in any case.
     """
+    from sklearn.model_selection import StratifiedGroupKFold
+
     groups = sorted(samples["group"].unique())
     if len(groups) < MINIMUM_FOLDS:
         raise HeteroAgeError(
