@@ -3,8 +3,8 @@
 import logging
 
 from heteroage.annotation import read_annotation
-from heteroage.audit_figures import plot_sex
 from heteroage.errors import listed
+from heteroage.figures.audit import plot_sex
 from heteroage.files import atomic_path, read_table, write_table
 from heteroage.sex_check import check_sex
 from heteroage.store import open_matrix

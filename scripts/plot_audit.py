@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from heteroage.audit_figures import (
+from heteroage.figures.audit import (
     plot_ages,
     plot_confounding,
     plot_hallmarks,

@@ -1,6 +1,6 @@
 """Draw predicted against actual age, out of fold, by tissue."""
 
-from heteroage.figures import plot_predicted_age
+from heteroage.figures.accuracy import plot_predicted_age
 from heteroage.files import atomic_path, read_table
 from heteroage.workflow import reporting
 

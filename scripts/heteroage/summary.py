@@ -50,6 +50,8 @@ def summarise(
         "  results/figures/full_predicted_age.png      predicted against actual age",
         "  results/full_artifacts/MODEL_CARD.md        what the clock is made of, and its limits",
         "  config/README.md                            how to train on your own cohorts",
+        "Make the report, with the nested error to quote (or, at once and without it, results/report/training.html):",
+        "  snakemake --cores 2 report",
         "Apply the clock anywhere:",
         "  heteroage pipeline-predict --artifact-dir results/full_artifacts --input TABLE --out AGES.csv",
     ]

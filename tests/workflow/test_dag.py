@@ -126,7 +126,7 @@ def test_a_given_sweep_report_skips_the_sweep_and_is_followed(study_copy):
         ("elastic_net", STAGE1),
         ("stage2", {"write_stage2_manifest", *STAGE2}),
         ("model_card", PREDICT),
-        ("figures", {"plot_predictions", "summarise_run", "plot_audit"}),
+        ("figures/accuracy", {"plot_predictions", "summarise_run"}),
         ("demo", set()),  # this study is not simulated by the workflow
     ],
 )

@@ -1,5 +1,6 @@
 """What people do with a run outside of this package: read its weights in R, open its report in a browser."""
 
+import re
 import shutil
 import sys
 from html.parser import HTMLParser
@@ -8,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from browser import CHROMIUM, browser
 from mini_study import ASSEMBLED, call
 
 RSCRIPT = shutil.which("Rscript")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.mark.skipif(RSCRIPT is None, reason="Rscript is not on the PATH")
@@ -57,6 +58,32 @@ def test_the_report_opens_in_a_browser_and_shows_the_figures_label(study_copy):
     shown = texts(call([*command, report.as_uri()], study_copy.folder, study_copy.repository).stdout)
     assert "Predicted against actual age" in shown
     assert "full" in shown  # the figure's run
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="neither chromium nor chromium-browser is on the PATH")
+def test_the_page_opens_offline_on_a_phone_and_on_a_desk(study_copy):
+    study_copy.run("results/report/training.html")
+    page = study_copy.path("results/report/training.html")
+    assert page.stat().st_size < 5e6
+    with browser(study_copy.path("browser")) as tab:
+        for width, height in ((390, 844), (1280, 900)):
+            tab.open(page, width, height)
+            assert tab.value("document.documentElement.scrollWidth") <= width
+            widths = tab.value("[...document.images].map((image) => image.complete ? image.naturalWidth : 0)")
+            assert len(widths) == 11
+            assert min(widths) > 300
+            # Wide tables scroll on their own, opened as well.
+            tab.value("document.querySelectorAll('details').forEach((part) => (part.open = true))")
+            assert tab.value("document.documentElement.scrollWidth") <= width
+        assert tab.messages == []
+        assert {url for url in tab.requests if not url.startswith("data:")} == {page.as_uri()}
+        headings = tab.value("[...document.querySelectorAll('h2')].map((heading) => heading.textContent)")
+        described = tab.value("[...document.images].map((image) => image.alt)")
+    assert {"Accuracy", "Leakage certificate", "Stage 2: the hallmarks", "Age acceleration"} <= set(headings)
+    assert all(re.search(r"\w{3}", text) for text in described)
+    html = page.read_text(encoding="utf-8")
+    assert "sweep_stage1 feeds cross_fit_stage1" in html  # the graph of rules, in words
+    assert str(study_copy.folder) not in html
 
 
 def texts(page):

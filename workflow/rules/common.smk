@@ -43,12 +43,15 @@ MODALITY_TABLES = {modality: tables for modality, tables in MODALITY_TABLES.item
 SAMPLE_SHEETS = table_entries(config["inputs"], "sample_sheet") + GEO_SHEETS
 BUILD_DICTIONARY = are_gene_sets(config["inputs"]["hallmarks"])
 DICTIONARY = "results/hallmarks/dictionary.json" if BUILD_DICTIONARY else config["inputs"]["hallmarks"]
+SIMULATED = any(table["file"].startswith("results/demo/") for tables in MODALITY_TABLES.values() for table in tables)
 COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 
 
 wildcard_constraints:
     run=r"full|nested-\d+|altered-\d+|random-split|shuffled-ages|planted-study",
     fold=r"\d+",
+    scored="out_of_fold|nested",
+    page="index|training",
     hallmark="|".join(map(re.escape, HALLMARKS)),
     name="|".join(map(re.escape, config["predict"] or ["no-table"])),
 
@@ -80,6 +83,9 @@ def store_samples(wildcards):
     return "results/{run}/store/samples.csv" if altered else "results/store/samples.csv"
 
 
+store_samples.paths = ["results/store/samples.csv"]
+
+
 def of_each_expert(pattern):
     """Spell out a pattern for every hallmark; {run} stays a wildcard."""
     return collect(pattern, hallmark=HALLMARKS, allow_missing=True)
@@ -92,6 +98,7 @@ def held_out(pattern):
         folds = checkpoints.list_outer_folds.get().output.folds
         return collect(pattern, run=[f"nested-{fold}" for fold in Path(folds).read_text().split()])
 
+    of_each_outer_fold.paths = [pattern]
     return of_each_outer_fold
 
 

@@ -1,4 +1,4 @@
-"""Takes in out-of-fold and new predictions; gives out a picture and the few lines that a run ends with."""
+"""Takes in predictions, pictures and tables of a run; gives out the few lines that it ends with, and its report: a page."""
 
 
 rule plot_predictions:
@@ -43,8 +43,34 @@ rule summarise_run:
         "../../envs/heteroage.yaml"
     params:
         names=list(config["predict"] or []),
-        simulated=any(path.startswith("results/demo/") for path in rules.build_feature_store.input.tables),
+        simulated=SIMULATED,
     message:
         "Summing up"
     script:
         "../../scripts/summarise_run.py"
+
+
+rule write_report:
+    input:
+        pictures=pictures_of_page,
+        tables=tables_of_page,
+        metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
+        manifest="results/full_artifacts/MANIFEST.json",
+        template=REPORT / "report.html.j2",
+        texts=sorted([*REPORT.glob("*.rst"), *REPORT.glob("*.css")]),
+        code=code_of("write_report"),
+    output:
+        report="results/report/{page}.html",
+    log:
+        "logs/write_report/{page}.log",
+    benchmark:
+        "results/benchmarks/write_report/{page}.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    params:
+        edges=rule_graph,
+        simulated=SIMULATED,
+    message:
+        "Writing results/report/{wildcards.page}.html"
+    script:
+        "../../scripts/write_report.py"

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from heteroage.figures import COLOURS, MARKERS
+from heteroage.figures.style import COLOURS, MARKERS
 
 NAMED = 12  # points of a picture that are named at most
 

@@ -1,0 +1,131 @@
+"""What all pictures share: one narrow column that a phone shows too, one palette, alternative text, fixed bytes."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from heteroage.files import atomic_path
+
+# Okabe and Ito's palette, told apart by colour-blind readers; form (filled, hollow, marker) repeats what colour says.
+BLUE, ORANGE, GREEN, PINK, SKY, AMBER, BLACK = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#E69F00",
+    "#000000",
+)
+MARKERS = "osD^v"  # take over when the colours are used up
+COLOURS = [BLUE, ORANGE, GREEN, PINK, SKY, AMBER, BLACK]
+GREY, PALE = "#666666", "#d0d0d0"
+WIDTH = 5.2  # inches; a picture is one column, so that its letters can be read on a phone
+MOST_POINTS = 3000  # clouds of more points are stored as pixels, to keep files small
+
+matplotlib.rcParams.update(
+    {
+        "font.family": "DejaVu Sans",  # comes with matplotlib
+        "font.size": 9,
+        "axes.titlesize": 9,
+        "axes.labelsize": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "axes.grid": True,
+        "grid.color": "#e6e6e6",
+        "grid.linewidth": 0.6,
+        "legend.frameon": False,
+        "legend.fontsize": 8.5,
+        "savefig.facecolor": "white",
+        "svg.hashsalt": "heteroage",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawing, its title, and in words what it shows: for those who cannot see it."""
+
+    figure: Figure
+    title: str
+    alt: str
+
+
+def save_picture(picture: Picture, path: str | Path) -> None:
+    """Write a picture as SVG that holds its title and alternative text; equal pictures give equal bytes."""
+    described = {"Title": picture.title, "Description": picture.alt, "Date": None, "Creator": None}
+    with atomic_path(path) as beside:
+        picture.figure.savefig(beside, format="svg", metadata=described, dpi=200)
+
+
+def new_axes(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
+    """A figure of one panel."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def empty_picture(title: str, text: str) -> Picture:
+    """A picture that says why there is nothing to draw."""
+    figure, axis = new_axes(1.2)
+    axis.axis("off")
+    axis.text(0.5, 0.5, textwrap.fill(text, 60), ha="center", va="center", color=GREY)
+    return Picture(figure, title, text)
+
+
+def readable(name: str, width: int = 24) -> str:
+    """A column's or hallmark's name in words, on short lines."""
+    words = name.removesuffix("_Correction").replace("_", " ")
+    return textwrap.fill(words, width)
+
+
+def label_rows(axis: Axes, labels: Sequence[str]) -> None:
+    """Name horizontal rows 0, 1, ... from the top down."""
+    axis.set_yticks(range(len(labels)), labels)
+    axis.set_ylim(len(labels) - 0.4, -0.6)
+    axis.tick_params(axis="y", length=0)
+    axis.grid(False, axis="y")
+
+
+def draw_spread(axis: Axes, row: float, values: ArrayLike, colour: str, hollow: bool = False) -> None:
+    """A distribution in one row: the middle 90% as a thin line, the middle half as a thick one, the median as a dot."""
+    low, first, median, third, high = np.quantile(np.asarray(values, np.float64), [0.05, 0.25, 0.5, 0.75, 0.95])
+    axis.plot([low, high], [row, row], color=colour, linewidth=1, solid_capstyle="butt", zorder=2)
+    axis.plot([first, third], [row, row], color=colour, linewidth=4, solid_capstyle="butt", zorder=3)
+    face = "white" if hollow else colour
+    axis.plot(median, row, "o", markersize=6, markerfacecolor=face, markeredgecolor=colour, zorder=4)
+
+
+def draw_cloud(axis: Axes, x: ArrayLike, y: ArrayLike, colour: str, size: float = 9.0, alpha: float = 0.55) -> None:
+    """Many points, each of them a sample."""
+    axis.scatter(x, y, s=size, color=colour, alpha=alpha, linewidths=0, rasterized=len(np.asarray(x)) > MOST_POINTS)
+
+
+def spread_sideways(values: NDArray[np.float64], height: float) -> NDArray[np.float64]:
+    """Offsets that keep the points of a one-dimensional cloud apart, wider where they are dense; nothing is drawn."""
+    offsets = np.zeros(len(values))
+    if len(values) > 1 and np.ptp(values) > 0:
+        bins = np.minimum(((values - values.min()) / np.ptp(values) * 40).astype(int), 39)
+        densest = np.bincount(bins).max()
+        for k in np.unique(bins):
+            rows = np.flatnonzero(bins == k)
+            steps = np.arange(len(rows))
+            offsets[rows] = np.where(steps % 2, 1, -1) * ((steps + 1) // 2) / max(densest / 2, 4) * height
+    return offsets
+
+
+def by_group(
+    table: pd.DataFrame, column: str, key: Callable[[pd.DataFrame], float] | None = None
+) -> list[tuple[str, pd.DataFrame]]:
+    """The table's groups, in the order of a key (else of their names)."""
+    groups = [(str(name), rows) for name, rows in table.groupby(column, sort=True)]
+    return sorted(groups, key=lambda pair: key(pair[1])) if key else groups

@@ -1,0 +1,52 @@
+"""How Stage 1's configuration was chosen."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+import pandas as pd
+
+from heteroage.figures.style import BLACK, PALE, Picture, empty_picture, new_axes
+
+BALANCING = ["min_cohorts", "min_cap", "max_cap", "median_mult"]
+
+
+def plot_sweep(report: pd.DataFrame) -> Picture:
+    """Error (years, mean of MicroMAE and MacroMAE) of every configuration against alpha, the chosen one marked.
+
+    A line is an l1_ratio with the chosen balancing; other ways of balancing stay pale.
+    """
+    title = "Sweep of Stage 1"
+    if "Score" not in report.columns or len(report) < 2:
+        return empty_picture(title, "The configuration was given, not swept.")
+    table = report.assign(error=-report["Score"])
+    chosen = table[table["selected"].astype(str) == "True"].iloc[0]
+    same = (table[BALANCING] == chosen[BALANCING]).all(axis=1)
+    figure, axis = new_axes(3.7)
+    others = table[~same].groupby([*BALANCING, "l1_ratio"], sort=True)
+    for k, (_, line) in enumerate(others):
+        line = line.sort_values("alpha")
+        axis.plot(line["alpha"], line["error"], color=PALE, linewidth=1, label="other balancing" if k == 0 else None)
+    lines = list(table[same].groupby("l1_ratio", sort=True))
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.8, len(lines)))
+    for k, ((l1_ratio, line), shade) in enumerate(zip(lines, shades, strict=True)):
+        line = line.sort_values("alpha")
+        label = f"l1_ratio {l1_ratio:g}"
+        axis.plot(line["alpha"], line["error"], color=shade, marker="osD^v"[k % 5], markersize=3.5, label=label)
+    error = chosen["error"]
+    axis.plot(
+        chosen["alpha"], error, "*", markersize=15, color="white", markeredgecolor=BLACK, zorder=5, label="chosen"
+    )
+    axis.set_xscale("log")
+    # The far end of a path predicts the mean: what matters is near the minimum.
+    top = np.quantile(table["error"], 0.9)
+    axis.set_ylim(table["error"].min() - 0.06 * (top - table["error"].min()), max(top, error * 1.02))
+    axis.set_xlabel("alpha (penalty, on the scale of transformed age; log axis)")
+    axis.set_ylabel("(MicroMAE + MacroMAE) / 2 (years)")
+    axis.legend()
+    alt = (
+        f"Error of {len(report)} configurations of the anchor against the penalty alpha. Chosen: alpha "
+        f"{chosen['alpha']:g}, l1_ratio {chosen['l1_ratio']:g}, error {error:.2f} years, "
+        f"{chosen['n_features']:g} features on average over folds."
+    )
+    return Picture(figure, title, alt)

@@ -1,0 +1,260 @@
+"""The report: one page with all pictures and tables in it, that opens offline and asks nothing of a network."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from heteroage.figures.evaluation import MODELS, STRATA, scoring_name
+from heteroage.figures.style import readable
+from heteroage.metrics import pearson_r, score_predictions
+
+COMMAND = "snakemake --cores 2 report"
+CONTENTS = [
+    ("accuracy", "Accuracy"),
+    ("honesty", "Optimism and ablation"),
+    ("leakage", "Leakage certificate"),
+    ("sweeping", "The sweep"),
+    ("hallmarks", "Hallmarks"),
+    ("fusing", "Fusion"),
+    ("intervals", "Intervals"),
+    ("accelerating", "Acceleration"),
+    ("making", "How it was made"),
+]
+DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
+PREDICTORS = {
+    "HeteroAge": "HeteroAge",
+    "Stage1_Pred_Age": "anchor alone",
+    "Training_Mean_Age": "mean age of the training samples",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture as the page holds it: title and alternative text, as drawn; its caption; its bytes as a data URI."""
+
+    title: str
+    alt: str
+    caption: str
+    uri: str
+
+
+def read_figure(picture: Path, caption: Path) -> Figure:
+    """Read a picture made by `save_picture`, and its caption."""
+    content = picture.read_bytes()
+    root = ElementTree.fromstring(content)
+    described = {
+        name: next((node.text or "" for node in root.iter(f"{DUBLIN_CORE}{name}")), "")
+        for name in ("title", "description")
+    }
+    uri = "data:image/svg+xml;base64," + base64.b64encode(content).decode("ascii")
+    text = " ".join(caption.read_text(encoding="utf-8").split())
+    return Figure(described["title"], described["description"], text, uri)
+
+
+def page(template: Path, content: Mapping[str, object]) -> str:
+    """Fill a template; what it includes stands beside it."""
+    environment = Environment(
+        loader=FileSystemLoader(template.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template.name).render(content)
+
+
+def page_content(
+    figures: Mapping[str, Figure],
+    tables: Mapping[str, pd.DataFrame],
+    meta: Mapping,
+    manifest: Mapping,
+    simulated: bool,
+) -> dict[str, object]:
+    """Put together what the template shows.
+
+    Parameters
+    ----------
+    figures : by name
+    tables : by their files' names: Stage3_Final_Predictions_OOF, Stage2_Performance_Summary, and where the clock was
+        evaluated accuracy, optimism, ablation, coverage, certificate
+    meta : Stage3_Artifacts.json
+    manifest : MANIFEST.json
+    """
+    nested = "accuracy" in tables
+    accuracy = tables["accuracy"] if nested else out_of_fold_errors(tables["Stage3_Final_Predictions_OOF"])
+    experts = tables["Stage2_Performance_Summary"]
+    covered = tables.get("coverage", pd.DataFrame(columns=["stratum", "coverage"])).query("stratum == 'all'")
+    return {
+        "nested": nested,
+        "simulated": simulated,
+        "command": COMMAND,
+        "contents": CONTENTS,
+        "figures": figures,
+        "headline": headline(accuracy),
+        "covered": f"{100 * covered['coverage'].iloc[0]:.1f}" if len(covered) else "",
+        "nominal": f"{100 * meta['intervals']['level']:g}" if meta["intervals"] else "",
+        "accuracy": accuracy_tables(accuracy),
+        "optimism": scoring_table(tables["optimism"]) if nested else None,
+        "ablation": ablation_table(tables["ablation"]) if nested else None,
+        "certificate": certificate_rows(tables["certificate"]) if "certificate" in tables else [],
+        "experts": expert_table(experts),
+        "unskilled": without_skill(experts),
+        "rounds": meta["boosting_rounds"],
+        "coverage": coverage_table(tables["coverage"]) if "coverage" in tables else None,
+        "software": meta["software"],
+        "digest": manifest["training_data"]["sha256"],
+    }
+
+
+def table(frame: pd.DataFrame, names: Mapping[str, str], digits: Mapping[str, int] | None = None) -> dict[str, list]:
+    """Take the named columns of a frame as text: {"head": [...], "rows": [[...], ...]}; numbers to two digits."""
+    columns = [column for column in names if column in frame.columns]
+    places = digits or {}
+    rows = [
+        [_cell(value, places.get(column, 2)) for column, value in zip(columns, row, strict=True)]
+        for row in frame[columns].itertuples(index=False)
+    ]
+    return {"head": [names[column] for column in columns], "rows": rows}
+
+
+def _cell(value: object, digits: int) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.{digits}f}"
+    return "" if value is None else str(value)
+
+
+def out_of_fold_errors(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Score out-of-fold predictions as accuracy.csv scores nested ones, without intervals: rows of `all` only.
+
+    The third predictor is the mean age of all other folds' samples.
+    """
+    age, fold = predictions["Age"], predictions["fold"]
+    totals = predictions.groupby("fold")["Age"].agg(["sum", "count"])
+    others = (totals["sum"].sum() - totals["sum"]) / (totals["count"].sum() - totals["count"])
+    ages = {
+        "HeteroAge": predictions["HeteroAge"],
+        "Stage1_Pred_Age": predictions["Stage1_Pred_Age"],
+        "Training_Mean_Age": fold.map(others),
+    }
+    rows = []
+    for model, predicted in ages.items():
+        scores = score_predictions(age, predicted, predictions["project_id"])
+        rows.append(
+            {
+                "model": model,
+                "stratum": "all",
+                "level": "all",
+                "n": len(age),
+                "n_projects": predictions["project_id"].nunique(),
+                "MAE": scores["MicroMAE"],
+                "MedAE": scores["MedAE"],
+                "MacroMAE": scores["MacroMAE"],
+                "Bias": float((predicted - age).mean()),
+                "R": pearson_r(age, predicted),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def headline(accuracy: pd.DataFrame) -> dict[str, str]:
+    """The numbers at the top of the page, as text."""
+    overall = accuracy[accuracy["stratum"] == "all"].set_index("model")
+    clock = overall.loc["HeteroAge"]
+    spread = ""
+    if "MAE_Lower" in clock and not math.isnan(clock["MAE_Lower"]):
+        spread = f"95% interval {clock['MAE_Lower']:.1f} to {clock['MAE_Upper']:.1f}, by project"
+    return {
+        "mae": f"{clock['MAE']:.2f}",
+        "spread": spread,
+        "macro": f"{clock['MacroMAE']:.2f}",
+        "r": f"{clock['R']:.3f}",
+        "anchor": f"{overall.loc['Stage1_Pred_Age', 'MAE']:.2f}",
+        "mean_age": f"{overall.loc['Training_Mean_Age', 'MAE']:.2f}",
+        "n": f"{int(clock['n']):,}",
+        "projects": f"{int(clock['n_projects'])}",
+    }
+
+
+def accuracy_tables(accuracy: pd.DataFrame) -> list[dict[str, object]]:
+    """HeteroAge's errors by each stratum, and all predictors' over all samples."""
+    names = {"level": "", "n": "samples", "n_projects": "projects", "MAE": "MAE (years)", "MAE_Range": "95% interval"}
+    names |= {"MedAE": "median error", "Bias": "bias (years)", "R": "r", "R2": "R²", "Mean_Age_MAE": "MAE of mean age"}
+    shown = accuracy.copy()
+    if "MAE_Lower" in shown:
+        shown["MAE_Range"] = [
+            "" if math.isnan(low) else f"{low:.2f} to {high:.2f}"
+            for low, high in zip(shown["MAE_Lower"], shown["MAE_Upper"], strict=True)
+        ]
+    overall = shown[shown["stratum"] == "all"].copy()
+    overall["level"] = [PREDICTORS.get(model, model) for model in overall["model"]]
+    tables = [{"title": "All samples", **table(overall, names | {"MacroMAE": "mean over projects (years)"})}]
+    base = shown[shown["model"] == "Training_Mean_Age"].set_index(["stratum", "level"])["MAE"].rename("Mean_Age_MAE")
+    clock = shown[shown["model"] == "HeteroAge"].join(base, on=["stratum", "level"])
+    for stratum, name in STRATA.items():
+        rows = clock[clock["stratum"] == stratum]
+        if stratum != "all" and len(rows):
+            tables.append({"title": f"HeteroAge by {name}", **table(rows, names)})
+    return tables
+
+
+def expert_table(experts: pd.DataFrame) -> dict[str, list]:
+    """Each hallmark's expert in a row, in words."""
+    shown = experts.assign(
+        hallmark=[readable(name, 99) for name in experts["hallmark"]],
+        skill=["yes" if str(skill) == "True" else "no skill" for skill in experts["skill"]],
+    )
+    names = {"hallmark": "hallmark", "features_offered": "features offered", "features_used": "used"}
+    names |= {"R2_Residual": "R² on the residual", "MAE_Anchor": "MAE of the anchor (years)"}
+    names |= {"MAE_Anchor_Plus_Correction": "with the correction (years)", "skill": "skill"}
+    return table(shown, names, {"R2_Residual": 3})
+
+
+def scoring_table(optimism: pd.DataFrame) -> dict[str, list]:
+    """The optimism table, in words."""
+    pairs = zip(optimism["scoring"], optimism["model"], strict=True)
+    shown = optimism.assign(scoring=[scoring_name(*pair) for pair in pairs])
+    names = {"scoring": "scored by", "MicroMAE": "MAE (years)", "MacroMAE": "mean over projects", "R": "r"}
+    return table(shown, names | {"Gap_Years": "nested minus this (years)"}, {"R": 3})
+
+
+def ablation_table(ablation: pd.DataFrame) -> dict[str, list]:
+    """The ablation table, in words."""
+    shown = ablation.assign(model=[MODELS.get(name, name) for name in ablation["model"]])
+    names = {"model": "model", "MicroMAE": "MAE (years)", "MacroMAE": "mean over projects", "R": "r"}
+    return table(shown, names, {"R": 3})
+
+
+def coverage_table(coverage: pd.DataFrame) -> dict[str, list]:
+    """Coverage by stratum, in words and per cent."""
+    shown = coverage.assign(
+        stratum=[STRATA.get(name, name) for name in coverage["stratum"]], coverage=100 * coverage["coverage"]
+    )
+    names = {"stratum": "stratum", "level": "", "n": "samples", "coverage": "covered (%)"}
+    return table(shown, names | {"median_width": "median width (years)"}, {"coverage": 1})
+
+
+def certificate_rows(certificate: pd.DataFrame) -> list[dict[str, str]]:
+    """The falsifications, with pass or fail as text."""
+    return [
+        {
+            "test": readable(str(row["test"]), 99),
+            "measured": _cell(row["measured"], 3),
+            "limit": _cell(row["limit"], 3),
+            "passed": "pass" if str(row["passed"]) == "True" else "FAIL",
+            "meaning": str(row["meaning"]),
+        }
+        for row in certificate.to_dict("records")
+    ]
+
+
+def without_skill(experts: pd.DataFrame) -> Sequence[str]:
+    """The hallmarks whose corrections are no better than none, in words."""
+    return [readable(row["hallmark"], 99) for _, row in experts.iterrows() if str(row["skill"]) != "True"]

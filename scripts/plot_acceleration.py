@@ -1,0 +1,28 @@
+"""Draw the age acceleration of held-out samples, by health, sex and tissue."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from heteroage.figures.acceleration import ACCELERATION, plot_acceleration
+from heteroage.figures.style import save_picture
+from heteroage.files import read_json, read_table
+from heteroage.workflow import reporting
+
+
+def main(predictions: Sequence[str], metadata: str, acceleration: str) -> None:
+    """Write the picture. Nested predictions come with acceleration and health; out-of-fold ones are all healthy."""
+    tables = [read_table(path) for path in predictions]
+    samples = pd.concat([table for table in tables if len(table)], ignore_index=True)
+    if ACCELERATION not in samples.columns:
+        line = read_json(metadata)["acceleration_reference"]
+        samples[ACCELERATION] = samples["HeteroAge"] - (line["intercept"] + line["slope"] * samples["Age"])
+    if "Is_Healthy" not in samples.columns:
+        samples["Is_Healthy"] = True
+    save_picture(plot_acceleration(samples), acceleration)
+
+
+if __name__ == "__main__":
+    with reporting(snakemake.log[0], snakemake.rule):
+        files = snakemake.input
+        main(files.predictions, files.metadata, snakemake.output.acceleration)

@@ -1,0 +1,135 @@
+"""Takes in predictions and artifacts; gives out the pictures that `snakemake --report` and the report page show.
+
+A picture's title and alternative text are in its file, its caption is workflow/report/<name>.rst.
+"""
+
+
+rule plot_accuracy:
+    input:
+        predictions=healthy_predictions,
+        code=code_of("plot_accuracy"),
+    output:
+        tissues=picture("results/figures/{scored}/tissues.svg", "Accuracy", "By tissue ({scored})"),
+        projects=picture("results/figures/{scored}/projects.svg", "Accuracy", "By project ({scored})"),
+    log:
+        "logs/plot_accuracy/{scored}.log",
+    benchmark:
+        "results/benchmarks/plot_accuracy/{scored}.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    message:
+        "Drawing the accuracy of {wildcards.scored} predictions"
+    script:
+        "../../scripts/plot_accuracy.py"
+
+
+rule plot_acceleration:
+    input:
+        predictions=held_out_predictions,
+        metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
+        code=code_of("plot_acceleration"),
+    output:
+        acceleration=picture("results/figures/{scored}/acceleration.svg", "Age acceleration", "By group ({scored})"),
+    log:
+        "logs/plot_acceleration/{scored}.log",
+    benchmark:
+        "results/benchmarks/plot_acceleration/{scored}.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    message:
+        "Drawing the age acceleration of {wildcards.scored} predictions"
+    script:
+        "../../scripts/plot_acceleration.py"
+
+
+rule plot_evaluation:
+    input:
+        optimism="results/evaluation/optimism.csv",
+        ablation="results/evaluation/ablation.csv",
+        coverage="results/evaluation/coverage.csv",
+        metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
+        code=code_of("plot_evaluation"),
+    output:
+        optimism=picture("results/figures/evaluation/optimism.svg", "Accuracy", "Optimism"),
+        ablation=picture("results/figures/evaluation/ablation.svg", "Accuracy", "Ablation"),
+        coverage=picture("results/figures/evaluation/coverage.svg", "Intervals", "Coverage"),
+    log:
+        "logs/plot_evaluation.log",
+    benchmark:
+        "results/benchmarks/plot_evaluation.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    message:
+        "Drawing the nested evaluation"
+    script:
+        "../../scripts/plot_evaluation.py"
+
+
+rule plot_random_sets:
+    input:
+        hallmarks="results/falsification/random_sets.csv",
+        scores="results/falsification/random_set_scores.csv",
+        code=code_of("plot_random_sets"),
+    output:
+        random_sets=picture("results/figures/falsification/random_sets.svg", "Hallmarks", "Against random CpG sets"),
+    log:
+        "logs/plot_random_sets.log",
+    benchmark:
+        "results/benchmarks/plot_random_sets.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    message:
+        "Drawing the hallmarks against random CpG sets"
+    script:
+        "../../scripts/plot_random_sets.py"
+
+
+rule plot_training:
+    input:
+        sweep="results/full/artifacts/stage1/Stage1_Sweep_Report.csv",
+        experts="results/full/artifacts/stage2/Stage2_Performance_Summary.csv",
+        corrections="results/full/artifacts/stage2/Stage2_Expert_OOF_Corrections.csv",
+        samples="results/full/training/samples.csv",
+        importance="results/full/artifacts/stage3/Stage3_Attention_Importance.csv",
+        code=code_of("plot_training"),
+    output:
+        sweep=picture("results/figures/training/sweep.svg", "Training", "Sweep of Stage 1"),
+        skill=picture("results/figures/training/skill.svg", "Hallmarks", "Skill"),
+        corrections=picture("results/figures/training/corrections.svg", "Hallmarks", "Corrections by tissue"),
+        importance=picture("results/figures/training/importance.svg", "Explanation", "Importance"),
+    log:
+        "logs/plot_training.log",
+    benchmark:
+        "results/benchmarks/plot_training.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    message:
+        "Drawing how the clock was trained"
+    script:
+        "../../scripts/plot_training.py"
+
+
+rule plot_contributions:
+    input:
+        samples="results/full/training/samples.csv",
+        anchor="results/full/cross_fit/anchor.csv",
+        corrections=collect("results/full/cross_fit/hallmarks/{hallmark}_corrections.csv", hallmark=HALLMARKS),
+        pcs="results/full/training/context_pcs.csv",
+        model="results/full/artifacts/stage3/model.txt",
+        metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
+        code=code_of("plot_contributions"),
+    output:
+        cohort=picture("results/figures/training/cohort.svg", "Explanation", "Contributions in a cohort"),
+        sample=picture("results/figures/training/sample.svg", "Explanation", "Contributions in one sample"),
+    log:
+        "logs/plot_contributions.log",
+    benchmark:
+        "results/benchmarks/plot_contributions.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    params:
+        hallmarks=HALLMARKS,
+    message:
+        "Drawing what moves HeteroAge away from the anchor"
+    script:
+        "../../scripts/plot_contributions.py"
