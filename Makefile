@@ -1,10 +1,11 @@
 # make run    environment, then the main job on simulated demo cohorts
 # make test   environment, then all checks
+# make benchmark   the sweep beside its peers (half an hour, 16 GB of memory)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: run test lint lock clean
+.PHONY: run test lint benchmark lock clean
 
 run: .venv/run-ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -17,6 +18,9 @@ lint: .venv/test-ready
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+
+benchmark: .venv/run-ready benchmarks/.venv/ready
+	$(BIN)/python benchmarks/sweep/run.py
 
 # One resolution for every platform and Python from 3.11 on, with hashes (needs uv on the PATH).
 lock:
@@ -39,4 +43,9 @@ clean:
 
 .venv/test-ready: requirements-dev.lock .venv/run-ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+benchmarks/.venv/ready: benchmarks/requirements.txt
+	$(PYTHON) -m venv benchmarks/.venv
+	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	touch $@
