@@ -1,10 +1,11 @@
 # make run    environment, then the main job on simulated demo cohorts
 # make test   environment, then all checks
+# make benchmark   the sweep beside its peers (half an hour, 16 GB of memory)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: run test lint docs lock clean
+.PHONY: run test lint docs benchmark lock clean
 
 run: .venv/run-ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -21,6 +22,9 @@ lint: .venv/test-ready
 # docs/bad_input.md, from the cases that the tests run.
 docs: .venv/test-ready
 	$(BIN)/python tests/unit/bad_tables.py
+
+benchmark: .venv/run-ready benchmarks/.venv/ready
+	$(BIN)/python benchmarks/sweep/run.py
 
 # One resolution for every platform and Python from 3.11 on, with hashes (needs uv on the PATH).
 lock:
@@ -43,4 +47,9 @@ clean:
 
 .venv/test-ready: requirements-dev.lock .venv/run-ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+benchmarks/.venv/ready: benchmarks/requirements.txt
+	$(PYTHON) -m venv benchmarks/.venv
+	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	touch $@
