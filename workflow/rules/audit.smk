@@ -45,6 +45,7 @@ rule audit_inputs:
         "logs/audit_inputs.log",
     benchmark:
         "results/benchmarks/audit_inputs.tsv"
+    priority: 1  # before training, where both can run
     conda:
         "../../envs/heteroage.yaml"
     message:
@@ -77,6 +78,7 @@ rule plot_audit:
         "logs/plot_audit.log",
     benchmark:
         "results/benchmarks/plot_audit.tsv"
+    priority: 1
     conda:
         "../../envs/heteroage.yaml"
     message:
