@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: run test lint lock clean
+.PHONY: run test lint docs lock clean
 
 run: .venv/run-ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -17,6 +17,10 @@ lint: .venv/test-ready
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+
+# docs/bad_input.md, from the cases that the tests run.
+docs: .venv/test-ready
+	$(BIN)/python tests/unit/bad_tables.py
 
 # One resolution for every platform and Python from 3.11 on, with hashes (needs uv on the PATH).
 lock:

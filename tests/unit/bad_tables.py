@@ -1,0 +1,389 @@
+"""Bad and unusual input, one case each: what a lab's file may look like, and what is said or done about it.
+
+docs/bad_input.md is made of these cases (`make docs`); test_bad_tables.py runs them and holds the document to them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import importlib.util
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from heteroage.config import table_entries
+from heteroage.errors import HeteroAgeError
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs/bad_input.md"
+OUTPUTS = ("features.npy", "feature_names.txt", "metadata.csv", "intake.json")
+OPTIONS = ("sex_codes", "join", "allow_pickle", "allow_disjoint_modalities")
+
+
+def study(n: int = 8, n_cpgs: int = 4) -> pd.DataFrame:
+    """A sound table: samples in rows, with their metadata."""
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"sample_id": [f"s{k}" for k in range(n)], "project_id": [f"p{k % 3}" for k in range(n)]})
+    frame["Tissue"], frame["Sex"] = "Blood", ["F", "M"] * (n // 2)
+    frame["Age"], frame["Is_Healthy"] = np.arange(20, 20 + 5 * n, 5), True
+    for k in range(n_cpgs):
+        frame[f"cg{k + 1:08d}"] = rng.uniform(0.1, 0.9, n).round(4)
+    return frame
+
+
+def cpgs_in_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same values as minfi gives them."""
+    return frame.set_index("sample_id").filter(regex=r"^(cg|ch\.|rs)").T.rename_axis("ID_REF").reset_index()
+
+
+def sheet_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same metadata as a sample sheet."""
+    return frame[[c for c in frame.columns if not c.startswith("cg")]]
+
+
+def csv(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a file looks like, what writes such files, the `inputs` of the config, and what is to be seen.
+
+    expected : part of the message; or, where the input is taken in, the steps recorded in intake.json
+    """
+
+    title: str
+    write: Callable[[], None]
+    inputs: dict
+    expected: str | dict[str, int]
+
+
+CASES: list[Case] = []
+
+
+def case(title: str, expected: str | dict[str, int], **inputs: object) -> Callable[[Callable[[], None]], None]:
+    def add(write: Callable[[], None]) -> None:
+        CASES.append(Case(title, write, {"beta": "beta.csv"} | inputs, expected))
+
+    return add
+
+
+def edited(
+    title: str, expected: str | dict[str, int], edit: Callable[[pd.DataFrame], object], **inputs: object
+) -> None:
+    """A case of one CSV file, the sound table edited."""
+
+    def write() -> None:
+        made = edit(study())
+        content = csv(made) if isinstance(made, pd.DataFrame) else made
+        Path("beta.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    case(title, expected, **inputs)(write)
+
+
+def with_cell(column: str, value: object, rows: tuple[int, ...] = (2,)) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        frame = frame.astype({column: object})
+        frame.loc[list(rows), column] = value
+        return frame
+
+    return edit
+
+
+def betas(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        names = frame.columns[frame.columns.str.startswith("cg")]
+        return frame.assign(**change(frame[names]).round(4))
+
+    return edit
+
+
+def m_values(frame: pd.DataFrame) -> pd.DataFrame:
+    return np.log2(frame / (1 - frame))
+
+
+# Files
+
+case("A file that is not there", "no file nowhere.csv", beta="nowhere.csv")(lambda: None)
+edited("An empty file", "beta.csv is empty", lambda frame: "")
+edited("A header and no rows", "has a header and no rows", lambda frame: frame.iloc[:0])
+edited("Text that is not UTF-8", "is not UTF-8 text", lambda f: csv(with_cell("Tissue", "Nägel")(f)).encode("latin1"))
+edited("UTF-16", "is not UTF-8 text", lambda frame: csv(frame).encode("utf-16"))
+edited("A line cut short", "has 3 fields in line 9", lambda f: "\n".join(csv(f).splitlines()[:-1]) + "\ns7,p1,Blo\n")
+
+
+@case("A gzipped file cut short", "cannot read beta.csv.gz as gzip", beta="beta.csv.gz")
+def _cut_gzip() -> None:
+    whole = gzip.compress(csv(study()).encode(), mtime=0)
+    Path("beta.csv.gz").write_bytes(whole[: len(whole) // 2])
+
+
+@case("A Parquet file cut in half", "cannot read beta.parquet", beta="beta.parquet")
+def _cut_parquet() -> None:
+    study().to_parquet("beta.parquet")
+    whole = Path("beta.parquet").read_bytes()
+    Path("beta.parquet").write_bytes(whole[: len(whole) // 2])
+
+
+@case("A Feather file cut in half", "cannot read beta.feather", beta="beta.feather")
+def _cut_feather() -> None:
+    study().to_feather("beta.feather")
+    whole = Path("beta.feather").read_bytes()
+    Path("beta.feather").write_bytes(whole[: len(whole) // 2])
+
+
+@case("A pickle", "loading one runs whatever code is in it", beta="beta.pkl")
+def _pickle() -> None:
+    study().to_pickle("beta.pkl")
+
+
+# Names and orientation
+
+edited("No column of sample_ids", "has no column sample_id", lambda f: f.rename(columns={"sample_id": "array"}))
+edited("Rows without a sample_id", "rows without a sample_id (2)", with_cell("sample_id", None, (1, 4)))
+edited("A sample_id that stands twice", "duplicate sample_ids (1: s2)", with_cell("sample_id", "s2", (5,)))
+edited("No CpG", "has no CpG column", lambda f: f.rename(columns=lambda c: c.replace("cg", "probe")))
+edited(
+    "CpGs both as columns and as rows",
+    "has CpGs both as columns (4: cg00000001",
+    lambda f: f.assign(sample_id=[f"cg{k:08d}" for k in range(8)]),
+)
+edited(
+    "An orientation stated that the table has not",
+    "is said to have cpgs in rows, but has samples in rows",
+    lambda f: f,
+    beta={"file": "beta.csv", "orientation": "cpgs_in_rows"},
+)
+edited(
+    "Two columns mapped to Age",
+    "has two columns mapped to Age (2: age, months)",
+    lambda f: f.rename(columns={"Age": "age"}).assign(months=240),
+    columns={"Age": ["age", "months"]},
+)
+edited(
+    "A CpG that stands twice",
+    "has CpGs of the same name (1: cg00000002)",
+    lambda f: csv(f).replace("cg00000003", "cg00000002"),
+)
+edited(
+    "A CpG with and without the modality's suffix",
+    "both with and without the suffix _beta (1: cg00000002_beta)",
+    lambda f: f.rename(columns={"cg00000003": "cg00000002_beta"}),
+)
+
+# Values
+
+edited("Text among the beta values", "'n/d' at sample s2, cg00000003", with_cell("cg00000003", "n/d", (2, 5)))
+edited("Decimal commas", "holds text where numbers belong", lambda f: f.to_csv(index=False, sep=";", decimal=","))
+edited("Infinite values", "has infinite values (1: sample s2, cg00000001)", with_cell("cg00000001", "inf"))
+edited("M-values", "Set values: m_values for this table", betas(m_values))
+edited("Percent", "Set values: percent for this table", betas(lambda f: 100 * f))
+edited("Intensities", "does not hold beta values", betas(lambda f: 10_000 * f))
+edited(
+    "M-values announced, beta values found",
+    "looks like beta values, from 0 to 1",
+    lambda f: f,
+    beta={"file": "beta.csv", "values": "m_values"},
+)
+
+# Metadata
+
+edited("Ages in months", "They look like months", lambda f: f.assign(Age=f["Age"] * 12))
+edited("Ages in days", "They look like days", lambda f: f.assign(Age=f["Age"] * 365))
+edited("An age that nobody has reached", "ages outside 0 to 122 years (1: 150 at s2)", with_cell("Age", 150))
+edited("A negative age", "ages outside 0 to 122 years (1: -1 at s2)", with_cell("Age", -1))
+edited("Text among the ages", "holds text where numbers belong (1: '45y' at s2)", with_cell("Age", "45y"))
+edited("Sex as 0 and 1", "has numbers (2: 0, 1)", lambda f: f.assign(Sex=[0, 1] * 4))
+edited("Is_Healthy in other words", "neither true nor false (1: sick)", with_cell("Is_Healthy", "sick"))
+edited("No column for the study", "metadata columns (1: project_id)", lambda f: f.drop(columns="project_id"))
+edited("Samples without a study", "samples without a project_id (1: s2)", with_cell("project_id", None))
+edited("No healthy sample of known age", "no sample can train", lambda f: f.assign(Is_Healthy=False))
+
+# Several tables
+
+
+def two_tables(first: pd.DataFrame, second: pd.DataFrame) -> Callable[[], None]:
+    def write() -> None:
+        first.to_csv("beta.csv", index=False)
+        second.to_csv("other.csv", index=False)
+
+    return write
+
+
+case("Modalities with no sample in common", "are none of the other modalities' samples", chalm="other.csv")(
+    two_tables(study(), study().assign(sample_id=[f"x{k}" for k in range(8)]))
+)
+case("Two tables that say different things of a sample", "(1: s2: 30.0 and 99.0)", chalm="other.csv")(
+    two_tables(study(), with_cell("Age", 99)(study()))
+)
+case("A sample in two tables of a modality", "samples stand in two beta tables (8: s0", beta=["beta.csv", "other.csv"])(
+    two_tables(study(), study())
+)
+case("Tables of a modality without a common CpG", "have no CpG in common", beta=["beta.csv", "other.csv"])(
+    two_tables(
+        study(),
+        study().assign(sample_id=[f"x{k}" for k in range(8)]).rename(columns=lambda c: c.replace("cg0", "cg9")),
+    )
+)
+case("A sample sheet of other samples", "has no sample (8: x0", sample_sheet="other.csv")(
+    two_tables(cpgs_in_rows(study()), sheet_of(study()).assign(sample_id=[f"x{k}" for k in range(8)]))
+)
+
+# What is taken in
+
+edited("A byte-order mark", {}, lambda f: b"\xef\xbb\xbf" + csv(f).encode())
+edited("Windows line ends", {}, lambda f: csv(f).replace("\n", "\r\n"))
+edited("Quoted names and numbers", {}, lambda f: f.to_csv(index=False, quoting=1))
+edited("Tabs or semicolons instead of commas", {}, lambda f: f.to_csv(index=False, sep=";"))
+edited("NA, NaN, null or nothing where a value is missing", {"missing_values": 1}, with_cell("cg00000001", "NA"))
+edited(
+    "Names of samples that look like numbers",
+    {"ids_as_text": 8},
+    lambda f: f.assign(sample_id=[f"00{k}" for k in range(8)]),
+)
+edited("sample_ids in an unnamed first column", {"name_ids": 8}, lambda f: f.rename(columns={"sample_id": ""}))
+edited("Columns that are no CpG", {"leave_out_columns": 1}, lambda f: f.assign(plate=1))
+edited("Words for sexes", {}, lambda f: f.assign(Sex=["female", "Male"] * 4))
+edited("A sex or tissue that is not given", {"unknown_sex": 1}, with_cell("Sex", "?"))
+edited("Beta values a little below 0 or above 1", {"outside_0_1": 1}, with_cell("cg00000001", 1.02))
+edited(
+    "EPICv2's replicate probes",
+    {"merge_replicates": 2},
+    lambda f: f.rename(columns={"cg00000001": "cg00000001_TC21", "cg00000002": "cg00000001_BC21"}),
+)
+edited(
+    "Columns by other names, named in inputs.columns",
+    {"map_columns": 2},
+    lambda f: f.rename(columns={"sample_id": "geo_accession", "Age": "age (y)"}),
+    columns={"sample_id": "geo_accession", "Age": ["age (y)", "age"]},
+)
+edited("Codes of Sex, with inputs.sex_codes", {}, lambda f: f.assign(Sex=[0, 1] * 4), sex_codes={0: "F", 1: "M"})
+edited(
+    "Ages in months, with age_unit: months",
+    {"convert_ages": 8},
+    lambda f: f.assign(Age=f["Age"] * 12),
+    beta={"file": "beta.csv", "age_unit": "months"},
+)
+edited(
+    "Percent, with values: percent",
+    {"convert_values": 32},
+    betas(lambda f: 100 * f),
+    beta={"file": "beta.csv", "values": "percent"},
+)
+edited(
+    "M-values, with values: m_values",
+    {"convert_values": 32},
+    betas(m_values),
+    beta={"file": "beta.csv", "values": "m_values"},
+)
+
+
+@case("CpGs in rows, and a sample sheet that has more samples", {"sheet_only": 1}, sample_sheet="sheet.tsv")
+def _cpgs_in_rows() -> None:
+    frame = study()
+    cpgs_in_rows(frame).to_csv("beta.csv", index=False)
+    more = pd.concat([sheet_of(frame), sheet_of(frame).tail(1).assign(sample_id="s99")])
+    more.to_csv("sheet.tsv", index=False, sep="\t")
+
+
+case("Several tables with different CpGs", {"join_cpgs": 2}, beta=["beta.csv", "other.csv"])(
+    two_tables(
+        study(), study().assign(sample_id=[f"x{k}" for k in range(8)]).rename(columns={"cg00000001": "cg00000009"})
+    )
+)
+
+
+@contextlib.contextmanager
+def folder_of(case: Case) -> Iterator[Path]:
+    """A folder with the case's files, to be in meanwhile: messages then name files without it."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            case.write()
+            Path("store").mkdir()
+            yield Path(folder)
+        finally:
+            os.chdir(before)
+
+
+def build(inputs: dict) -> None:
+    """Do what the rule build_feature_store does."""
+    tables = {m: entries for m in ("beta", "chalm", "camda") if (entries := table_entries(inputs, m))}
+    options = {key: inputs[key] for key in OPTIONS if key in inputs}
+    _script().main(tables, table_entries(inputs, "sample_sheet"), options, *(f"store/{name}" for name in OUTPUTS))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A case's message (or none), and the files that it left in the store."""
+
+    message: str
+    left: dict[str, bytes]
+
+    @property
+    def found(self) -> dict[str, dict]:
+        """The steps that found something, by name."""
+        return {row["step"]: row for row in json.loads(self.left["intake.json"])["steps"] if row["found"]}
+
+
+def outcome(case: Case) -> Outcome:
+    """Run a case in a folder of its own."""
+    with folder_of(case):
+        message = ""
+        try:
+            build(case.inputs)
+        except HeteroAgeError as problem:
+            message = str(problem)
+        return Outcome(message, {path.name: path.read_bytes() for path in Path("store").iterdir()})
+
+
+def document() -> str:
+    """docs/bad_input.md."""
+    refused, taken = [], []
+    for one in CASES:
+        seen = outcome(one)
+        if seen.message:
+            refused.append(f"| {one.title} | {_cell(seen.message)} |")
+        else:
+            steps = [f"`{step}`: {row['found']} {row['done']}" for step, row in seen.found.items()]
+            taken.append(f"| {one.title} | {_cell('; '.join(steps)) or 'nothing: it is read as it is meant'} |")
+    return "\n".join([HEAD, "| Input | Message |", "|---|---|", *refused, MIDDLE, *taken, ""])
+
+
+HEAD = """# What bad input gets
+
+Made by `make docs` from `tests/unit/bad_tables.py`, whose cases the tests run: small simulated tables (8 samples, 4
+CpGs), each spoilt in one way. Whatever is refused is refused before training, with one message and nothing written.
+
+## Refused
+"""
+MIDDLE = """
+## Taken in
+
+What is found is counted in `results/store/intake.json`, by step.
+
+| Input | Recorded |
+|---|---|"""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _script():
+    spec = importlib.util.spec_from_file_location("build_feature_store", ROOT / "scripts/build_feature_store.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(document(), encoding="utf-8")
