@@ -15,11 +15,6 @@ if CHECK_SEX:
     AUDIT.append("results/audit/sex.png")
 
 
-def audit_report(check, caption="audit_table"):
-    """Flags of an output that the report shows under Audit."""
-    return {"caption": f"../report/{caption}.rst", "category": "Audit", "labels": {"check": check}}
-
-
 rule audit_inputs:
     input:
         features="results/store/features.npy",

@@ -50,6 +50,7 @@ wildcard_constraints:
     run=r"full|nested-\d+",
     hallmark="|".join(map(re.escape, HALLMARKS)),
     name="|".join(map(re.escape, config["predict"] or ["no-table"])),
+    series=r"GSE\d+(?:-GPL\d+)?",
 
 
 def code_of(rule):
@@ -90,6 +91,17 @@ def own_features(wildcards):
 def of_each_expert(pattern):
     """Spell out a pattern for every hallmark; {run} stays a wildcard."""
     return collect(pattern, hallmark=HALLMARKS, allow_missing=True)
+
+
+def given_of_series(wildcards):
+    """What the config says of all samples of a series."""
+    own = config["geo"]["series"].get(wildcards.series, {})
+    return {name: value for name, value in own.items() if name != "values"}
+
+
+def audit_report(check, caption="audit_table"):
+    """Flags of an output that the report shows under Audit."""
+    return {"caption": f"../report/{caption}.rst", "category": "Audit", "labels": {"check": check}}
 
 
 def show_summary():
