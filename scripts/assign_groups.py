@@ -23,7 +23,8 @@ def main(
     table = read_table(metadata)
     pairs = find_duplicates(*open_matrix(features, names), table, concordance)
     for row in pairs.itertuples():
-        logging.warning("near-identical arrays: %s", row)
+        two = (row.sample_1, row.project_1, row.sample_2, row.project_2)
+        logging.warning("near-identical arrays: %s (%s) and %s (%s), concordance %.3f", *two, row.concordance)
     if policy == "error":
         refuse_duplicates(pairs)
     alone = assign_groups(table).nunique()

@@ -13,7 +13,7 @@ from heteroage.duplicates import most_variable
 from heteroage.probes import split_modality
 
 N_PCS = 5
-FEWEST = 10  # samples of a tissue that are compared among themselves; of fewer, with all samples
+FEWEST = 10  # samples of a tissue, for one of them to be far from it
 FAR = 6.0  # robust standard deviations; of a normal distribution, one value in 500 million lies so far out
 
 
@@ -32,7 +32,8 @@ def find_outliers(
     -------
     frame of `modality`, `sample_id`, `project_id`, `Tissue`, `PC1`, ..., `Farthest_PC`, `Outlier_Score`, `Outlier`. The
     score is the largest distance, over components, from the tissue's median, in robust standard deviations (1.4826 ×
-    the median absolute deviation); from `FAR` on a sample is an outlier. The highest score comes first.
+    the median absolute deviation); from `FAR` on a sample is an outlier. The highest score comes first;
+    it is NaN in a tissue of fewer than `FEWEST` samples.
     """
     parts = []
     for modality, having in has.items():
@@ -47,7 +48,7 @@ def find_outliers(
         distance = robust_distances(pcs, part["Tissue"])
         names = [f"PC{k + 1}" for k in range(n_pcs)]
         part = pd.concat([part, pd.DataFrame(pcs, columns=names).round(5)], axis=1)
-        part["Farthest_PC"] = np.array(names)[distance.argmax(axis=1)]
+        part["Farthest_PC"] = np.where(np.isnan(distance[:, 0]), "", np.array(names)[distance.argmax(axis=1)])
         part["Outlier_Score"] = distance.max(axis=1).round(2)
         parts.append(part.assign(modality=modality, Outlier=distance.max(axis=1) >= FAR))
     if not parts:
@@ -62,15 +63,16 @@ def find_outliers(
 
 
 def robust_distances(pcs: NDArray[np.float64], tissue: pd.Series) -> NDArray[np.float64]:
-    """Distance of each sample (row) from its tissue's median in each component, in robust standard deviations."""
+    """Distance of each sample (row) from its tissue's median in each component, in robust standard deviations.
+
+    NaN where the tissue has fewer than `FEWEST` samples: too few to say what is far."""
     tissue = tissue.to_numpy()
     sizes = pd.Series(tissue).value_counts()
-    distance = np.zeros_like(pcs)
-    for name in sizes.index:
+    distance = np.full_like(pcs, np.nan)
+    for name in sizes.index[sizes >= FEWEST]:
         own = tissue == name
-        reference = pcs[own] if sizes[name] >= FEWEST else pcs
-        median = np.median(reference, axis=0)
-        spread = 1.4826 * np.median(np.abs(reference - median), axis=0)
+        median = np.median(pcs[own], axis=0)
+        spread = 1.4826 * np.median(np.abs(pcs[own] - median), axis=0)
         distance[own] = np.abs(pcs[own] - median) / np.where(spread > 0, spread, np.inf)
     return distance
 

@@ -126,7 +126,7 @@ def test_a_given_sweep_report_skips_the_sweep_and_is_followed(study_copy):
         ("elastic_net", STAGE1),
         ("stage2", {"write_stage2_manifest", *STAGE2}),
         ("model_card", PREDICT),
-        ("figures", {"plot_predictions", "summarise_run"}),
+        ("figures", {"plot_predictions", "summarise_run", "plot_audit"}),
         ("demo", set()),  # this study is not simulated by the workflow
     ],
 )
@@ -142,8 +142,9 @@ def test_an_edited_script_reruns_its_rule(study_copy):
 
 def test_a_table_of_the_study_that_changes_reruns_everything(study_copy):
     study_copy.edit_table("data/beta.parquet", lambda table: table.iloc[:-1])
-    inputs = {"build_feature_store", "select_training_samples", "read_context_pcs", "build_training_matrix"}
-    assert study_copy.plan().jobs == once({*inputs, "correlate_features", "orthogonalise_hallmarks", *STAGE1})
+    inputs = {"build_feature_store", "assign_groups", "audit_inputs", "plot_audit", "select_training_samples"}
+    matrix = {"read_context_pcs", "build_training_matrix", "correlate_features", "orthogonalise_hallmarks"}
+    assert study_copy.plan().jobs == once({*inputs, *matrix, *STAGE1})
 
 
 @pytest.fixture(scope="module")
