@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from heteroage.errors import FIRST, HeteroAgeError
 from heteroage.grid import BLOCK_BYTES, Block, Cell, Grid, UnreadableCells, as_number
 
-# A column costs a decoded page and its dictionary while rows of it are read, about 1 MB each as files are written.
-PAGES = 3 << 20
-READ_BYTES = 8 * BLOCK_BYTES
+# While rows of a long column are read, its page and dictionary are held, packed and unpacked: measured as up to 4 MB.
+LONG_COLUMNS = 128
 PEEK = 50
 UNNAMED_INDEX = "__index_level_0__"  # as pandas writes an index that has no name
 
@@ -34,10 +33,6 @@ class ColumnarReader:
 
     def batches(self, columns: Sequence[int], rows: int) -> Iterator[pa.RecordBatch]:
         """Some columns (rising), by batches of at most `rows` rows."""
-        raise NotImplementedError
-
-    def column_bytes(self) -> int:
-        """About how many bytes a column takes while it is read, in the largest of the file's row groups."""
         raise NotImplementedError
 
     def head(self, column: int) -> list[str]:
@@ -59,9 +54,7 @@ class ColumnarReader:
         return Grid(frame, len(frame), len(values), lambda by_columns: self._blocks(values, len(frame), by_columns))
 
     def _blocks(self, values: Sequence[int], n_rows: int, by_columns: bool) -> Iterator[Block]:
-        width = max(1, READ_BYTES // max(1, self.column_bytes()))
-        if by_columns:
-            width = max(1, min(width, BLOCK_BYTES // (4 * max(n_rows, 1))))
+        width = max(1, min(4096, BLOCK_BYTES // (4 * max(n_rows, 1)))) if by_columns else LONG_COLUMNS
         bad, n_bad = [], 0
         for start in range(0, len(values), width):
             columns = values[start : start + width]
@@ -101,11 +94,6 @@ class ParquetReader(ColumnarReader):
             rows, range(self._file.num_row_groups), column_indices=list(columns), use_threads=True
         )
 
-    def column_bytes(self) -> int:
-        """About how many bytes a column takes while it is read: its pages, or all of it where it is smaller."""
-        groups = [self._file.metadata.row_group(k) for k in range(self._file.num_row_groups)]
-        return max((min(PAGES, 2 * g.total_byte_size // max(1, g.num_columns)) for g in groups), default=1)
-
 
 class FeatherReader(ColumnarReader):
     """A Feather file (version 2: Arrow's own format)."""
@@ -124,13 +112,6 @@ class FeatherReader(ColumnarReader):
             batch = file.get_batch(k)
             for start in range(0, batch.num_rows, rows):
                 yield batch.slice(start, rows)
-
-    def column_bytes(self) -> int:
-        """About how many bytes a column takes: record batches are read whole."""
-        file = pa.ipc.open_file(
-            pa.memory_map(str(self.path)), options=pa.ipc.IpcReadOptions(included_fields=[len(self._names) - 1])
-        )
-        return 10 * max((file.get_batch(k).num_rows for k in range(file.num_record_batches)), default=1)
 
 
 @contextmanager

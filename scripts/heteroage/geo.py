@@ -28,8 +28,8 @@ from heteroage.files import atomic_path
 log = logging.getLogger(__name__)
 
 ACCESSION = re.compile(r"(GSE\d+)(-GPL\d+)?")
-BLOCK = 32 << 20  # bytes of text that Arrow takes at a time
-GROUP = 1 << 24  # values of a row group: 64 MB
+BLOCK = 16 << 20  # bytes of text that Arrow takes at a time
+GROUP = 1 << 23  # values of a row group: 32 MB
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 BEGIN, END = "!series_matrix_table_begin", "!series_matrix_table_end"
 # Of characteristics: what stands for "not known".
@@ -167,7 +167,7 @@ def write_values(path: str | Path, table: str | Path) -> tuple[int, int]:
         schema = pa.schema([("cpg", pa.string()), *((name, pa.float32()) for name in columns[1:])])
         tail: list[str] = []
         count = 0
-        with atomic_path(table) as beside, pq.ParquetWriter(beside, schema) as writer:
+        with atomic_path(table) as beside, pq.ParquetWriter(beside, schema, use_dictionary=False) as writer:
             for group in _groups(_blocks(stream, columns, schema, tail, path), max(1, GROUP // len(columns))):
                 writer.write_table(group)
                 count += len(group)

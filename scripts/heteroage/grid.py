@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-BLOCK_BYTES = 64 << 20  # of float32 values held at a time
+BLOCK_BYTES = 16 << 20  # of values held at a time: larger blocks are slower, as their memory is always fresh
 MISSING = frozenset({"", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A", "-NaN", "-nan"})
 
 Block = tuple[slice, slice, NDArray[np.float32]]

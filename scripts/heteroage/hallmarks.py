@@ -92,11 +92,14 @@ def orthogonalise(matched: Mapping[str, Sequence[str]], correlation: Mapping[str
     return result
 
 
-def orthogonalise_files(hallmarks: str | Path, names: str | Path, correlation: str | Path) -> dict[str, list[str]]:
-    """Orthogonalise a dictionary's file by a run's feature names and their correlations."""
+def orthogonalise_files(
+    hallmarks: str | Path | Mapping[str, Sequence[str]], names: str | Path, correlation: str | Path
+) -> dict[str, list[str]]:
+    """Orthogonalise a dictionary, or its file, by a run's feature names and their correlations."""
+    dictionary = hallmarks if isinstance(hallmarks, Mapping) else read_dictionary(hallmarks)
     r = np.load(correlation)
     feature_names = Path(names).read_text(encoding="utf-8").splitlines()
-    matched = match_features(read_dictionary(hallmarks), feature_names[: len(r)])
+    matched = match_features(dictionary, feature_names[: len(r)])
     return orthogonalise(matched, dict(zip(feature_names, r.tolist(), strict=False)))
 
 

@@ -1,5 +1,7 @@
 """The audit of a run, near-identical arrays in its folds, a dictionary made of gene sets, and GEO."""
 
+import re
+
 import matplotlib.image
 import numpy as np
 import pandas as pd
@@ -76,20 +78,25 @@ def test_near_identical_arrays_are_never_parted(new_study):
     assert "audit.duplicates: group" in done.stdout
 
 
-@pytest.fixture(scope="module")
-def of_genes(inputs, tmp_path_factory):
-    """The study with gene sets in place of its dictionary: a gene for each CpG, and an annotation."""
-    study = inputs.inputs_alone(tmp_path_factory.mktemp("genes") / "study")
+def take_gene_sets(study):
+    """Put gene sets in place of a study's dictionary: a gene for each CpG, and an annotation."""
     cpgs = sorted({cpg for own in study.hallmarks.values() for cpg in own})
     gene = {cpg: f"GENE{k}" for k, cpg in enumerate(cpgs)}
-    chromosome = ["X" if k < 60 else "Y" if k < 80 else "1" for k in range(len(cpgs))]
-    annotation = pd.DataFrame(
-        {"Name": cpgs, "CHR": chromosome, "UCSC_RefGene_Name": [f"{gene[c]};{gene[c]}" for c in cpgs]}
-    )
+    annotation = pd.DataFrame({"Name": cpgs, "UCSC_RefGene_Name": [f"{gene[cpg]};{gene[cpg]}" for cpg in cpgs]})
+    annotation["CHR"] = ["X" if k < 60 else "Y" if k < 80 else "1" for k in range(len(cpgs))]
     annotation.to_csv(study.path("data/annotation.csv"), index=False)
     lines = ["\t".join([name, "na", *(gene[cpg] for cpg in own)]) for name, own in study.hallmarks.items()]
-    study.path("data/genes.gmt").write_text("\n".join([*lines, "Not_On_The_Array\tna\tNOGENE", ""]))
-    return study.configure(inputs__hallmarks="data/genes.gmt", inputs__annotation="data/annotation.csv")
+    study.path("data/genes.gmt").write_text("\n".join([*lines, ""]))
+    return study.configure(inputs__hallmarks="data/genes.gmt", inputs__annotation="data/annotation.csv"), gene
+
+
+@pytest.fixture(scope="module")
+def of_genes(inputs, tmp_path_factory):
+    """The study with gene sets, one of them of a gene that no CpG is on."""
+    study, _ = take_gene_sets(inputs.inputs_alone(tmp_path_factory.mktemp("genes") / "study"))
+    with study.path("data/genes.gmt").open("a") as stream:
+        stream.write("Not_On_The_Array\tna\tNOGENE\n")
+    return study
 
 
 def test_a_dictionary_of_gene_sets_hides_no_job(of_genes):
@@ -107,6 +114,18 @@ def test_a_dictionary_of_gene_sets_and_the_sex_check(of_genes):
     assert (sizes["genes"] - sizes["genes_matched"]).sum() == 1
     # The simulated CpGs know nothing of sex.
     assert not of_genes.table("results/audit/sex.csv")["Mismatch"].any()
+
+
+def test_an_edited_gene_set_reruns_its_expert_at_once(study_copy):
+    study, gene = take_gene_sets(study_copy)
+    # What a change of files alone would rerun is left aside: the experts must go by their features.
+    assert study.plan("--rerun-triggers", "params").experts == set()
+    claims = [cpg for own in study.hallmarks.values() for cpg in own]
+    placed = {name.rpartition("_")[0] for name in study.feature_names}
+    own = next(cpg for cpg in study.hallmarks["Genomic_Instability"] if claims.count(cpg) == 1 and cpg in placed)
+    sets = study.path("data/genes.gmt").read_text()
+    study.path("data/genes.gmt").write_text(re.sub(rf"\t{gene[own]}\b", "", sets))
+    assert study.plan("--rerun-triggers", "params").experts == {"Genomic_Instability"}
 
 
 def test_gene_sets_need_an_annotation(new_study):

@@ -15,11 +15,6 @@ if CHECK_SEX:
     AUDIT.append("results/audit/sex.png")
 
 
-def audit_report(check, caption="audit_table"):
-    """Flags of an output that the report shows under Audit."""
-    return {"caption": f"../report/{caption}.rst", "category": "Audit", "labels": {"check": check}}
-
-
 rule audit_inputs:
     input:
         features="results/store/features.npy",
@@ -45,6 +40,7 @@ rule audit_inputs:
         "logs/audit_inputs.log",
     benchmark:
         "results/benchmarks/audit_inputs.tsv"
+    priority: 1  # before training, where both can run
     conda:
         "../../envs/heteroage.yaml"
     message:
@@ -77,6 +73,7 @@ rule plot_audit:
         "logs/plot_audit.log",
     benchmark:
         "results/benchmarks/plot_audit.tsv"
+    priority: 1
     conda:
         "../../envs/heteroage.yaml"
     message:

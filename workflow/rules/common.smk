@@ -15,12 +15,12 @@ from snakemake.utils import validate
 # The package of this checkout, installed or not.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from heteroage.annotation import annotates
+from heteroage.annotation import annotates, read_annotation
 from heteroage.cohorts import MODALITIES
 from heteroage.config import check_config, check_files, geo_entries, table_entries
 from heteroage.errors import HeteroAgeError
-from heteroage.gene_sets import are_gene_sets, read_hallmark_names
-from heteroage.hallmarks import features_digest, orthogonalise_files
+from heteroage.gene_sets import are_gene_sets, match_genes, read_gene_sets, read_hallmark_names
+from heteroage.hallmarks import features_digest, orthogonalise_files, read_dictionary
 from heteroage.workflow import modules_used
 
 STARTED = time.time()
@@ -54,6 +54,7 @@ wildcard_constraints:
     page="index|training",
     hallmark="|".join(map(re.escape, HALLMARKS)),
     name="|".join(map(re.escape, config["predict"] or ["no-table"])),
+    series=r"GSE\d+(?:-GPL\d+)?",
 
 
 def code_of(rule):
@@ -62,19 +63,33 @@ def code_of(rule):
 
 
 @cache
-def orthogonalised(run, *stamps):
+def dictionary(stamps):
+    """The hallmark dictionary; of gene sets that changed since it was made, as its rule is going to make it."""
+    made, *sources = stamps
+    if BUILD_DICTIONARY and made < max(sources):
+        given = config["inputs"]
+        return match_genes(read_gene_sets(given["hallmarks"]), read_annotation(given["annotation"], "gene"))[0]
+    return read_dictionary(DICTIONARY)
+
+
+@cache
+def orthogonalised(run, stamp, stamps):
     """The run's features by hallmark, worked out from the dictionary and the correlations on disk."""
     folder = f"results/{run}/training"
-    return orthogonalise_files(DICTIONARY, f"{folder}/feature_names.txt", f"{folder}/feature_correlation.npy")
+    return orthogonalise_files(dictionary(stamps), f"{folder}/feature_names.txt", f"{folder}/feature_correlation.npy")
 
 
 def own_features(wildcards):
     """A digest of one hallmark's own features: when it changes, this expert is trained again, and no other.
 
-    What is not there yet raises FileNotFoundError, which Snakemake takes for "to be determined".
+    Correlations that are not there yet raise FileNotFoundError, which Snakemake takes for "to be determined".
     """
-    stamps = [os.stat(p).st_mtime_ns for p in (f"results/{wildcards.run}/training/feature_correlation.npy", DICTIONARY)]
-    return features_digest(orthogonalised(wildcards.run, *stamps)[wildcards.hallmark])
+    stamp = os.stat(f"results/{wildcards.run}/training/feature_correlation.npy").st_mtime_ns
+    files = [DICTIONARY]
+    if BUILD_DICTIONARY:
+        files += [config["inputs"]["hallmarks"], config["inputs"]["annotation"], *code_of("build_hallmark_dictionary")]
+    stamps = tuple(os.stat(path).st_mtime_ns if os.path.exists(path) else 0 for path in files)
+    return features_digest(orthogonalised(wildcards.run, stamp, stamps)[wildcards.hallmark])
 
 
 def store_samples(wildcards):
@@ -111,6 +126,17 @@ def evaluation_of(wildcards):
         "coverage": "results/evaluation/coverage.csv",
         "certificate": "results/falsification/certificate.csv",
     }
+
+
+def given_of_series(wildcards):
+    """What the config says of all samples of a series."""
+    own = config["geo"]["series"].get(wildcards.series, {})
+    return {name: value for name, value in own.items() if name != "values"}
+
+
+def audit_report(check, caption="audit_table"):
+    """Flags of an output that the report shows under Audit."""
+    return {"caption": f"../report/{caption}.rst", "category": "Audit", "labels": {"check": check}}
 
 
 def show_summary():

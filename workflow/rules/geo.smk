@@ -2,16 +2,6 @@
 for each, read as those that the config names itself."""
 
 
-wildcard_constraints:
-    series=r"GSE\d+(?:-GPL\d+)?",
-
-
-def given_of_series(wildcards):
-    """What the config says of all samples of a series."""
-    own = config["geo"]["series"].get(wildcards.series, {})
-    return {name: value for name, value in own.items() if name != "values"}
-
-
 rule download_geo_series:
     input:
         # Their age does not count: what was downloaded is not downloaded again.
