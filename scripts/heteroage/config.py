@@ -30,6 +30,8 @@ def check_config(config: Mapping, schema: Mapping) -> None:
         problems.append(f"inputs: no modality is given. Name at least one table: {', '.join(MODALITIES)}, or geo")
     if not problems and are_gene_sets(config["inputs"]["hallmarks"]) and not config["inputs"].get("annotation"):
         problems.append("inputs.annotation: not given; it finds the CpGs of the gene sets that inputs.hallmarks names")
+    stray = set(config.get("geo", {}).get("series", {})) - set(config["inputs"].get("geo", [])) if not problems else ()
+    problems += [f"geo.series.{series}: inputs.geo does not name this series" for series in sorted(stray)]
     for stage in ("stage1", "stage2"):
         grid = config.get(stage, {}).get("alpha", {}) if not problems else {}
         if grid and (grid["lowest"] > grid["highest"] or (grid["steps"] == 1) != (grid["lowest"] == grid["highest"])):

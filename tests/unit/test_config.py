@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from heteroage.config import check_config, check_files, table_entries
+from heteroage.config import check_config, check_files, geo_entries, table_entries
 from heteroage.errors import HeteroAgeError
 from heteroage.tables import TableEntry
 
@@ -71,6 +71,40 @@ def test_all_problems_are_in_one_message(config, schema):
         check_config(config, schema)
     assert "zzzzzz" in str(caught.value)
     assert "inputs.hallmarks: 5 is not of type 'string'" in str(caught.value)
+
+
+def test_geo_alone_is_enough_and_becomes_tables_of_beta_values(config, schema):
+    for modality in ("beta", "chalm", "camda"):
+        config["inputs"].pop(modality, None)
+    config["inputs"]["geo"] = ["GSE40279", "GSE41037-GPL8490"]
+    config["geo"]["series"] = {"GSE40279": {"Tissue": "Blood", "values": "m_values"}}
+    check_config(config, schema)
+    tables, sheets = geo_entries(config)
+    assert [(table["file"], table["values"]) for table in tables] == [
+        ("results/geo/GSE40279/beta.parquet", "m_values"),
+        ("results/geo/GSE41037-GPL8490/beta.parquet", "beta"),
+    ]
+    assert [sheet["file"] for sheet in sheets] == [
+        "results/geo/GSE40279/samples.csv",
+        "results/geo/GSE41037-GPL8490/samples.csv",
+    ]
+
+
+def test_what_is_no_series_is_named(config, schema):
+    config["inputs"]["geo"] = ["GSE40279", "GSM1"]
+    refused(config, schema, "inputs.geo.1: 'GSM1' does not match")
+    config["inputs"]["geo"] = ["GSE40279"]
+    config["geo"]["series"] = {"GSE40278": {"Tissue": "Blood"}}
+    refused(config, schema, "geo.series.GSE40278: inputs.geo does not name this series")
+    config["geo"]["series"] = {"GSE40279": {"Tisue": "Blood"}}
+    refused(config, schema, "geo.series.GSE40279.Tisue: unknown key. Did you mean Tissue?")
+
+
+def test_gene_sets_need_an_annotation(config, schema):
+    config["inputs"]["hallmarks"] = "resources/hallmark_genes.tsv"
+    refused(config, schema, "inputs.annotation: not given; it finds the CpGs of the gene sets")
+    config["inputs"]["annotation"] = "manifest.csv"
+    check_config(config, schema)
 
 
 def test_one_modality_must_be_there(config, schema):
