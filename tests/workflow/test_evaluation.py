@@ -71,7 +71,8 @@ def test_the_whole_evaluation_is_planned_from_the_groups_there_are(nested):
 
 def test_the_model_card_waits_for_evaluation_only_if_told_to(nested):
     assert "write_certificate" not in nested.plan().jobs
-    plan = nested.plan("--config", "model_card={evaluated: true}").jobs
+    plan = nested.configure(model_card__evaluated=True).plan().jobs
+    nested.configure(model_card=None)
     assert plan["write_certificate"] == plan["score_nested_runs"] == 1
     assert {"alter_labels", "shuffle_ages", "plant_study", "find_near_duplicates"} <= set(plan)
     card = nested.json("results/full_artifacts/MODEL_CARD.json")
@@ -82,7 +83,7 @@ def test_the_model_card_waits_for_evaluation_only_if_told_to(nested):
 def test_a_failed_test_fails_the_run_and_leaves_the_certificate(nested):
     rows = [("shuffled_ages", 0.05, 0.2, True, "-"), ("near_duplicates", 3.0, 0.0, False, "-")]
     table = pd.DataFrame(rows, columns=["test", "measured", "limit", "passed", "meaning"])
-    nested.path("results/falsification").mkdir(parents=True)
+    nested.path("results/falsification").mkdir(parents=True, exist_ok=True)
     table.to_csv(nested.path(CERTIFICATE), index=False)
     failed = nested.snakemake("falsify", "--allowed-rules", "falsify")
     assert failed.returncode != 0
