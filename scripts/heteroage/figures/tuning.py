@@ -38,6 +38,10 @@ def plot_sweep(report: pd.DataFrame) -> Picture:
         chosen["alpha"], error, "*", markersize=15, color="white", markeredgecolor=BLACK, zorder=5, label="chosen"
     )
     axis.set_xscale("log")
+    alphas = np.unique(table["alpha"])
+    ticks = alphas[np.unique(np.linspace(0, len(alphas) - 1, 6).round().astype(int))]
+    axis.set_xticks(ticks, [f"{alpha:.2g}" for alpha in ticks])
+    axis.minorticks_off()
     # The far end of a path predicts the mean: what matters is near the minimum.
     top = np.quantile(table["error"], 0.9)
     axis.set_ylim(table["error"].min() - 0.06 * (top - table["error"].min()), max(top, error * 1.02))
