@@ -4,7 +4,7 @@ from pathlib import Path
 
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
-from heteroage.held_out import held_out_samples, master_table, predict_held_out
+from heteroage.held_out import features_looked_at, held_out_samples, master_table, predict_held_out
 from heteroage.predict import load_clock
 from heteroage.store import open_matrix
 from heteroage.workflow import reporting
@@ -14,14 +14,16 @@ def main(
     run: str, manifest: str, store: str, names: str, all_samples: str, trained: str, pcs: str | None, predictions: str
 ) -> None:
     """Write the predictions of the held-out samples of known age, healthy and unhealthy."""
-    clock = load_clock(Path(manifest).parent)
+    folder = Path(manifest).parent
+    clock = load_clock(folder)
     samples = held_out_samples(read_table(all_samples), int(run.removeprefix("nested-")))
     training = read_table(trained)
     seen = set(training["sample_id"]) & set(samples["sample_id"])
     if seen:
         raise HeteroAgeError(f"{run} was trained on {len(seen)} samples that it should predict. Remove results/{run}.")
     matrix, feature_names = open_matrix(store, names)
-    master = master_table(clock, matrix, feature_names, samples, read_table(pcs) if pcs else None)
+    known = read_table(pcs) if pcs else None
+    master = master_table(features_looked_at(folder), matrix, feature_names, samples, known)
     write_table(predict_held_out(clock, samples, master, training["Age"].mean()), predictions)
 
 

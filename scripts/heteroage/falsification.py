@@ -72,8 +72,8 @@ def judge_shuffled_ages(predictions: pd.DataFrame) -> Verdict:
         r,
         limit,
         r <= limit,
-        "|r| of predicted with actual age, within tissue, after training on ages shuffled within tissue: about 0, "
-        f"at most {SHUFFLED_ERRORS} standard errors",
+        "absolute r of predicted with actual age, within tissue, after training on ages shuffled within tissue: about "
+        f"0, at most {SHUFFLED_ERRORS} standard errors",
     )
 
 

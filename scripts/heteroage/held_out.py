@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from heteroage import artifacts
 from heteroage.cohorts import pc_columns
+from heteroage.files import read_table
 from heteroage.intervals import interval_bounds
 from heteroage.predict import Clock
 from heteroage.store import feature_frame
 
-IDENTITY = ["sample_id", "project_id", "Tissue", "Sex", "Age"]
+IDENTITY = ["sample_id", "Tissue", "Sex", "Age"]
 
 
 def held_out_samples(samples: pd.DataFrame, outer_fold: int) -> pd.DataFrame:
@@ -21,8 +24,14 @@ def held_out_samples(samples: pd.DataFrame, outer_fold: int) -> pd.DataFrame:
     return samples[(samples["outer_fold"] == outer_fold) & samples["Age"].notna()]
 
 
+def features_looked_at(folder: Path) -> set[str]:
+    """Names of the features that an assembled clock reads: those with weight, and those that RF_PCs are made of."""
+    tables = [folder / name for name in (artifacts.STAGE1_WEIGHTS, artifacts.STAGE2_WEIGHTS, artifacts.PC_LOADINGS)]
+    return {feature for path in tables if path.is_file() for feature in read_table(path)["feature"]}
+
+
 def master_table(
-    clock: Clock,
+    looked_at: set[str],
     store: NDArray[np.float32],
     feature_names: Sequence[str],
     samples: pd.DataFrame,
@@ -36,14 +45,12 @@ def master_table(
     samples : rows of the store's samples, indexed by their column in it
     pcs : the user's table of RF_PCs, for a clock that was trained on one; samples that it lacks have none
     """
-    looked_at = set(clock.cpgs) | set([] if clock.loadings is None else clock.loadings["feature"])
     wanted = [name for name in feature_names if name in looked_at]
     betas = feature_frame(store, feature_names, wanted, samples.index.to_numpy()).astype(np.float64)
-    parts = [samples[IDENTITY].reset_index(drop=True).drop(columns="project_id"), betas]
+    parts = [samples[IDENTITY].reset_index(drop=True), betas]
     if pcs is not None:
-        parts.append(
-            pcs.set_index("sample_id").reindex(samples["sample_id"])[pc_columns(pcs.columns)].reset_index(drop=True)
-        )
+        known = pcs.set_index("sample_id")[pc_columns(pcs.columns)]
+        parts.append(known.reindex(samples["sample_id"]).reset_index(drop=True))
     return pd.concat(parts, axis=1)
 
 

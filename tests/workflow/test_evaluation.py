@@ -1,11 +1,16 @@
 """Nested predictions are what a user would get for the held-out samples; a failed certificate fails the run."""
 
+import json
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-from mini_study import TABLES, call
+from mini_study import ASSEMBLED, FUSED, TABLES, call
+
+from heteroage.evaluation import accuracy, coverage
+from heteroage.falsification import Verdict, certificate
+from heteroage.model_card import describe, render
 
 RUN = "nested-0"
 CERTIFICATE = "results/falsification/certificate.csv"
@@ -85,3 +90,19 @@ def test_a_failed_test_fails_the_run_and_leaves_the_certificate(nested):
     assert nested.path(CERTIFICATE).is_file()
     table.assign(passed=True).to_csv(nested.path(CERTIFICATE), index=False)
     nested.run("falsify", "--allowed-rules", "falsify")
+
+
+def test_the_card_tells_nested_errors_and_a_failed_test(study):
+    predictions = study.table(FUSED).assign(Training_Mean_Age=50.0, HeteroAge_Lower=0.0, HeteroAge_Upper=200.0)
+    failed = certificate([Verdict("planted_study", 0.7, 0.25, False, "share that is known")])
+    tables = {"accuracy": accuracy(predictions), "coverage": coverage(predictions), "certificate": failed}
+    samples = study.table("results/full/training/samples.csv")
+    card = describe(study.path(ASSEMBLED), samples, {"sha256": "-"}, tables)
+    json.dumps(card, allow_nan=False)  # what is missing is null
+    overall = next(row for row in card["errors_nested"] if row["model"] == "HeteroAge" and row["stratum"] == "all")
+    assert overall["MAE"] == pytest.approx((predictions["HeteroAge"] - predictions["Age"]).abs().mean())
+    text = render(card)
+    assert f"| HeteroAge | {len(predictions)} | {samples['project_id'].nunique()} | {overall['MAE']:.2f} |" in text
+    assert "Prediction intervals of nominal 90% held 100.0%" in text
+    assert "| planted_study | 0.70 | 0.25 | FAILED | share that is known |" in text
+    assert "snakemake falsify" not in text
