@@ -64,8 +64,9 @@ def evaluated(tables):
     }
 
 
-def written(tables, simulated=False, figures=None):
-    return page(FOLDER / "report.html.j2", page_content(figures or {}, tables, META, MANIFEST, simulated))
+def written(tables, simulated=False, figures=None, audit=()):
+    content = page_content(figures or {}, audit, tables, META, MANIFEST, simulated)
+    return page(FOLDER / "report.html.j2", content)
 
 
 def test_a_plain_run_says_which_command_makes_what_is_missing(tables):
@@ -119,11 +120,23 @@ def test_names_from_the_data_are_text(tables):
     assert "<b>bold" not in written(tables)
 
 
+def test_pictures_of_the_data_are_shown_by_their_names(tables, tmp_path):
+    (tmp_path / "pc_space.png").write_bytes(b"png")
+    (tmp_path / "pc_space.rst").write_text("Look at ``their``\nlabels.\n", encoding="utf-8")
+    picture = read_figure(tmp_path / "pc_space.png", tmp_path / "pc_space.rst")
+    html = written(tables, audit=[picture])
+    assert '<h2 id="data">' in html
+    assert '<img src="data:image/png;base64,cG5n" alt="Look at their labels.">' in html
+    assert "Pc space" in html
+    assert 'id="data"' not in written(tables)
+
+
 def test_every_picture_has_a_caption_that_is_plain_text():
     captions = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.rst")}
     template = (FOLDER / "report.html.j2").read_text(encoding="utf-8")
-    assert set(re.findall(r'show\("(\w+)"\)', template)) <= set(captions)
-    assert [name for name, text in captions.items() if re.search(r"[`*|]|::", text)] == []
+    shown = set(re.findall(r'show\("(\w+)"\)', template))
+    assert len(shown) == 15
+    assert [name for name in sorted(shown) if re.search(r"[`*|]|::", captions[name])] == []
 
 
 def test_the_guess_of_a_fold_is_the_mean_age_of_the_others(tables):
