@@ -12,6 +12,7 @@ from heteroage.figures.style import (
     BLUE,
     COLOURS,
     GREY,
+    MARKERS,
     PALE,
     WIDTH,
     Picture,
@@ -23,7 +24,6 @@ from heteroage.figures.style import (
 )
 from heteroage.metrics import pearson_r, score_predictions
 
-MARKERS = "osD^v"  # take over when the colours are used up
 MOST_PANELS, MOST_ROWS = 8, 40
 
 

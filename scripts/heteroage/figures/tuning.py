@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from heteroage.figures.style import BLACK, PALE, Picture, empty_picture, new_axes
+from heteroage.figures.style import BLACK, MARKERS, PALE, Picture, empty_picture, new_axes
 
 BALANCING = ["min_cohorts", "min_cap", "max_cap", "median_mult"]
 
@@ -32,7 +32,9 @@ def plot_sweep(report: pd.DataFrame) -> Picture:
     for k, ((l1_ratio, line), shade) in enumerate(zip(lines, shades, strict=True)):
         line = line.sort_values("alpha")
         label = f"l1_ratio {l1_ratio:g}"
-        axis.plot(line["alpha"], line["error"], color=shade, marker="osD^v"[k % 5], markersize=3.5, label=label)
+        axis.plot(
+            line["alpha"], line["error"], color=shade, marker=MARKERS[k % len(MARKERS)], markersize=3.5, label=label
+        )
     error = chosen["error"]
     axis.plot(
         chosen["alpha"], error, "*", markersize=15, color="white", markeredgecolor=BLACK, zorder=5, label="chosen"
