@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from browser import CHROMIUM, browser
 
 from heteroage import stage3
 from heteroage.explanation import contributions, most_moved
@@ -112,6 +113,21 @@ def test_a_page_loads_nothing_and_runs_nothing(evaluated, tmp_path):
     links = re.findall(r"(?:src|href)=\"([^\"]{0,40})", html)
     assert [link for link in links if not link.startswith(("#", "data:"))] == []
     assert "Nested mean absolute error: anchor alone 4.00 years" in html  # as alternative text
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="neither chromium nor chromium-browser is on the PATH")
+def test_an_evaluated_page_fits_a_phone_in_a_browser(evaluated, tmp_path):
+    evaluated["certificate"]["meaning"] = "share of a planted shift " * 12
+    save_picture(plot_ablation(evaluated["ablation"]), tmp_path / "ablation.svg")
+    figures = {"ablation": read_figure(tmp_path / "ablation.svg", FOLDER / "ablation.rst")}
+    (tmp_path / "index.html").write_text(written(evaluated, figures=figures), encoding="utf-8")
+    with browser(tmp_path / "browser") as tab:
+        for width in (390, 1280):
+            tab.open(tmp_path / "index.html", width, 900)
+            assert tab.value("document.documentElement.scrollWidth") <= width
+            assert tab.value("document.images[0].naturalWidth") > 300
+        assert tab.messages == []
+        assert [url for url in tab.requests if not url.startswith(("data:", tmp_path.as_uri()))] == []
 
 
 def test_names_from_the_data_are_text(tables):
