@@ -31,8 +31,10 @@ def main(
             figures[name] = Path(scratch) / f"{name}.svg"
             save_picture(picture, figures[name])
         read = {name: read_figure(path, captions / f"{name}.rst") for name, path in figures.items()}
+    audit = [name for name, path in figures.items() if path.suffix == ".png"]
     content = page_content(
-        read,
+        {name: figure for name, figure in read.items() if name not in audit},
+        [read[name] for name in audit],
         {name: read_table(path) for name, path in tables.items()},
         read_json(metadata),
         read_json(manifest),

@@ -26,6 +26,7 @@ CONTENTS = [
     ("fusing", "Fusion"),
     ("intervals", "Intervals"),
     ("accelerating", "Acceleration"),
+    ("data", "The data"),
     ("making", "How it was made"),
 ]
 DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
@@ -47,16 +48,24 @@ class Figure:
 
 
 def read_figure(picture: Path, caption: Path) -> Figure:
-    """Read a picture made by `save_picture`, and its caption."""
+    """Read a picture and its caption.
+
+    One made by `save_picture` tells its own title and alternative text; a PNG goes by its file's name and caption.
+    """
     content = picture.read_bytes()
+    text = " ".join(caption.read_text(encoding="utf-8").replace("``", "").split())
+    if picture.suffix == ".png":
+        return Figure(readable(picture.stem.capitalize(), 99), text, text, _data_uri("image/png", content))
     root = ElementTree.fromstring(content)
     described = {
         name: next((node.text or "" for node in root.iter(f"{DUBLIN_CORE}{name}")), "")
         for name in ("title", "description")
     }
-    uri = "data:image/svg+xml;base64," + base64.b64encode(content).decode("ascii")
-    text = " ".join(caption.read_text(encoding="utf-8").split())
-    return Figure(described["title"], described["description"], text, uri)
+    return Figure(described["title"], described["description"], text, _data_uri("image/svg+xml", content))
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64," + base64.b64encode(content).decode("ascii")
 
 
 def page(template: Path, content: Mapping[str, object]) -> str:
@@ -73,6 +82,7 @@ def page(template: Path, content: Mapping[str, object]) -> str:
 
 def page_content(
     figures: Mapping[str, Figure],
+    audit: Sequence[Figure],
     tables: Mapping[str, pd.DataFrame],
     meta: Mapping,
     manifest: Mapping,
@@ -83,6 +93,7 @@ def page_content(
     Parameters
     ----------
     figures : by name
+    audit : pictures of the data themselves, if any
     tables : by their files' names: Stage3_Final_Predictions_OOF, Stage2_Performance_Summary, and where the clock was
         evaluated accuracy, optimism, ablation, coverage, certificate
     meta : Stage3_Artifacts.json
@@ -96,7 +107,8 @@ def page_content(
         "nested": nested,
         "simulated": simulated,
         "command": COMMAND,
-        "contents": CONTENTS,
+        "contents": CONTENTS if audit else [entry for entry in CONTENTS if entry[0] != "data"],
+        "audit": audit,
         "figures": figures,
         "headline": headline(accuracy),
         "covered": f"{100 * covered['coverage'].iloc[0]:.1f}" if len(covered) else "",

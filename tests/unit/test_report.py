@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from browser import CHROMIUM, browser
 
 from heteroage import stage3
 from heteroage.explanation import contributions, most_moved
@@ -64,8 +65,9 @@ def evaluated(tables):
     }
 
 
-def written(tables, simulated=False, figures=None):
-    return page(FOLDER / "report.html.j2", page_content(figures or {}, tables, META, MANIFEST, simulated))
+def written(tables, simulated=False, figures=None, audit=()):
+    content = page_content(figures or {}, audit, tables, META, MANIFEST, simulated)
+    return page(FOLDER / "report.html.j2", content)
 
 
 def test_a_plain_run_says_which_command_makes_what_is_missing(tables):
@@ -113,17 +115,44 @@ def test_a_page_loads_nothing_and_runs_nothing(evaluated, tmp_path):
     assert "Nested mean absolute error: anchor alone 4.00 years" in html  # as alternative text
 
 
+@pytest.mark.skipif(CHROMIUM is None, reason="neither chromium nor chromium-browser is on the PATH")
+def test_an_evaluated_page_fits_a_phone_in_a_browser(evaluated, tmp_path):
+    evaluated["certificate"]["meaning"] = "share of a planted shift " * 12
+    save_picture(plot_ablation(evaluated["ablation"]), tmp_path / "ablation.svg")
+    figures = {"ablation": read_figure(tmp_path / "ablation.svg", FOLDER / "ablation.rst")}
+    (tmp_path / "index.html").write_text(written(evaluated, figures=figures), encoding="utf-8")
+    with browser(tmp_path / "browser") as tab:
+        for width in (390, 1280):
+            tab.open(tmp_path / "index.html", width, 900)
+            assert tab.value("document.documentElement.scrollWidth") <= width
+            assert tab.value("document.images[0].naturalWidth") > 300
+        assert tab.messages == []
+        assert [url for url in tab.requests if not url.startswith(("data:", tmp_path.as_uri()))] == []
+
+
 def test_names_from_the_data_are_text(tables):
     tables["Stage2_Performance_Summary"]["hallmark"] = ["<b>bold</b>", "Cellular_Senescence"]
     assert "&lt;b&gt;bold" in written(tables)
     assert "<b>bold" not in written(tables)
 
 
+def test_pictures_of_the_data_are_shown_by_their_names(tables, tmp_path):
+    (tmp_path / "pc_space.png").write_bytes(b"png")
+    (tmp_path / "pc_space.rst").write_text("Look at ``their``\nlabels.\n", encoding="utf-8")
+    picture = read_figure(tmp_path / "pc_space.png", tmp_path / "pc_space.rst")
+    html = written(tables, audit=[picture])
+    assert '<h2 id="data">' in html
+    assert '<img src="data:image/png;base64,cG5n" alt="Look at their labels.">' in html
+    assert "Pc space" in html
+    assert 'id="data"' not in written(tables)
+
+
 def test_every_picture_has_a_caption_that_is_plain_text():
     captions = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.rst")}
     template = (FOLDER / "report.html.j2").read_text(encoding="utf-8")
-    assert set(re.findall(r'show\("(\w+)"\)', template)) <= set(captions)
-    assert [name for name, text in captions.items() if re.search(r"[`*|]|::", text)] == []
+    shown = set(re.findall(r'show\("(\w+)"\)', template))
+    assert len(shown) == 15
+    assert [name for name in sorted(shown) if re.search(r"[`*|]|::", captions[name])] == []
 
 
 def test_the_guess_of_a_fold_is_the_mean_age_of_the_others(tables):

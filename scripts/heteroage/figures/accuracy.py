@@ -82,8 +82,9 @@ def plot_tissues(predictions: pd.DataFrame) -> Picture:
         axis.set_title(f"{tissue} (n = {len(own)})\nMAE {error:.1f} years{correlation}")
         axis.set(xlim=ends, ylim=ends, box_aspect=1)
         said.append(f"{tissue} {error:.1f} years (n = {len(own)})")
-    for axis in axes[len(panels) :]:
-        axis.axis("off")
+    for place in range(len(panels), len(axes)):
+        axes[place].axis("off")
+        axes[place - columns].tick_params(labelbottom=True)
     figure.supxlabel("Actual age (years)", fontsize=9)
     figure.supylabel("Predicted age, HeteroAge (years)", fontsize=9)
     alt = f"Scatter of predicted against actual age, a panel per tissue. Mean absolute error: {', '.join(said)}."

@@ -28,6 +28,7 @@ BLUE, ORANGE, GREEN, PINK, SKY, AMBER, BLACK = (
 )
 MARKERS = "osD^v"  # take over when the colours are used up
 COLOURS = [BLUE, ORANGE, GREEN, PINK, SKY, AMBER, BLACK]
+MARKERS = "osD^v"  # take over when the colours are used up
 GREY, PALE = "#666666", "#d0d0d0"
 WIDTH = 5.2  # inches; a picture is one column, so that its letters can be read on a phone
 MOST_POINTS = 3000  # clouds of more points are stored as pixels, to keep files small

@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from heteroage.figures.style import BLACK, PALE, Picture, empty_picture, new_axes
+from heteroage.figures.style import BLACK, MARKERS, PALE, Picture, empty_picture, new_axes
 
 BALANCING = ["min_cohorts", "min_cap", "max_cap", "median_mult"]
 
@@ -32,12 +32,18 @@ def plot_sweep(report: pd.DataFrame) -> Picture:
     for k, ((l1_ratio, line), shade) in enumerate(zip(lines, shades, strict=True)):
         line = line.sort_values("alpha")
         label = f"l1_ratio {l1_ratio:g}"
-        axis.plot(line["alpha"], line["error"], color=shade, marker="osD^v"[k % 5], markersize=3.5, label=label)
+        axis.plot(
+            line["alpha"], line["error"], color=shade, marker=MARKERS[k % len(MARKERS)], markersize=3.5, label=label
+        )
     error = chosen["error"]
     axis.plot(
         chosen["alpha"], error, "*", markersize=15, color="white", markeredgecolor=BLACK, zorder=5, label="chosen"
     )
     axis.set_xscale("log")
+    alphas = np.unique(table["alpha"])
+    ticks = alphas[np.unique(np.linspace(0, len(alphas) - 1, 6).round().astype(int))]
+    axis.set_xticks(ticks, [f"{alpha:.2g}" for alpha in ticks])
+    axis.minorticks_off()
     # The far end of a path predicts the mean: what matters is near the minimum.
     top = np.quantile(table["error"], 0.9)
     axis.set_ylim(table["error"].min() - 0.06 * (top - table["error"].min()), max(top, error * 1.02))

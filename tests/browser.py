@@ -73,8 +73,8 @@ class Page:
             pass
 
     def value(self, expression: str) -> object:
-        """Evaluate JavaScript in the page."""
-        return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"]["value"]
+        """Evaluate JavaScript in the page; None where it is undefined."""
+        return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
 
     def screenshot(self, path: Path) -> None:
         """Write a PNG of the whole page."""
