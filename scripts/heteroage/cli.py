@@ -92,7 +92,7 @@ def _export(options: argparse.Namespace) -> int:
     from heteroage.export import export_coefficients
     from heteroage.predict import load_clock
 
-    print(export_coefficients(load_clock(options.artifact_dir, options.public_key), options.out))
+    print(export_coefficients(load_clock(options.artifact_dir, options.public_key), options.out, options.style))
     return 0
 
 
@@ -117,6 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--out", type=Path, help="CSV or Parquet file for the missing CpGs")
     export = _step(steps, "export", "write the anchor as a plain coefficient CSV for other tools", _export)
     export.add_argument("--out", type=Path, required=True, help="CSV file to write")
+    export.add_argument(
+        "--style", choices=("biolearn", "methylclock"), default="biolearn", help="whose name the intercept takes"
+    )
     verify = steps.add_parser("verify", help="check a folder, and that its reference samples still get their ages")
     verify.add_argument("folder", type=Path, help="assembled folder (holds MANIFEST.json)")
     verify.add_argument("--public-key", type=Path, help="PEM; the folder must be signed by its owner")
