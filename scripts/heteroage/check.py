@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,7 +95,7 @@ def read_probes(path: Path, modality: str | None) -> list[str]:
                 probe, own = split_modality(plain_name(cell[0].strip())) if cell else ("", None)
                 if PROBE.fullmatch(probe):
                     found.append(f"{probe}_{own or modality or 'beta'}")
-    except (OSError, EOFError, UnicodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeError, csv.Error, zlib.error) as error:
         raise HeteroAgeError(f"cannot read {path}: {error}. Give a list of probes, one a line, or a CSV.") from error
     if not found:
         raise HeteroAgeError(f"{path} names no probe in its first column. Give a list of probes, one a line, or a CSV.")

@@ -44,8 +44,8 @@ def coefficients(clock: Clock) -> tuple[float, dict[str, float]]:
     pcs = [name for name in model.features if is_pc(name)]
     if pcs and clock.loadings is None:
         raise HeteroAgeError(
-            f"the anchor looks at RF_PCs that came from a file ({listed(pcs)}); a table of CpGs cannot hold them. Train "
-            "with stage1.context_pcs: false."
+            f"the anchor looks at RF_PCs that came from a file ({listed(pcs)}); a table of CpGs cannot hold them. "
+            "Train with stage1.context_pcs: false."
         )
     for name in pcs:
         share = weight.pop(name)

@@ -155,11 +155,8 @@ class Clock:
         """What each feature of Stage 3 adds to the anchor's age, in years: Stage1_Pred_Age + all of it = HeteroAge."""
         from heteroage.explain import contributions  # LightGBM takes a second to import
 
-        pieces = [
-            contributions(self, rows)
-            for rows, _ in self.stream("predict", from_frame(table, self.wanted), allow_missing)
-        ]
-        return _concatenated(pieces)
+        parts = self.stream("predict", from_frame(table, self.wanted), allow_missing)
+        return _concatenated([contributions(self, rows, features) for rows, features in parts])
 
     def check(self, table: pd.DataFrame) -> pd.DataFrame:
         """What the table lacks of each stage and what that costs, in years (see `heteroage check`)."""

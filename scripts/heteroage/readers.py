@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -54,7 +55,7 @@ def reading(path: Path) -> Iterator[None]:
     """Put what a reader says of a broken file into words for the user."""
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError, UnicodeError, ValueError, csv.Error) as error:
+    except (pa.ArrowException, OSError, EOFError, UnicodeError, ValueError, csv.Error, zlib.error) as error:
         said = " ".join(str(error).split())
         raise HeteroAgeError(
             f"cannot read {path}: {said[:300]}{'...' if len(said) > 300 else ''}. Give a whole CSV (.csv, .csv.gz, "
@@ -218,12 +219,12 @@ class CsvTable:
     def parts(self, columns: Sequence[str]) -> Iterator[Part]:
         """Blocks of rows, gathered until a part is worth its work."""
         names = [name for name in self.names if name in {"sample_id", *columns}]
-        try:
-            yield from self._parts(names, numbers_as_text=False)
-        except pa.ArrowInvalid as error:
-            with reading(self.path):
+        with reading(self.path):
+            try:
+                yield from self._parts(names, numbers_as_text=False)
+            except pa.ArrowInvalid:
                 self._find_text(names)
-                raise error
+                raise
 
     def _parts(self, names: Sequence[str], numbers_as_text: bool) -> Iterator[Part]:
         waiting: list[pa.RecordBatch] = []
