@@ -30,7 +30,7 @@ REFERENCE_PREDICTIONS = "reference/predictions.csv"
 SIGNATURE = "MANIFEST.json.sig"  # stands beside the manifest: it signs it, and through it every file
 
 # Far above what a clock needs; a folder made to fill the memory or to keep a machine busy is over them.
-MOST_JSON, MOST_TEXT, MOST_BYTES, MOST_FILES = 8 * 2**20, 64 * 2**20, 2 * 2**30, 10_000
+MOST_JSON, MOST_TEXT, MOST_BYTES, MOST_FILES = 8 * 2**20, 32 * 2**20, 2 * 2**30, 10_000
 
 
 def software_versions() -> dict[str, str]:

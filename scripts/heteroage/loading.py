@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from heteroage.weights import LinearModel
 NEEDED = [artifacts.STAGE1_WEIGHTS, artifacts.STAGE2_WEIGHTS, artifacts.STAGE3_MODEL, artifacts.STAGE3_META]
 TEXT = ("feature", "hallmark")
 CONTEXT = ("Tissue", "Sex")
+MOST_HEADER = 2**20  # bytes of a CSV's first line
 
 Columns = Mapping[str, np.ndarray]
 
@@ -86,7 +86,10 @@ def linear_weights(clock: Clock, applicability: Applicability) -> dict[str, tupl
 def columns_of(content: bytes, where: str, texts: Sequence[str] = TEXT) -> dict[str, np.ndarray]:
     """Read a CSV of numbers, with the columns `texts` as text."""
     try:
-        header = next(csv.reader(io.StringIO(_text(content, where).partition("\n")[0])), [])
+        first = content.partition(b"\n")[0]
+        if len(first) > MOST_HEADER:
+            raise HeteroAgeError(f"{where} has no header. Get the folder anew.")
+        header = next(csv.reader([_text(first, where).rstrip("\r")]), [])
         if len(set(header)) < len(header):
             raise HeteroAgeError(f"{where} has columns of the same name ({listed(header)}). Get the folder anew.")
         kinds = {name: pa.string() if name in texts else pa.float64() for name in header}
