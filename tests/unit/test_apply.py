@@ -4,6 +4,7 @@ import resource
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -62,30 +63,37 @@ def test_a_full_disk_leaves_the_old_file(clock, master, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.csv", "out.csv"]
 
 
-def test_killed_while_writing_the_old_file_stands(clock, master, tmp_path):
-    """Killed after each number of parts: what stands under the name is the old file, or all of the new one."""
-    out = tmp_path / "out.csv"
-    run_step("predict", clock.folder, [master], out)
+SLOWLY = """
+import sys, time
+from pathlib import Path
+from heteroage import output
+from heteroage.apply import run_step
+write = output.RowWriter.write
+def slowly(self, rows):
+    write(self, rows)
+    print(self.rows, flush=True)
+    time.sleep(60 if self.rows == int(sys.argv[1]) else 0)
+output.RowWriter.write = slowly
+folder, table, out = map(Path, sys.argv[2:])
+run_step("predict", folder, [table], out)
+"""
+
+
+def test_killed_while_writing_the_old_file_stands(clock, tmp_path):
+    """Killed after the first part and after the last: the old file stands, and the next run is whole."""
+    table, out = tmp_path / "m.parquet", tmp_path / "out.csv"
+    clock.master.to_parquet(table, index=False, row_group_size=1)
+    run_step("predict", clock.folder, [table], out)
     whole = out.read_bytes()
-    script = (
-        "import sys, time; from pathlib import Path; from heteroage import readers, output; from heteroage.apply import "
-        "run_step; readers.PART_ROWS = readers.BLOCK = 1; write = output.RowWriter.write\n"
-        "def slowly(self, rows):\n    write(self, rows); print(self.rows, flush=True); time.sleep(60 if self.rows == "
-        "int(sys.argv[1]) else 0)\n"
-        "output.RowWriter.write = slowly; run_step('predict', *map(Path, sys.argv[2:3]), [Path(sys.argv[3])], "
-        "Path(sys.argv[4]))"
-    )
     for rows in (1, 14):
         out.write_text("old")
-        command = [sys.executable, "-c", script, str(rows), str(clock.folder), str(master), str(out)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        while process.stdout.readline().strip() != str(rows):
-            assert process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        command = [sys.executable, "-c", SLOWLY, *map(str, (rows, clock.folder, table, out))]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            while process.stdout.readline().strip() != str(rows):
+                assert process.poll() is None
+            process.kill()
         assert out.read_text() == "old"
-    run_step("predict", clock.folder, [master], out)
+    run_step("predict", clock.folder, [table], out)
     assert out.read_bytes() == whole
 
 
@@ -216,3 +224,12 @@ def test_nothing_slow_is_imported_to_predict(clock, master, tmp_path):
         check=True,
     )
     assert done.stdout.strip() == "False"
+
+
+def test_the_example_in_the_docs_runs_and_prints_what_it_says(monkeypatch, capsys):
+    repository = Path(__file__).parents[2]
+    text = (repository / "docs/apply.md").read_text(encoding="utf-8")
+    code, printed = text.split("```python\n")[1].split("```")[0], text.split("```\n\n```\n")[1].split("```")[0]
+    monkeypatch.chdir(repository)
+    exec(compile(code, "docs/apply.md", "exec"), {})
+    assert capsys.readouterr().out == printed
