@@ -10,8 +10,10 @@ BIN := .venv/bin
 run: .venv/run-ready
 	$(BIN)/snakemake --cores $(CORES)
 
+# Snakemake uses the cores itself.
 test: .venv/test-ready lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/unit --numprocesses $(CORES)
+	$(BIN)/python -m pytest tests/workflow
 
 lint: .venv/test-ready
 	$(BIN)/ruff check .

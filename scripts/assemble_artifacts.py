@@ -1,12 +1,14 @@
-"""Copy a run's artifacts into the folder that people deploy, add its model card, and seal it."""
+"""Copy a run's artifacts into the folder that people deploy, add how far it holds and its model card, and seal it."""
 
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from heteroage.artifacts import assemble, seal, training_digest
+from heteroage.calibrate import add_applicability, add_reference
 from heteroage.files import atomic_path, read_json, read_table, write_json
 from heteroage.model_card import describe, render
+from heteroage.training import TrainingData
 from heteroage.workflow import reporting
 
 
@@ -24,6 +26,8 @@ def main(
     shutil.rmtree(beside, ignore_errors=True)
     placeholders = {f"Hallmark_{hallmark}.joblib" for hallmark in read_json(skipped)}
     assemble([Path(source) for source in sources if Path(source).name not in placeholders], root, beside)
+    add_applicability(beside, TrainingData.open(*training_files))
+    add_reference(beside)
     training_data = training_digest(training_files)
     tables = {name: read_table(path) for name, path in evaluation.items()}
     card = describe(beside, read_table(training_files[0]), training_data, tables)

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from heteroage.cli import run_step
+from heteroage.apply import run_step
 from heteroage.workflow import reporting
 
 
 def main(manifest: str, table: str, predictions: str) -> None:
     """Write the predictions."""
-    run_step("pipeline-predict", Path(manifest).parent, [Path(table)], Path(predictions))
+    run_step("predict", Path(manifest).parent, [Path(table)], Path(predictions))
 
 
 if __name__ == "__main__":

@@ -16,8 +16,9 @@ from sklearn.linear_model import ElasticNet
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from heteroage import artifacts, stage3
+from heteroage import artifacts, calibrate, stage3
 from heteroage.age import inverse_transform_age, transform_age
+from heteroage.applicability import learn_distance
 from heteroage.context import compute_loadings, project
 from heteroage.files import write_json, write_model, write_table
 from heteroage.training import TrainingData
@@ -176,6 +177,12 @@ def clock(tmp_path_factory):
     for name, pipeline in experts.items():
         write_model(pipeline, folder / f"stage2/hallmarks/Hallmark_{name}.joblib")
     joblib.dump(booster, folder / "stage3/model.joblib")
+    features = sorted({*cpgs, "RF_PC1", "RF_PC2"})
+    fold = np.arange(len(training)) % 4
+    limit = learn_distance(training[cpgs].to_numpy().T, fold)
+    linear = {name: frame[name].to_numpy() for name in frame if name.startswith("Stage1") or "_Correction" in name}
+    calibrate.write_applicability(folder, age, limit, fused - predicted, linear, full[features].to_numpy().T, features)
+    calibrate.add_reference(folder)
     artifacts.seal(folder, {"samples": len(training)})
 
     master = _master(14, np.random.default_rng(12), "n")

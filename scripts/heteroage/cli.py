@@ -1,4 +1,4 @@
-"""The command `heteroage`: apply a trained clock."""
+"""The command `heteroage`: apply a trained clock, and look at one before trusting it."""
 
 from __future__ import annotations
 
@@ -16,37 +16,84 @@ STEPS = {
     "stage2-predict": ("predict_stage2", "each hallmark's correction"),
     "stage3-predict": ("predict_stage3", "HeteroAge, from a table with the columns of Stages 1 and 2"),
 }
+TABLES = "master table(s): CSV, Parquet or Feather; several are joined on sample_id"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code (0 done, 1 a problem with the input, 2 wrong usage)."""
+    """Run the command; returns its exit code (0 done, 1 a problem with the input, 2 wrong usage, 130 interrupted)."""
     options = _parser().parse_args(arguments)
     try:
-        run_step(options.step, options.artifact_dir, options.input, options.out)
+        return options.run(options)
     except HeteroAgeError as error:
         print(f"heteroage: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("heteroage: interrupted; nothing was written", file=sys.stderr)
+        return 130
+    except MemoryError:
+        print("heteroage: not enough memory; nothing was written", file=sys.stderr)
+        return 1
+
+
+# Each imports what it needs when it runs: --version and --help start at once.
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from heteroage.apply import run_step
+
+    run_step(
+        STEPS[options.step][0],
+        options.artifact_dir,
+        options.input,
+        options.out,
+        contributions=getattr(options, "contributions", None),
+        allow_missing=getattr(options, "allow_missing", False),
+        public_key=options.public_key,
+    )
     return 0
 
 
-def run_step(step: str, artifact_dir: Path, inputs: Sequence[Path], out: Path) -> None:
-    """Read the clock and the tables, predict, write: what the command and the predict rule both do.
+def _check(options: argparse.Namespace) -> int:
+    from heteroage.apply import check
+    from heteroage.output import writing
+    from heteroage.predict import load_clock
 
-    Raises
-    ------
-    HeteroAgeError
-        Anything wrong with the folder or the tables; then nothing is written.
-    """
-    from heteroage.files import (
-        check_writable,
-        write_table,
-    )  # pandas is slow to import: --version does without
-    from heteroage.predict import load_clock, read_master
+    clock = load_clock(options.artifact_dir, options.public_key)
+    report, missing, accepted = check(clock, options.input or [], options.platform)
+    if options.out is not None:
+        with writing([options.out]) as (writer,):
+            writer.write(missing)
+    print(report)
+    return 0 if accepted else 1
 
-    check_writable(out)
-    clock = load_clock(artifact_dir)
-    table = getattr(clock, STEPS[step][0])(read_master(inputs))
-    write_table(table, out)
+
+def _verify(options: argparse.Namespace) -> int:
+    from heteroage.reference import verify_folder
+
+    print(verify_folder(options.folder, options.public_key))
+    return 0
+
+
+def _sign(options: argparse.Namespace) -> int:
+    from heteroage.signing import sign
+
+    sign(options.folder, options.private_key)
+    return 0
+
+
+def _make_keys(options: argparse.Namespace) -> int:
+    from heteroage.signing import make_keys
+
+    make_keys(options.private_key, options.public_key)
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from heteroage.export import export_coefficients
+    from heteroage.predict import load_clock
+
+    print(export_coefficients(load_clock(options.artifact_dir, options.public_key), options.out, options.style))
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,17 +101,46 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"heteroage {__version__}")
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
     for name, (_, summary) in STEPS.items():
-        step = steps.add_parser(name, help=summary, description=f"Predict {summary}.")
-        step.add_argument("--artifact-dir", type=Path, required=True, help="assembled folder (holds MANIFEST.json)")
-        step.add_argument(
-            "--input",
-            type=Path,
-            required=True,
-            nargs="+",
-            help="master table(s), CSV or Parquet; several are joined on sample_id",
-        )
+        step = _step(steps, name, f"predict {summary}", _predict)
+        step.add_argument("--input", type=Path, required=True, nargs="+", help=TABLES)
         step.add_argument("--out", type=Path, required=True, help="CSV or Parquet file to write")
+        if name != "stage3-predict":
+            step.add_argument(
+                "--allow-missing", action="store_true", help="predict even where most of the clock's weight is missing"
+            )
+        if name == "pipeline-predict":
+            step.add_argument("--contributions", type=Path, help="also write what each feature adds, in years")
+    check = _step(steps, "check", "say what a table or a platform lacks of a clock, and what that costs", _check)
+    what = check.add_mutually_exclusive_group(required=True)
+    what.add_argument("--input", type=Path, nargs="+", help=TABLES)
+    what.add_argument("--platform", type=Path, help="probe list: a name a line, or a CSV such as Illumina's manifests")
+    check.add_argument("--out", type=Path, help="CSV or Parquet file for the missing CpGs")
+    export = _step(steps, "export", "write the anchor as a plain coefficient CSV for other tools", _export)
+    export.add_argument("--out", type=Path, required=True, help="CSV file to write")
+    export.add_argument(
+        "--style", choices=("biolearn", "methylclock"), default="biolearn", help="whose name the intercept takes"
+    )
+    verify = steps.add_parser("verify", help="check a folder, and that its reference samples still get their ages")
+    verify.add_argument("folder", type=Path, help="assembled folder (holds MANIFEST.json)")
+    verify.add_argument("--public-key", type=Path, help="PEM; the folder must be signed by its owner")
+    verify.set_defaults(run=_verify)
+    sign = steps.add_parser("sign", help="sign a folder (Ed25519)")
+    sign.add_argument("folder", type=Path, help="assembled folder (holds MANIFEST.json)")
+    sign.add_argument("--private-key", type=Path, required=True, help="PEM, without a password")
+    sign.set_defaults(run=_sign)
+    keys = steps.add_parser("make-keys", help="make a pair of keys to sign folders with")
+    keys.add_argument("--private-key", type=Path, required=True, help="PEM file to write; keep it to yourself")
+    keys.add_argument("--public-key", type=Path, required=True, help="PEM file to write; give it to your users")
+    keys.set_defaults(run=_make_keys)
     return parser
+
+
+def _step(steps: argparse._SubParsersAction, name: str, summary: str, run: object) -> argparse.ArgumentParser:
+    step = steps.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+    step.add_argument("--artifact-dir", type=Path, required=True, help="assembled folder (holds MANIFEST.json)")
+    step.add_argument("--public-key", type=Path, help="PEM; the folder must be signed by its owner")
+    step.set_defaults(run=run)
+    return step
 
 
 if __name__ == "__main__":

@@ -84,8 +84,10 @@ def compute_loadings(
 def project(loadings: pd.DataFrame, betas: pd.DataFrame) -> pd.DataFrame:
     """Compute RF_PCs of samples from their betas (samples x features); what is absent takes the training median.
 
-    Features are added one after the other, so that a sample's components do not depend on its batch-mates.
+    Features are added one after the other, in the order of their names (as prediction does), so that a sample's
+    components do not depend on its batch-mates.
     """
+    loadings = loadings.sort_values("feature")
     names = pc_columns(loadings.columns)
     components = {name: np.zeros(len(betas)) for name in names}
     weights = loadings[names].to_numpy()

@@ -8,11 +8,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import joblib
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from heteroage.errors import HeteroAgeError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PARQUET = {".parquet", ".pq"}
 
@@ -38,6 +39,8 @@ def check_writable(path: str | Path) -> None:
 
 def read_table(path: str | Path) -> pd.DataFrame:
     """Read a CSV or Parquet table, told apart by the file's ending; `sample_id` is read as text."""
+    import pandas as pd  # slow to import: `heteroage` starts without
+
     path = Path(path)
     if not path.is_file():
         raise HeteroAgeError(f"no file {path}. Check the path; relative paths start at the working directory.")
@@ -83,6 +86,8 @@ def read_json(path: str | Path) -> object:
 
 def write_model(model: object, path: str | Path) -> None:
     """Store a fitted model with joblib, uncompressed: equal models give equal bytes."""
+    import joblib
+
     with atomic_path(path) as beside:
         joblib.dump(model, beside)
 

@@ -1,32 +1,55 @@
 """Applying a clock: from a sealed artifact folder and a master table to ages.
 
-Nothing is unpickled: Stage 1 and 2 are computed from the weights CSVs, Stage 3 from LightGBM's text model.
-No step looks across samples, so that one sample's age never depends on its batch-mates.
+Nothing is unpickled: Stage 1 and 2 are computed from the weights CSVs, Stage 3 from LightGBM's text model. The table
+is read a part at a time, and no step looks across samples, so that one sample's age never depends on its batch-mates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from pandas.api.types import is_numeric_dtype
 
-from heteroage import artifacts
-from heteroage.age import inverse_transform_age
-from heteroage.cohorts import check_sample_ids, normalise_sex, normalise_tissue, numeric_column, pc_columns
-from heteroage.context import project
+from heteroage import flags
+from heteroage.age import inverse_transform_age, transform_age
+from heteroage.applicability import Applicability, Covariance
+from heteroage.columns import ANCHOR, CORRECTION, SeenIds, Wanted
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.files import read_json, read_table
+from heteroage.probes import pc_number
+from heteroage.source import MOST_MISSING_WEIGHT, Rows, Source
+from heteroage.sums import is_pc
+from heteroage.master_table import Joined, Table, from_frame
+from heteroage.trees import Trees
 from heteroage.weights import LinearModel
 
-ANCHOR = "Stage1_Pred_Age"
-NORMALISED = {"Tissue": normalise_tissue, "Sex": normalise_sex}
-# A table with less than this share of the clock's CpGs is of another platform, or its columns are misnamed.
+if TYPE_CHECKING:
+    import pandas as pd
+
+# A table that shares fewer of the clock's CpGs is of another platform, or its columns are misnamed.
 MINIMUM_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Loadings:
+    """Context components: sum over features of (value - mean) × loading, missing values at the median."""
+
+    names: list[str]
+    row: dict[str, int]
+    median: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+    def add(self, feature: str, components: Mapping[str, NDArray[np.float64]], values: NDArray[np.float64]) -> None:
+        """Add a feature's term to the samples' components."""
+        k = self.row[feature]
+        centred = np.where(np.isnan(values), self.median[k], values) - self.mean[k]
+        for j, name in enumerate(self.names):
+            components[name] += centred * self.weight[k, j]
 
 
 @dataclass(frozen=True)
@@ -35,46 +58,88 @@ class Clock:
 
     anchor: LinearModel
     experts: dict[str, LinearModel]
-    fusion: str
+    fusion: Trees
     meta: dict
-    loadings: pd.DataFrame | None
+    loadings: Loadings | None = None
+    applicability: Applicability | None = None
+    covariance: Covariance | None = None
 
-    @property
+    # What is read
+
+    @cached_property
+    def models(self) -> dict[str | None, LinearModel]:
+        """The linear models; the anchor's key is None."""
+        return {None: self.anchor, **self.experts}
+
+    @cached_property
+    def terms(self) -> dict[str, list[tuple[str | None, int]]]:
+        """Where each feature stands: the models, and its place in them."""
+        found: dict[str, list[tuple[str | None, int]]] = {}
+        for key, model in self.models.items():
+            for k, feature in enumerate(model.features):
+                found.setdefault(feature, []).append((key, k))
+        return found
+
+    @cached_property
     def pc_names(self) -> list[str]:
         """The RF_PCs that the clock looks at."""
-        return pc_columns(pd.Index(self.meta["feature_order"]))
+        return sorted(filter(is_pc, self.meta["feature_order"]), key=pc_number)
 
-    @property
+    @cached_property
     def cpgs(self) -> list[str]:
         """All CpG features that have weight in Stage 1 or 2, sorted."""
-        models = [self.anchor, *self.experts.values()]
-        return sorted({name for model in models for name in model.features} - set(self.pc_names))
+        return sorted(name for name in self.terms if not is_pc(name))
 
-    def predict(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Run all three stages; returns the columns that config/README.md lists, a row per sample."""
-        samples = self.prepare(table)
-        output = samples.identity()
-        output[ANCHOR] = self._anchor_age(samples)
-        for name, values in self._corrections(samples).items():
-            output[name] = values
-        self._fuse(output, samples)
-        output["Imputed_Fraction"] = samples.imputed_fraction(self.cpgs)
-        return output
+    @cached_property
+    def weighted(self) -> frozenset[str]:
+        """The same, to look up."""
+        return frozenset(self.cpgs)
 
-    def predict_stage1(self, table: pd.DataFrame) -> pd.DataFrame:
+    @cached_property
+    def cpgs_read(self) -> list[str]:
+        """Those, and the ones that the context components are computed from."""
+        return sorted(self.weighted | set(self.loadings.row if self.loadings else []))
+
+    @cached_property
+    def anchor_place(self) -> dict[str, int]:
+        """Where a CpG stands in the anchor."""
+        return {name: k for k, name in enumerate(self.anchor.features) if not is_pc(name)}
+
+    @cached_property
+    def anchor_weight(self) -> dict[str, float]:
+        """Each of the anchor's CpGs' share of its absolute standardised weight."""
+        total = sum(abs(self.anchor.weight[k]) for k in self.anchor_place.values())
+        return {name: abs(self.anchor.weight[k]) / total if total else 0.0 for name, k in self.anchor_place.items()}
+
+    @cached_property
+    def wanted(self) -> Wanted:
+        """The columns that may be used."""
+        return Wanted(self.cpgs_read)
+
+    # What is predicted
+
+    def predict(self, table: pd.DataFrame, allow_missing: bool = False) -> pd.DataFrame:
+        """Run all three stages; returns the columns that config/README.md lists, a row per sample.
+
+        Parameters
+        ----------
+        table : master table: sample_id, Tissue, Sex, Age (optional), CpGs (or CpGs in rows, a column a sample)
+        allow_missing : predict even where most of the clock's weight is missing
+
+        Raises
+        ------
+        HeteroAgeError
+            Anything that no right answer can be given for: says what, how many, the first five, what to do.
+        """
+        return self._frame("predict", table, allow_missing)
+
+    def predict_stage1(self, table: pd.DataFrame, allow_missing: bool = False) -> pd.DataFrame:
         """The anchor's age, beside the columns of context that later stages need."""
-        samples = self.prepare(table)
-        output = samples.context()
-        output[ANCHOR] = self._anchor_age(samples)
-        return output
+        return self._frame("predict_stage1", table, allow_missing)
 
-    def predict_stage2(self, table: pd.DataFrame) -> pd.DataFrame:
+    def predict_stage2(self, table: pd.DataFrame, allow_missing: bool = False) -> pd.DataFrame:
         """Each hallmark's correction in years, beside the columns of context (and the anchor, if the table has it)."""
-        samples = self.prepare(table)
-        output = samples.context()
-        for name, values in self._corrections(samples).items():
-            output[name] = values
-        return output
+        return self._frame("predict_stage2", table, allow_missing)
 
     def predict_stage3(self, table: pd.DataFrame) -> pd.DataFrame:
         """Fuse a table that has Stage1_Pred_Age and every correction.
@@ -84,204 +149,186 @@ class Clock:
         HeteroAgeError
             Columns of Stage 1 or 2 are missing: names them and the step that makes them.
         """
-        names = [f"{hallmark}_Correction" for hallmark in self.experts]
-        absent = [name for name in names if name not in table.columns]
-        if ANCHOR not in table.columns:
+        return self._frame("predict_stage3", table, True)
+
+    def contributions(self, table: pd.DataFrame, allow_missing: bool = False) -> pd.DataFrame:
+        """What each feature of Stage 3 adds to the anchor's age, in years: Stage1_Pred_Age + all of it = HeteroAge."""
+        from heteroage.explain import contributions  # LightGBM takes a second to import
+
+        parts = self.stream("predict", from_frame(table, self.wanted), allow_missing)
+        return _concatenated([contributions(self, rows, features) for rows, features in parts])
+
+    def check(self, table: pd.DataFrame) -> pd.DataFrame:
+        """What the table lacks of each stage and what that costs, in years (see `heteroage check`)."""
+        import pandas as pd
+
+        from heteroage.check import stage_costs
+
+        return pd.DataFrame(stage_costs(self, from_frame(table, self.wanted).names))
+
+    def stream(self, step: str, table: Table, allow_missing: bool = False) -> Iterator[tuple[Rows, Rows]]:
+        """Predict a table part by part; yields each part's output and the features that the fusion saw.
+
+        Raises
+        ------
+        HeteroAgeError
+            As `predict`; also after the last part, where every sample lacked most of the clock's weight.
+        """
+        columns_of = self.wanted.columns_of(table.names)
+        run = {
+            "predict": self._pipeline,
+            "predict_stage1": self._stage1,
+            "predict_stage2": self._stage2,
+            "predict_stage3": self._stage3,
+        }[step]
+        if step != "predict_stage3":
+            self._check_overlap(columns_of, table.where, allow_missing)
+        self._check_pcs(table, columns_of, need_cpgs=step != "predict_stage3")
+        needed = table.names if isinstance(table, Joined) else self._columns(step, table.names, columns_of)
+        seen, usable, n = SeenIds(table.where), False, 0
+        for part in table.parts(needed):
+            seen.add(part.ids)
+            source = Source(self, part, set(table.names), columns_of)
+            rows, features = run(source)
+            n += len(part.ids)
+            usable = usable or source.usable
+            yield rows, features
+        if not n:
+            raise HeteroAgeError("the table has no rows. Give at least one sample.")
+        if not usable and not allow_missing:
+            raise HeteroAgeError(
+                f"every sample lacks more than {MOST_MISSING_WEIGHT:.0%} of the anchor's weight: the columns are "
+                "there, and empty. `heteroage check` says what is missing; --allow-missing predicts all the same."
+            )
+
+    def _frame(self, step: str, table: pd.DataFrame, allow_missing: bool) -> pd.DataFrame:
+        return _concatenated([rows for rows, _ in self.stream(step, from_frame(table, self.wanted), allow_missing)])
+
+    def _columns(self, step: str, names: Sequence[str], columns_of: Mapping[str, list[str]]) -> list[str]:
+        """The columns that a step reads."""
+        cpgs = {column for own in columns_of.values() for column in own}
+        return [name for name in names if name not in cpgs or step != "predict_stage3"]
+
+    def _pipeline(self, source: Source) -> tuple[Rows, Rows]:
+        output = source.identity()
+        output[ANCHOR] = inverse_transform_age(source.sums.totals[None])
+        output |= source.corrections()
+        features = self._fuse(output, source)
+        output["Imputed_Fraction"] = source.sums.missing / max(len(self.cpgs), 1)
+        output["Imputed_Years"] = source.imputed_years()
+        output["Flags"] = flags.flags_of(self, output, source.sums)
+        return output, features
+
+    def _stage1(self, source: Source) -> tuple[Rows, Rows]:
+        output = source.context()
+        output[ANCHOR] = inverse_transform_age(source.sums.totals[None])
+        return output, {}
+
+    def _stage2(self, source: Source) -> tuple[Rows, Rows]:
+        return source.context() | source.corrections(), {}
+
+    def _stage3(self, source: Source) -> tuple[Rows, Rows]:
+        names = [f"{hallmark}{CORRECTION}" for hallmark in self.experts]
+        absent = [name for name in names if name not in source.names]
+        if ANCHOR not in source.names:
             raise HeteroAgeError(f"the table has no column {ANCHOR}. `heteroage stage1-predict` makes it.")
         if absent:
             raise HeteroAgeError(
                 f"the table lacks columns ({listed(absent)}). `heteroage stage2-predict` makes them: join its "
                 "output with Stage 1's by sample_id, or give both files to --input."
             )
-        samples = Samples(table, self, need_cpgs=False)
-        output = samples.identity()
+        output = source.identity()
         for name in [ANCHOR, *names]:
-            output[name] = samples.values(name)
-            if output[name].isna().any():
-                unknown = output.loc[output[name].isna(), "sample_id"]
+            output[name] = source.numbers(name)
+            empty = [source.part.ids[k] for k in np.flatnonzero(np.isnan(output[name]))]
+            if empty:
                 raise HeteroAgeError(
-                    f"column {name} is empty for samples ({listed(unknown)}). Run the earlier stages on them."
+                    f"column {name} is empty for samples ({listed(empty)}). Run the earlier stages on them."
                 )
-        self._fuse(output, samples)
-        return output
+        features = self._fuse(output, source)
+        return output, features
 
-    def prepare(self, table: pd.DataFrame) -> Samples:
-        """Check a master table, and compute its RF_PCs where the clock has loadings and the table no PCs."""
-        return Samples(table, self, need_cpgs=True)
-
-    def _anchor_age(self, samples: Samples) -> NDArray[np.float64]:
-        return inverse_transform_age(self.anchor.predict(samples.values, samples.n))
-
-    def _corrections(self, samples: Samples) -> dict[str, NDArray[np.float64]]:
-        return {f"{name}_Correction": model.predict(samples.values, samples.n) for name, model in self.experts.items()}
-
-    def _fuse(self, output: pd.DataFrame, samples: Samples) -> None:
-        import lightgbm as lgb  # takes a second to import; earlier stages do without
-
-        from heteroage.stage3 import fuse
-
-        frame = output[[c for c in self.meta["feature_order"] if c in output.columns]].copy()
-        for name in self.pc_names:
-            values = samples.values(name)
-            values = np.full(samples.n, np.nan) if values is None else values
-            frame[name] = np.where(np.isnan(values), self.meta["pc_medians"][name], values)
-        frame = frame[self.meta["feature_order"]]
-        output["HeteroAge"] = fuse(lgb.Booster(model_str=self.fusion), frame, self.meta["categories"])
-        if "Age" in output.columns:
+    def _fuse(self, output: Rows, source: Source) -> Rows:
+        """Add HeteroAge and what follows from it; returns the features that the fusion saw."""
+        features: Rows = {}
+        for name in self.meta["feature_order"]:
+            if name in self.meta["categories"]:
+                code = {level: float(k) for k, level in enumerate(self.meta["categories"][name])}
+                features[name] = np.array([code.get(level, np.nan) for level in output[name]])
+            elif is_pc(name):
+                values = source.pc(name)
+                features[name] = np.where(np.isnan(values), self.meta["pc_medians"][name], values)
+            else:
+                features[name] = output[name]
+        output["HeteroAge"] = output[ANCHOR] + self.fusion.predict(list(features.values()))
+        if self.meta.get("intervals"):
+            output |= self._intervals(output)
+        if "Age" in output:
             line = self.meta["acceleration_reference"]
             output["Age_Acceleration"] = output["HeteroAge"] - output["Age"]
             output["Age_Acceleration_Residual"] = output["HeteroAge"] - (
                 line["intercept"] + line["slope"] * output["Age"]
             )
+        return features
 
+    def _intervals(self, output: Rows) -> Rows:
+        """Lower and upper limits: the tissue's half width on the transformed scale, else the pooled one."""
+        stored = self.meta["intervals"]
+        own = {tissue: entry["half_width"] for tissue, entry in stored.get("tissues", {}).items()}
+        width = np.array([own.get(tissue, stored["half_width"]) for tissue in output["Tissue"]], dtype=np.float64)
+        age = output["HeteroAge"]
+        centre = transform_age(np.maximum(age, -0.999))
+        lower, upper = inverse_transform_age(centre - width), inverse_transform_age(centre + width)
+        return {
+            "HeteroAge_Lower": np.where(age >= 0, np.maximum(lower, 0.0), np.minimum(lower, age)),
+            "HeteroAge_Upper": np.maximum(upper, age),
+        }
 
-class Samples:
-    """A master table, checked against the clock it is for."""
+    # What is refused
 
-    def __init__(self, table: pd.DataFrame, clock: Clock, need_cpgs: bool) -> None:
-        if table.empty:
-            raise HeteroAgeError("the table has no rows. Give at least one sample.")
-        if not table.columns.is_unique:
+    def _check_overlap(self, columns_of: Mapping[str, list[str]], where: str, allow_missing: bool) -> None:
+        absent = [name for name in self.cpgs if name not in columns_of]
+        shared = len(self.cpgs) - len(absent)
+        weight = sum(self.anchor_weight.get(name, 0.0) for name in absent)
+        few = shared < MINIMUM_SHARE * len(self.cpgs) or weight > MOST_MISSING_WEIGHT
+        if absent and (shared == 0 or (few and not allow_missing)):
             raise HeteroAgeError(
-                f"columns stand twice in the table ({listed(table.columns[table.columns.duplicated()])})."
-            )
-        self.ids = check_sample_ids(table, "the table")
-        self.table = table.set_axis(pd.Index(self.ids))
-        self.n = len(table)
-        self._computed: dict[str, NDArray[np.float64]] = {}
-        if need_cpgs:
-            self._check_overlap(clock)
-        self._add_pcs(clock)
-
-    def values(self, name: str) -> NDArray[np.float64] | None:
-        """A column as float64, or None where there is no such column."""
-        if name in self._computed:
-            return self._computed[name]
-        if name not in self.table.columns:
-            return None
-        values = numeric_column(self.table[name], f"column {name}").to_numpy()
-        if np.isinf(values).any():
-            raise HeteroAgeError(
-                f"column {name} holds infinite values ({listed(self.ids[np.isinf(values)])}). Correct them."
-            )
-        return values
-
-    def identity(self) -> pd.DataFrame:
-        """sample_id, Tissue and Sex (unknown where absent), and Age where the table has it."""
-        frame = pd.DataFrame({"sample_id": self.ids.to_numpy()})
-        for name, normalise in NORMALISED.items():
-            given = self.table[name] if name in self.table.columns else pd.Series([None] * self.n, dtype=object)
-            frame[name] = normalise(given).to_numpy()
-        if "Age" in self.table.columns:
-            frame["Age"] = self.values("Age")
-        return frame
-
-    def context(self) -> pd.DataFrame:
-        """Identity, RF_PCs and what earlier stages have added: all that a later stage needs beside CpGs."""
-        frame = self.identity()
-        kept = [c for c in self.table.columns if c == ANCHOR or str(c).endswith("_Correction")]
-        for name in [*pc_columns(self.table.columns), *self._computed, *kept]:
-            frame[name] = self.values(name)
-        return frame
-
-    def imputed_fraction(self, cpgs: Sequence[str]) -> NDArray[np.float64]:
-        """The share of the clock's CpGs that each sample lacks and that were imputed."""
-        missing = np.zeros(self.n)
-        for name in cpgs:
-            values = self.values(name)
-            missing += 1.0 if values is None else np.isnan(values)
-        return missing / max(len(cpgs), 1)
-
-    def _check_overlap(self, clock: Clock) -> None:
-        cpgs = clock.cpgs
-        absent = [name for name in cpgs if name not in self.table.columns]
-        if cpgs and len(cpgs) - len(absent) < MINIMUM_SHARE * len(cpgs):
-            raise HeteroAgeError(
-                f"the table shares {len(cpgs) - len(absent)} of the clock's {len(cpgs)} CpGs; it lacks "
-                f"{listed(absent)}. Columns are named <cpg>_<modality>, as cg00000029_beta; check names and platform."
+                f"{where} shares {shared} of the clock's {len(self.cpgs)} CpGs, and lacks {weight:.0%} of the anchor's "
+                f"weight; it lacks {listed(absent)}. Columns are named <cpg>_<modality>, as cg00000029_beta; check "
+                "names and platform. `heteroage check` says what is missing"
+                + ("." if shared == 0 else "; --allow-missing predicts all the same.")
             )
 
-    def _add_pcs(self, clock: Clock) -> None:
-        """Compute the RF_PCs that the table lacks, where the clock has loadings."""
-        absent = [name for name in clock.pc_names if name not in self.table.columns]
-        if clock.loadings is None:
+    def _check_pcs(self, table: Table, columns_of: Mapping[str, list[str]], need_cpgs: bool) -> None:
+        """Say where RF_PCs can neither be read nor computed."""
+        absent = [name for name in self.pc_names if name not in table.names]
+        if self.loadings is None:
             # Some but not all: the rest takes its training median, as any other missing column does.
-            if absent and len(absent) == len(clock.pc_names):
+            if absent and len(absent) == len(self.pc_names):
                 raise HeteroAgeError(
-                    f"the clock needs RF_PC columns that the table lacks ({listed(absent)}). They came from a file in "
-                    "training: project your samples with the same loadings and add the columns."
+                    f"the clock needs RF_PC columns that {table.where} lacks ({listed(absent)}). They came from a file "
+                    "in training: project your samples with the same loadings and add the columns."
                 )
         elif absent:
-            features = clock.loadings["feature"].tolist()
-            known = {name: self.values(name) for name in features if name in self.table.columns}
-            if len(known) < MINIMUM_SHARE * len(features):
+            known = [name for name in self.loadings.row if name in columns_of]
+            if len(known) < MINIMUM_SHARE * len(self.loadings.row):
                 raise HeteroAgeError(
-                    f"the table has neither the columns ({listed(absent)}) nor the CpGs to compute them from: "
-                    f"{len(known)} of {len(features)}. Add either."
+                    f"{table.where} has neither the columns ({listed(absent)}) nor the CpGs to compute them from: "
+                    f"{len(known)} of {len(self.loadings.row)}. Add either."
                 )
-            pcs = project(clock.loadings, pd.DataFrame(known, index=self.table.index))
-            self._computed = {name: pcs[name].to_numpy() for name in absent}
 
 
-def load_clock(folder: str | Path) -> Clock:
-    """Check a sealed artifact folder against its manifest and read the clock in it, unpickling nothing."""
-    folder = Path(folder)
-    manifest = artifacts.verify(folder)
-    needed = [
-        artifacts.STAGE1_WEIGHTS,
-        artifacts.STAGE2_WEIGHTS,
-        artifacts.STAGE3_MODEL,
-        artifacts.STAGE3_META,
-    ]
-    absent = [name for name in needed if name not in manifest["files"]]
-    if absent:
-        raise HeteroAgeError(f"{folder} is no whole clock: its manifest lacks files ({listed(absent)}).")
-    stage2 = read_table(folder / artifacts.STAGE2_WEIGHTS)
-    loadings = folder / artifacts.PC_LOADINGS
-    meta = read_json(folder / artifacts.STAGE3_META)
-    tables = dict(list(stage2.groupby("hallmark", sort=True)))
-    return Clock(
-        anchor=LinearModel.from_table(read_table(folder / artifacts.STAGE1_WEIGHTS), artifacts.STAGE1_WEIGHTS),
-        experts={
-            name.removesuffix("_Correction"): LinearModel.from_table(
-                tables[name.removesuffix("_Correction")], f"{artifacts.STAGE2_WEIGHTS} ({name})"
-            )
-            for name in meta["feature_order"]
-            if name.endswith("_Correction")
-        },
-        fusion=(folder / artifacts.STAGE3_MODEL).read_text(encoding="utf-8"),
-        meta=meta,
-        loadings=read_table(loadings) if loadings.is_file() else None,
-    )
+def load_clock(folder: str | Path, public_key: str | Path | None = None) -> Clock:
+    """Check a sealed artifact folder against its manifest and read the clock in it, unpickling nothing.
 
-
-def read_master(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Read a master table; several are joined on sample_id, and must hold the same samples.
-
-    A column that stands in several must be equal in all of them.
+    With a public key (Ed25519, PEM) the folder must also be signed by its owner.
     """
-    tables = []
-    for path in paths:
-        table = read_table(path)
-        tables.append(table.set_axis(pd.Index(check_sample_ids(table, str(path)))).drop(columns="sample_id"))
-    joined = tables[0]
-    for path, table in zip(paths[1:], tables[1:], strict=True):
-        if set(table.index) != set(joined.index):
-            differ = sorted(set(table.index) ^ set(joined.index))
-            raise HeteroAgeError(f"{path} does not hold the samples of {paths[0]}; they differ in {listed(differ)}.")
-        table = table.loc[joined.index]
-        shared = [column for column in table.columns if column in joined.columns]
-        unequal = [column for column in shared if not _same(column, table[column], joined[column])]
-        if unequal:
-            raise HeteroAgeError(f"columns of {path} differ from those of {paths[0]} ({listed(unequal)}).")
-        joined = pd.concat([joined, table.drop(columns=shared)], axis=1)
-    return joined.rename_axis("sample_id").reset_index()
+    from heteroage.loading import read_clock
+
+    return read_clock(Path(folder), None if public_key is None else Path(public_key))
 
 
-def _same(name: str, one: pd.Series, other: pd.Series) -> bool:
-    """Whether two columns say the same: 45 and 45.0, female and F do."""
-    if name in NORMALISED:
-        return bool((NORMALISED[name](one) == NORMALISED[name](other)).all())
-    if is_numeric_dtype(one) and is_numeric_dtype(other):
-        one, other = one.astype(np.float64), other.astype(np.float64)
-    return one.equals(other)
+def _concatenated(pieces: Sequence[Rows]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.concat([pd.DataFrame(rows) for rows in pieces], ignore_index=True)

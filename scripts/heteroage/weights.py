@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 
 from heteroage.errors import HeteroAgeError, listed
+
+if TYPE_CHECKING:  # slow to import; prediction does without
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
 
 INTERCEPT = "(intercept)"
 COLUMNS = ["feature", "weight_standardised", "weight_raw", "median", "mean", "scale"]
@@ -24,6 +27,8 @@ def weights_table(pipeline: Pipeline) -> pd.DataFrame:
     The intercept's row (on either scale; median, mean and scale empty), then a row per feature by falling
     absolute standardised weight, ties by name.
     """
+    import pandas as pd
+
     imputer, scaler, net = pipeline
     net = getattr(net, "regressor_", net)
     table = pd.DataFrame(
@@ -54,33 +59,39 @@ class LinearModel:
     scale: NDArray[np.float64]
 
     @classmethod
-    def from_table(cls, table: pd.DataFrame, where: str) -> LinearModel:
-        """Read a weights table, refusing one that cannot be a model."""
-        absent = [column for column in COLUMNS if column not in table.columns]
+    def from_table(cls, table: pd.DataFrame | Mapping[str, Sequence], where: str) -> LinearModel:
+        """Read a weights table (a frame, or columns by name), refusing one that cannot be a model."""
+        absent = [column for column in COLUMNS if column not in table]
         if absent:
             raise HeteroAgeError(f"{where} is no weights table: it lacks columns ({listed(absent)}).")
-        body = table.iloc[1:]
-        if not len(table) or table["feature"].iloc[0] != INTERCEPT or not body["feature"].is_unique:
+        names = [str(name) for name in np.asarray(table["feature"])]
+        features = names[1:]
+        if names[:1] != [INTERCEPT] or len(set(features)) < len(features):
             raise HeteroAgeError(f"{where} must start with the row {INTERCEPT} and name each feature once.")
-        numbers = body[COLUMNS[1:]].to_numpy(np.float64)
-        intercept = float(table["weight_standardised"].iloc[0])
-        if not (np.isfinite(numbers).all() and np.isfinite(intercept) and (numbers[:, -1] > 0).all()):
+        numbers = np.array([np.asarray(table[column], dtype=np.float64) for column in COLUMNS[1:]])
+        weight, _, median, mean, scale = numbers[:, 1:]
+        intercept = float(numbers[0, 0])
+        if not (np.isfinite(numbers[:, 1:]).all() and np.isfinite(intercept) and (scale > 0).all()):
             raise HeteroAgeError(f"{where} holds weights that are no finite numbers, or a scale that is not positive.")
-        weight, _, median, mean, scale = numbers.T
-        return cls(intercept, body["feature"].astype(str).tolist(), weight, median, mean, scale)
+        return cls(intercept, features, weight, median, mean, scale)
+
+    @property
+    def raw(self) -> NDArray[np.float64]:
+        """Weights on the features' own scale."""
+        return self.weight / self.scale
 
     def predict(self, values_of: Callable[[str], NDArray[np.float64] | None], n: int) -> NDArray[np.float64]:
-        """Predict n samples; `values_of` gives a feature's values, or None where the table has no such column.
-
-        Features are added one after the other, each over all samples: elementwise sums, so that a sample's
-        prediction has the same bits whatever stands beside it.
-        """
+        """Predict n samples; `values_of` gives a feature's values, or None where the table has no such column."""
         total = np.full(n, self.intercept)
         for k, feature in enumerate(self.features):
             values = values_of(feature)
-            if values is None:
-                total += self.weight[k] * ((self.median[k] - self.mean[k]) / self.scale[k])
-            else:
-                filled = np.where(np.isnan(values), self.median[k], values)
-                total += self.weight[k] * ((filled - self.mean[k]) / self.scale[k])
+            self.add(k, total, np.full(n, np.nan) if values is None else values)
         return total
+
+    def add(self, k: int, total: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+        """Add feature k's term to the samples' totals.
+
+        Elementwise, one feature after the other: a sample's prediction has the same bits whatever stands beside it.
+        """
+        filled = np.where(np.isnan(values), self.median[k], values)
+        total += self.weight[k] * ((filled - self.mean[k]) / self.scale[k])

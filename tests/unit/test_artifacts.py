@@ -103,7 +103,7 @@ def test_a_link_is_no_file_of_the_folder(clock_copy, tmp_path):
 def test_a_linked_folder_is_no_part_of_the_folder(clock_copy, tmp_path):
     (clock_copy / "stage3").rename(tmp_path / "stage3")
     (clock_copy / "stage3").symlink_to(tmp_path / "stage3")
-    refused(clock_copy, "missing (3: stage3/Stage3_Artifacts.json", "foreign (1: stage3@)")
+    refused(clock_copy, "missing (5: stage3/Applicability.json", "foreign (1: stage3@)")
 
 
 def test_a_linked_manifest_is_refused(clock_copy, tmp_path):

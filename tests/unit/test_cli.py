@@ -44,7 +44,8 @@ def test_problems_go_to_stderr_with_code_1_and_nothing_is_written(clock, tmp_pat
 
 
 def test_an_old_output_survives_a_problem(clock, tmp_path, capsys):
-    (tmp_path / "bad.csv").write_text("sample_id,Tissue\na,Blood\na,Skin\n")
+    twice = clock.master.assign(sample_id=["a", "a", *clock.master["sample_id"][2:]])
+    write_table(twice, tmp_path / "bad.csv")
     (tmp_path / "out.csv").write_text("old")
     assert run("pipeline-predict", clock.folder, [tmp_path / "bad.csv"], tmp_path / "out.csv") == 1
     assert "duplicate sample_ids (1: a)" in capsys.readouterr().err

@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 
 from heteroage import artifacts, predict
-from heteroage.cli import main, run_step
+from heteroage.apply import run_step
+from heteroage.cli import main
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
-from heteroage.predict import load_clock, read_master
+from heteroage.predict import load_clock
+from heteroage.master_table import open_tables
 
 HALLMARKS = ["Genomic_Instability", "Telomere_Attrition"]
 # Years. Sums in another order differ by some 1e-13; this is what users are promised.
@@ -39,6 +41,12 @@ def refused(text, work, *arguments):
         work(*arguments)
 
 
+def from_files(clock, *paths, step="predict"):
+    return pd.concat(
+        [pd.DataFrame(rows) for rows, _ in clock.stream(step, open_tables(paths, clock.wanted))], ignore_index=True
+    )
+
+
 def cpgs_of(table):
     return [name for name in table.columns if name.startswith("cg")]
 
@@ -50,7 +58,7 @@ def test_columns(predicted, clock):
     assert list(predicted.columns) == [
         *("sample_id", "Tissue", "Sex", "Age", "Stage1_Pred_Age"),
         *(f"{name}_Correction" for name in HALLMARKS),
-        *("HeteroAge", "Age_Acceleration", "Age_Acceleration_Residual", "Imputed_Fraction"),
+        *("HeteroAge", "Age_Acceleration", "Age_Acceleration_Residual", "Imputed_Fraction", "Imputed_Years", "Flags"),
     ]
     assert predicted["sample_id"].tolist() == clock.master["sample_id"].tolist()
 
@@ -90,7 +98,8 @@ def test_acceleration(predicted, clock):
 def test_without_ages_there_is_no_acceleration_and_the_same_prediction(loaded, clock, predicted):
     without = loaded.predict(clock.master.drop(columns="Age"))
     assert not [name for name in without.columns if name.startswith("Age")]
-    equal(without, predicted[without.columns])
+    flags = predicted["Flags"].str.replace(r"(^|;)age_outside_training", "", regex=True).str.strip(";")
+    equal(without, predicted.assign(Flags=flags)[without.columns])
 
 
 def test_a_sample_without_an_age_among_others(loaded, clock, predicted):
@@ -109,7 +118,7 @@ def test_one_sample_alone_equals_it_among_all_to_the_bit(loaded, clock, predicte
 
 def test_strange_batch_mates_change_nothing(loaded, clock, predicted):
     strange = clock.master.assign(sample_id=clock.master["sample_id"] + "x", Tissue="Moon", Sex=None, Age=np.nan)
-    strange[cpgs_of(strange)] = np.random.default_rng(1).uniform(-50, 50, (len(strange), len(cpgs_of(strange))))
+    strange[cpgs_of(strange)] = np.random.default_rng(1).uniform(-0.3, 1.3, (len(strange), len(cpgs_of(strange))))
     together = loaded.predict(
         pd.concat(
             [strange, clock.master, strange.add_suffix("").assign(sample_id=strange["sample_id"] + "y")],
@@ -130,7 +139,7 @@ def test_order_of_rows_and_columns(loaded, clock, predicted):
 def test_csv_and_parquet_give_the_same(loaded, clock, predicted, tmp_path):
     for name in ("master.csv", "master.parquet"):
         write_table(clock.master, tmp_path / name)
-        equal(loaded.predict(read_master([tmp_path / name])), predicted)
+        equal(from_files(loaded, tmp_path / name), predicted)
 
 
 def test_columns_that_the_clock_does_not_know_change_nothing(loaded, clock, predicted):
@@ -153,7 +162,9 @@ def test_a_missing_column_is_its_training_median(loaded, clock):
     without = loaded.predict(clock.master.drop(columns=used))
     equal(without, loaded.predict(clock.master.assign(**dict.fromkeys(used, np.nan))))
     filled = loaded.predict(clock.master.assign(**{name: weights.loc[name, "median"] for name in used}))
-    equal(without.drop(columns="Imputed_Fraction"), filled.drop(columns="Imputed_Fraction"))
+    about_missing = ["Imputed_Fraction", "Imputed_Years", "Flags"]
+    equal(without.drop(columns=about_missing), filled.drop(columns=about_missing))
+    assert (without["Imputed_Years"] > filled["Imputed_Years"]).all()
     share = len(used) / len(loaded.cpgs)
     # 1e-12: rounding of the shares.
     np.testing.assert_allclose(without["Imputed_Fraction"] - filled["Imputed_Fraction"], share, rtol=0, atol=1e-12)
@@ -206,7 +217,11 @@ def test_nearly_no_shared_cpg_is_none(loaded, clock):
     few = clock.master[["sample_id", "Tissue", "Sex", *cpgs_of(clock.master)[:4]]]
     refused("the table shares 4 of the clock's 48 CpGs", loaded.predict, few)
     enough = clock.master[["sample_id", "Tissue", "Sex", *cpgs_of(clock.master)[:5]]]
-    assert (loaded.predict(enough)["Imputed_Fraction"] > 0.89).all()
+    refused("shares 5 of the clock's 48 CpGs, and lacks 91% of the anchor's weight", loaded.predict, enough)
+    output = loaded.predict(enough, allow_missing=True)
+    assert (output["Imputed_Fraction"] > 0.89).all()
+    assert output["Flags"].str.contains("mostly_imputed").all()
+    refused("the table shares 0 of the clock's 48 CpGs", lambda: loaded.predict(few.iloc[:, :3], allow_missing=True))
 
 
 # RF_PCs
@@ -261,13 +276,14 @@ def test_stages_chained_equal_the_pipeline(clock, tmp_path, predicted):
     master = tmp_path / "master.csv"
     write_table(clock.master, master)
     outputs = {n: tmp_path / f"stage{n}.{'csv' if n != 2 else 'parquet'}" for n in (1, 2, 3)}
-    run_step("stage1-predict", clock.folder, [master], outputs[1])
-    run_step("stage2-predict", clock.folder, [master], outputs[2])
-    run_step("stage3-predict", clock.folder, [outputs[1], outputs[2]], outputs[3])
-    run_step("pipeline-predict", clock.folder, [master], tmp_path / "all.csv")
+    run_step("predict_stage1", clock.folder, [master], outputs[1])
+    run_step("predict_stage2", clock.folder, [master], outputs[2])
+    run_step("predict_stage3", clock.folder, [outputs[1], outputs[2]], outputs[3])
+    run_step("predict", clock.folder, [master], tmp_path / "all.csv")
     table = read_table(outputs[3])
-    equal(table, read_table(tmp_path / "all.csv").drop(columns="Imputed_Fraction")[table.columns])
-    equal(table, predicted.drop(columns="Imputed_Fraction")[table.columns])
+    equal(table, read_table(tmp_path / "all.csv")[table.columns])
+    equal(table, predicted[table.columns])
+    assert set(predicted.columns) - set(table.columns) == {"Imputed_Fraction", "Imputed_Years", "Flags"}
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -277,10 +293,10 @@ def test_stage2_takes_the_master_table_beside_stage1s_output(clock, tmp_path, pr
     ages = clock.master["Age"].round().astype(int)
     master = clock.master.assign(Age=ages, Sex=clock.master["Sex"].replace("F", spelling))
     write_table(master, tmp_path / f"master.{ending}")
-    run_step("stage1-predict", clock.folder, [tmp_path / f"master.{ending}"], tmp_path / "stage1.csv")
+    run_step("predict_stage1", clock.folder, [tmp_path / f"master.{ending}"], tmp_path / "stage1.csv")
     both = [tmp_path / f"master.{ending}", tmp_path / "stage1.csv"]
-    run_step("stage2-predict", clock.folder, both, tmp_path / "stage2.csv")
-    run_step("stage3-predict", clock.folder, [tmp_path / "stage2.csv"], tmp_path / "stage3.csv")
+    run_step("predict_stage2", clock.folder, both, tmp_path / "stage2.csv")
+    run_step("predict_stage3", clock.folder, [tmp_path / "stage2.csv"], tmp_path / "stage3.csv")
     assert read_table(tmp_path / "stage3.csv")["HeteroAge"].tolist() == predicted["HeteroAge"].tolist()
 
 
@@ -322,23 +338,23 @@ def test_several_tables_are_joined_by_sample(clock, tmp_path, loaded, predicted)
     order = np.random.default_rng(3).permutation(len(clock.master))
     write_table(clock.master[parts[0]], tmp_path / "a.csv")
     write_table(clock.master[parts[1]].iloc[order], tmp_path / "b.parquet")
-    equal(loaded.predict(read_master([tmp_path / "a.csv", tmp_path / "b.parquet"])), predicted)
-    swapped = loaded.predict(read_master([tmp_path / "b.parquet", tmp_path / "a.csv"]))
+    equal(from_files(loaded, tmp_path / "a.csv", tmp_path / "b.parquet"), predicted)
+    swapped = from_files(loaded, tmp_path / "b.parquet", tmp_path / "a.csv")
     equal(swapped, predicted.iloc[order].reset_index(drop=True))
 
 
-def test_tables_of_other_samples_are_not_joined(clock, tmp_path):
+def test_tables_of_other_samples_are_not_joined(clock, loaded, tmp_path):
     write_table(clock.master, tmp_path / "a.csv")
     write_table(clock.master.iloc[2:], tmp_path / "b.csv")
     text = f"{tmp_path / 'b.csv'} does not hold the samples of {tmp_path / 'a.csv'}; they differ in 2: n000, n001."
-    refused(text, read_master, [tmp_path / "a.csv", tmp_path / "b.csv"])
+    refused(text, from_files, loaded, tmp_path / "a.csv", tmp_path / "b.csv")
 
 
-def test_tables_that_disagree_are_not_joined(clock, tmp_path):
+def test_tables_that_disagree_are_not_joined(clock, loaded, tmp_path):
     write_table(clock.master, tmp_path / "a.csv")
     write_table(clock.master[["sample_id", "Age"]].assign(Age=1.5), tmp_path / "b.csv")
     text = f"columns of {tmp_path / 'b.csv'} differ from those of {tmp_path / 'a.csv'} (1: Age)."
-    refused(text, read_master, [tmp_path / "a.csv", tmp_path / "b.csv"])
+    refused(text, from_files, loaded, tmp_path / "a.csv", tmp_path / "b.csv")
 
 
 # Bad tables

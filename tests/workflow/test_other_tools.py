@@ -4,13 +4,12 @@ import re
 import shutil
 import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from browser import CHROMIUM, browser
-from mini_study import ASSEMBLED, call
+from mini_study import ASSEMBLED, REPOSITORY, call
 
 RSCRIPT = shutil.which("Rscript")
 
@@ -26,7 +25,7 @@ def test_r_predicts_stage1_from_the_weights_table(study_copy):
     heteroage = [sys.executable, "-m", "heteroage.cli", "stage1-predict", "--artifact-dir", ASSEMBLED]
     heteroage += ["--input", "samples.csv", "--out", "by_python.csv"]
     weights = f"{ASSEMBLED}/stage1/Stage1_Global_Model_Weights.csv"
-    in_r = [RSCRIPT, str(Path(__file__).parent / "predict_stage1.R"), weights, "samples.csv", "by_r.csv"]
+    in_r = [RSCRIPT, str(REPOSITORY / "resources/r/predict_stage1.R"), weights, "samples.csv", "by_r.csv"]
     for command in (heteroage, in_r):
         done = call(command, study_copy.folder, study_copy.repository)
         assert done.returncode == 0, done.stdout

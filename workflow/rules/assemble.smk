@@ -18,6 +18,13 @@ ARTIFACTS = [
     "stage3/Stage3_Attention_Importance.csv",
     "stage3/Stage3_Artifacts.json",
 ]
+# Learnt when the folder is assembled: how far the clock holds, and samples that later versions must predict alike.
+ADDED = [
+    "stage3/Applicability.json",
+    "stage3/Feature_Covariance.csv",
+    "reference/samples.csv",
+    "reference/predictions.csv",
+]
 
 
 rule assemble_artifacts:
@@ -32,7 +39,7 @@ rule assemble_artifacts:
         code=code_of("assemble_artifacts"),
     output:
         # The experts' models are copied too, of the hallmarks that have features: only the data tell which.
-        artifacts=collect("results/{{run}}_artifacts/{file}", file=ARTIFACTS),
+        artifacts=collect("results/{{run}}_artifacts/{file}", file=ARTIFACTS + ADDED),
         card="results/{run}_artifacts/MODEL_CARD.md",
         card_data="results/{run}_artifacts/MODEL_CARD.json",
         manifest="results/{run}_artifacts/MANIFEST.json",

@@ -1,0 +1,224 @@
+"""Time `heteroage pipeline-predict`, beside pandas + joblib in the same run. All data are simulated.
+
+    python benchmarks/apply_clock.py --folder SCRATCH            ratio, memory, cold start (about 10 GB, some minutes)
+    python benchmarks/apply_clock.py --folder SCRATCH --scaling  three sizes up to a million samples
+
+The clock has 600 CpGs in its anchor and ten experts of 60, of 20,000 columns in the table. Every timing is of a fresh
+process, start-up included. Peak memory is the process's own (resident, mapped files included).
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import ElasticNet
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from heteroage import artifacts, calibrate, stage3
+from heteroage.age import inverse_transform_age, transform_age
+from heteroage.applicability import learn_distance
+from heteroage.files import write_json, write_table
+from heteroage.weights import weights_table
+
+USED, EXPERTS, PER_EXPERT = 600, 10, 60
+GROUP = 50_000  # samples of a row group
+BASELINE = """
+import sys, joblib, numpy as np, pandas as pd
+from pathlib import Path
+folder, table, out, threads = Path(sys.argv[1]), sys.argv[2], sys.argv[3], None
+frame = pd.read_parquet(table)
+anchor = joblib.load(folder / "stage1/model.joblib")
+result = frame[["sample_id", "Tissue", "Sex", "Age"]].copy()
+result["Stage1_Pred_Age"] = anchor.predict(frame[anchor.feature_names_in_])
+matrix = {"Stage1_Pred_Age": result["Stage1_Pred_Age"]}
+for path in sorted((folder / "stage2/hallmarks").glob("*.joblib")):
+    expert = joblib.load(path)
+    name = path.stem.removeprefix("Hallmark_") + "_Correction"
+    matrix[name] = result[name] = expert.predict(frame[expert.feature_names_in_])
+matrix = pd.DataFrame(matrix)
+for name, levels in (("Tissue", ["Blood", "Liver", "Skin"]), ("Sex", ["F", "M"])):
+    matrix[name] = frame[name].map({level: k for k, level in enumerate(levels)}).astype(float)
+booster = joblib.load(folder / "stage3/model.joblib")
+result["HeteroAge"] = result["Stage1_Pred_Age"] + booster.predict(matrix)
+result.to_csv(out, index=False)
+"""
+
+
+def pipeline(alpha: float, anchor: bool) -> Pipeline:
+    """A linear model as the stages store them."""
+    net = ElasticNet(alpha=alpha, l1_ratio=0.1, fit_intercept=anchor)
+    if anchor:
+        net = TransformedTargetRegressor(
+            net, func=transform_age, inverse_func=inverse_transform_age, check_inverse=False
+        )
+    impute = SimpleImputer(strategy="median", keep_empty_features=True)
+    return Pipeline([("impute", impute), ("scale", StandardScaler()), ("elastic_net", net)])
+
+
+def make_clock(folder: Path, names: list[str]) -> list[str]:
+    """Fit a clock to 400 simulated samples, store it sealed with its joblib models; returns its CpGs."""
+    rng = np.random.default_rng(1)
+    used = [names[k] for k in np.sort(rng.choice(len(names), USED, replace=False))]
+    age = rng.uniform(20, 90, 400)
+    drift = rng.normal(0, 0.03, USED)
+    frame = pd.DataFrame(np.clip(0.5 + np.outer(transform_age(age), drift) + rng.normal(0, 0.05, (400, USED)), 0, 1))
+    frame.columns = used
+    anchor = pipeline(1e-4, True).fit(frame, age)
+    predicted = anchor.predict(frame)
+    features = pd.DataFrame({"Stage1_Pred_Age": predicted})
+    experts = {}
+    for k in range(EXPERTS):
+        own = used[k * PER_EXPERT : (k + 1) * PER_EXPERT]
+        experts[f"Hallmark_{k}"] = pipeline(1e-3, False).fit(frame[own], age - 0.9 * predicted)
+        features[f"Hallmark_{k}_Correction"] = experts[f"Hallmark_{k}"].predict(frame[own])
+    features["Tissue"], features["Sex"] = rng.choice(["Blood", "Liver", "Skin"], 400), rng.choice(["F", "M"], 400)
+    categories = stage3.categories_of(features)
+    label = age + 6.0 * (features["Tissue"] == "Liver").to_numpy()
+    booster = stage3.boost(features, label, categories, {"learning_rate": 0.05, "num_leaves": 4}, 100)
+    for stage in ("stage1", "stage2/hallmarks", "stage3"):
+        (folder / stage).mkdir(parents=True)
+    write_table(weights_table(anchor), folder / artifacts.STAGE1_WEIGHTS)
+    joblib.dump(anchor, folder / "stage1/model.joblib")
+    tables = [weights_table(model).assign(hallmark=name) for name, model in experts.items()]
+    write_table(pd.concat(tables), folder / artifacts.STAGE2_WEIGHTS)
+    for name, model in experts.items():
+        joblib.dump(model, folder / f"stage2/hallmarks/Hallmark_{name}.joblib")
+    (folder / artifacts.STAGE3_MODEL).write_text(booster.model_to_string(), encoding="utf-8")
+    joblib.dump(booster, folder / "stage3/model.joblib")
+    meta = {
+        "feature_order": list(features.columns),
+        "categories": categories,
+        "pc_medians": {},
+        "acceleration_reference": {"slope": 1.0, "intercept": 0.0},
+    }
+    write_json(meta, folder / artifacts.STAGE3_META)
+    values = frame.to_numpy().T
+    added = stage3.fuse(booster, features, categories) - predicted
+    linear = {name: features[name].to_numpy() for name in features if name not in ("Tissue", "Sex")}
+    limit = learn_distance(values, np.arange(400) % 5)
+    calibrate.write_applicability(folder, age, limit, added, linear, values, used)
+    calibrate.add_reference(folder)
+    artifacts.seal(folder, {})
+    return used
+
+
+def make_table(path: Path, n: int, names: list[str], used: list[str], constant: bool) -> None:
+    """Write n samples; with `constant`, columns that the clock does not use hold one value (and next to no bytes)."""
+    rng = np.random.default_rng(2)
+    text = [("sample_id", pa.string()), ("Tissue", pa.string()), ("Sex", pa.string()), ("Age", pa.float64())]
+    dull = pa.dictionary(pa.int8(), pa.float32())
+    kinds = {name: dull if constant and name not in set(used) else pa.float32() for name in names}
+    schema = pa.schema([*text, *kinds.items()])
+    dictionary = ["Tissue", "Sex", *(name for name in names if kinds[name] == dull)]
+    with pq.ParquetWriter(path, schema, use_dictionary=dictionary, write_statistics=False, compression="none") as out:
+        for start in range(0, n, GROUP):
+            m = min(GROUP, n - start)
+            base = rng.normal(0.5, 0.1, (16, m + 64)).astype(np.float32).clip(0, 1)
+            base[rng.random(base.shape) < 0.01] = np.nan
+            same = pa.DictionaryArray.from_arrays(pa.array(np.zeros(m, np.int8)), pa.array([0.5], pa.float32()))
+            columns = [
+                pa.array([f"s{k:07d}" for k in range(start, start + m)]),
+                pa.array(rng.choice(["Blood", "Liver", "Skin"], m)),
+                pa.array(rng.choice(["F", "M"], m)),
+                pa.array(rng.uniform(20, 90, m)),
+            ]
+            for k, name in enumerate(names):
+                moved = base[k % 16, k % 64 : k % 64 + m]
+                columns.append(same if kinds[name] == dull else pa.array(moved))
+            out.write_table(pa.table(columns, schema=schema), row_group_size=m)
+
+
+def timed(arguments: list[str]) -> tuple[float, float]:
+    """Seconds and peak MiB of a process."""
+    command = [sys.executable, str(Path(__file__)), "--child", *arguments]
+    started = time.perf_counter()
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        sys.exit(done.stderr)
+    return seconds, float(done.stderr.splitlines()[-1])
+
+
+def child(arguments: list[str]) -> None:
+    """Run a command and say on stderr what memory it took at its peak, in MiB."""
+    import resource
+
+    done = subprocess.run([sys.executable, *arguments], check=False)
+    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024, file=sys.stderr)
+    sys.exit(done.returncode)
+
+
+def heteroage(folder: Path, table: Path, out: Path) -> list[str]:
+    """The command."""
+    where = ["--artifact-dir", str(folder), "--input", str(table), "--out", str(out)]
+    return ["-m", "heteroage.cli", "pipeline-predict", *where]
+
+
+def main() -> None:
+    """Make what is needed, time it, print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, required=True, help="scratch folder")
+    parser.add_argument("--columns", type=int, default=20_000)
+    parser.add_argument("--samples", type=int, default=100_000)
+    parser.add_argument("--baseline-samples", type=int, default=20_000, help="for pandas, which holds the whole table")
+    parser.add_argument("--scaling", action="store_true", help="10,000, 100,000 and 1,000,000 samples instead")
+    parser.add_argument("--wide", type=int, default=900_000, help="columns of the one-sample table")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    names = [f"cg{k:08d}_beta" for k in range(options.columns)]
+    clock, table, out = (options.folder / name for name in ("clock", "table.parquet", "out.csv"))
+    shutil.rmtree(clock, ignore_errors=True)
+    used = make_clock(clock, names)
+    if options.scaling:
+        for n in (10_000, 100_000, 1_000_000):
+            make_table(table, n, names, used, constant=True)
+            seconds, memory = timed(heteroage(clock, table, out))
+            print(f"{n:>9,} x {options.columns:,}: {seconds:.1f} s, {memory:.0f} MiB", flush=True)
+        return
+    make_table(table, options.baseline_samples, names, used, constant=False)
+    baseline, memory = timed(["-c", BASELINE, str(clock), str(table), str(options.folder / "baseline.csv")])
+    print(f"pandas + joblib, {options.baseline_samples:,} x {options.columns:,}: {baseline:.1f} s, {memory:.0f} MiB")
+    ours, memory = timed(heteroage(clock, table, out))
+    one, two = pd.read_csv(options.folder / "baseline.csv"), pd.read_csv(out)
+    gap = (one["HeteroAge"] - two["HeteroAge"]).abs().max()
+    faster = baseline / ours
+    print(f"heteroage, the same: {ours:.1f} s, {memory:.0f} MiB; {faster:.1f} times faster; ages differ by {gap:.1g}")
+    make_table(table, options.samples, names, used, constant=False)
+    seconds, memory = timed(heteroage(clock, table, out))
+    per = baseline * options.samples / options.baseline_samples
+    print(
+        f"heteroage, {options.samples:,} x {options.columns:,}: {seconds:.1f} s, {memory:.0f} MiB; pandas + joblib by "
+        f"its time per sample: {per:.0f} s, {per / seconds:.1f} times longer"
+    )
+    wide = options.folder / "wide.csv"
+    many = [f"cg{k:08d}_beta" for k in range(options.wide)]
+    cells = np.random.default_rng(3).random(len(many)).round(4)
+    wide.write_text("sample_id,Tissue,Sex," + ",".join(many) + "\ns1,Blood,F," + ",".join(map(str, cells)) + "\n")
+    seconds, memory = timed(heteroage(clock, wide, out))
+    print(f"one sample x {options.wide:,} columns, CSV: {seconds:.1f} s, {memory:.0f} MiB")
+    tall = options.folder / "tall.csv"
+    tall.write_text("cpg,s1\n" + "".join(f"{name},{cell}\n" for name, cell in zip(many, cells, strict=True)))
+    seconds, memory = timed(heteroage(clock, tall, out))
+    print(f"one sample, {options.wide:,} CpGs in rows, CSV: {seconds:.1f} s, {memory:.0f} MiB")
+    seconds, _ = timed(["-m", "heteroage.cli", "--version"])
+    print(f"heteroage --version: {seconds:.2f} s")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--child"]:
+        child(sys.argv[2:])
+    else:
+        main()

@@ -1,0 +1,188 @@
+"""What a clock knows of the samples it was trained on, to say how far it holds for another.
+
+Learnt from the training samples alone when a run's artifacts are assembled: the range of ages, how far a sample may
+lie from training, and how the features vary together, from which follows what imputing them costs in years.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heteroage.errors import HeteroAgeError, listed
+
+FACTORS = 8  # common components of the features' covariance that are stored
+DISTANCE_QUANTILE = 0.99
+
+
+@dataclass(frozen=True)
+class Applicability:
+    """The training samples' ages (years), and the distance that one in a hundred of them exceeds, out of fold.
+
+    slopes : change of HeteroAge in years per year of the anchor and of each correction, by least squares over the
+        training samples: the fusion as a straight line. Without boosting rounds, 1 for the anchor and 0 for the rest.
+    """
+
+    youngest: float
+    oldest: float
+    distance_limit: float
+    slopes: Mapping[str, float]
+
+    def as_json(self) -> dict[str, object]:
+        """What Applicability.json holds."""
+        return {
+            "age_range": [self.youngest, self.oldest],
+            "distance_limit": self.distance_limit,
+            "slopes": dict(self.slopes),
+        }
+
+    @classmethod
+    def from_json(cls, content: object, where: str) -> Applicability:
+        """Read Applicability.json, refusing what is none."""
+        try:
+            youngest, oldest = content["age_range"]  # type: ignore[index]
+            slopes = {str(name): float(value) for name, value in content["slopes"].items()}  # type: ignore[index]
+            numbers = [float(youngest), float(oldest), float(content["distance_limit"])]  # type: ignore[index]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise HeteroAgeError(f"{where} lacks or misspells {error}. Get the folder anew.") from error
+        if not np.isfinite([*numbers, *slopes.values()]).all():
+            raise HeteroAgeError(f"{where} holds numbers that are not finite. Get the folder anew.")
+        return cls(*numbers, slopes)
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """What the features that a sample lacks would have contributed varies by `years`, in standard deviations.
+
+    The features' covariance is taken as factors F (features x FACTORS, beta scale) plus a variance of its own for
+    each, d. A feature contributes (slope a + b) x, where `slope` is years per unit of transformed age at the
+    sample's age, a its raw weight in the anchor, and b in the experts, both times the fusion's slopes. Summed over
+    the features that a sample lacks:
+
+        rows of the sums: FACTORS of a F, FACTORS of b F, then a² d, a b d, b² d
+    """
+
+    features: Mapping[str, int]
+    a: NDArray[np.float64]
+    b: NDArray[np.float64]
+    factors: NDArray[np.float64]
+    own: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Sequence], weights: Mapping[str, tuple[float, float]], where: str) -> Covariance:
+        """Read Feature_Covariance.csv; `weights` are each feature's a and b."""
+        if "feature" not in columns or "own_variance" not in columns:
+            raise HeteroAgeError(f"{where} lacks its columns feature and own_variance. Get the folder anew.")
+        names = [str(name) for name in columns["feature"]]
+        known = {name: row for row, name in enumerate(names)}
+        absent = [name for name in weights if name not in known]
+        factors = [np.asarray(columns[name], dtype=np.float64) for name in columns if name.startswith("factor_")]
+        own = np.asarray(columns["own_variance"], dtype=np.float64)
+        table = np.array([own, *factors])
+        if absent or len(known) < len(names) or not np.isfinite(table).all() or (own < 0).any():
+            raise HeteroAgeError(f"{where} does not fit the clock's features (it lacks {listed(absent)}).")
+        rows = np.array([known[name] for name in weights], dtype=np.int64)
+        a, b = np.array([weights[name] for name in weights], dtype=np.float64).reshape(-1, 2).T
+        place = {name: k for k, name in enumerate(weights)}
+        return cls(place, a, b, np.ascontiguousarray(table[1:, rows].T), own[rows])
+
+    def start(self, n: int) -> NDArray[np.float64]:
+        """Sums of n samples that lack nothing."""
+        return np.zeros((2 * self.factors.shape[1] + 3, n))
+
+    def add(self, feature: str, sums: NDArray[np.float64], absent: NDArray[np.bool_]) -> None:
+        """Add a feature for the samples that lack it."""
+        k = self.features.get(feature)
+        if k is None:
+            return
+        a, b, own = self.a[k], self.b[k], self.own[k]
+        terms = np.concatenate([a * self.factors[k], b * self.factors[k], [a * a * own, a * b * own, b * b * own]])
+        if absent.all():
+            sums += terms[:, None]
+        else:
+            sums[:, absent] += terms[:, None]
+
+    def years(self, sums: NDArray[np.float64], slope: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The standard deviation in years; `slope` is years per unit of transformed age, by sample."""
+        k = self.factors.shape[1]
+        variance = slope * slope * sums[2 * k] + 2 * slope * sums[2 * k + 1] + sums[2 * k + 2]
+        for row in range(k):
+            common = slope * sums[row] + sums[k + row]
+            variance = variance + common * common
+        return np.sqrt(np.maximum(variance, 0.0))
+
+
+def distance_of(values: NDArray[np.float64], mean: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray:
+    """Root mean squared deviation from the mean in standard deviations, (samples,) from (features, samples)."""
+    squares = ((values - mean[:, None]) / scale[:, None]) ** 2
+    measured = (~np.isnan(squares)).sum(axis=0)
+    return np.sqrt(np.nansum(squares, axis=0) / np.maximum(measured, 1))
+
+
+def learn_distance(values: NDArray[np.float64], fold: NDArray[np.int64]) -> float:
+    """The distance that one training sample in a hundred exceeds, each measured by the other folds' mean and scale.
+
+    Parameters
+    ----------
+    values : (features, samples), the anchor's CpGs, missing as NaN
+    """
+    distances = np.zeros(values.shape[1])
+    for k in np.unique(fold):
+        others = values[:, fold != k] if (fold != k).any() else values
+        some = (~np.isnan(others)).any(axis=1)
+        mean, scale = np.zeros(len(values)), np.ones(len(values))
+        mean[some], spread = np.nanmean(others[some], axis=1), np.nanstd(others[some], axis=1)
+        scale[some] = np.where(spread > 0, spread, 1.0)
+        distances[fold == k] = distance_of(values[:, fold == k], mean, scale)
+    return float(np.quantile(distances, DISTANCE_QUANTILE)) if len(values) else 0.0
+
+
+def learn_covariance(values: NDArray[np.float64], names: Sequence[str]) -> dict[str, list]:
+    """Common factors and own variances of features, as the columns of Feature_Covariance.csv.
+
+    Principal components of the standardised features: the factors reproduce the largest part of what features
+    share, and each feature's own variance is what is left of it, so that single features are exact.
+
+    Parameters
+    ----------
+    values : (features, samples), missing values at the training median
+    """
+    centred = values - values.mean(axis=1, keepdims=True)
+    scale = centred.std(axis=1)
+    standardised = centred / np.where(scale > 0, scale, 1.0)[:, None]
+    k = min(FACTORS, *values.shape) if values.size else 0
+    factors = np.zeros((len(values), FACTORS))
+    if k:
+        features, n = values.shape
+        wide = features > n  # the smaller of the two Gram matrices has the same eigenvalues
+        gram = standardised.T @ standardised if wide else standardised @ standardised.T
+        eigenvalues, vectors = np.linalg.eigh(gram / n)
+        top = np.argsort(eigenvalues)[::-1][:k]
+        length = np.sqrt(np.maximum(eigenvalues[top], 0.0))
+        loadings = standardised @ vectors[:, top] / np.sqrt(n) if wide else vectors[:, top] * length
+        factors[:, :k] = loadings * scale[:, None]
+    own = np.maximum(scale**2 - (factors**2).sum(axis=1), 0.0)
+    # Eight digits: to write more would be to store noise.
+    columns = {"feature": list(names), "own_variance": [float(f"{value:.8g}") for value in own]}
+    return columns | {f"factor_{j + 1}": [float(f"{x:.8g}") for x in factors[:, j]] for j in range(FACTORS)}
+
+
+def learn_slopes(added: NDArray[np.float64], frame: Mapping[str, NDArray[np.float64]], anchor: str) -> dict[str, float]:
+    """The fusion as a straight line: what a year of the anchor and of each correction adds to HeteroAge.
+
+    Parameters
+    ----------
+    added : HeteroAge - anchor of the training samples, years
+    frame : the anchor and the corrections of the same samples
+    """
+    names = list(frame)
+    slopes = dict.fromkeys(names, 0.0)
+    if np.ptp(added) > 0:
+        X = np.array([frame[name] - frame[name].mean() for name in names]).T
+        solved = np.linalg.lstsq(X, added - added.mean(), rcond=1e-10)[0]
+        slopes = {name: float(f"{value:.8g}") for name, value in zip(names, solved, strict=True)}
+    slopes[anchor] += 1.0
+    return slopes

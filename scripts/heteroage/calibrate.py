@@ -1,0 +1,86 @@
+"""What is added to a run's artifacts when they are assembled: how far the clock holds, and its reference samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from heteroage import artifacts
+from heteroage.applicability import Applicability, learn_covariance, learn_distance, learn_slopes
+from heteroage.columns import ANCHOR, CORRECTION
+from heteroage.files import read_table, write_json, write_table
+from heteroage.loading import read_parts
+from heteroage.predict import Clock
+from heteroage.reference import write_reference
+from heteroage.training import TrainingData
+
+OUT_OF_FOLD = ("stage1/Stage1_Global_Anchor_OOF.csv", "stage2/Stage2_Expert_OOF_Corrections.csv")
+
+
+def read_unsealed(folder: Path) -> Clock:
+    """Read the clock of a folder that is being assembled."""
+    present = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    return read_parts(lambda name: (folder / name).read_bytes(), present)
+
+
+def add_reference(folder: Path) -> None:
+    """Write the reference samples and their ages into the folder."""
+    write_reference(folder, read_unsealed(folder))
+
+
+def add_applicability(folder: Path, data: TrainingData) -> None:
+    """Learn, from the training samples alone, what flags and Imputed_Years need, and write it into the folder."""
+    clock = read_unsealed(folder)
+    row_of = {name: row for row, name in enumerate(data.feature_names)}
+    names = sorted(clock.terms)
+    values = data.X[[row_of[name] for name in names]].astype(np.float64)
+    anchor = [k for k, name in enumerate(names) if name in clock.anchor_place]
+    limit = learn_distance(values[anchor], data.fold)
+    ages = data.samples["Age"].to_numpy(np.float64)
+    anchor_oof, corrections = (read_table(folder / name).set_index("sample_id") for name in OUT_OF_FOLD)
+    ids = data.samples["sample_id"]
+    frame = {ANCHOR: anchor_oof.loc[ids, ANCHOR].to_numpy(np.float64)}
+    for hallmark in clock.experts:
+        frame[f"{hallmark}{CORRECTION}"] = corrections.loc[ids, f"{hallmark}{CORRECTION}"].to_numpy(np.float64)
+    pcs = {name: data.X[row_of[name]].astype(np.float64) for name in clock.pc_names}
+    write_applicability(folder, ages, limit, added_by_fusion(clock, frame, pcs, data.samples), frame, values, names)
+
+
+def write_applicability(
+    folder: Path,
+    ages: np.ndarray,
+    distance_limit: float,
+    added: np.ndarray,
+    frame: Mapping[str, np.ndarray],
+    values: np.ndarray,
+    names: list[str],
+) -> None:
+    """Write Applicability.json and Feature_Covariance.csv; `values` are (features, samples), missing as NaN."""
+    slopes = learn_slopes(added, frame, ANCHOR)
+    limits = Applicability(float(ages.min()), float(ages.max()), distance_limit, slopes)
+    write_json(limits.as_json(), folder / artifacts.APPLICABILITY)
+    write_table(pd.DataFrame(learn_covariance(_filled(values), names)), folder / artifacts.COVARIANCE)
+
+
+def added_by_fusion(
+    clock: Clock, frame: Mapping[str, np.ndarray], pcs: Mapping[str, np.ndarray], samples: pd.DataFrame
+) -> np.ndarray:
+    """What the trees add to the anchor of samples whose earlier stages are known, years."""
+    columns = []
+    for name in clock.meta["feature_order"]:
+        if name in clock.meta["categories"]:
+            code = {level: float(k) for k, level in enumerate(clock.meta["categories"][name])}
+            columns.append(np.array([code.get(level, np.nan) for level in samples[name]]))
+        else:
+            columns.append(frame[name] if name in frame else pcs[name])
+    return clock.fusion.predict(columns)
+
+
+def _filled(values: np.ndarray) -> np.ndarray:
+    some = (~np.isnan(values)).any(axis=1)
+    median = np.zeros(len(values))
+    median[some] = np.nanmedian(values[some], axis=1)
+    return np.where(np.isnan(values), median[:, None], values)

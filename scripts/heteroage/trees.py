@@ -1,0 +1,206 @@
+"""LightGBM's text model, read and evaluated without LightGBM.
+
+Two reasons for code of our own. LightGBM's parser trusts its input: a text with a child out of range or in a circle
+makes it crash or hang, and people apply folders of others. And importing it takes longer than predicting. The text
+is checked here in full; what it predicts has the same bits as LightGBM's own prediction (a test holds them equal).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heteroage.errors import HeteroAgeError
+
+CATEGORICAL, DEFAULT_LEFT = 1, 2  # bits of a node's decision type
+MISSING_ZERO, MISSING_NAN = 1, 2  # its missing type, in bits 2 and 3
+ZERO = 1e-35  # LightGBM's zero
+MOST_VALUES = 2**22  # held at once: rows of a slice times nodes
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A decision tree; node k's children are nodes after it, or leaves (~index, below 0). Years."""
+
+    feature: NDArray[np.int64]
+    threshold: NDArray[np.float64]
+    decision: NDArray[np.int64]
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    leaf: NDArray[np.float64]
+    categories: list[NDArray[np.int64]]  # of each node: those that go left; empty for numbers
+    fields: dict[str, str]  # as in the text
+
+    def predict(self, columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64] | float:
+        """The leaf's value of each row, from the last node back to the root: children before their parents."""
+        if len(self.leaf) == 1:
+            return float(self.leaf[0])
+        values: list[NDArray[np.float64] | float | None] = [None] * len(self.feature)
+        for node in range(len(self.feature) - 1, -1, -1):
+            sides = []
+            for child in (int(self.left[node]), int(self.right[node])):
+                sides.append(self.leaf[~child] if child < 0 else values[child])
+                if child >= 0:
+                    values[child] = None
+            values[node] = np.where(self._goes_left(node, columns[self.feature[node]]), *sides)
+        return values[0]
+
+    def _goes_left(self, node: int, x: NDArray[np.float64]) -> NDArray[np.bool_]:
+        decision = self.decision[node]
+        if decision & CATEGORICAL:
+            # As in C: cut to a whole number; what is missing or negative goes right.
+            return np.isin(np.trunc(x), self.categories[node])
+        missing = decision >> 2
+        if missing != MISSING_NAN:
+            x = np.where(np.isnan(x), 0.0, x)
+        left = x <= self.threshold[node]
+        if missing == MISSING_NAN:
+            left = np.where(np.isnan(x), bool(decision & DEFAULT_LEFT), left)
+        elif missing == MISSING_ZERO:
+            left = np.where(np.abs(x) <= ZERO, bool(decision & DEFAULT_LEFT), left)
+        return left
+
+
+@dataclass(frozen=True)
+class Trees:
+    """A boosted regression model: the sum of its trees, in their order."""
+
+    features: list[str]
+    trees: list[Tree]
+
+    def predict(self, columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Sum the trees for each row; `columns` are the features' values in order, categories as codes."""
+        n = len(columns[0])
+        total = np.zeros(n)
+        step = int(np.clip(MOST_VALUES // max((len(tree.leaf) for tree in self.trees), default=1), 64, 8192))
+        for start in range(0, n, step):
+            rows = slice(start, start + step)
+            part = [column[rows] for column in columns]
+            for tree in self.trees:
+                total[rows] += tree.predict(part)
+        return total
+
+    def text(self) -> str:
+        """The model as text for LightGBM itself: nothing but what was checked."""
+        blocks = [
+            f"Tree={k}\n" + "".join(f"{key}={value}\n" for key, value in tree.fields.items()) + "\n\n"
+            for k, tree in enumerate(self.trees)
+        ]
+        head = {
+            "version": "v4",
+            "num_class": 1,
+            "num_tree_per_iteration": 1,
+            "label_index": 0,
+            "max_feature_idx": len(self.features) - 1,
+            "objective": "regression",
+            "feature_names": " ".join(self.features),
+            "feature_infos": " ".join(["none"] * len(self.features)),
+            "tree_sizes": " ".join(str(len(block.encode())) for block in blocks),
+        }
+        lines = "".join(f"{key}={value}\n" for key, value in head.items())
+        return f"tree\n{lines}\n{''.join(blocks)}end of trees\n\nparameters:\nend of parameters\n"
+
+
+def parse_trees(text: str, where: str) -> Trees:
+    """Read LightGBM's text model.
+
+    Raises
+    ------
+    HeteroAgeError
+        Not a model of one regression, or trees that are no trees: says which and why.
+    """
+    head, *blocks = text.partition("\nend of trees")[0].split("\nTree=")
+    fields = _fields(head)
+    wanted = {"num_class": "1", "num_tree_per_iteration": "1", "objective": "regression"}
+    wrong = [f"{key} {fields.get(key)!r}" for key, value in wanted.items() if fields.get(key) != value]
+    if not text.startswith("tree\n") or "\nend of trees" not in text or wrong or "average_output" in head:
+        raise HeteroAgeError(f"{where} is no LightGBM regression in text form ({', '.join(wrong) or 'cut off'}).")
+    features = fields.get("feature_names", "").split(" ")
+    trees = []
+    for k, block in enumerate(blocks):
+        try:
+            trees.append(_tree(_fields(block), len(features)))
+        except (KeyError, ValueError, OverflowError, IndexError) as error:
+            raise HeteroAgeError(f"{where}: tree {k} is no tree ({error!r}). Get the folder anew.") from error
+    if not trees:
+        raise HeteroAgeError(f"{where} holds no tree. Get the folder anew.")
+    return Trees(features, trees)
+
+
+def _fields(block: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in block.split("\n") if "=" in line)
+
+
+def _tree(fields: dict[str, str], n_features: int) -> Tree:
+    """Read one tree. Raises KeyError, ValueError, OverflowError or IndexError where it is none."""
+    leaves, n_sets = int(fields["num_leaves"]), int(fields["num_cat"])
+    if leaves < 1 or n_sets < 0 or fields.get("is_linear", "0") != "0":
+        raise ValueError("no tree of constant leaves")
+    leaf = _numbers(fields, "leaf_value", leaves, np.float64)
+    kept = {"num_leaves": leaves, "num_cat": n_sets}
+    none = np.zeros(0, dtype=np.int64)
+    if leaves == 1:
+        kept |= {"leaf_value": repr(float(leaf[0])), "is_linear": 0, "shrinkage": 1}
+        return Tree(none, none.astype(np.float64), none, none, none, leaf, [], _texts(kept))
+    nodes = leaves - 1
+    feature, decision, left, right = (
+        _numbers(fields, key, nodes, np.int64)
+        for key in ("split_feature", "decision_type", "left_child", "right_child")
+    )
+    threshold = _numbers(fields, "threshold", nodes, np.float64)
+    if (feature < 0).any() or (feature >= n_features).any() or (decision < 0).any() or (decision > 11).any():
+        raise ValueError("a split on no feature, or of no kind")
+    # Every node but the root, and every leaf, is the child of one node before it.
+    children = np.concatenate([left, right])
+    parents = np.concatenate([np.arange(nodes)] * 2)
+    if (
+        sorted(children.tolist()) != [*range(-leaves, 0), *range(1, nodes)]
+        or ((children >= 0) & (children <= parents)).any()
+    ):
+        raise ValueError("children that form no tree")
+    is_set = (decision & CATEGORICAL) > 0
+    sets = _sets(fields, n_sets)
+    which = threshold[is_set]
+    if is_set.sum() != n_sets or (len(which) and sorted(which.tolist()) != list(range(n_sets))):
+        raise ValueError("splits on categories that are not there")
+    categories = [sets[int(threshold[k])] if is_set[k] else none for k in range(nodes)]
+    numeric = ("split_gain", "leaf_weight", "leaf_count", "internal_value", "internal_weight", "internal_count")
+    for key in ("split_feature", "threshold", "decision_type", "left_child", "right_child", "leaf_value"):
+        kept[key] = fields[key]
+    for key in numeric:
+        if fields.get(key):
+            values = _numbers(fields, key, leaves if key.startswith("leaf") else nodes, np.float64)
+            if key.endswith("count") and (values < 1).any():
+                raise ValueError(f"{key} below 1")
+            kept[key] = fields[key]
+    if n_sets:
+        kept |= {key: fields[key] for key in ("cat_boundaries", "cat_threshold")}
+    kept |= {"is_linear": 0, "shrinkage": 1}
+    return Tree(feature, threshold, decision, left, right, leaf, categories, _texts(kept))
+
+
+def _texts(fields: dict[str, object]) -> dict[str, str]:
+    return {key: str(value) for key, value in fields.items()}
+
+
+def _numbers(fields: dict[str, str], key: str, length: int, kind: type) -> NDArray:
+    values = np.array(fields[key].split(), dtype=kind)
+    if values.shape != (length,) or not np.isfinite(values).all():
+        raise ValueError(f"{key} has {len(values)} values instead of {length}, or some that are not finite")
+    return values
+
+
+def _sets(fields: dict[str, str], count: int) -> list[NDArray[np.int64]]:
+    """The categories that go left at each split on categories: bits of 32-bit words, as LightGBM writes them."""
+    if not count:
+        return []
+    boundaries = _numbers(fields, "cat_boundaries", count + 1, np.int64)
+    words = _numbers(fields, "cat_threshold", int(boundaries[-1]), np.int64)
+    if boundaries[0] != 0 or (np.diff(boundaries) < 0).any() or (words < 0).any() or (words >= 2**32).any():
+        raise ValueError("categories that are no sets")
+    bits = (words[:, None] >> np.arange(32)) & 1
+    return [np.flatnonzero(bits[a:b].ravel()) for a, b in pairwise(boundaries)]
