@@ -20,10 +20,10 @@ from heteroage.age import inverse_transform_age, transform_age
 from heteroage.applicability import Applicability, Covariance
 from heteroage.columns import ANCHOR, CORRECTION, SeenIds, Wanted
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.master_table import Joined, Table, from_frame
 from heteroage.probes import pc_number
 from heteroage.source import MOST_MISSING_WEIGHT, Rows, Source
 from heteroage.sums import is_pc
-from heteroage.master_table import Joined, Table, from_frame
 from heteroage.trees import Trees
 from heteroage.weights import LinearModel
 

@@ -13,9 +13,9 @@ from heteroage.age import ADULT_AGE
 from heteroage.columns import ANCHOR, CORRECTION
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import OLDEST, sex_of, tissue_of
+from heteroage.master_table import Part
 from heteroage.probes import pc_number
 from heteroage.sums import Sums, is_pc
-from heteroage.master_table import Part
 
 if TYPE_CHECKING:
     from heteroage.predict import Clock

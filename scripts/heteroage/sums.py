@@ -17,8 +17,8 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import RF_PC
 
 if TYPE_CHECKING:
-    from heteroage.predict import Clock
     from heteroage.master_table import Part
+    from heteroage.predict import Clock
 
 SLACK = 1e-6  # outside of 0 to 1, of a beta; what rounding does
 NO_BETA = 0.5  # this far outside, no correction for batches put it there
