@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from heteroage import artifacts
 from heteroage.cohorts import pc_columns
 from heteroage.files import read_table
-from heteroage.intervals import interval_bounds
 from heteroage.predict import Clock
 from heteroage.store import feature_frame
 
@@ -61,10 +60,6 @@ def predict_held_out(clock: Clock, samples: pd.DataFrame, master: pd.DataFrame, 
     table.insert(1, "project_id", identity["project_id"])
     table.insert(table.columns.get_loc("Age") + 1, "fold", samples["outer_fold"].to_numpy())
     table.insert(table.columns.get_loc("fold") + 1, "Is_Healthy", identity["Is_Healthy"])
-    intervals = clock.meta["intervals"]
-    if intervals is not None and "HeteroAge_Lower" not in table.columns:
-        ages = table["HeteroAge"].to_numpy()
-        table["HeteroAge_Lower"], table["HeteroAge_Upper"] = interval_bounds(ages, table["Tissue"], intervals)
-    elif intervals is None:
+    if clock.meta["intervals"] is None:
         table["HeteroAge_Lower"] = table["HeteroAge_Upper"] = np.nan
     return table.assign(Training_Mean_Age=mean_age)

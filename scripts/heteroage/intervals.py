@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from heteroage.age import inverse_transform_age, transform_age
+from heteroage.age import transform_age
 from heteroage.cohorts import UNKNOWN
 
 SCALE = "transformed_age"
@@ -97,17 +97,3 @@ def group_weighted_quantile(score: ArrayLike, groups: ArrayLike, level: float) -
     order = np.argsort(score, kind="stable")
     weight = np.cumsum(1 / (size[code][order] * len(size)))
     return float(score[order][np.searchsorted(weight[:-1], level - ROUNDING)])
-
-
-def interval_bounds(
-    heteroage: NDArray[np.float64], tissues: Sequence[str], intervals: Mapping[str, object]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lower and upper ages (years) about HeteroAge: F^-1(F(HeteroAge) -/+ the half-width of the sample's tissue).
-
-    The lower end is not below 0 where HeteroAge is not.
-    """
-    own = {tissue: entry["half_width"] for tissue, entry in intervals["tissues"].items()}
-    width = np.array([own.get(tissue, intervals["half_width"]) for tissue in tissues])
-    centre = transform_age(np.maximum(heteroage, LEAST_AGE))
-    lower, upper = inverse_transform_age(centre - width), inverse_transform_age(centre + width)
-    return np.where(heteroage >= 0, np.maximum(lower, 0.0), np.minimum(lower, heteroage)), upper

@@ -277,7 +277,7 @@ class Clock:
         own = {tissue: entry["half_width"] for tissue, entry in stored.get("tissues", {}).items()}
         width = np.array([own.get(tissue, stored["half_width"]) for tissue in output["Tissue"]], dtype=np.float64)
         age = output["HeteroAge"]
-        centre = transform_age(np.maximum(age, -0.999))
+        centre = transform_age(np.maximum(age, 0.0))  # below birth counts as birth, as in calibration
         lower, upper = inverse_transform_age(centre - width), inverse_transform_age(centre + width)
         return {
             "HeteroAge_Lower": np.where(age >= 0, np.maximum(lower, 0.0), np.minimum(lower, age)),

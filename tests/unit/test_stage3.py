@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heteroage import stage3
+from heteroage.intervals import calibrate
 from heteroage.stage3 import FusionInput
 
 PARAMETERS = {"learning_rate": 0.2, "num_leaves": 6, "min_data_in_leaf": 5, "min_data_per_group": 5, "cat_smooth": 1}
@@ -343,7 +344,8 @@ def test_acceleration_reference_of_one_age():
 def test_the_final_fusion_and_its_metadata(data, crossed):
     fusion = stage3.train(data, PARAMETERS, ROUNDS)
     assert fusion.rounds.chosen == fusion.booster.num_trees() > 0
-    meta = stage3.metadata(fusion, data, crossed, PARAMETERS)
+    meta = stage3.metadata(fusion, data, crossed, PARAMETERS, {"level": 0.9, "tissue_groups": 8})
+    assert meta["intervals"] == calibrate(crossed, data.samples["group"], 0.9, 8)
     assert meta["boosting_rounds"] == fusion.rounds.chosen
     assert meta["feature_order"] == fusion.booster.feature_name()
     assert meta["categories"] == {"Tissue": ["Blood", "Liver"], "Sex": ["F", "M"]}
