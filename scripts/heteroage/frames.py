@@ -75,7 +75,7 @@ class AnnDataReader:
             ) from error
         try:
             self._data = anndata.read_h5ad(path, backed="r")
-        except (OSError, ValueError, KeyError, anndata.io.IORegistryError) as error:
+        except Exception as error:  # whatever anndata and h5py make of a broken file
             raise HeteroAgeError(
                 f"cannot read {path}: {str(error).splitlines()[0]}. Is it cut short? Copy or download it again."
             ) from error
@@ -96,10 +96,13 @@ class AnnDataReader:
 
     def _blocks(self, values: Sequence[int]) -> Iterator[Block]:
         columns = np.array(values) - self._n_obs_columns
+        matrix = self._data.X
+        if hasattr(matrix, "to_memory"):  # sparse, so small; and anndata 0.12 cannot slice it on disk with scipy 1.17
+            matrix = matrix.to_memory().tocsr()
         step = max(1, BLOCK_BYTES // (4 * self._data.n_vars))
         for start in range(0, self._data.n_obs, step):
             rows = slice(start, min(start + step, self._data.n_obs))
-            block = self._data.X[rows]
+            block = matrix[rows]
             block = block.toarray() if hasattr(block, "toarray") else np.asarray(block)
             yield rows, slice(0, len(values)), block[:, columns].astype(np.float32)
 

@@ -1,6 +1,7 @@
 """A configuration is checked before anything else: each problem is named by its key."""
 
 import copy
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -8,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from heteroage.config import check_config, check_files, geo_entries
+from heteroage.config import check_config, check_files, geo_entries, table_entries
 from heteroage.errors import HeteroAgeError
+from heteroage.tables import TableEntry
 
 ROOT = Path(__file__).parents[2]
 
@@ -164,3 +166,64 @@ def _key_rows(node, prefix=""):
         shown = {"required": "required", None: ""}.get(default if isinstance(default, str | None) else 0)
         shown = f"`{json.dumps(default)}`" if shown is None else shown
         yield f"{prefix}{key}", f"{shown} | {child['description']}"
+
+
+# Tables
+
+
+@pytest.mark.parametrize(
+    ("value", "files"),
+    [
+        (None, []),
+        ("a.csv", ["a.csv"]),
+        (["a.csv", {"file": "b.csv", "values": "percent"}], ["a.csv", "b.csv"]),
+        ({"file": "b.csv"}, ["b.csv"]),
+    ],
+)
+def test_tables_are_named_alone_in_a_list_or_with_options(config, schema, value, files):
+    config["inputs"]["chalm"] = value
+    check_config(config, schema)
+    entries = table_entries(config["inputs"], "chalm")
+    assert [entry["file"] for entry in entries] == files
+    for entry in entries:
+        TableEntry(**entry)
+
+
+def test_a_tables_own_columns_come_before_those_of_all_tables(config):
+    config["inputs"] |= {"columns": {"Age": "age", "Sex": ["sex", "gender"]}}
+    config["inputs"]["beta"] = {"file": "b.csv", "columns": {"Age": ["months"]}}
+    assert table_entries(config["inputs"], "beta")[0]["columns"] == {"Age": ["months"], "Sex": ["sex", "gender"]}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([{"file": "a.csv", "orientaton": "x"}], "inputs.beta.0.orientaton: unknown key. Did you mean orientation?"),
+        ({"file": "a.csv", "values": "betas"}, "inputs.beta.values: 'betas' is not one of ['beta', 'm_values'"),
+        ({"values": "beta"}, "inputs.beta: 'file' is a required property"),
+        (5, "inputs.beta: 5 is not valid under any of the given schemas"),
+        ([], "inputs.beta: [] should be non-empty"),
+    ],
+)
+def test_what_is_wrong_with_a_tables_options_is_named(config, schema, value, text):
+    config["inputs"]["beta"] = value
+    refused(config, schema, text)
+
+
+def test_each_file_of_a_list_is_looked_for(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config["inputs"] |= {"beta": ["a.csv", {"file": "b.csv"}], "sample_sheet": "s.csv"}
+    with pytest.raises(HeteroAgeError) as caught:
+        check_files(config)
+    for text in ("inputs.beta.0: a.csv", "inputs.beta.1: b.csv", "inputs.sample_sheet: s.csv"):
+        assert text in str(caught.value)
+
+
+def test_the_readme_describes_each_option_of_a_table(schema):
+    readme = (ROOT / "config/README.md").read_text(encoding="utf-8")
+    options = schema["$defs"]["table"]["anyOf"][1]["properties"]
+    assert set(options) == {field.name for field in dataclasses.fields(TableEntry)}
+    for name, option in options.items():
+        assert f"\n| `{name}` | " in readme
+        for value in option.get("enum", []):
+            assert f"`{value}`" in readme

@@ -154,6 +154,26 @@ def test_text_in_a_cpg_column(new_study):
     )
 
 
+def test_cpgs_in_rows_with_a_sample_sheet_give_the_same_store(new_study, study):
+    """As a lab has them: a gzipped table from minfi, the metadata beside it, sexes as codes."""
+    table = new_study.table(TABLES["chalm"]).set_index("sample_id")
+    cpgs = [column for column in table.columns if column.startswith("cg")]
+    table[cpgs].T.rename_axis("ID_REF").to_csv(new_study.path("data/chalm.tsv.gz"), sep="\t")
+    sheet = table.drop(columns=cpgs).rename(columns={"Sex": "gender"})
+    sheet = sheet.assign(gender=sheet["gender"].map({"F": 2, "M": 1}))
+    sheet.to_csv(new_study.path("data/sheet.csv"))
+    new_study.configure(
+        inputs__chalm={"file": "data/chalm.tsv.gz", "orientation": "cpgs_in_rows"},
+        inputs__sample_sheet="data/sheet.csv",
+        inputs__columns={"Sex": ["gender"]},
+        inputs__sex_codes={1: "M", 2: "F"},
+    )
+    new_study.run("results/store/features.npy")
+    made, before = new_study.digests("results/store"), study.digests("results/store")
+    for name in ("features.npy", "feature_names.txt", "metadata.csv"):
+        assert made[f"results/store/{name}"] == before[f"results/store/{name}"], name
+
+
 def test_a_table_to_predict_that_shares_no_cpg_with_the_clock(study_copy):
     study_copy.edit_table("data/held_back.parquet", lambda table: table.rename(columns=lambda c: c.replace("cg", "x")))
     done = study_copy.snakemake()
