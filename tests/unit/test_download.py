@@ -63,6 +63,7 @@ def test_a_later_run_goes_on_from_what_an_earlier_one_left(server, fetch):
 def test_a_server_that_does_not_know_ranges_starts_anew(server, fetch):
     server.cuts, server.ranges = [10_000], False
     assert fetch() == CONTENT
+    assert len(server.requests) == 2
 
 
 def test_what_is_whole_already_is_kept(server, fetch):

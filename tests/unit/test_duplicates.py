@@ -79,10 +79,20 @@ def test_missing_values_hide_no_copy(cohort):
     assert 30 < pairs["n_features"].item() < 70  # 100 are compared, 0.7² of them are in both
 
 
+def test_the_concordance_is_over_the_features_that_both_have(cohort):
+    store, _, samples = cohort
+    store[:, 14] = store[:, 2] + np.random.default_rng(0).normal(0, 0.03, len(store))
+    store[::2, 14] = np.nan
+    rows, variance = most_variable(store, np.arange(400), samples)
+    expected = 1 - np.nanmean((store[rows, 2] - store[rows, 14]) ** 2 / variance) / 2
+    found = pairs_of(cohort, 0.5).set_index(["sample_1", "sample_2"])["concordance"]
+    assert found["s02", "s14"] == pytest.approx(expected, abs=1e-4)
+
+
 def test_samples_that_share_hardly_a_feature_are_not_compared(cohort):
     store, _, _ = cohort
-    store[:, 41] = store[:, 2]
-    store[15:, 41] = np.nan
+    store[:, 14] = store[:, 2]
+    store[:90, 14], store[105:, 2] = np.nan, np.nan  # each has about half of what is compared, both have 15 at most
     assert pairs_of(cohort).empty
 
 

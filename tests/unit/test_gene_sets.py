@@ -107,7 +107,7 @@ def test_gene_sets_of_another_layout(tmp_path, name, text, message):
 
 def test_genes_become_cpgs(tmp_path, manifest):
     (tmp_path / "a.tsv").write_text(
-        "hallmark\tgene\tearlier_symbol\nOne\tTP53\t\nOne\tNEW1\tOLD1;MYD88\nTwo\tRBL2\t\nTwo\tGONE\t\nNo\tX\t\n"
+        "hallmark\tgene\tearlier_symbol\nOne\tTp53\t\nOne\tNEW1\tOLD1;MYD88\nTwo\tRBL2\t\nTwo\tGONE\t\nNo\tX\t\n"
     )
     dictionary, sizes = match_genes(read_gene_sets(tmp_path / "a.tsv"), read_annotation(manifest, "gene"))
     assert dictionary == {"No": [], "One": ["cg00000108", "cg00000165"], "Two": ["cg00000029"]}
