@@ -3,6 +3,8 @@
     python benchmarks/apply_clock.py --folder SCRATCH            ratio, memory, cold start (about 10 GB, some minutes)
     python benchmarks/apply_clock.py --folder SCRATCH --scaling  three sizes up to a million samples
 
+Tables that are in the folder from an earlier run are used again.
+
 The clock has 600 CpGs in its anchor and ten experts of 60, of 20,000 columns in the table. Every timing is of a fresh
 process, start-up included. Peak memory is the process's own (resident, mapped files included).
 """
@@ -10,10 +12,11 @@ process, start-up included. Peak memory is the process's own (resident, mapped f
 from __future__ import annotations
 
 import argparse
-import shutil
+import resource
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
@@ -31,6 +34,7 @@ from heteroage import artifacts, calibrate, stage3
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.applicability import learn_distance
 from heteroage.files import write_json, write_table
+from heteroage.predict import load_clock
 from heteroage.weights import weights_table
 
 USED, EXPERTS, PER_EXPERT = 600, 10, 60
@@ -141,23 +145,33 @@ def make_table(path: Path, n: int, names: list[str], used: list[str], constant: 
             out.write_table(pa.table(columns, schema=schema), row_group_size=m)
 
 
-def timed(arguments: list[str]) -> tuple[float, float]:
-    """Seconds and peak MiB of a process."""
+@dataclass(frozen=True)
+class Cost:
+    """What a process took: wall seconds, CPU seconds over all cores, peak MiB."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:.1f} s ({self.cpu:.1f} CPU s), {self.memory:.0f} MiB"
+
+
+def timed(arguments: list[str]) -> Cost:
+    """Run Python with these arguments, in a process whose only child it is."""
     command = [sys.executable, str(Path(__file__)), "--child", *arguments]
-    started = time.perf_counter()
     done = subprocess.run(command, check=False, capture_output=True, text=True)
-    seconds = time.perf_counter() - started
     if done.returncode:
         sys.exit(done.stderr)
-    return seconds, float(done.stderr.splitlines()[-1])
+    return Cost(*map(float, done.stderr.splitlines()[-1].split()))
 
 
 def child(arguments: list[str]) -> None:
-    """Run a command and say on stderr what memory it took at its peak, in MiB."""
-    import resource
-
+    """Run Python and say on stderr what it took."""
+    started = time.perf_counter()
     done = subprocess.run([sys.executable, *arguments], check=False)
-    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024, file=sys.stderr)
+    wall, used = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, file=sys.stderr)
     sys.exit(done.returncode)
 
 
@@ -179,42 +193,46 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     names = [f"cg{k:08d}_beta" for k in range(options.columns)]
-    clock, table, out = (options.folder / name for name in ("clock", "table.parquet", "out.csv"))
-    shutil.rmtree(clock, ignore_errors=True)
-    used = make_clock(clock, names)
+    clock, out = options.folder / "clock", options.folder / "out.csv"
+    if not clock.exists():
+        make_clock(clock, names)
+    used = load_clock(clock).anchor.features
+
+    def made(n: int, constant: bool) -> Path:
+        path = options.folder / f"{'constant' if constant else 'random'}_{n}_{options.columns}.parquet"
+        if not path.exists():
+            make_table(path, n, names, used, constant)
+        return path
+
     if options.scaling:
-        for n in (10_000, 100_000, 1_000_000):
-            make_table(table, n, names, used, constant=True)
-            seconds, memory = timed(heteroage(clock, table, out))
-            print(f"{n:>9,} x {options.columns:,}: {seconds:.1f} s, {memory:.0f} MiB", flush=True)
+        tables = [made(n, constant=True) for n in (10_000, 100_000, 1_000_000)]
+        for table, n in zip(tables, (10_000, 100_000, 1_000_000), strict=True):
+            print(f"{n:>9,} x {options.columns:,}: {timed(heteroage(clock, table, out))}", flush=True)
         return
-    make_table(table, options.baseline_samples, names, used, constant=False)
-    baseline, memory = timed(["-c", BASELINE, str(clock), str(table), str(options.folder / "baseline.csv")])
-    print(f"pandas + joblib, {options.baseline_samples:,} x {options.columns:,}: {baseline:.1f} s, {memory:.0f} MiB")
-    ours, memory = timed(heteroage(clock, table, out))
+    large, small = made(options.samples, constant=False), made(options.baseline_samples, constant=False)
+    baseline = timed(["-c", BASELINE, str(clock), str(small), str(options.folder / "baseline.csv")])
+    print(f"pandas + joblib, {options.baseline_samples:,} x {options.columns:,}: {baseline}", flush=True)
+    ours = timed(heteroage(clock, small, out))
     one, two = pd.read_csv(options.folder / "baseline.csv"), pd.read_csv(out)
     gap = (one["HeteroAge"] - two["HeteroAge"]).abs().max()
-    faster = baseline / ours
-    print(f"heteroage, the same: {ours:.1f} s, {memory:.0f} MiB; {faster:.1f} times faster; ages differ by {gap:.1g}")
-    make_table(table, options.samples, names, used, constant=False)
-    seconds, memory = timed(heteroage(clock, table, out))
-    per = baseline * options.samples / options.baseline_samples
-    print(
-        f"heteroage, {options.samples:,} x {options.columns:,}: {seconds:.1f} s, {memory:.0f} MiB; pandas + joblib by "
-        f"its time per sample: {per:.0f} s, {per / seconds:.1f} times longer"
-    )
-    wide = options.folder / "wide.csv"
+    print(f"heteroage, the same: {ours}; {ratios(baseline, ours)} less; ages differ by {gap:.1g} years", flush=True)
+    whole, times = timed(heteroage(clock, large, out)), options.samples / options.baseline_samples
+    per = Cost(baseline.wall * times, baseline.cpu * times, baseline.memory * times)
+    print(f"heteroage, {options.samples:,} x {options.columns:,}: {whole}", flush=True)
+    print(f"  against {times:g} times pandas + joblib: {ratios(per, whole)} less", flush=True)
+    wide, tall = options.folder / "wide.csv", options.folder / "tall.csv"
     many = [f"cg{k:08d}_beta" for k in range(options.wide)]
     cells = np.random.default_rng(3).random(len(many)).round(4)
     wide.write_text("sample_id,Tissue,Sex," + ",".join(many) + "\ns1,Blood,F," + ",".join(map(str, cells)) + "\n")
-    seconds, memory = timed(heteroage(clock, wide, out))
-    print(f"one sample x {options.wide:,} columns, CSV: {seconds:.1f} s, {memory:.0f} MiB")
-    tall = options.folder / "tall.csv"
     tall.write_text("cpg,s1\n" + "".join(f"{name},{cell}\n" for name, cell in zip(many, cells, strict=True)))
-    seconds, memory = timed(heteroage(clock, tall, out))
-    print(f"one sample, {options.wide:,} CpGs in rows, CSV: {seconds:.1f} s, {memory:.0f} MiB")
-    seconds, _ = timed(["-m", "heteroage.cli", "--version"])
-    print(f"heteroage --version: {seconds:.2f} s")
+    print(f"one sample x {options.wide:,} columns, CSV: {timed(heteroage(clock, wide, out))}", flush=True)
+    print(f"one sample, {options.wide:,} CpGs in rows, CSV: {timed(heteroage(clock, tall, out))}", flush=True)
+    print(f"heteroage --version: {timed(['-m', 'heteroage.cli', '--version']).wall:.2f} s")
+
+
+def ratios(one: Cost, other: Cost) -> str:
+    """How many times less time and CPU the other took."""
+    return f"{one.wall / other.wall:.1f} times (CPU {one.cpu / other.cpu:.1f} times)"
 
 
 if __name__ == "__main__":

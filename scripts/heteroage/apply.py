@@ -47,7 +47,7 @@ def run_step(
                 writers[1].write(explain(clock, rows, features))
 
 
-def check(clock: Clock, inputs: Sequence[Path], platform: Path | None) -> tuple[str, dict[str, list], bool]:
+def check(clock: Clock, inputs: Sequence[Path], platform: Path | None) -> tuple[str, dict[str, Sequence], bool]:
     """Say what tables or a platform's probe list lack of a clock.
 
     Returns

@@ -6,7 +6,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,7 @@ def stage_costs(clock: Clock, names: Iterable[str]) -> dict[str, list]:
     return {title: list(cells) for title, cells in zip(titles, zip(*rows, strict=True), strict=True)}
 
 
-def missing_features(clock: Clock, names: Iterable[str]) -> dict[str, list]:
+def missing_features(clock: Clock, names: Iterable[str]) -> dict[str, Sequence]:
     """The clock's CpGs that are not among the names: each one's models, and share of the anchor's weight; by weight."""
     columns_of = clock.wanted.columns_of(names)
     lacking = [name for name in clock.cpgs if name not in columns_of]
@@ -66,7 +66,7 @@ def missing_features(clock: Clock, names: Iterable[str]) -> dict[str, list]:
     return {
         "feature": lacking,
         "stages": [stages[name] for name in lacking],
-        "anchor_weight_share": [clock.anchor_weight.get(name, 0.0) for name in lacking],
+        "anchor_weight_share": np.array([clock.anchor_weight.get(name, 0.0) for name in lacking], dtype=np.float64),
     }
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from heteroage import __version__
@@ -33,6 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         print("heteroage: not enough memory; nothing was written", file=sys.stderr)
         return 1
+
+
+def run() -> None:
+    """Run the command as a process of its own, and end it."""
+    code = main()
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # At once: Arrow's threads, torn down by the interpreter as they still start, can abort the process (seen on a busy
+    # machine, after short runs), and its exit code would be lost.
+    os._exit(code)
 
 
 # Each imports what it needs when it runs: --version and --help start at once.
@@ -144,4 +157,4 @@ def _step(steps: argparse._SubParsersAction, name: str, summary: str, run: objec
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

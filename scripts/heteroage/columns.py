@@ -86,12 +86,7 @@ def to_numbers(raw: Cells, name: str, ids: Sequence[str]) -> NDArray[np.float64]
     """
     kind = getattr(raw, "type", None)
     if kind is not None and (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
-        if raw.null_count:
-            raw = pc.fill_null(pc.cast(raw, pa.float64()), np.nan)
-        values = np.ascontiguousarray(
-            raw.to_numpy(zero_copy_only=False) if isinstance(raw, pa.Array) else raw.to_numpy()
-        )
-        values = values.astype(np.float64)
+        values = floats_of(pc.cast(raw, pa.float64(), safe=False))
     elif kind is None and getattr(raw, "dtype", None) is not None and getattr(raw.dtype, "kind", "O") in "fiu":
         values = (
             raw.to_numpy(np.float64, na_value=np.nan) if hasattr(raw, "to_numpy") else np.asarray(raw, dtype=np.float64)
@@ -109,6 +104,17 @@ def to_numbers(raw: Cells, name: str, ids: Sequence[str]) -> NDArray[np.float64]
         raise HeteroAgeError(
             f"column {name} holds infinite values ({listed([ids[k] for k in infinite])}). Correct them."
         )
+    return values
+
+
+def floats_of(array: pa.Array) -> NDArray[np.float64]:
+    """An Arrow array of float64, missing as NaN; read-only. (Arrow's own `to_numpy` would import pandas.)"""
+    rows = slice(array.offset, array.offset + len(array))
+    mask, data = array.buffers()
+    values = np.frombuffer(data or b"", dtype=np.float64)[rows]
+    if array.null_count:
+        valid = np.unpackbits(np.frombuffer(mask, dtype=np.uint8), bitorder="little")[rows]
+        values = np.where(valid, values, np.nan)
     return values
 
 

@@ -13,7 +13,7 @@ import pyarrow.csv as pv
 
 from heteroage import artifacts
 from heteroage.applicability import Applicability, Covariance
-from heteroage.columns import ANCHOR, CORRECTION
+from heteroage.columns import ANCHOR, CORRECTION, floats_of
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.predict import Clock, Loadings
 from heteroage.sums import is_pc
@@ -95,13 +95,17 @@ def columns_of(content: bytes, where: str, texts: Sequence[str] = TEXT) -> dict[
         kinds = {name: pa.string() if name in texts else pa.float64() for name in header}
         table = pv.read_csv(
             pa.BufferReader(content),
-            read_options=pv.ReadOptions(block_size=max(len(content), 1)),
+            read_options=pv.ReadOptions(block_size=max(len(content), 1), use_threads=False),
             convert_options=pv.ConvertOptions(column_types=kinds),
         )
     except (pa.ArrowException, csv.Error) as error:
         said = " ".join(str(error).split())
         raise HeteroAgeError(f"{where} is no table of weights ({said[:200]}). Get the folder anew.") from error
-    return {name: table.column(name).to_numpy() for name in table.column_names}
+    cells = {name: table.column(name).combine_chunks() for name in table.column_names}
+    return {
+        name: floats_of(column) if pa.types.is_floating(column.type) else np.array(column.to_pylist(), dtype=object)
+        for name, column in cells.items()
+    }
 
 
 def check_meta(meta: object) -> dict:

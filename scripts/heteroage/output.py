@@ -29,7 +29,7 @@ class RowWriter:
 
     def write(self, rows: Mapping[str, Sequence]) -> None:
         """Add a part: columns by name, lists of text or arrays of numbers, missing as None or NaN."""
-        table = pa.table({name: _column(cells) for name, cells in rows.items()})
+        table = pa.Table.from_arrays([_column(cells) for cells in rows.values()], names=list(rows))
         if self.as_parquet:
             self._waiting.append(table)
             if sum(one.num_rows for one in self._waiting) >= ROW_GROUP:
@@ -93,9 +93,21 @@ def writing(paths: Sequence[Path]) -> Iterator[list[RowWriter]]:
 
 
 def _column(cells: Sequence) -> pa.Array:
+    """Numbers or text as an Arrow array, missing as null. `pa.array` would import pandas to look at its argument."""
     if isinstance(cells, np.ndarray):
-        return pa.array(cells, pa.float64(), from_pandas=True)
-    return pa.array(cells, pa.string())
+        values, valid = np.ascontiguousarray(cells, dtype=np.float64), ~np.isnan(cells)
+        buffers = [pa.py_buffer(values)]
+        kind = pa.float64()
+    else:
+        encoded = [(cell or "").encode() for cell in cells]
+        valid = np.array([cell is not None for cell in cells], dtype=bool)
+        ends = np.zeros(len(encoded) + 1, dtype=np.int64)
+        np.cumsum([len(cell) for cell in encoded], out=ends[1:])
+        buffers = [pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+        kind = pa.large_string()
+    mask = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    column = pa.Array.from_buffers(kind, len(valid), [mask, *buffers])
+    return column if kind == pa.float64() else pc.cast(column, pa.string())
 
 
 def _csv_lines(table: pa.Table) -> bytes:
@@ -108,8 +120,11 @@ def _csv_lines(table: pa.Table) -> bytes:
             if pc.any(special).as_py():
                 doubled = pc.replace_substring(text, '"', '""')
                 text = pc.if_else(special, pc.binary_join_element_wise('"', doubled, '"', ""), text)
-        columns.append(pc.fill_null(text, ""))
-    lines = pc.binary_join_element_wise(*columns, ",")
+        columns.append(text)
+    # With the separator as a column too: as a scalar, Arrow would import pandas to look at it.
+    comma = _column([","] * table.num_rows)
+    options = pc.JoinOptions("replace", "")
+    lines = pc.call_function("binary_join_element_wise", [*columns, comma], options)
     return b"".join(line.encode() + b"\n" for line in lines.to_pylist())
 
 

@@ -131,7 +131,8 @@ def test_a_manifest_that_points_outside_is_refused(clock_copy, name):
     (clock_copy.parent / "outside.csv").write_text("x")
     digest = sha256_of(clock_copy.parent / "outside.csv")
     edit_manifest(clock_copy, lambda manifest: manifest["files"].update({name: digest}))
-    refused(clock_copy, f"names files outside the folder (1: {name}). Do not use it.")
+    shown = name.replace("\n", "\\n")
+    refused(clock_copy, f"names files outside the folder (1: {shown}). Do not use it.")
 
 
 @pytest.mark.parametrize("version", [0, 2, "1", None])

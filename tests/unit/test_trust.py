@@ -98,7 +98,7 @@ def test_signing_and_checking(clock, clock_copy, tmp_path, capsys):
     assert (code, "was not signed by the owner" in said) == (1, True)
     # Changed and sealed anew, so that the manifest agrees: the signature does not.
     meta = read_json(clock_copy / artifacts.STAGE3_META)
-    meta["acceleration_reference"]["intercept"] += 1
+    meta["boosting_rounds"] += 1
     (clock_copy / artifacts.STAGE3_META).write_text(json.dumps(meta))
     artifacts.seal(clock_copy, {})
     assert command(capsys, "verify", clock_copy)[0] == 0
@@ -149,8 +149,12 @@ HOSTILE = {
     "NaN in JSON": (edit_meta(acceleration_reference={"slope": float("nan"), "intercept": 0}), "not valid JSON", True),
     "text for a number": (edit_meta(acceleration_reference={"slope": "1", "intercept": 0}), "holds text or no", True),
     "no list": (edit_meta(feature_order=None), "lacks or misspells", True),
-    "twice": (edit_meta(feature_order=["Stage1_Pred_Age"] * 7), "name different features", True),
-    "other features": (edit_meta(feature_order=["Stage1_Pred_Age"]), "name different features", True),
+    "twice": (edit_meta(feature_order=["Stage1_Pred_Age"] * 7), "does not list the fusion's features", True),
+    "other features": (
+        edit_meta(feature_order=["Stage1_Pred_Age", "Tissue", "Sex"]),
+        "name different features",
+        True,
+    ),
     "intervals of nothing": (edit_meta(intervals={"half_width": -1}), "intervals of negative width", True),
     "NaN weights": (with_text(artifacts.STAGE1_WEIGHTS, lambda t: t.replace("cg", "x,nan,cg", 1)), "no table of", True),
     "empty weights": (with_text(artifacts.STAGE1_WEIGHTS, lambda text: ""), "no table of weights", True),
@@ -200,7 +204,7 @@ def test_a_file_that_changes_after_the_check_is_not_read(clock_copy, monkeypatch
 def test_a_slice_of_the_fuzzing():
     """Of tests/fuzz/fuzz_apply.py, which anyone can run in full."""
     script = Path(__file__).parents[1] / "fuzz/fuzz_apply.py"
-    done = subprocess.run([sys.executable, str(script), "--cases", "60"], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, str(script), "--cases", "40"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "refused" in done.stdout
     assert "done" in done.stdout
