@@ -108,7 +108,9 @@ def test_one_chromosome_is_enough(cohort, chromosomes, gone, left):
 def test_women_whose_y_probes_are_masked(cohort, chromosomes):
     store, _, samples = cohort
     store[40:50, (samples["Sex"] == "F").to_numpy()] = np.nan
-    assert (check_sex(*cohort, chromosomes)["Predicted_Sex"] == samples["Sex"]).all()
+    table = check_sex(*cohort, chromosomes)
+    assert (table["Predicted_Sex"] == samples["Sex"]).all()
+    assert (table["Y_Signal"].isna() == (samples["Sex"] == "F")).all()
 
 
 def test_nothing_is_said_where_the_labels_do_not_part(cohort, chromosomes):
