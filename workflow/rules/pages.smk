@@ -53,6 +53,7 @@ PAGES["index"] = {
         *collect("results/figures/training/{name}.svg", name=OF_TRAINING),
         *collect("results/figures/evaluation/{name}.svg", name=["optimism", "ablation", "coverage"]),
         "results/figures/falsification/random_sets.svg",
+        *[path for path in AUDIT if path.endswith(".png")],
     ],
     "tables": [
         *PAGES["training"]["tables"],
