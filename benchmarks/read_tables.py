@@ -3,8 +3,8 @@
     python benchmarks/read_tables.py --folder scratch                        1,000 samples x 450,000 CpGs, simulated
     python benchmarks/read_tables.py --folder scratch --cpgs 20000 --tables tall.csv.gz
 
-Each reading runs in a process of its own; files that are there already are not made again. Ratios are pandas' figure over
-ours in the same run: above 1, ours is better.
+Each reading runs in a process of its own; files that are there already are not made again. Ratios are pandas' figure
+over ours in the same run: above 1, ours is better.
 """
 
 import argparse
