@@ -8,11 +8,19 @@ from heteroage.workflow import reporting
 
 
 def main(
-    store: str, store_names: str, all_samples: str, samples: str, pcs: str, hallmarks: str, features: str, names: str
+    store: str,
+    store_names: str,
+    all_samples: str,
+    samples: str,
+    pcs: str,
+    hallmarks: str | None,
+    features: str,
+    names: str,
 ) -> None:
     """Write features.npy and feature_names.txt; the RF_PCs are the last rows."""
     matrix, feature_names = open_matrix(store, store_names)
-    check_any_match(match_features(read_dictionary(hallmarks), feature_names))
+    if hallmarks:
+        check_any_match(match_features(read_dictionary(hallmarks), feature_names))
     columns = read_table(all_samples)["sample_id"].searchsorted(read_table(samples)["sample_id"])
     context = read_table(pcs)
     pc_names = pc_columns(context.columns)
@@ -28,7 +36,7 @@ if __name__ == "__main__":
             snakemake.input.all_samples,
             snakemake.input.samples,
             snakemake.input.pcs,
-            snakemake.input.hallmarks,
+            snakemake.input.hallmarks or None,
             snakemake.output.features,
             snakemake.output.names,
         )

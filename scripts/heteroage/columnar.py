@@ -16,7 +16,7 @@ from heteroage.errors import FIRST, HeteroAgeError
 from heteroage.grid import BLOCK_BYTES, Block, Cell, Grid, UnreadableCells, as_number
 
 # While rows of a long column are read, its page and dictionary are held, packed and unpacked: measured as up to 4 MB.
-LONG_COLUMNS = 128
+LONG_COLUMNS = 256
 PEEK = 50
 UNNAMED_INDEX = "__index_level_0__"  # as pandas writes an index that has no name
 

@@ -13,8 +13,9 @@ rule train_expert:
         report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
         anchor="results/{run}/cross_fit/anchor.csv",
         correlation="results/{run}/training/feature_correlation.npy",
-        # Its age does not count: an expert depends on its own features, by the digest below.
-        hallmarks=ancient(DICTIONARY),
+        # The age of a given dictionary does not count: an expert depends on its own features, by the digest below.
+        # Of one that a rule makes it does: Snakemake looks at no digest downstream of a job that is going to run.
+        hallmarks=DICTIONARY if BUILD_DICTIONARY else ancient(DICTIONARY),
         code=code_of("train_expert"),
     output:
         model="results/{run}/artifacts/stage2/hallmarks/Hallmark_{hallmark}.joblib",
