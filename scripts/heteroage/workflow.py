@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from heteroage.errors import HeteroAgeError
@@ -22,13 +23,14 @@ def modules_used(script: Path) -> list[str]:
     found: set[Path] = set()
     waiting = [script]
     while waiting:
-        for module in _imports(waiting.pop()) - found:
+        for module in _imports(path := waiting.pop(), path.stat().st_mtime_ns) - found:
             found.add(module)
             waiting.append(module)
     return sorted(str(path) for path in found)
 
 
-def _imports(path: Path) -> set[Path]:
+@cache  # every job reads the workflow anew, and its rules share most modules
+def _imports(path: Path, modified: int) -> frozenset[Path]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -36,7 +38,7 @@ def _imports(path: Path) -> set[Path]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     ours = {SCRIPTS.joinpath(*name.split(".")).with_suffix(".py") for name in names if name.startswith("heteroage.")}
-    return {module for module in ours if module.is_file()}
+    return frozenset(module for module in ours if module.is_file())
 
 
 @contextmanager
