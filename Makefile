@@ -10,10 +10,10 @@ BIN := .venv/bin
 run: .venv/run-ready
 	$(BIN)/snakemake --cores $(CORES)
 
-# Snakemake uses the cores itself.
+# A file of workflow tests stays in one process: its tests share a study.
 test: .venv/test-ready lint
 	$(BIN)/python -m pytest tests/unit --numprocesses $(CORES)
-	$(BIN)/python -m pytest tests/workflow
+	$(BIN)/python -m pytest tests/workflow --numprocesses $(CORES) --dist loadfile
 
 lint: .venv/test-ready
 	$(BIN)/ruff check .

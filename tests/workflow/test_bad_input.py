@@ -178,7 +178,7 @@ def test_a_table_to_predict_that_shares_no_cpg_with_the_clock(study_copy):
     study_copy.edit_table("data/held_back.parquet", lambda table: table.rename(columns=lambda c: c.replace("cg", "x")))
     done = study_copy.snakemake()
     assert done.returncode != 0
-    assert "the table shares 0 of the clock's" in done.stdout
+    assert "data/held_back.parquet shares 0 of the clock's" in done.stdout
     assert not study_copy.path("results/predictions/held_back.csv").exists()
 
 

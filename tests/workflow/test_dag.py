@@ -74,7 +74,7 @@ def test_a_changed_lightgbm_setting_reruns_stage3_and_what_follows(study_copy):
 def test_one_edited_hallmark_reruns_one_expert(study_copy, tmp_path):
     dictionary, changed = removal(study_copy, tmp_path, times_shared=1, experts=1)
     plan = study_copy.write_hallmarks(dictionary).plan()
-    assert plan.jobs == once({"orthogonalise_hallmarks", *STAGE2}, train_expert=1)
+    assert plan.jobs == once({"audit_inputs", "plot_audit", "orthogonalise_hallmarks", *STAGE2}, train_expert=1)
     assert plan.experts == changed
 
 

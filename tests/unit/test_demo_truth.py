@@ -5,12 +5,13 @@ The sweep is left out for time's sake; which configuration it takes is not what 
 
 from pathlib import Path
 
+import input_tables
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from heteroage import cohorts, demo, hallmarks, sampling, stage1, stage2
+from heteroage import demo, hallmarks, sampling, stage1, stage2
 from heteroage.age import transform_age
 from heteroage.files import read_json
 from heteroage.training import TrainingData, log_grid
@@ -28,7 +29,7 @@ def separation():
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
     dictionary = read_json(ROOT / "resources/demo/hallmarks.json")
     simulated = demo.simulate(settings, dictionary)
-    merged = cohorts.merge_cohorts(simulated.tables)
+    merged = input_tables.merged(simulated.tables)
     merged.samples["group"] = sampling.assign_groups(merged.samples)
     everyone = pd.concat([frame.reindex(merged.samples["sample_id"]) for frame in merged.betas.values()], axis=1)
     everyone = everyone[merged.feature_names].astype(np.float32)
