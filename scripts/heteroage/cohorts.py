@@ -15,7 +15,6 @@ from pandas.api.types import is_bool_dtype, is_float_dtype, is_numeric_dtype
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.intake import Intake
 from heteroage.labels import OLDEST, SEXES, UNKNOWN
-from heteroage.probes import MODALITIES as MODALITIES
 from heteroage.probes import RF_PC, pc_number
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from pathlib import Path
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from heteroage.cohorts import MODALITIES
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.gene_sets import are_gene_sets
+from heteroage.probes import MODALITIES
 
 MADE_BY_THE_DEMO = "results/demo/"
 TABLES = (*MODALITIES, "sample_sheet")

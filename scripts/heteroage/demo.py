@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from heteroage.age import transform_age
-from heteroage.cohorts import MODALITIES
+from heteroage.probes import MODALITIES
 
 # Gain and noise (logit scale) with which each modality shows a CpG's state.
 VIEW = {"beta": (1.0, 0.5), "chalm": (0.8, 0.7), "camda": (0.6, 0.9)}

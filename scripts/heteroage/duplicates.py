@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heteroage.cohorts import MODALITIES
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.probes import MODALITIES
 
 SCREENED = 20_000  # features of a modality that are looked at, evenly spread over its sorted names
 COMPARED = 0.1  # share of these, the most variable, that samples are compared on ...

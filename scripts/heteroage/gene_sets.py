@@ -6,11 +6,13 @@ import csv
 import gzip
 from collections.abc import Mapping
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.hallmarks import check_names, read_dictionary
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 GENE_SETS = {".gmt", ".tsv", ".txt", ".csv"}
 Genes = Mapping[str, frozenset[str]]  # a gene's symbol: all symbols it goes by
@@ -81,6 +83,8 @@ def match_genes(sets: Mapping[str, Genes], annotation: pd.DataFrame) -> tuple[di
     HeteroAgeError
         No gene of any set is in the annotation.
     """
+    import pandas as pd  # here, since reading the Snakefile reads gene sets, and matches none
+
     wanted = {symbol for genes in sets.values() for symbols in genes.values() for symbol in symbols}
     upper = annotation["gene"].str.upper()
     cpgs_of = annotation["cpg"][upper.isin(wanted)].groupby(upper).agg(set).to_dict()

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import read_json
 from heteroage.standardise import Standardiser
-from heteroage.store import BLOCK
 
+BLOCK = 4096  # features at a time: 16 MB per 1,000 samples
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 

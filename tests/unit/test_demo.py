@@ -9,9 +9,9 @@ import yaml
 from input_tables import merged
 from threadpoolctl import threadpool_limits
 
-from heteroage.cohorts import MODALITIES
 from heteroage.demo import cpg_names, simulate, simulate_dictionary
 from heteroage.files import read_json
+from heteroage.probes import MODALITIES
 from heteroage.sampling import assign_groups, training_samples
 
 RESOURCES = Path(__file__).parents[2] / "resources" / "demo"

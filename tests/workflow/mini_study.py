@@ -17,9 +17,9 @@ import pandas as pd
 import yaml
 
 from heteroage import demo
-from heteroage.cohorts import MODALITIES
 from heteroage.files import read_json, read_table, write_json, write_table
 from heteroage.hallmarks import orthogonalise_files
+from heteroage.probes import MODALITIES
 
 REPOSITORY = Path(__file__).parents[2]
 ARTIFACTS = "results/full/artifacts"

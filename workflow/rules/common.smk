@@ -15,13 +15,12 @@ from snakemake.utils import validate
 # The package of this checkout, installed or not.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from heteroage.annotation import annotates, read_annotation
-from heteroage.cohorts import MODALITIES
+from heteroage.probes import MODALITIES
 from heteroage.config import check_config, check_files, geo_entries, table_entries
 from heteroage.errors import HeteroAgeError
 from heteroage.gene_sets import are_gene_sets, match_genes, read_gene_sets, read_hallmark_names
 from heteroage.hallmarks import features_digest, orthogonalise_files, read_dictionary
-from heteroage.workflow import modules_used
+from heteroage.workflow import modules_used  # none of these loads pandas: every job reads this file
 
 STARTED = time.time()
 SCHEMA = Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
@@ -32,8 +31,11 @@ try:
     check_files(config)
     # Known here, whether the dictionary is given or made of gene sets: the DAG needs the names, not the CpGs.
     HALLMARKS = read_hallmark_names(config["inputs"]["hallmarks"])
-    # An annotation may have genes alone.
-    CHECK_SEX = bool(config["inputs"]["annotation"]) and annotates(config["inputs"]["annotation"], "chromosome")
+    CHECK_SEX = False
+    if config["inputs"]["annotation"]:  # which may have genes alone
+        from heteroage.annotation import annotates
+
+        CHECK_SEX = annotates(config["inputs"]["annotation"], "chromosome")
 except HeteroAgeError as problem:
     raise WorkflowError(str(problem))
 
@@ -67,6 +69,8 @@ def dictionary(stamps):
     """The hallmark dictionary; of gene sets that changed since it was made, as its rule is going to make it."""
     made, *sources = stamps
     if BUILD_DICTIONARY and made < max(sources):
+        from heteroage.annotation import read_annotation
+
         given = config["inputs"]
         return match_genes(read_gene_sets(given["hallmarks"]), read_annotation(given["annotation"], "gene"))[0]
     return read_dictionary(DICTIONARY)
