@@ -86,9 +86,8 @@ def main() -> None:
             flush=True,
         )
     total = options.seeds * options.sets
-    print(
-        f"\nfound in {found} of {options.seeds}; of {total} random sets {above_zero} above 0, the best at {max(best):.3f}"
-    )
+    print(f"\nfound in {found} of {options.seeds}")
+    print(f"of {total} random sets {above_zero} above 0, the best at {max(best):.3f}")
 
 
 if __name__ == "__main__":
