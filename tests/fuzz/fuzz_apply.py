@@ -24,7 +24,7 @@ from pathlib import Path
 from heteroage import artifacts
 from heteroage.apply import check, run_step
 from heteroage.errors import HeteroAgeError
-from heteroage.predict import load_clock
+from heteroage.loading import load_clock
 from heteroage.reference import verify_folder
 
 GOLDEN = Path(__file__).parents[1] / "data/golden_clock"
