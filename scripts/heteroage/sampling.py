@@ -69,6 +69,20 @@ def assign_outer_folds(samples: pd.DataFrame, folds: int | str) -> NDArray[np.in
     return _deal(GroupKFold(folds), samples)
 
 
+def folds_to_leave_out(samples: pd.DataFrame) -> list[int]:
+    """Outer folds that nested runs leave out in turn: those with a sample to score.
+
+    None at all where a run without one of them would have fewer than three groups to train on.
+
+    Parameters
+    ----------
+    samples : the samples that may train, with `group` and `outer_fold`
+    """
+    fold_groups = samples.groupby("outer_fold")["group"].nunique()  # a group lies in one outer fold
+    left = fold_groups.sum() - fold_groups
+    return sorted(fold_groups.index.tolist()) if (left >= MINIMUM_FOLDS).all() else []
+
+
 def training_samples(samples: pd.DataFrame) -> pd.DataFrame:
     """Return the samples that may train: `Is_Healthy` true and `Age` present."""
     healthy = samples["Is_Healthy"].map(lambda value: value is True or value == "True" or value is np.True_)
