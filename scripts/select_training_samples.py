@@ -24,7 +24,7 @@ def main(run: str, all_samples: str, folds: int, seed: int, allow_leave_one_grou
     try:
         table["fold"] = assign_folds(table, folds, seed, allow_leave_one_group_out or run != "full")
     except HeteroAgeError as error:
-        raise HeteroAgeError(f"{run}: {error}") from error
+        raise HeteroAgeError(str(error) if run == "full" else f"{run}: {error}") from error
     write_table(table[TRAINING_COLUMNS], samples)
     sizes = table.groupby("fold").size()
     logging.info("%d training samples; samples by fold: %s", len(table), sizes.to_dict())

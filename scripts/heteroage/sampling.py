@@ -109,18 +109,27 @@ def assign_folds(samples: pd.DataFrame, folds: int, seed: int, allow_leave_one_g
     if len(groups) < MINIMUM_FOLDS:
         raise HeteroAgeError(
             f"too few groups to hold out, tune and train on different ones: {len(samples)} training samples are of "
-            f"groups {listed(groups)}; {MINIMUM_FOLDS} are needed. Add studies, or check project_id and donor_id."
+            f"groups {listed(groups)}; {MINIMUM_FOLDS} are needed{_ties(samples)}. Add studies, or check project_id and "
+            "donor_id."
         )
     if len(groups) < folds:
         if not allow_leave_one_group_out:
             raise HeteroAgeError(
-                f"fewer groups than folds: {folds} folds, groups {listed(groups)}. Lower cross_validation.folds, or "
-                "set cross_validation.allow_leave_one_group_out: true to hold out one group at a time."
+                f"fewer groups than folds: {folds} folds, groups {listed(groups)}{_ties(samples)}. Lower "
+                "cross_validation.folds, or set cross_validation.allow_leave_one_group_out: true to hold out one group "
+                "at a time."
             )
         folds = len(groups)
     if len(groups) == folds:
         return samples["group"].map({group: k for k, group in enumerate(groups)}).to_numpy(np.int64)
     return _deal(StratifiedGroupKFold(folds, shuffle=True, random_state=seed), samples)
+
+
+def _ties(samples: pd.DataFrame) -> str:
+    """Say which projects are one group: a shared donor ties them, or a near-identical array."""
+    tied = samples.groupby("group")["project_id"].unique()
+    pairs = [" with ".join(sorted(map(str, projects))) for projects in tied if len(projects) > 1]
+    return f" (donors or near-identical arrays tie projects {listed(pairs)})" if pairs else ""
 
 
 def _deal(splitter: GroupKFold | StratifiedGroupKFold, samples: pd.DataFrame) -> NDArray[np.int64]:

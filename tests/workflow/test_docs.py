@@ -1,0 +1,135 @@
+"""Every command in the documentation runs, in the page's order, or says above it why the tests do not run it.
+
+A page's console commands stand in ```bash blocks; a ```yaml block that begins with `# name.yaml` is that file. Above a
+block may stand `*Not run by the tests: why.*`, or `*The tests add -n: why.*`: then Snakemake only plans.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from mini_study import ASSEMBLED, REPOSITORY, SETTINGS, TABLES, copy_repository
+from series_matrix import series_matrix, serving
+
+PAGES = ["README.md", "CONTRIBUTING.md", "config/README.md", "benchmarks/README.md"]
+PAGES += sorted(f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md"))
+BLOCK = re.compile(r"(?:^\*([^*\n]+)\*\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NOT_RUN, PLANNED = "Not run by the tests: ", "The tests add -n: "
+COMMAND = re.compile(r"^(?: {4}|> )\s*(?:\$ )?(?:snakemake|heteroage|make|pip|python|docker|apptainer|git|cd) ", re.MULTILINE)
+
+
+def blocks(page):
+    """A page's blocks of commands and files: [(mark above it, language, content), ...]."""
+    found = BLOCK.findall((REPOSITORY / page).read_text(encoding="utf-8"))
+    return [block for block in found if block[1] == "bash" or (block[1] == "yaml" and file_name(block[2]))]
+
+
+def file_name(content):
+    """The file that a block is, by its first line: `# my-study.yaml`."""
+    found = re.match(r"# (\S+\.yaml)\b", content)
+    return found and found[1]
+
+
+def commands(content):
+    """A block's commands without comments, one a line."""
+    lines = content.replace("\\\n", " ").splitlines()
+    return [shlex.join(words) for line in lines if (words := shlex.split(line, comments=True))]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_stand_in_blocks_that_are_run_or_say_why_not(page):
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    assert COMMAND.findall(re.sub(BLOCK, "", text)) == []
+    for mark, language, content in blocks(page):
+        if language == "bash":
+            assert commands(content), f"{page}: an empty block"
+            assert not mark or re.match(rf"(?:{NOT_RUN}|{PLANNED})\w.{{10}}", mark), f"{page}: what is the mark {mark!r}?"
+
+
+def run(page, folder, config=None):
+    """Run a page's commands in a copy of the repository, `config` merged into the files that the page has one write."""
+    environment = {**os.environ, "PYTHONPATH": str(folder / "scripts")}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+    for mark, language, content in blocks(page):
+        if language == "yaml":
+            written = yaml.safe_load(content)
+            for section, values in (config or {}).items():
+                written[section] = {**written.get(section, {}), **values}
+            (folder / file_name(content)).write_text(yaml.safe_dump(written, sort_keys=False), encoding="utf-8")
+            continue
+        for command in [] if mark.startswith(NOT_RUN) else commands(content):
+            if mark.startswith(PLANNED):
+                command = re.sub(r"^snakemake ", "snakemake -n ", command)
+            done = subprocess.run(
+                ["bash", "-c", command], cwd=folder, env=environment, text=True, capture_output=True, check=False
+            )
+            assert done.returncode == 0, f"{page}: {command}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """The repository as a reader has it, with two of the hallmarks' gene sets: two experts are enough here."""
+    folder = copy_repository(tmp_path / "checkout")
+    genes = folder / "resources/hallmark_genes.tsv"
+    table = pd.read_csv(genes, sep="\t")
+    table[table["hallmark"].isin(table["hallmark"].unique()[:2])].to_csv(genes, sep="\t", index=False)
+    (folder / "data").mkdir()
+    return folder
+
+
+def annotate(folder, cpgs, name):
+    """Write a probe annotation that puts the CpGs on the hallmarks' genes, in turn."""
+    genes = pd.read_csv(folder / "resources/hallmark_genes.tsv", sep="\t")["gene"].unique()
+    annotation = pd.DataFrame({"Name": cpgs, "UCSC_RefGene_Name": np.resize(genes, len(cpgs)), "CHR": "1"})
+    annotation.to_csv(folder / name, index=False)
+
+
+def test_the_readme(checkout, study):
+    """Its example is a lab's: CpGs in rows, a table per cohort, a sample sheet with names of its own."""
+    table = study.table(TABLES["beta"])
+    cpgs = [column for column in table if column.startswith("cg")]
+    half = table["project_id"] < table["project_id"].median() if False else table.index < len(table) // 2
+    for name, rows in (("cohort_a", table[half]), ("cohort_b", table[~half])):
+        rows.set_index("sample_id")[cpgs].T.rename_axis("ID").to_csv(checkout / f"data/{name}.csv")
+    sheet = table.drop(columns=cpgs).rename(columns={"sample_id": "Sentrix_ID", "project_id": "Cohort"})
+    sheet.to_csv(checkout / "data/samples.csv", index=False)
+    annotate(checkout, cpgs, "data/manifest.csv")
+    shutil.copy(study.path("data/held_back.parquet"), checkout / "data/new_patients.parquet")
+    shutil.copytree(study.path(ASSEMBLED), checkout / ASSEMBLED)
+    run("README.md", checkout)
+
+
+def test_applying(checkout, study):
+    shutil.copytree(study.path(ASSEMBLED), checkout / ASSEMBLED)
+    table = study.table("data/held_back.parquet")
+    table.to_parquet(checkout / "master.parquet")
+    run("docs/apply.md", checkout)
+
+
+def test_the_tutorial(checkout, study):
+    """GEO is a local server here, and its series are of the mini study's samples."""
+    table = study.table(TABLES["beta"])
+    cpgs = [column for column in table if column.startswith("cg")]
+    annotate(checkout, cpgs, "data/HumanMethylation450_15017482_v1-2.csv")
+    told = SERIES
+    with serving() as server:
+        for k, (series, characteristics) in enumerate(told.items()):
+            rows = table.iloc[50 * k : 50 * (k + 1)]
+            values = rows[cpgs].T.set_axis([f"GSM{1000 * k + n}" for n in range(len(rows))], axis=1)
+            lines = [[f"{name}: {value}" for value in column(rows)] for name, column in characteristics.items()]
+            folder = f"{series[:-3]}nnn"
+            path = f"/{folder}/{series}/matrix/{series}_series_matrix.txt.gz"
+            server.files[path] = series_matrix(values, lines, series=series)
+        run("docs/tutorial.md", checkout, {"geo": {"base_url": server.url}})
+
+
+# What the series that the tutorial names call their characteristics.
+AGES = lambda rows: rows["Age"].round().astype(int)  # noqa: E731
