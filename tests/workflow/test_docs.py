@@ -16,14 +16,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from mini_study import ASSEMBLED, REPOSITORY, SETTINGS, TABLES, copy_repository
+from mini_study import ASSEMBLED, REPOSITORY, TABLES, copy_repository
 from series_matrix import series_matrix, serving
 
 PAGES = ["README.md", "CONTRIBUTING.md", "config/README.md", "benchmarks/README.md"]
 PAGES += sorted(f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md"))
 BLOCK = re.compile(r"(?:^\*([^*\n]+)\*\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_RUN, PLANNED = "Not run by the tests: ", "The tests add -n: "
-COMMAND = re.compile(r"^(?: {4}|> )\s*(?:\$ )?(?:snakemake|heteroage|make|pip|python|docker|apptainer|git|cd) ", re.MULTILINE)
+COMMAND = re.compile(
+    r"^(?: {4}|> )\s*(?:\$ )?(?:snakemake|heteroage|make|pip|python|docker|apptainer|git|cd) ", re.MULTILINE
+)
 
 
 def blocks(page):
@@ -51,7 +53,9 @@ def test_commands_stand_in_blocks_that_are_run_or_say_why_not(page):
     for mark, language, content in blocks(page):
         if language == "bash":
             assert commands(content), f"{page}: an empty block"
-            assert not mark or re.match(rf"(?:{NOT_RUN}|{PLANNED})\w.{{10}}", mark), f"{page}: what is the mark {mark!r}?"
+            assert not mark or re.match(rf"(?:{NOT_RUN}|{PLANNED})\w.{{10}}", mark), (
+                f"{page}: what is the mark {mark!r}?"
+            )
 
 
 def run(page, folder, config=None):
@@ -74,62 +78,92 @@ def run(page, folder, config=None):
             assert done.returncode == 0, f"{page}: {command}\n{done.stdout}\n{done.stderr}"
 
 
+# What the tutorial's series call their characteristics, and the values that stand there for healthy and not.
+SERIES = {
+    "GSE40279": ("age (y)", None),
+    "GSE41169": ("age", ("diseasestatus (1=control, 2=scz patient)", "1", "2")),
+    "GSE42861": ("age", ("subject", "Normal", "Patient")),
+    "GSE73103": ("age", None),
+}
+
+
 @pytest.fixture
 def checkout(tmp_path):
-    """The repository as a reader has it, with two of the hallmarks' gene sets: two experts are enough here."""
+    """The repository as a reader has it, but for its gene sets: two hallmarks, so two experts, are enough here."""
     folder = copy_repository(tmp_path / "checkout")
     genes = folder / "resources/hallmark_genes.tsv"
-    table = pd.read_csv(genes, sep="\t")
+    table = pd.read_csv(genes, sep="\t", comment="#")
     table[table["hallmark"].isin(table["hallmark"].unique()[:2])].to_csv(genes, sep="\t", index=False)
     (folder / "data").mkdir()
     return folder
 
 
-def annotate(folder, cpgs, name):
-    """Write a probe annotation that puts the CpGs on the hallmarks' genes, in turn."""
-    genes = pd.read_csv(folder / "resources/hallmark_genes.tsv", sep="\t")["gene"].unique()
-    annotation = pd.DataFrame({"Name": cpgs, "UCSC_RefGene_Name": np.resize(genes, len(cpgs)), "CHR": "1"})
-    annotation.to_csv(folder / name, index=False)
+def cpgs_of(table):
+    return [column for column in table if column.startswith("cg")]
+
+
+def annotate(checkout, cpgs, name):
+    """Write a probe annotation that puts CpGs on the hallmarks' genes, in turn."""
+    genes = pd.read_csv(checkout / "resources/hallmark_genes.tsv", sep="\t")["gene"].unique()
+    pd.DataFrame({"Name": cpgs, "UCSC_RefGene_Name": np.resize(genes, len(cpgs))}).to_csv(checkout / name, index=False)
 
 
 def test_the_readme(checkout, study):
     """Its example is a lab's: CpGs in rows, a table per cohort, a sample sheet with names of its own."""
     table = study.table(TABLES["beta"])
-    cpgs = [column for column in table if column.startswith("cg")]
-    half = table["project_id"] < table["project_id"].median() if False else table.index < len(table) // 2
-    for name, rows in (("cohort_a", table[half]), ("cohort_b", table[~half])):
-        rows.set_index("sample_id")[cpgs].T.rename_axis("ID").to_csv(checkout / f"data/{name}.csv")
+    cpgs = cpgs_of(table)
+    for name, rows in zip("abc", np.array_split(np.arange(len(table)), 3), strict=True):
+        betas = table.iloc[rows].set_index("sample_id")[cpgs].T
+        betas.rename_axis("ID").to_csv(checkout / f"data/cohort_{name}.csv")
     sheet = table.drop(columns=cpgs).rename(columns={"sample_id": "Sentrix_ID", "project_id": "Cohort"})
     sheet.to_csv(checkout / "data/samples.csv", index=False)
     annotate(checkout, cpgs, "data/manifest.csv")
     shutil.copy(study.path("data/held_back.parquet"), checkout / "data/new_patients.parquet")
     shutil.copytree(study.path(ASSEMBLED), checkout / ASSEMBLED)
     run("README.md", checkout)
+    assert len(pd.read_csv(checkout / "ages.csv")) == len(study.table("data/held_back.parquet"))
 
 
 def test_applying(checkout, study):
     shutil.copytree(study.path(ASSEMBLED), checkout / ASSEMBLED)
-    table = study.table("data/held_back.parquet")
-    table.to_parquet(checkout / "master.parquet")
+    shutil.copy(study.path("data/held_back.parquet"), checkout / "master.parquet")
+    probes = sorted({name.rpartition("_")[0] for name in study.feature_names})
+    (checkout / "EPICv2_manifest.csv").write_text("\n".join(["Name", *probes, ""]))
     run("docs/apply.md", checkout)
 
 
+@pytest.mark.parametrize("page", ["docs/audit.md", "docs/evaluation.md"])
+def test_other_pages(checkout, page):
+    run(page, checkout)
+
+
+def test_the_pages_that_are_not_run_here_run_nothing():
+    here = {"README.md", "docs/apply.md", "docs/audit.md", "docs/evaluation.md", "docs/tutorial.md"}
+    marks = [mark for page in set(PAGES) - here for mark, language, _ in blocks(page) if language == "bash"]
+    assert len(marks) > 3
+    assert [mark for mark in marks if not mark.startswith(NOT_RUN)] == []
+
+
 def test_the_tutorial(checkout, study):
-    """GEO is a local server here, and its series are of the mini study's samples."""
+    """GEO is a local server here, and its series are the mini study's samples, two projects in each."""
     table = study.table(TABLES["beta"])
-    cpgs = [column for column in table if column.startswith("cg")]
-    annotate(checkout, cpgs, "data/HumanMethylation450_15017482_v1-2.csv")
-    told = SERIES
+    annotate(checkout, cpgs_of(table), "data/HumanMethylation450_15017482_v1-2.csv")
+    projects = np.array_split(table["project_id"].unique(), len(SERIES))
     with serving() as server:
-        for k, (series, characteristics) in enumerate(told.items()):
-            rows = table.iloc[50 * k : 50 * (k + 1)]
-            values = rows[cpgs].T.set_axis([f"GSM{1000 * k + n}" for n in range(len(rows))], axis=1)
-            lines = [[f"{name}: {value}" for value in column(rows)] for name, column in characteristics.items()]
-            folder = f"{series[:-3]}nnn"
-            path = f"/{folder}/{series}/matrix/{series}_series_matrix.txt.gz"
-            server.files[path] = series_matrix(values, lines, series=series)
+        for k, (series, (age, status)) in enumerate(SERIES.items()):
+            rows = table[table["project_id"].isin(projects[k])]
+            betas = rows[cpgs_of(table)].T.set_axis([f"GSM{1000 * (k + 1) + n}" for n in range(len(rows))], axis=1)
+            told = [[f"{age}: {years:.0f}" for years in rows["Age"]]]
+            told.append([f"gender: {sex}" for sex in rows["Sex"].map({"F": "Female", "M": "Male"})])
+            if status:
+                name, healthy, not_healthy = status
+                told.append([f"{name}: {healthy if well else not_healthy}" for well in rows["Is_Healthy"]])
+            path = f"/{series[:-3]}nnn/{series}/matrix/{series}_series_matrix.txt.gz"
+            server.files[path] = series_matrix(betas, told, series=series)
         run("docs/tutorial.md", checkout, {"geo": {"base_url": server.url}})
-
-
-# What the series that the tutorial names call their characteristics.
-AGES = lambda rows: rows["Age"].round().astype(int)  # noqa: E731
+    samples = pd.read_csv(checkout / "results/store/samples.csv")
+    assert samples.groupby("project_id")["group"].nunique().to_dict() == dict.fromkeys(SERIES, 1)
+    healthy = samples.groupby("project_id")["Is_Healthy"].mean()
+    assert (healthy == 1).to_dict() == {series: status is None for series, (_, status) in SERIES.items()}
+    assert "healthy samples of 4 projects" in (checkout / "results/summary.txt").read_text()
+    assert (pd.read_csv(checkout / "ages.csv")["sample_id"].str[:5] == "GSM2").all()
