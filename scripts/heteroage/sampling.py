@@ -109,8 +109,8 @@ def assign_folds(samples: pd.DataFrame, folds: int, seed: int, allow_leave_one_g
     if len(groups) < MINIMUM_FOLDS:
         raise HeteroAgeError(
             f"too few groups to hold out, tune and train on different ones: {len(samples)} training samples are of "
-            f"groups {listed(groups)}; {MINIMUM_FOLDS} are needed{_ties(samples)}. Add studies, or check project_id and "
-            "donor_id."
+            f"groups {listed(groups)}; {MINIMUM_FOLDS} are needed{_ties(samples)}. Add studies, or check project_id "
+            "and donor_id."
         )
     if len(groups) < folds:
         if not allow_leave_one_group_out:
