@@ -50,3 +50,33 @@ def test_no_module_imports_from_above():
         if place[name] < place[module_of(path)]
     }
     assert upwards == set()
+
+
+PLACES = ["", "scripts", "scripts/heteroage", "workflow/rules", "workflow/report", "tests/workflow"]
+
+
+def named(pattern):
+    """What the page sets in backticks, outside its picture, that has the given form."""
+    text = re.sub(r"```.*?```", "", (ROOT / "docs/architecture.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    return {name for name in re.findall(r"`([^`\n]+)`", text) if re.fullmatch(pattern, name)}
+
+
+def test_every_file_that_it_names_is_there():
+    files = named(r"[\w./-]+(?:\.(?:py|smk|md|yaml|toml|tsv|j2)|/)") | named(r"tests/\w+")
+    files -= {f"{name}/" for layer in layers() for name in layer}
+    assert len(files) > 30
+    assert sorted(name for name in files if not any((ROOT / place / name).exists() for place in PLACES)) == []
+
+
+def test_every_function_and_constant_that_it_names_is_there():
+    code = [path.read_text(encoding="utf-8") for path in [*PACKAGE.rglob("*.py"), *ROOT.glob("workflow/rules/*.smk")]]
+    defined = set(re.findall(r"^(?:def|class|rule) (\w+)|^([A-Z]\w*) = ", "\n".join(code), re.MULTILINE))
+    defined = {name for names in defined for name in names}
+    modules = {name for layer in layers() for name in layer}
+    names = {
+        name.split("(")[0].split("=")[-1].split(".")[-1] for name in named(r'\w+\("\w+"\)|\w+=\w+\(.*|\w+\.\w+|\w+')
+    }
+    endings = {"py", "smk", "md", "yaml", "toml", "tsv", "j2"}
+    snakemake = {"params", "ruleorder", "main", "full"}
+    assert {"code_of", "atomic_path", "own_features", "ARTIFACTS", "reporting"} <= names
+    assert sorted(names - defined - modules - endings - snakemake) == []
