@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: run test lint docs benchmark lock clean
+.PHONY: run test lint docs benchmark lock vulnerabilities clean
 
 run: .venv/run-ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -36,8 +36,12 @@ lock:
 	  --no-emit-find-links --custom-compile-command "make lock" -q --extra dev -c requirements.lock \
 	  pyproject.toml -o requirements-dev.lock
 
+# Known vulnerabilities of what the lock installs, by PyPI's advisories. What could not be looked up is a failure too.
+vulnerabilities: .venv-audit/ready
+	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
+
 clean:
-	rm -rf .venv results logs .snakemake
+	rm -rf .venv .venv-audit results logs .snakemake
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -54,4 +58,9 @@ clean:
 benchmarks/.venv/ready: benchmarks/requirements.txt
 	$(PYTHON) -m venv benchmarks/.venv
 	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	touch $@
+
+.venv-audit/ready:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 	touch $@

@@ -50,7 +50,8 @@ rule audit:
 # All parts of the report, the nested evaluation and the leakage certificate included.
 rule report:
     input:
-        "results/report/index.html",
+        "results/report/training.html",
+        report_page,
 
 
 onsuccess:

@@ -10,7 +10,10 @@ from heteroage.workflow import reporting
 
 
 def main(run: str, all_samples: str, folds: int, seed: int, allow_leave_one_group_out: bool, samples: str) -> None:
-    """Write the training samples of `full`, or of `nested-<k>` and `altered-<k>`: those outside outer fold k."""
+    """Write the training samples of `full`, or of `nested-<k>` and `altered-<k>`: those outside outer fold k.
+
+    Without their outer fold, the groups may be fewer than the folds: then one is held out at a time.
+    """
     table = read_table(all_samples)
     if run != "full":
         held_out = int(run.rpartition("-")[2])
@@ -18,7 +21,10 @@ def main(run: str, all_samples: str, folds: int, seed: int, allow_leave_one_grou
             raise HeteroAgeError(f"there is no {run}: the outer folds are {sorted(set(table['outer_fold']))}.")
         table = table[table["outer_fold"] != held_out]
     table = training_samples(table)
-    table["fold"] = assign_folds(table, folds, seed, allow_leave_one_group_out)
+    try:
+        table["fold"] = assign_folds(table, folds, seed, allow_leave_one_group_out or run != "full")
+    except HeteroAgeError as error:
+        raise HeteroAgeError(str(error) if run == "full" else f"{run}: {error}") from error
     write_table(table[TRAINING_COLUMNS], samples)
     sizes = table.groupby("fold").size()
     logging.info("%d training samples; samples by fold: %s", len(table), sizes.to_dict())

@@ -12,8 +12,8 @@ from heteroage.files import check_writable
 from heteroage.loading import load_clock
 from heteroage.master_table import Table, open_tables
 from heteroage.output import writing
-from heteroage.predict import MINIMUM_SHARE, Clock
-from heteroage.source import MOST_MISSING_WEIGHT
+from heteroage.overlap import too_much_is_missing
+from heteroage.predict import Clock
 
 
 def run_step(
@@ -64,7 +64,7 @@ def check(clock: Clock, inputs: Sequence[Path], platform: Path | None) -> tuple[
         names, what = table.names, f"{table.where} holds"
     costs, missing = stage_costs(clock, names), missing_features(clock, names)
     shared = len(clock.cpgs) - len(missing["feature"])
-    refused = shared < MINIMUM_SHARE * len(clock.cpgs) or costs["missing_weight"][0] > MOST_MISSING_WEIGHT
+    refused = too_much_is_missing(clock, missing["feature"])
     lines = [f"{what} {shared} of the clock's {len(clock.cpgs)} CpGs.", ""]
     lines.append(f"{'stage':40} {'CpGs':>7} {'missing':>8} {'of weight':>10} {'cost, years':>12}")
     for stage, cpgs, absent, weight, years in zip(*costs.values(), strict=True):

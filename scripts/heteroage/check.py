@@ -15,6 +15,7 @@ import numpy as np
 from heteroage.age import ADULT_AGE
 from heteroage.columns import ANCHOR, CORRECTION
 from heteroage.errors import HeteroAgeError
+from heteroage.overlap import missing_weight
 from heteroage.probes import PROBE, is_pc, plain_name, split_modality
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def stage_costs(clock: ClockModel, names: Iterable[str]) -> dict[str, list]:
     if clock.covariance is not None:
         place = clock.covariance.features
         whole = {n: (ADULT_AGE + 1) * clock.covariance.a[place[n]] + clock.covariance.b[place[n]] for n in lacking}
-    share = sum(clock.anchor_weight.get(name, 0.0) for name in lacking)
+    share = missing_weight(clock, lacking)
     rows.append(("HeteroAge", len(clock.cpgs), len(lacking), share, _cost(clock, whole)))
     titles = ("stage", "CpGs", "missing", "missing_weight", "cost_years")
     return {title: list(cells) for title, cells in zip(titles, zip(*rows, strict=True), strict=True)}

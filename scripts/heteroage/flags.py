@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.labels import UNKNOWN
-from heteroage.source import MOST_MISSING_WEIGHT
+from heteroage.overlap import MOST_MISSING_WEIGHT
 
 if TYPE_CHECKING:
     from heteroage.model import ClockModel

@@ -17,14 +17,12 @@ from heteroage.columns import ANCHOR, CORRECTION, SeenIds
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.master_table import Joined, Table, from_frame
 from heteroage.model import ClockModel
+from heteroage.overlap import MOST_MISSING_WEIGHT, check_cpgs, check_pcs
 from heteroage.probes import is_pc
-from heteroage.source import MOST_MISSING_WEIGHT, Rows, Source
+from heteroage.source import Rows, Source
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# A table that shares fewer of the clock's CpGs is of another platform, or its columns are misnamed.
-MINIMUM_SHARE = 0.1
 
 
 class Clock(ClockModel):
@@ -96,8 +94,8 @@ class Clock(ClockModel):
             "predict_stage3": self._stage3,
         }[step]
         if step != "predict_stage3":
-            self._check_overlap(columns_of, table.where, allow_missing)
-        self._check_pcs(table, columns_of, need_cpgs=step != "predict_stage3")
+            check_cpgs(self, columns_of, table.where, allow_missing)
+        check_pcs(self, table, columns_of)
         needed = table.names if isinstance(table, Joined) else self._columns(step, table.names, columns_of)
         seen, usable, n = SeenIds(table.where), False, 0
         for part in table.parts(needed):
@@ -197,39 +195,6 @@ class Clock(ClockModel):
             "HeteroAge_Lower": np.where(age >= 0, np.maximum(lower, 0.0), np.minimum(lower, age)),
             "HeteroAge_Upper": np.maximum(upper, age),
         }
-
-    # What is refused
-
-    def _check_overlap(self, columns_of: Mapping[str, list[str]], where: str, allow_missing: bool) -> None:
-        absent = [name for name in self.cpgs if name not in columns_of]
-        shared = len(self.cpgs) - len(absent)
-        weight = sum(self.anchor_weight.get(name, 0.0) for name in absent)
-        few = shared < MINIMUM_SHARE * len(self.cpgs) or weight > MOST_MISSING_WEIGHT
-        if absent and (shared == 0 or (few and not allow_missing)):
-            raise HeteroAgeError(
-                f"{where} shares {shared} of the clock's {len(self.cpgs)} CpGs, and lacks {weight:.0%} of the anchor's "
-                f"weight; it lacks {listed(absent)}. Columns are named <cpg>_<modality>, as cg00000029_beta; check "
-                "names and platform. `heteroage check` says what is missing"
-                + ("." if shared == 0 else "; --allow-missing predicts all the same.")
-            )
-
-    def _check_pcs(self, table: Table, columns_of: Mapping[str, list[str]], need_cpgs: bool) -> None:
-        """Say where RF_PCs can neither be read nor computed."""
-        absent = [name for name in self.pc_names if name not in table.names]
-        if self.loadings is None:
-            # Some but not all: the rest takes its training median, as any other missing column does.
-            if absent and len(absent) == len(self.pc_names):
-                raise HeteroAgeError(
-                    f"the clock needs RF_PC columns that {table.where} lacks ({listed(absent)}). They came from a file "
-                    "in training: project your samples with the same loadings and add the columns."
-                )
-        elif absent:
-            known = [name for name in self.loadings.row if name in columns_of]
-            if len(known) < MINIMUM_SHARE * len(self.loadings.row):
-                raise HeteroAgeError(
-                    f"{table.where} has neither the columns ({listed(absent)}) nor the CpGs to compute them from: "
-                    f"{len(known)} of {len(self.loadings.row)}. Add either."
-                )
 
 
 def _concatenated(pieces: Sequence[Rows]) -> pd.DataFrame:

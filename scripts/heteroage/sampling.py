@@ -69,6 +69,20 @@ def assign_outer_folds(samples: pd.DataFrame, folds: int | str) -> NDArray[np.in
     return _deal(GroupKFold(folds), samples)
 
 
+def folds_to_leave_out(samples: pd.DataFrame) -> list[int]:
+    """Outer folds that nested runs leave out in turn: those with a sample to score.
+
+    None at all where a run without one of them would have fewer than three groups to train on.
+
+    Parameters
+    ----------
+    samples : the samples that may train, with `group` and `outer_fold`
+    """
+    fold_groups = samples.groupby("outer_fold")["group"].nunique()  # a group lies in one outer fold
+    left = fold_groups.sum() - fold_groups
+    return sorted(fold_groups.index.tolist()) if (left >= MINIMUM_FOLDS).all() else []
+
+
 def training_samples(samples: pd.DataFrame) -> pd.DataFrame:
     """Return the samples that may train: `Is_Healthy` true and `Age` present."""
     healthy = samples["Is_Healthy"].map(lambda value: value is True or value == "True" or value is np.True_)
@@ -95,18 +109,27 @@ def assign_folds(samples: pd.DataFrame, folds: int, seed: int, allow_leave_one_g
     if len(groups) < MINIMUM_FOLDS:
         raise HeteroAgeError(
             f"too few groups to hold out, tune and train on different ones: {len(samples)} training samples are of "
-            f"groups {listed(groups)}; {MINIMUM_FOLDS} are needed. Add studies, or check project_id and donor_id."
+            f"groups {listed(groups)}; {MINIMUM_FOLDS} are needed{_ties(samples)}. Add studies, or check project_id "
+            "and donor_id."
         )
     if len(groups) < folds:
         if not allow_leave_one_group_out:
             raise HeteroAgeError(
-                f"fewer groups than folds: {folds} folds, groups {listed(groups)}. Lower cross_validation.folds, or "
-                "set cross_validation.allow_leave_one_group_out: true to hold out one group at a time."
+                f"fewer groups than folds: {folds} folds, groups {listed(groups)}{_ties(samples)}. Lower "
+                "cross_validation.folds, or set cross_validation.allow_leave_one_group_out: true to hold out one group "
+                "at a time."
             )
         folds = len(groups)
     if len(groups) == folds:
         return samples["group"].map({group: k for k, group in enumerate(groups)}).to_numpy(np.int64)
     return _deal(StratifiedGroupKFold(folds, shuffle=True, random_state=seed), samples)
+
+
+def _ties(samples: pd.DataFrame) -> str:
+    """Say which projects are one group: a shared donor ties them, or a near-identical array."""
+    tied = samples.groupby("group")["project_id"].unique()
+    pairs = [" with ".join(sorted(map(str, projects))) for projects in tied if len(projects) > 1]
+    return f" (donors or near-identical arrays tie projects {listed(pairs)})" if pairs else ""
 
 
 def _deal(splitter: GroupKFold | StratifiedGroupKFold, samples: pd.DataFrame) -> NDArray[np.int64]:

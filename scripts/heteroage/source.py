@@ -14,6 +14,7 @@ from heteroage.columns import ANCHOR, CORRECTION
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import OLDEST, sex_of, tissue_of
 from heteroage.master_table import Part
+from heteroage.overlap import MOST_MISSING_WEIGHT
 from heteroage.probes import is_pc, pc_number
 from heteroage.sums import Sums
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from heteroage.model import ClockModel
 
 Rows = dict[str, Any]  # columns by name: lists of text, arrays of numbers
-
-# A sample that lacks more than this share of the anchor's absolute weight is predicted from little.
-MOST_MISSING_WEIGHT = 0.5
 
 
 class Source:

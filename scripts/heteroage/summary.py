@@ -51,7 +51,7 @@ def summarise(
         "  results/full_artifacts/MODEL_CARD.md        what the clock is made of, and its limits",
         "  config/README.md                            how to train on your own cohorts",
         "Make the report, with the nested error to quote (or, at once and without it, results/report/training.html):",
-        "  snakemake --cores 2 report",
+        "  snakemake --cores 2 report                  (and the --configfile of this run, if it had one)",
         "Apply the clock anywhere:",
         "  heteroage pipeline-predict --artifact-dir results/full_artifacts --input TABLE --out AGES.csv",
     ]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from heteroage import artifacts, predict
+from heteroage import artifacts
 from heteroage.apply import run_step
 from heteroage.cli import main
 from heteroage.errors import HeteroAgeError
@@ -203,27 +203,6 @@ def test_spellings_of_sex(loaded, clock, predicted):
     equal(loaded.predict(spelt), predicted)
 
 
-def test_a_table_of_another_platform_is_refused(loaded, clock):
-    foreign = clock.master.rename(columns={name: name.replace("cg", "cg9") for name in cpgs_of(clock.master)})
-    for step in (loaded.predict, loaded.predict_stage1, loaded.predict_stage2):
-        refused("the table shares 0 of the clock's 48 CpGs", step, foreign)
-        refused("lacks 48: cg00000000_beta, cg00000000_chalm,", step, foreign)
-    bare = clock.master.rename(columns={name: name.split("_")[0] for name in cpgs_of(clock.master) if "beta" in name})
-    bare = bare.drop(columns=[name for name in bare.columns if name.endswith("_chalm")])
-    refused("Columns are named <cpg>_<modality>, as cg00000029_beta; check names and platform.", loaded.predict, bare)
-
-
-def test_nearly_no_shared_cpg_is_none(loaded, clock):
-    few = clock.master[["sample_id", "Tissue", "Sex", *cpgs_of(clock.master)[:4]]]
-    refused("the table shares 4 of the clock's 48 CpGs", loaded.predict, few)
-    enough = clock.master[["sample_id", "Tissue", "Sex", *cpgs_of(clock.master)[:5]]]
-    refused("shares 5 of the clock's 48 CpGs, and lacks 91% of the anchor's weight", loaded.predict, enough)
-    output = loaded.predict(enough, allow_missing=True)
-    assert (output["Imputed_Fraction"] > 0.89).all()
-    assert output["Flags"].str.contains("mostly_imputed").all()
-    refused("the table shares 0 of the clock's 48 CpGs", lambda: loaded.predict(few.iloc[:, :3], allow_missing=True))
-
-
 # RF_PCs
 
 
@@ -234,26 +213,6 @@ def test_pcs_are_computed_from_the_loadings_where_absent(loaded, clock, predicte
     equal(loaded.predict(given), predicted)
     others = loaded.predict(given.assign(RF_PC1=given["RF_PC1"] + 0.5))
     assert (others["Stage1_Pred_Age"] != predicted["Stage1_Pred_Age"]).all()  # given PCs are used as given
-
-
-def test_pcs_are_required_where_there_are_no_loadings(clock, clock_without_loadings, predicted):
-    from heteroage.context import project
-
-    without = load_clock(clock_without_loadings)
-    text = "the clock needs RF_PC columns that the table lacks (2: RF_PC1, RF_PC2). They came from a file in training"
-    for step in (without.predict, without.predict_stage1, without.predict_stage2):
-        refused(text, step, clock.master)
-    given = pd.concat([clock.master, project(clock.loadings, clock.master)], axis=1)
-    equal(without.predict(given), predicted)
-
-
-def test_stage3_alone_does_not_invent_pcs(loaded, clock, clock_without_loadings, predicted):
-    """Corrections without RF_PCs and without the CpGs to compute them from: not silently those of a median sample."""
-    fused = predicted[["sample_id", "Tissue", "Sex", "Stage1_Pred_Age", *(f"{name}_Correction" for name in HALLMARKS)]]
-    refused(
-        "the clock needs RF_PC columns that the table lacks", load_clock(clock_without_loadings).predict_stage3, fused
-    )
-    refused("RF_PC", loaded.predict_stage3, fused)
 
 
 def test_text_and_infinity_in_a_cpg_of_the_loadings_alone(clock, clock_copy, reseal):
@@ -433,7 +392,3 @@ def test_a_clock_whose_models_use_no_cpg_predicts_without_any(clock, clock_copy,
     output = load_clock(empty.folder).predict(clock.master)
     assert (output["Imputed_Fraction"] == 0).all()
     assert output["Stage1_Pred_Age"].nunique() == 1
-
-
-def test_the_threshold_of_shared_cpgs_is_a_share():
-    assert 0 < predict.MINIMUM_SHARE < 0.5

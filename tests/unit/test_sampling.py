@@ -16,6 +16,7 @@ from heteroage.sampling import (
     assign_outer_folds,
     balanced_rows,
     draws,
+    folds_to_leave_out,
     training_samples,
 )
 
@@ -122,6 +123,21 @@ def test_each_group_is_an_outer_fold_where_there_are_fewer():
     assert len(set(fold)) == 4
     assert (pd.Series(fold).groupby(samples["group"]).nunique() == 1).all()
     assert set(assign_outer_folds(samples.assign(group="one"), 10)) == {0}
+
+
+@pytest.mark.parametrize(
+    ("groups", "outer_folds", "left_out"), [(3, 5, 0), (4, 5, 4), (4, 2, 0), (6, 2, 2), (12, 5, 5)]
+)
+def test_nested_runs_need_three_groups_beside_the_outer_fold(groups, outer_folds, left_out):
+    samples = cohort(n=60, n_projects=groups)
+    samples["outer_fold"] = assign_outer_folds(samples, outer_folds)
+    assert folds_to_leave_out(samples) == list(range(left_out))
+
+
+def test_an_outer_fold_with_nothing_to_score_is_not_left_out():
+    samples = cohort(n=60, n_projects=5)
+    samples["outer_fold"] = assign_outer_folds(samples, 5)
+    assert folds_to_leave_out(samples[samples["outer_fold"] != 3]) == [0, 1, 2, 4]
 
 
 # Folds

@@ -2,11 +2,13 @@
 
 import re
 import tomllib
+from importlib import metadata
 
 import pytest
 import yaml
 from mini_study import REPOSITORY
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
 CONFIG = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text(encoding="utf-8"))
@@ -57,6 +59,12 @@ def pinned():
     }
 
 
+def installed_requirements(package):
+    """What an installed package needs, without its extras."""
+    requirements = [Requirement(entry) for entry in metadata.requires(package) or []]
+    return {canonicalize_name(r.name) for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})}
+
+
 def conda():
     """{package: version} of envs/heteroage.yaml, by the names they have in PyPI."""
     environment = yaml.safe_load((REPOSITORY / "envs/heteroage.yaml").read_text(encoding="utf-8"))
@@ -97,6 +105,39 @@ def test_conda_and_pip_install_the_same_versions():
     lock, environment = pinned(), conda()
     assert environment.pop("python") == "3.11"
     assert {name: version for name, version in environment.items() if lock.get(name) != version} == {}
+
+
+def test_the_lock_holds_all_that_its_packages_need():
+    waiting, seen = installed_requirements("heteroage-clock"), set()
+    while waiting:
+        package = waiting.pop()
+        seen.add(package)
+        waiting |= installed_requirements(package) - seen
+    assert seen >= {"numpy", "snakemake", "pulp"}  # the last is needed by Snakemake alone
+    assert seen - set(pinned()) == set()
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_every_locked_package_has_a_version_and_hashes(lock):
+    text = (REPOSITORY / lock).read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert len(lines) > 40
+    assert [line for line in lines if not re.match(r"[\w.-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", line)] == []
+
+
+@pytest.mark.parametrize("recipe", ["Dockerfile", "apptainer.def"])
+def test_containers_install_the_lock_on_condas_python(recipe):
+    text = (REPOSITORY / recipe).read_text(encoding="utf-8")
+    assert f"python:{conda()['python']}-slim" in text
+    assert "pip install --no-cache-dir --require-hashes -r requirements.lock" in text
+    assert "--no-deps --no-build-isolation --editable ." in text
+
+
+def test_the_apptainer_image_holds_what_a_run_needs():
+    text = (REPOSITORY / "apptainer.def").read_text(encoding="utf-8")
+    copied = set(re.findall(r"^ +(\S+) /opt/heteroage-clock/$", text, re.MULTILINE))
+    assert copied >= {"Snakefile", "config", "envs", "profiles", "resources", "scripts", "workflow"}
+    assert [name for name in copied if not (REPOSITORY / name).exists()] == []
 
 
 def test_conda_installs_every_dependency():

@@ -110,12 +110,23 @@ def of_each_expert(pattern):
     return collect(pattern, hallmark=HALLMARKS, allow_missing=True)
 
 
+def folds_to_leave_out():
+    """The outer folds of the nested runs; none where there are too few groups."""
+    return Path(checkpoints.list_outer_folds.get().output.folds).read_text().split()
+
+
 def held_out(pattern):
     """Spell out a pattern for each nested run; there may be fewer groups than the outer folds asked for."""
 
     def of_each_outer_fold(wildcards):
-        folds = checkpoints.list_outer_folds.get().output.folds
-        return collect(pattern, run=[f"nested-{fold}" for fold in Path(folds).read_text().split()])
+        folds = folds_to_leave_out()
+        if not folds:
+            raise WorkflowError(
+                "too few groups of studies for nested runs: without any outer fold, three must be left to train, tune "
+                "and predict on. Add studies, or raise cross_validation.outer_folds if it is below their number. "
+                "results/report/training.html is the report of what one training run can know."
+            )
+        return collect(pattern, run=[f"nested-{fold}" for fold in folds])
 
     of_each_outer_fold.paths = [pattern]
     return of_each_outer_fold

@@ -71,6 +71,11 @@ def pictures_of_page(wildcards):
 pictures_of_page.paths = PAGES["index"]["pictures"]
 
 
+def report_page(wildcards):
+    """The page with all of it; nothing more than the training run's where the groups are too few for nested runs."""
+    return "results/report/index.html" if folds_to_leave_out() else []
+
+
 def tables_of_page(wildcards):
     """The tables of a page; it tells them by their files' names."""
     return PAGES[wildcards.page]["tables"]

@@ -26,7 +26,6 @@ BLUE, ORANGE, GREEN, PINK, SKY, AMBER, BLACK = (
     "#E69F00",
     "#000000",
 )
-MARKERS = "osD^v"  # take over when the colours are used up
 COLOURS = [BLUE, ORANGE, GREEN, PINK, SKY, AMBER, BLACK]
 MARKERS = "osD^v"  # take over when the colours are used up
 GREY, PALE = "#666666", "#d0d0d0"
