@@ -9,10 +9,11 @@ from pathlib import Path
 from heteroage.columns import ANCHOR
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import check_writable
+from heteroage.loading import load_clock
 from heteroage.master_table import Table, open_tables
 from heteroage.output import writing
 from heteroage.overlap import too_much_is_missing
-from heteroage.predict import Clock, load_clock
+from heteroage.predict import Clock
 
 
 def run_step(

@@ -10,7 +10,7 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.master_table import Table
 
 if TYPE_CHECKING:
-    from heteroage.predict import Clock
+    from heteroage.model import ClockModel
 
 # A table that shares fewer of the clock's CpGs is of another platform, or its columns are misnamed.
 MINIMUM_SHARE = 0.1
@@ -18,18 +18,18 @@ MINIMUM_SHARE = 0.1
 MOST_MISSING_WEIGHT = 0.5
 
 
-def missing_weight(clock: Clock, absent: Collection[str]) -> float:
+def missing_weight(clock: ClockModel, absent: Collection[str]) -> float:
     """The share of the anchor's absolute standardised weight that absent CpGs have."""
     return fsum(clock.anchor_weight.get(name, 0.0) for name in absent)
 
 
-def too_much_is_missing(clock: Clock, absent: Collection[str]) -> bool:
+def too_much_is_missing(clock: ClockModel, absent: Collection[str]) -> bool:
     """Whether a table without these of the clock's CpGs is refused, unless somebody insists."""
     shared = len(clock.cpgs) - len(absent)
     return shared < MINIMUM_SHARE * len(clock.cpgs) or missing_weight(clock, absent) > MOST_MISSING_WEIGHT
 
 
-def check_cpgs(clock: Clock, columns_of: Mapping[str, list[str]], where: str, allow_missing: bool) -> None:
+def check_cpgs(clock: ClockModel, columns_of: Mapping[str, list[str]], where: str, allow_missing: bool) -> None:
     """Refuse a table with too few of the clock's CpGs; one with none of them always."""
     absent = [name for name in clock.cpgs if name not in columns_of]
     shared = len(clock.cpgs) - len(absent)
@@ -42,7 +42,7 @@ def check_cpgs(clock: Clock, columns_of: Mapping[str, list[str]], where: str, al
         )
 
 
-def check_pcs(clock: Clock, table: Table, columns_of: Mapping[str, list[str]]) -> None:
+def check_pcs(clock: ClockModel, table: Table, columns_of: Mapping[str, list[str]]) -> None:
     """Refuse a table whose RF_PCs can neither be read nor computed."""
     absent = [name for name in clock.pc_names if name not in table.names]
     if clock.loadings is None:

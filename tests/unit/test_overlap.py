@@ -10,8 +10,8 @@ from heteroage.apply import check
 from heteroage.context import project
 from heteroage.errors import HeteroAgeError
 from heteroage.files import write_table
+from heteroage.loading import load_clock
 from heteroage.overlap import MINIMUM_SHARE, MOST_MISSING_WEIGHT, missing_weight
-from heteroage.predict import load_clock
 
 HALLMARKS = ["Genomic_Instability", "Telomere_Attrition"]
 
