@@ -21,6 +21,7 @@ from heteroage.age import inverse_transform_age, transform_age
 from heteroage.applicability import learn_distance
 from heteroage.context import compute_loadings, project
 from heteroage.files import write_json, write_model, write_table
+from heteroage.loading import load_clock
 from heteroage.training import TrainingData
 from heteroage.weights import weights_table
 
@@ -187,6 +188,12 @@ def clock(tmp_path_factory):
 
     master = _master(14, np.random.default_rng(12), "n")
     return SealedClock(folder, {"anchor": anchor, **experts}, loadings, meta, booster, training, master)
+
+
+@pytest.fixture(scope="session")
+def loaded(clock):
+    """The clock as `load_clock` reads it."""
+    return load_clock(clock.folder)
 
 
 @pytest.fixture

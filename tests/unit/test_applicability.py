@@ -17,12 +17,6 @@ from heteroage.applicability import (
 )
 from heteroage.errors import HeteroAgeError
 from heteroage.flags import MEANINGS
-from heteroage.loading import load_clock
-
-
-@pytest.fixture(scope="module")
-def loaded(clock):
-    return load_clock(clock.folder)
 
 
 def correlated(n_features, n_samples, rng):

@@ -20,11 +20,6 @@ from heteroage.loading import load_clock
 from heteroage.output import writing
 
 
-@pytest.fixture(scope="module")
-def loaded(clock):
-    return load_clock(clock.folder)
-
-
 @pytest.fixture
 def master(clock, tmp_path):
     write_table(clock.master, tmp_path / "m.csv")

@@ -14,14 +14,8 @@ from hypothesis import strategies as st
 from heteroage import master_table, readers
 from heteroage.apply import run_step
 from heteroage.errors import HeteroAgeError
-from heteroage.loading import load_clock
 
 QUICK = [Phase.explicit, Phase.generate]  # an example takes a tenth of a second: to shrink one would take minutes
-
-
-@pytest.fixture(scope="module")
-def loaded(clock):
-    return load_clock(clock.folder)
 
 
 @pytest.fixture(scope="module")

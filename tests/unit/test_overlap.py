@@ -17,11 +17,6 @@ HALLMARKS = ["Genomic_Instability", "Telomere_Attrition"]
 
 
 @pytest.fixture(scope="module")
-def loaded(clock):
-    return load_clock(clock.folder)
-
-
-@pytest.fixture(scope="module")
 def predicted(loaded, clock):
     return loaded.predict(clock.master)
 

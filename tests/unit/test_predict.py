@@ -23,11 +23,6 @@ PROMISED = 1e-6
 
 
 @pytest.fixture(scope="module")
-def loaded(clock):
-    return load_clock(clock.folder)
-
-
-@pytest.fixture(scope="module")
 def predicted(loaded, clock):
     return loaded.predict(clock.master)
 
