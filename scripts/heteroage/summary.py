@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from heteroage.metrics import score_predictions
+from heteroage.metrics import mean_age_of_other_folds, score_predictions
 from heteroage.sampling import MINIMUM_FOLDS
 
 
@@ -22,7 +22,7 @@ def summarise(
     rows = {
         "HeteroAge": predictions["HeteroAge"],
         "anchor alone": predictions["Stage1_Pred_Age"],
-        "mean age": pd.Series(age.mean(), index=age.index),
+        "mean age": mean_age_of_other_folds(age, predictions["fold"]),
     }
     skilled = experts.loc[experts["skill"].astype(str) == "True", "hallmark"]
     lines = [
