@@ -2,6 +2,7 @@
 #
 #   docker build -t heteroage-clock .
 #   docker run --rm -v "$PWD:/study" heteroage-clock --cores 2 --configfile my-study.yaml
+#     (the image's gene sets are /opt/heteroage-clock/resources/hallmark_genes.tsv, for inputs.hallmarks)
 #   docker run --rm -v "$PWD:/study" --entrypoint heteroage heteroage-clock pipeline-predict ...
 FROM python:3.11-slim-bookworm
 

@@ -50,6 +50,13 @@ def score_predictions(age: ArrayLike, predicted: ArrayLike, projects: ArrayLike)
     }
 
 
+def mean_age_of_other_folds(age: pd.Series, fold: pd.Series) -> pd.Series:
+    """What somebody guesses who knows the other folds' ages alone: the rival that any clock must beat."""
+    totals = age.groupby(fold).agg(["sum", "count"])
+    others = (totals["sum"].sum() - totals["sum"]) / (totals["count"].sum() - totals["count"])
+    return fold.map(others)
+
+
 def group_errors(absolute_error: NDArray[np.float64], groups: ArrayLike) -> NDArray[np.float64]:
     """Average (n,) or (n, k) absolute errors within each group; returns (groups,) or (groups, k)."""
     return np.stack([absolute_error[codes].mean(axis=0) for codes in _indicators(groups)])

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from heteroage.figures.evaluation import MODELS, STRATA, scoring_name
 from heteroage.figures.style import readable
-from heteroage.metrics import pearson_r, score_predictions
+from heteroage.metrics import mean_age_of_other_folds, pearson_r, score_predictions
 
 COMMAND = "snakemake --cores 2 report"
 CONTENTS = [
@@ -148,13 +148,11 @@ def out_of_fold_errors(predictions: pd.DataFrame) -> pd.DataFrame:
 
     The third predictor is the mean age of all other folds' samples.
     """
-    age, fold = predictions["Age"], predictions["fold"]
-    totals = predictions.groupby("fold")["Age"].agg(["sum", "count"])
-    others = (totals["sum"].sum() - totals["sum"]) / (totals["count"].sum() - totals["count"])
+    age = predictions["Age"]
     ages = {
         "HeteroAge": predictions["HeteroAge"],
         "Stage1_Pred_Age": predictions["Stage1_Pred_Age"],
-        "Training_Mean_Age": fold.map(others),
+        "Training_Mean_Age": mean_age_of_other_folds(age, predictions["fold"]),
     }
     rows = []
     for model, predicted in ages.items():

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from heteroage.metrics import score_predictions
+from heteroage.metrics import mean_age_of_other_folds, score_predictions
+from heteroage.sampling import MINIMUM_FOLDS
 
 
 def summarise(
@@ -21,7 +22,7 @@ def summarise(
     rows = {
         "HeteroAge": predictions["HeteroAge"],
         "anchor alone": predictions["Stage1_Pred_Age"],
-        "mean age": pd.Series(age.mean(), index=age.index),
+        "mean age": mean_age_of_other_folds(age, predictions["fold"]),
     }
     skilled = experts.loc[experts["skill"].astype(str) == "True", "hallmark"]
     lines = [
@@ -50,7 +51,9 @@ def summarise(
         "  results/figures/full_predicted_age.png      predicted against actual age",
         "  results/full_artifacts/MODEL_CARD.md        what the clock is made of, and its limits",
         "  config/README.md                            how to train on your own cohorts",
-        "Make the report, with the nested error to quote (or, at once and without it, results/report/training.html):",
+        "Make the report, with the nested error to quote (or, at once and without it, results/report/training.html):"
+        if projects.nunique() > MINIMUM_FOLDS
+        else "Make the report (a nested error to quote takes four studies):",
         "  snakemake --cores 2 report                  (and the --configfile of this run, if it had one)",
         "Apply the clock anywhere:",
         "  heteroage pipeline-predict --artifact-dir results/full_artifacts --input TABLE --out AGES.csv",

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from fnmatch import fnmatch
 from importlib import metadata
 
 import pytest
@@ -129,15 +130,39 @@ def test_every_locked_package_has_a_version_and_hashes(lock):
 def test_containers_install_the_lock_on_condas_python(recipe):
     text = (REPOSITORY / recipe).read_text(encoding="utf-8")
     assert f"python:{conda()['python']}-slim" in text
-    assert "pip install --no-cache-dir --require-hashes -r requirements.lock" in text
-    assert "--no-deps --no-build-isolation --editable ." in text
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    for options in ("--require-hashes -r requirements.lock", "--no-deps --no-build-isolation --editable ."):
+        assert re.search(rf"pip install [^\n]*{re.escape(options)}$", text, re.MULTILINE)
+        assert re.search(rf"pip install [^\n]*{re.escape(options)}$", makefile, re.MULTILINE)
+
+
+def test_the_citation_is_of_this_version_and_licence():
+    """Required by the format (Citation File Format 1.2.0): its version, a message, a title, authors."""
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert citation["cff-version"] == "1.2.0"
+    assert all(citation[key] for key in ("message", "title", "authors"))
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert f"## [{project['version']}]" in (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert (REPOSITORY / "LICENSE").read_text(encoding="utf-8").startswith(f"{project['license']} License")
+
+
+# What a run needs, and what installing the package does.
+NEEDED = {"Snakefile", "config", "envs", "profiles", "resources", "scripts", "workflow"}
+NEEDED |= {"pyproject.toml", "README.md", "LICENSE", "requirements.lock"}
 
 
 def test_the_apptainer_image_holds_what_a_run_needs():
     text = (REPOSITORY / "apptainer.def").read_text(encoding="utf-8")
-    copied = set(re.findall(r"^ +(\S+) /opt/heteroage-clock/$", text, re.MULTILINE))
-    assert copied >= {"Snakefile", "config", "envs", "profiles", "resources", "scripts", "workflow"}
-    assert [name for name in copied if not (REPOSITORY / name).exists()] == []
+    assert set(re.findall(r"^ +(\S+) /opt/heteroage-clock/$", text, re.MULTILINE)) == NEEDED
+    assert [name for name in NEEDED if not (REPOSITORY / name).exists()] == []
+
+
+def test_the_docker_image_holds_what_a_run_needs():
+    ignored = (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert [name for name in NEEDED for pattern in ignored if fnmatch(name, pattern)] == []
+    copied = re.findall(r"^COPY (\S+) \.$", (REPOSITORY / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert copied == ["requirements.lock", "."]
 
 
 def test_conda_installs_every_dependency():

@@ -79,7 +79,7 @@ def test_commands_within_sentences_name_what_there_is(capsys):
     files = [REPOSITORY / "Snakefile", *REPOSITORY.glob("workflow/rules/*.smk")]
     rules = "".join(path.read_text(encoding="utf-8") for path in files)
     there = {
-        "make": re.findall(r"^(\w+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE),
+        "make": re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE),
         "snakemake": re.findall(r"^(?:rule|checkpoint) (\w+):", rules, re.MULTILINE),
         "heteroage": re.findall(r"^    ([\w-]+)", help_text, re.MULTILINE),
     }
