@@ -4,9 +4,9 @@ As residuals sum to zero in a training set and are zero outside of it, c = Z'r/n
 times the deviation; where values are missing, the median times the sum of the residuals there comes on top. So
 one product of the raw matrix serves every training set, and none needs a matrix of its own.
 
-Each block of features is one worker's. The statistics are products by BLAS, in blocks of a fixed size and with one thread
-in each, so that the sums have the same order for any number of workers; those of the passes (`residual_products`)
-depend on nothing but the feature and the residual.
+Each block of features is one worker's. The statistics are products by BLAS, in blocks of a fixed size and with one
+thread in each, so that the sums have the same order for any number of workers; the sums of the passes
+(`residual_products`) depend on nothing but the feature and the residual.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from heteroage.residual_products import correlate
+from heteroage.residual_products import correlations_above
 from heteroage.standardise import Standardiser
 
-BLOCK = 1536  # features at a time
+BLOCK = 2048  # features at a time
 SMALL_BLOCK = 128  # features per product in float64: its block and squares stay in the cache
 LOST_DIGITS = 1e-7  # of the squared mean: below it a variance from float64 sums of squares is computed anew
 
@@ -99,33 +99,22 @@ class FeaturePass:
         ----------
         residuals : (paths, samples), 0 outside the path's training set
         set_of : (paths,), the training set of each
-        thresholds : (paths, 1)
+        thresholds : (paths,)
         """
 
         def found(part: slice) -> list[Found]:
-            c = self._correlations(part, residuals, set_of)
-            # The flat form is far quicker than the search in two dimensions.
-            at = np.flatnonzero(np.abs(c) >= thresholds)
-            ends = np.searchsorted(at, np.arange(len(c) + 1) * c.shape[1])
-            values = c.ravel()[at].astype(np.float64)
-            feature = at % c.shape[1] + part.start
-            return [(feature[start:end], values[start:end]) for start, end in pairwise(ends)]
+            block = np.asarray(self.X[part])
+            block.flags.writeable = False
+            features, c, ends = correlations_above(
+                block, part.start, self._missing, residuals, set_of, self.median, self._inverse, thresholds
+            )
+            return [(features[start:end], c[start:end]) for start, end in pairwise([0, *ends])]
 
         of_blocks = list(self.pool.map(found, _slices(len(self.X), BLOCK)))
         return [
             (np.concatenate([block[k][0] for block in of_blocks]), np.concatenate([block[k][1] for block in of_blocks]))
             for k in range(len(residuals))
         ]
-
-    def _correlations(
-        self, part: slice, residuals: NDArray[np.float32], set_of: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """c of these features for every path, (paths, features)."""
-        raw = np.asarray(self.X[part])
-        raw.flags.writeable = False
-        c = np.empty((len(residuals), len(raw)), np.float32)
-        correlate(raw, part.start, self._missing, residuals, set_of, self.median, self._inverse, c)
-        return c
 
 
 def _slices(length: int, size: int) -> Iterator[slice]:

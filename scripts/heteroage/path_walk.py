@@ -190,7 +190,7 @@ class Walk:
         for residual, path in zip(residuals, paths, strict=True):
             residual[self.rows[path.training_set]] = path.solver.residual
         set_of = np.array([path.training_set for path in paths])
-        thresholds = np.array([[path.keep_above(now)] for path in paths], np.float32)
+        thresholds = np.array([path.keep_above(now) for path in paths], np.float32)
         return self.features.above(residuals, set_of, thresholds)
 
     def _repair(self, path: Path, found: Found, now: int) -> bool:

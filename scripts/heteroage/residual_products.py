@@ -77,9 +77,7 @@ def _add_tile(context, x, at_x, r, at_r, width, length, sums, at_sums, coming, a
                     residual = builder.load(vector_at(r, builder.add(row, i)), align=4)
                     for f, feature in enumerate(features):
                         register = registers[f * PATHS + p]
-                        builder.store(
-                            builder.call(multiply_add, [feature, residual, builder.load(register)]), register
-                        )
+                        builder.store(builder.call(multiply_add, [feature, residual, builder.load(register)]), register)
         for register, place in zip(registers, places, strict=True):
             builder.store(builder.load(register), vector_at(sums, place), align=4)
         return target.get_dummy_value()
@@ -88,7 +86,7 @@ def _add_tile(context, x, at_x, r, at_r, width, length, sums, at_sums, coming, a
 
 
 @compiled
-def correlate(
+def correlations_above(
     X: NDArray[np.float32],
     start: int,
     missing: NDArray[np.bool_],
@@ -96,9 +94,9 @@ def correlate(
     set_of: NDArray[np.int64],
     median: NDArray[np.float32],
     inverse: NDArray[np.float32],
-    correlations: NDArray[np.float32],
-) -> None:
-    """Fill in (X r + median * sum of r where X is missing) * inverse, for all features and residuals.
+    thresholds: NDArray[np.float32],
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """Correlations (X r + median * sum of r where X is missing) * inverse that reach a path's threshold in size.
 
     Parameters
     ----------
@@ -108,7 +106,11 @@ def correlate(
     residuals : (paths, samples)
     set_of : (paths,), the training set of each
     median, inverse : (training sets, all features)
-    correlations : (paths, features), filled
+    thresholds : (paths,)
+
+    Returns
+    -------
+    features (places among all) and their correlations, path by path; and where each path's end, (paths,)
     """
     features, samples = X.shape
     paths = len(residuals)
@@ -120,8 +122,11 @@ def correlate(
     by_sample = np.empty((0, 0), np.float32)
     gone = np.zeros((BLOCK, paths), np.float32)
     x = np.zeros((BLOCK, width), np.float32)
+    correlations = np.empty((paths, features), np.float32)
     flat_x, flat_r, flat = x.reshape(-1), r.reshape(-1), X.reshape(-1)
     sums = np.empty(BLOCK // FEATURES * tiles * SUMS, np.float32)
+    dots = np.empty(len(sums) // LANES, np.float32)
+    by_tile = dots.reshape(-1, tiles, FEATURES, PATHS)
     last = max(len(flat) - STRETCH, 0)
     for first in range(0, features, BLOCK):
         count = min(BLOCK, features - first)
@@ -164,15 +169,39 @@ def correlate(
                             min(coming, last),
                         )
                         coming += length // 2
+        _add_lanes(sums.reshape(-1, LANES), dots)
         for k in range(paths):
-            s = set_of[k]
+            tile, p, s = k // PATHS, k % PATHS, set_of[k]
             for f in range(count):
-                at = (f // FEATURES * tiles + k // PATHS) * SUMS + (f % FEATURES * PATHS + k % PATHS) * LANES
-                lane = sums[at : at + LANES]
-                total = ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]))
+                total = by_tile[f // FEATURES, tile, f % FEATURES, p]
                 if missing[block + f]:
                     total += median[s, block + f] * gone[f, k]
                 correlations[k, first + f] = total * inverse[s, block + f]
+    return _above(correlations, thresholds, start)
+
+
+@compiled
+def _add_lanes(sums: NDArray[np.float32], dots: NDArray[np.float32]) -> None:
+    for i in range(len(sums)):
+        dots[i] = ((sums[i, 0] + sums[i, 4]) + (sums[i, 2] + sums[i, 6])) + (
+            (sums[i, 1] + sums[i, 5]) + (sums[i, 3] + sums[i, 7])
+        )
+
+
+@compiled
+def _above(
+    correlations: NDArray[np.float32], thresholds: NDArray[np.float32], start: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    paths, features = correlations.shape
+    at, values = np.empty(correlations.size, np.int64), np.empty(correlations.size, np.float64)
+    ends = np.empty(paths, np.int64)
+    found = 0
+    for k in range(paths):
+        for f in range(features):
+            at[found], values[found] = start + f, correlations[k, f]
+            found += abs(correlations[k, f]) >= thresholds[k]
+        ends[k] = found
+    return at[:found].copy(), values[:found].copy(), ends
 
 
 @compiled
