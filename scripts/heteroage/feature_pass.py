@@ -13,19 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heteroage.residual_products import correlations_above
+from heteroage.residual_products import Found, Residuals
 from heteroage.standardise import Standardiser
 
 BLOCK = 2048  # features at a time
 SMALL_BLOCK = 128  # features per product in float64: its block and squares stay in the cache
 LOST_DIGITS = 1e-7  # of the squared mean: below it a variance from float64 sums of squares is computed anew
-
-Found = tuple[NDArray[np.int64], NDArray[np.float64]]  # features, sorted, and their correlations
 
 
 class FeaturePass:
@@ -101,14 +98,10 @@ class FeaturePass:
         set_of : (paths,), the training set of each
         thresholds : (paths,)
         """
+        of_all = Residuals(residuals)
 
         def found(part: slice) -> list[Found]:
-            block = np.asarray(self.X[part])
-            block.flags.writeable = False
-            features, c, ends = correlations_above(
-                block, part.start, self._missing, residuals, set_of, self.median, self._inverse, thresholds
-            )
-            return [(features[start:end], c[start:end]) for start, end in pairwise([0, *ends])]
+            return of_all.above(self.X[part], part.start, self._missing, set_of, self.median, self._inverse, thresholds)
 
         of_blocks = list(self.pool.map(found, _slices(len(self.X), BLOCK)))
         return [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from heteroage import compiled
-from heteroage.residual_products import correlations_above
+from heteroage.residual_products import Residuals
 
 SETS = 3
 SAMPLES = {"few": 5, "one stretch": 700, "two stretches": 1100}
@@ -26,15 +26,13 @@ def problem(samples, features=31, paths=13):
 
 def above(X, residuals, set_of, median, inverse, threshold=0.0, start=0):
     """All that reaches the threshold, as {(path, feature): correlation}."""
-    X = X.copy()
-    X.flags.writeable = False
     missing = np.concatenate([np.zeros(start, bool), np.isnan(X).any(axis=1)])
     median, inverse = (np.concatenate([np.zeros((SETS, start), np.float32), a], axis=1) for a in (median, inverse))
     thresholds = np.full(len(residuals), threshold, np.float32)
-    features, values, ends = correlations_above(X, start, missing, residuals, set_of, median, inverse, thresholds)
-    path = np.searchsorted(ends, np.arange(len(features)), side="right")
-    assert len(features) == ends[-1]
-    return dict(zip(zip(path.tolist(), features.tolist(), strict=True), values.tolist(), strict=True))
+    found = Residuals(residuals).above(X, start, missing, set_of, median, inverse, thresholds)
+    return {
+        (k, j): c for k, (at, values) in enumerate(found) for j, c in zip(at.tolist(), values.tolist(), strict=True)
+    }
 
 
 @pytest.mark.parametrize("samples", SAMPLES.values(), ids=SAMPLES)
