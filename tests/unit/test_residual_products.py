@@ -7,7 +7,7 @@ from heteroage import compiled
 from heteroage.residual_products import Residuals
 
 SETS = 3
-SAMPLES = {"few": 5, "one stretch": 700, "two stretches": 1100}
+SAMPLES = {"few": 5, "one stretch": 700, "a whole stretch": 1024, "two stretches": 1100}
 
 
 def problem(samples, features=31, paths=13):
@@ -61,6 +61,15 @@ def test_bytes_depend_on_the_feature_and_the_residual_alone(samples):
         assert len(part) == n_paths * n_features
         for (k, j), value in part.items():
             assert value == whole[paths[k], features[j]]
+
+
+@pytest.mark.parametrize(
+    "stored", [np.asfortranarray, lambda X: np.repeat(X, 2, axis=1)[:, ::2], lambda X: X[::-1][::-1]]
+)
+def test_rows_may_be_stored_in_any_way(stored):
+    # The products read memory by address.
+    X, *others = problem(70)
+    assert above(stored(X), *others) == above(X, *others)
 
 
 def test_only_what_reaches_the_threshold_is_returned():
