@@ -146,6 +146,8 @@ class Model:
     def correlations(self, w: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
         """Correlations at w, and what may be rounding in them."""
         change = w - self.w
+        if not change.any():
+            return self.c, self.tolerance * self.l1
         noise = ROUNDING[self.gram.dtype.type] * float(np.linalg.norm(change))
         return self.c - self.times(change), self.tolerance * self.l1 + noise
 

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack, solve_triangular
 
+from heteroage.compiled import compiled
+
 PANEL = 96
 FEW_CHANGES = 8  # at most one change per this many active features, or the system is factored anew
 # Least ridge: keeps duplicated and collinear features solvable. Steps are repeated until they are optimal, so it
@@ -58,9 +60,8 @@ class ActiveSystem:
     def _refactor(self, active: NDArray[np.bool_]) -> None:
         self._base, self._in_base = np.flatnonzero(active), active.copy()
         self._changed, self._solved = np.empty(0, np.int64), np.empty((len(self._base), 0), self.gram.dtype)
-        part = self.gram.take(self._base, axis=0)
         while True:
-            system = part.take(self._base, axis=1)
+            system = _lower(self.gram, self._base)
             system.flat[:: len(system) + 1] += self.gram.dtype.type(self.ridge)
             try:
                 self._factor = PanelCholesky(system)
@@ -82,8 +83,19 @@ class ActiveSystem:
         return self._solved[:, order[np.searchsorted(self._changed, changes, sorter=order)]]
 
 
+@compiled
+def _lower(gram: NDArray, chosen: NDArray[np.int64]) -> NDArray:
+    """Lower triangle of the chosen rows and columns, 0 above: all that the factor is made of."""
+    part = np.zeros((len(chosen), len(chosen)), gram.dtype)
+    for i in range(len(chosen)):
+        row = gram[chosen[i]]
+        for j in range(i + 1):
+            part[i, j] = row[chosen[j]]
+    return part
+
+
 class PanelCholesky:
-    """Lower Cholesky factor of a symmetric matrix (overwritten), by panels of columns.
+    """Lower Cholesky factor of a symmetric matrix (its lower triangle is given, and overwritten), by panels of columns.
 
     All large products are NumPy's and let other threads run meanwhile, as LAPACK called through SciPy does not;
     with the panels' corners inverted, so are the triangular solves.

@@ -4,27 +4,25 @@ As residuals sum to zero in a training set and are zero outside of it, c = Z'r/n
 times the deviation; where values are missing, the median times the sum of the residuals there comes on top. So
 one product of the raw matrix serves every training set, and none needs a matrix of its own.
 
-Blocks have a fixed size, each is one worker's, and BLAS has one thread in it: the sums have the same order for any
-number of workers. Every path has a fixed place in the products, with residual 0 while it rests: BLAS may round a
-column by where it stands, and a training set's solution must not depend on what the others do.
+Each block of features is one worker's. The statistics are products by BLAS, in blocks of a fixed size and with one
+thread in each, so that the sums have the same order for any number of workers; the sums of the passes
+(`residual_products`) depend on nothing but the feature and the residual.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heteroage.residual_products import Found, Residuals
 from heteroage.standardise import Standardiser
 
-BLOCK = 1024  # features per product
+BLOCK = 2048  # features at a time
 SMALL_BLOCK = 128  # features per product in float64: its block and squares stay in the cache
 LOST_DIGITS = 1e-7  # of the squared mean: below it a variance from float64 sums of squares is computed anew
-
-Found = tuple[NDArray[np.int64], NDArray[np.float64]]  # features, sorted, and their correlations
 
 
 class FeaturePass:
@@ -34,7 +32,6 @@ class FeaturePass:
     ----------
     X : (features, samples) float32, may be a memory map; NaN where missing
     rows, targets : the samples of each training set, and their centred targets
-    paths_per_set : places in the products; path k belongs to training set k // paths_per_set
     """
 
     def __init__(
@@ -42,10 +39,9 @@ class FeaturePass:
         X: NDArray[np.float32],
         rows: Sequence[NDArray[np.int64]],
         targets: Sequence[NDArray[np.float64]],
-        paths_per_set: int,
         pool: ThreadPoolExecutor,
     ) -> None:
-        self.X, self.rows, self.paths_per_set, self.pool = X, rows, paths_per_set, pool
+        self.X, self.rows, self.pool = X, rows, pool
         n, sets = X.shape[1], len(rows)
         # 0/1 membership, then the centred targets.
         columns = np.zeros((2 * sets, n))
@@ -91,45 +87,27 @@ class FeaturePass:
         first = sums[sets:] * inverse
         return median.astype(np.float32), inverse.astype(np.float32), first.astype(np.float32), missing
 
-    def above(self, residuals: NDArray[np.float32], thresholds: NDArray[np.float32]) -> list[Found]:
+    def above(
+        self, residuals: NDArray[np.float32], set_of: NDArray[np.int64], thresholds: NDArray[np.float32]
+    ) -> list[Found]:
         """Go over all features: for each path, those with |c| at or above its threshold, and their c.
 
         Parameters
         ----------
         residuals : (paths, samples), 0 outside the path's training set
-        thresholds : (paths, 1), infinite for a path that rests
+        set_of : (paths,), the training set of each
+        thresholds : (paths,)
         """
+        of_all = Residuals(residuals)
 
         def found(part: slice) -> list[Found]:
-            c = self._correlations(part, residuals)
-            # The flat form is far quicker than the search in two dimensions.
-            at = np.flatnonzero(np.abs(c) >= thresholds)
-            ends = np.searchsorted(at, np.arange(len(c) + 1) * c.shape[1])
-            values = c.ravel()[at].astype(np.float64)
-            feature = at % c.shape[1] + part.start
-            return [(feature[start:end], values[start:end]) for start, end in pairwise(ends)]
+            return of_all.above(self.X[part], part.start, self._missing, set_of, self.median, self._inverse, thresholds)
 
         of_blocks = list(self.pool.map(found, _slices(len(self.X), BLOCK)))
         return [
             (np.concatenate([block[k][0] for block in of_blocks]), np.concatenate([block[k][1] for block in of_blocks]))
             for k in range(len(residuals))
         ]
-
-    def _correlations(self, part: slice, residuals: NDArray[np.float32]) -> NDArray[np.float32]:
-        """c of these features for every path, (paths, features)."""
-        raw = np.asarray(self.X[part])
-        incomplete = self._missing[part].any()
-        if incomplete:
-            absent = np.isnan(raw)
-            raw = np.where(absent, np.float32(0), raw)
-        by_set = (len(self.rows), self.paths_per_set, len(raw))
-        c = residuals @ raw.T
-        c_by_set = c.reshape(by_set)
-        if incomplete:
-            gone = residuals @ absent.astype(np.float32).T
-            c_by_set += self.median[:, None, part] * gone.reshape(by_set)
-        c_by_set *= self._inverse[:, None, part]
-        return c
 
 
 def _slices(length: int, size: int) -> Iterator[slice]:

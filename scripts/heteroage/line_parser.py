@@ -7,8 +7,9 @@ core). `delimited` says the same in plain Python, for small files; a test holds 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from heteroage.compiled import compiled
 
 TEXT, VALUE = 1, 2  # what to make of a column; 0 leaves it out
 
@@ -16,7 +17,7 @@ _POWERS = 10.0 ** np.arange(23)  # those that float64 holds exactly
 _QUOTE, _MINUS, _PLUS, _POINT, _NEWLINE, _RETURN = 34, 45, 43, 46, 10, 13
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def parse_lines(
     text: NDArray[np.uint8],
     delimiter: int,
@@ -72,7 +73,7 @@ def parse_lines(
     return line, n_odd, -1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _number(
     text: NDArray[np.uint8], i: int, delimiter: int, values: NDArray[np.float32], line: int, column: int
 ) -> tuple[int, bool]:
@@ -126,7 +127,7 @@ def _number(
     return i, True
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _field_end(text: NDArray[np.uint8], i: int, delimiter: int) -> int:
     """Where a field ends: at a delimiter or newline outside quotes."""
     if text[i] == _QUOTE:

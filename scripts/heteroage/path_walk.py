@@ -125,7 +125,7 @@ class Walk:
     ) -> None:
         self.X, self.rows, self.pool = X, rows, pool
         centred = [y - y.mean() for y in targets]
-        self.features = FeaturePass(X, rows, centred, len(l1_ratios), pool)
+        self.features = FeaturePass(X, rows, centred, pool)
         self.passes = 1
         self.paths = [
             _start(t, y, l1_ratio, alphas, self.features.first[t])
@@ -186,15 +186,12 @@ class Walk:
     def _pass(self, paths: Sequence[Path], now: int) -> list[Found]:
         """Correlate all features with these paths' residuals; returns what the strong rule keeps for each."""
         self.passes += 1
-        residuals = np.zeros((len(self.paths), self.X.shape[1]), np.float32)
-        thresholds = np.full((len(self.paths), 1), np.inf, np.float32)
-        places = [place for place, path in enumerate(self.paths) if any(path is walking for walking in paths)]
-        for place in places:
-            path = self.paths[place]
-            residuals[place, self.rows[path.training_set]] = path.solver.residual
-            thresholds[place] = path.keep_above(now)
-        found = self.features.above(residuals, thresholds)
-        return [found[place] for place in places]
+        residuals = np.zeros((len(paths), self.X.shape[1]), np.float32)
+        for residual, path in zip(residuals, paths, strict=True):
+            residual[self.rows[path.training_set]] = path.solver.residual
+        set_of = np.array([path.training_set for path in paths])
+        thresholds = np.array([path.keep_above(now) for path in paths], np.float32)
+        return self.features.above(residuals, set_of, thresholds)
 
     def _repair(self, path: Path, found: Found, now: int) -> bool:
         """Let features that violate their optimality condition in, until none does.

@@ -1,0 +1,272 @@
+"""Correlations of features with the residuals of many paths, every one summed in an order of its own.
+
+BLAS may round an entry of a product by where it stands and by what stands beside it. Here entry (k, j) depends, to
+the byte, on residual k and feature j alone: eight running sums (lane l adds samples l, l + 8, ...), added up in a
+fixed order at the end. So it does not matter which other paths walk along, and one that rests need not be there.
+
+The speed of BLAS comes from registers: a tile of 2 features x 5 residuals keeps its 80 sums there, and uses every value
+it loads two or five times. What it does beyond BLAS: features are read where they lie, in the map of the file, unless
+some value is missing; those that come next are on their way from memory meanwhile; samples that none of a tile's
+residuals has (whole studies, as folds leave them out) are passed over; and of the correlations only the large ones
+are written down.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from heteroage.compiled import compiled
+
+LANES = 8
+FEATURES, PATHS = 2, 5  # of a tile: 10 sums, 2 features and a residual take 13 of the 16 vector registers of AVX2
+SUMS = FEATURES * PATHS * LANES
+GROUP = 32  # samples added, or passed over, together: four vectors
+STRETCH = 1024  # samples at a time: five residuals' (20 kB) stay in the first cache while features pass by
+BLOCK = 16  # features that stay in the second cache while the tiles pass by
+BYTES = 4  # of a float32
+LINE = 64  # bytes of a line of the cache
+
+Found = tuple[NDArray[np.int64], NDArray[np.float64]]  # features, sorted, and their correlations
+
+
+class Residuals:
+    """The residuals of all paths of a pass, as the tiles read them.
+
+    Parameters
+    ----------
+    residuals : (paths, samples) float32, 0 outside the path's training set
+    """
+
+    def __init__(self, residuals: NDArray[np.float32]) -> None:
+        paths, samples = residuals.shape
+        tiles, groups = -(-paths // PATHS), -(-samples // GROUP)
+        rows = np.zeros((tiles, PATHS, groups * GROUP), np.float32)
+        rows.reshape(tiles * PATHS, -1)[:paths, :samples] = residuals
+        # Vectors of a tile's five residuals one after another: a single stream of memory.
+        self._packed = _aligned((tiles, groups * GROUP // LANES, PATHS, LANES))
+        self._packed[:] = rows.reshape(tiles, PATHS, -1, LANES).swapaxes(1, 2)
+        self._by_sample = np.ascontiguousarray(residuals.T)
+        self._runs = _runs(rows.reshape(tiles, PATHS, groups, GROUP).any(axis=(1, 3)))
+
+    def above(
+        self,
+        X: NDArray[np.float32],
+        start: int,
+        missing: NDArray[np.bool_],
+        set_of: NDArray[np.int64],
+        median: NDArray[np.float32],
+        inverse: NDArray[np.float32],
+        thresholds: NDArray[np.float32],
+    ) -> list[Found]:
+        """Find each path's correlations (X r + median * sum of r where X is missing) * inverse of some size.
+
+        Parameters
+        ----------
+        X : (features, samples); NaN where missing
+        start : place of the first of them among all features
+        missing : (all features,), whether any value is
+        set_of : (paths,), the training set of each
+        median, inverse : (training sets, all features)
+        thresholds : (paths,), the least size
+
+        Returns
+        -------
+        For each path the features, by their places among all, and the correlations.
+        """
+        # One type of array, so that one function is compiled.
+        X = np.ascontiguousarray(X, np.float32).view()
+        X.flags.writeable = False
+        tiles, samples, paths = len(self._packed), X.shape[1], len(thresholds)
+        at, values, counts = _find(
+            X,
+            start,
+            missing,
+            self._packed,
+            self._by_sample,
+            self._runs,
+            set_of,
+            median,
+            inverse,
+            thresholds,
+            # Room to work in. It is made here since nothing compiled holds on to an array whose address is taken.
+            _aligned((BLOCK, samples)),
+            _aligned((BLOCK, GROUP)),
+            _aligned((BLOCK // FEATURES, tiles, FEATURES, PATHS, LANES)),
+            np.empty((BLOCK, paths), np.float32),
+        )
+        return [(start + at[k, :n], values[k, :n].astype(np.float64)) for k, n in enumerate(counts)]
+
+
+def _runs(used: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Runs of samples where any of a tile's residuals is not 0, from `used`, (tiles, groups).
+
+    Returns (tiles, stretches, most runs of any, 2): start and end, equal after the last.
+    """
+    tiles, groups = used.shape
+    per_stretch = STRETCH // GROUP
+    stretches = -(-groups // per_stretch)
+    padded = np.zeros((tiles, stretches, per_stretch + 2), np.int8)
+    for k in range(groups):
+        padded[:, k // per_stretch, k % per_stretch + 1] = used[:, k]
+    runs = np.zeros((tiles, stretches, per_stretch // 2 + 1, 2), np.int64)
+    for tile, stretch in np.ndindex(tiles, stretches):
+        edges = np.flatnonzero(np.diff(padded[tile, stretch])).reshape(-1, 2)
+        runs[tile, stretch, : len(edges)] = stretch * STRETCH + GROUP * edges
+    return runs
+
+
+def _aligned(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Zeros that begin where a line of the cache does: a vector across two lines is loaded in twice the time."""
+    size, spare = math.prod(shape), LINE // BYTES
+    raw = np.zeros(size + spare, np.float32)
+    first = -raw.ctypes.data % LINE // BYTES
+    return raw[first : first + size].reshape(shape)
+
+
+@compiled
+def _find(
+    X: NDArray,
+    start: int,
+    missing: NDArray,
+    residuals: NDArray,
+    by_sample: NDArray,
+    runs: NDArray,
+    set_of: NDArray,
+    median: NDArray,
+    inverse: NDArray,
+    thresholds: NDArray,
+    complete: NDArray,
+    ends: NDArray,
+    sums: NDArray,
+    gone: NDArray,
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Places in X and correlations, (paths, features), and how many of each path's are filled in."""
+    features, samples = X.shape
+    paths, tiles = len(set_of), len(residuals)
+    body = samples // GROUP * GROUP  # what is left of a row, its end, is filled up with zeros elsewhere
+    at, values = np.empty((paths, features), np.int64), np.empty((paths, features), np.float32)
+    counts = np.zeros(paths, np.int64)
+    row = np.empty(BLOCK, np.int64)  # addresses
+    for first in range(0, features, BLOCK):
+        count = min(BLOCK, features - first)
+        for f in range(count):
+            raw = X[first + f]
+            row[f] = X.ctypes.data + BYTES * samples * (first + f)
+            if missing[start + first + f]:
+                _complete(raw, by_sample, complete[f], gone[f])
+                raw, row[f] = complete[f], complete.ctypes.data + BYTES * samples * f
+            for i in range(body, samples):
+                ends[f, i - body] = raw[i]
+        if count % FEATURES:
+            row[count] = row[count - 1]  # in a tile, and then not looked at
+        sums[:] = 0
+        coming = X.ctypes.data + BYTES * samples * (first + BLOCK)
+        enough = coming + BYTES * samples * BLOCK
+        for stretch in range(runs.shape[1]):
+            for tile in range(tiles):
+                for f in range(0, count, FEATURES):
+                    tile_sums = sums.ctypes.data + BYTES * SUMS * (f // FEATURES * tiles + tile)
+                    for run in range(runs.shape[2]):
+                        begin, end = runs[tile, stretch, run]
+                        if begin == end:
+                            break
+                        r = residuals.ctypes.data + BYTES * PATHS * (tile * LANES * residuals.shape[1] + begin)
+                        inside = min(end, body) - begin
+                        _add_tile(row[f] + BYTES * begin, row[f + 1] + BYTES * begin, r, inside, tile_sums, coming)
+                        coming = min(coming + BYTES * inside // 2, enough)
+                        if end > body:
+                            x = ends.ctypes.data + BYTES * GROUP * f
+                            r += BYTES * PATHS * inside
+                            _add_tile(x, x + BYTES * GROUP, r, GROUP, tile_sums, coming)
+        for k in range(paths):
+            tile, p, s, threshold, n = k // PATHS, k % PATHS, set_of[k], thresholds[k], counts[k]
+            for f in range(count):
+                place = ((f // FEATURES * tiles + tile) * FEATURES + f % FEATURES) * PATHS + p
+                total, feature = _add_lanes(sums.ctypes.data + BYTES * LANES * place), start + first + f
+                if missing[feature]:
+                    total += median[s, feature] * gone[f, k]
+                total *= inverse[s, feature]
+                at[k, n], values[k, n] = first + f, total  # and overwrite it if it is small
+                n += abs(total) >= threshold
+            counts[k] = n
+    return at, values, counts
+
+
+@compiled
+def _complete(raw: NDArray, by_sample: NDArray, complete: NDArray, gone: NDArray) -> None:
+    """Copy a feature with 0 where it is missing, and sum all residuals there."""
+    gone[:] = 0
+    for i in range(len(raw)):
+        complete[i] = raw[i]
+        if np.isnan(raw[i]):
+            complete[i] = 0
+            for k in range(len(gone)):
+                gone[k] += by_sample[i, k]
+
+
+@intrinsic
+def _add_tile(context, first, second, residuals, length, sums, coming):  # noqa: ANN001, ANN202
+    """Add the products of 2 features and 5 residuals to their sums, over `length` samples; all others are addresses.
+
+    The sums have the order features x paths x lanes. Meanwhile half as many values of `coming` are fetched into the
+    second cache: five tiles fetch their features' successors.
+    """
+    vector, byte, flag = ir.VectorType(ir.FloatType(), LANES), ir.IntType(8).as_pointer(), ir.IntType(32)
+
+    def generate(target, builder, signature, values):  # noqa: ANN001, ANN202
+        *features, residuals, length, sums, coming = values
+        number = length.type
+
+        def function(name, result, arguments):  # noqa: ANN001, ANN202
+            return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, arguments), name)
+
+        def vector_at(address, place):  # noqa: ANN001, ANN202
+            return builder.inttoptr(builder.add(address, number(BYTES * LANES * place)), vector.as_pointer())
+
+        # In one instruction and one rounding where the processor can.
+        multiply_add = function("llvm.fmuladd.v8f32", vector, [vector] * 3)
+        prefetch = function("llvm.prefetch.p0i8", ir.VoidType(), [byte, flag, flag, flag])
+        registers = [cgutils.alloca_once(builder, vector) for _ in range(FEATURES * PATHS)]
+        for k, register in enumerate(registers):
+            builder.store(builder.load(vector_at(sums, k), align=BYTES), register)
+        with cgutils.for_range_slice(builder, number(0), length, number(GROUP), intp=number) as (sample, _):
+            offset = builder.mul(sample, number(BYTES))
+            line = builder.inttoptr(builder.add(coming, builder.lshr(offset, number(1))), byte)
+            builder.call(prefetch, [line, flag(0), flag(2), flag(1)])  # to be read, second cache, data
+            x = [builder.add(feature, offset) for feature in features]
+            r = builder.add(residuals, builder.mul(offset, number(PATHS)))
+            for u in range(GROUP // LANES):
+                both = [builder.load(vector_at(at, u), align=BYTES) for at in x]
+                for p in range(PATHS):
+                    residual = builder.load(vector_at(r, u * PATHS + p), align=BYTES)
+                    for f, feature in enumerate(both):
+                        register = registers[f * PATHS + p]
+                        builder.store(builder.call(multiply_add, [feature, residual, builder.load(register)]), register)
+        for k, register in enumerate(registers):
+            builder.store(builder.load(register), vector_at(sums, k), align=BYTES)
+        return target.get_dummy_value()
+
+    return types.void(*[types.intp] * 6), generate
+
+
+@intrinsic
+def _add_lanes(context, lanes):  # noqa: ANN001, ANN202
+    """Sum of the eight numbers at this address, by halves."""
+
+    def generate(target, builder, signature, values):  # noqa: ANN001, ANN202
+        size, index = LANES, ir.IntType(32)
+        total = builder.load(builder.inttoptr(values[0], ir.VectorType(ir.FloatType(), size).as_pointer()), align=BYTES)
+        while size > 1:
+            size //= 2
+            halves = (ir.Constant(ir.VectorType(index, size), list(range(k, k + size))) for k in (0, size))
+            total = builder.fadd(*(builder.shuffle_vector(total, total, half) for half in halves))
+        return builder.extract_element(total, index(0))
+
+    return types.float32(types.intp), generate
