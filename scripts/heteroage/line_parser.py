@@ -25,7 +25,7 @@ def parse_lines(
     values: NDArray[np.float32],
     spans: NDArray[np.int64],
     odd: NDArray[np.int64],
-) -> tuple[int, int, int, int]:
+) -> tuple[int, int, int]:
     """Parse whole lines, the last one ended by a newline.
 
     Parameters
@@ -38,14 +38,13 @@ def parse_lines(
 
     Returns
     -------
-    lines parsed, newlines passed, odd fields found (perhaps more than fit), and the start of a line with too few or too
-    many fields (-1 if there is none)
+    lines parsed, odd fields found (perhaps more than fit), and the start of a line with too few or too many fields
+    (-1 if there is none)
     """
-    i, line, n_empty, n_odd = 0, 0, 0, 0
+    i, line, n_odd = 0, 0, 0
     last = len(kinds) - 1
     while i < len(text):
         if text[i] == _NEWLINE or text[i] == _RETURN:  # an empty line
-            n_empty += text[i] == _NEWLINE
             i += 1
             continue
         line_start, n_values, n_texts = i, 0, 0
@@ -72,10 +71,16 @@ def parse_lines(
             n_values += kinds[column] == VALUE
             n_texts += kinds[column] == TEXT
             if (text[i] == delimiter) == (column == last):
-                return line, line + n_empty, n_odd, line_start
+                return line, n_odd, line_start
             i += 1
         line += 1
-    return line, line + n_empty, n_odd, -1
+    return line, n_odd, -1
+
+
+@njit(nogil=True, cache=True)
+def count_newlines(text: NDArray[np.uint8]) -> int:
+    """How many newlines there are: as `bytes.count`, several times faster."""
+    return (text == _NEWLINE).sum()
 
 
 @njit(nogil=True, cache=True)
@@ -86,7 +91,7 @@ def _short_decimal(text: NDArray[np.uint8], start: int, delimiter: int) -> tuple
     ones at every byte.
     """
     at = np.uint64(start)
-    if at + np.uint64(18) > np.uint64(len(text)):
+    if at + np.uint64(20) > np.uint64(len(text)):  # a sign, a digit, a point, two times eight bytes, and one behind
         return start, 0.0, False
     negative = text[at] == _MINUS
     if negative:
