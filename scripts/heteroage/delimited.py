@@ -190,10 +190,10 @@ def parse_small(chunk: bytes, delimiter: str, kinds: NDArray[np.int8]) -> Parsed
 
 def parse_large(chunk: bytes, delimiter: str, kinds: NDArray[np.int8]) -> Parsed:
     """Parse lines with compiled code; as `parse_small`."""
-    from heteroage.line_parser import count_newlines, parse_lines
+    from heteroage.line_parser import parse_lines
 
     buffer = np.frombuffer(chunk, np.uint8)
-    n_lines = count_newlines(buffer)
+    n_lines = int(np.count_nonzero(buffer == 10))  # several times faster than bytes.count
     values = np.empty((n_lines, int((kinds == VALUE).sum())), np.float32)
     spans = np.empty((n_lines, int((kinds == TEXT).sum()), 2), np.int64)
     odd = np.empty((1 << 16, 4), np.int64)

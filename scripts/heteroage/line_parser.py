@@ -78,12 +78,6 @@ def parse_lines(
 
 
 @njit(nogil=True, cache=True)
-def count_newlines(text: NDArray[np.uint8]) -> int:
-    """How many newlines there are: as `bytes.count`, several times faster."""
-    return (text == _NEWLINE).sum()
-
-
-@njit(nogil=True, cache=True)
 def _short_decimal(text: NDArray[np.uint8], start: int, delimiter: int) -> tuple[int, float, bool]:
     """Read a number of one digit and up to 14 decimals, exact in float64 before its one division; False for all else.
 

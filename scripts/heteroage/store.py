@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import mmap
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +60,7 @@ def _write_table(
     is_shared[list(shared)] = True
     check, written = ValueCheck(table.where, table.entry.values, table.sources, table.ids), 0
     scatter = _scatter if target.size * len(columns) < LARGE else _compiled_scatter()
-    with tempfile.TemporaryFile(dir=Path(store.filename).parent, prefix=".replicates") as file:
+    with tempfile.TemporaryFile(dir=Path(store.filename).parent, prefix=".replicates") as file, _Beside(2) as beside:
         # Replicates wait beside the store until all of them are there; in order of their names.
         aside = {source: k for k, source in enumerate(sorted(shared, key=lambda k: (target[k], table.sources[k])))}
         waiting = np.memmap(file, np.float32, "w+", shape=(max(len(aside), 1), len(columns)))
@@ -71,11 +73,12 @@ def _write_table(
                 values = check.convert(np.ascontiguousarray(block[part]), here, own)
                 for k in here[is_shared[here]]:
                     waiting[aside[k], own] = values[np.flatnonzero(here == k)[0]]
-                scatter(store, np.where(is_shared[here], -1, target[here]), columns[own], values)
+                beside.do(scatter, store, np.where(is_shared[here], -1, target[here]), columns[own], values)
                 written += values.nbytes
                 if written > RELEASED:
                     _release(store)
                     written = 0
+        beside.finish()
         check.verdict()
         merged = _merge_replicates(store, waiting, target[list(aside)], columns)
     plain = [table.features[k] for k in aside]
@@ -119,6 +122,31 @@ def _scatter(
 ) -> None:
     """Write a block (features, samples) to the given rows, -1 to leave one out, and columns of the store."""
     store[np.ix_(rows[rows >= 0], columns)] = values[rows >= 0]
+
+
+class _Beside:
+    """A few threads that work while more is read; at most as much again waits."""
+
+    def __init__(self, threads: int) -> None:
+        self._pool, self._threads = ThreadPoolExecutor(threads), threads
+        self._running: deque[Future] = deque()
+
+    def __enter__(self) -> _Beside:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    def do(self, work: Callable[..., None], *what: object) -> None:
+        """Have it done, as soon as there is room."""
+        if len(self._running) == 2 * self._threads:
+            self._running.popleft().result()
+        self._running.append(self._pool.submit(work, *what))
+
+    def finish(self) -> None:
+        """Wait until all of it is done."""
+        while self._running:
+            self._running.popleft().result()
 
 
 def _compiled_scatter() -> Callable[..., None]:
