@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from heteroage.errors import FIRST, HeteroAgeError
 from heteroage.grid import BLOCK_BYTES, Block, Cell, Grid, UnreadableCells, as_number
+from heteroage.scatter import scatter_for
 
 WIDE = 4096  # short columns of a block
 STRIP, STRIP_BYTES = 256, 512 << 20  # long columns of a block, and its size
@@ -97,22 +98,20 @@ class ColumnarReader:
     def _long(self, values: Sequence[int], readable: Readable) -> Iterator[Block]:
         """Strips of columns, row by row in memory, each put together from a few columns at a time."""
         heights = self.heights()
-        tallest = max(heights, default=1)
+        tallest = max(1, *heights, 1)
         width, few = (
             max(1, min(most, size // tallest)) for most, size in ((STRIP, STRIP_BYTES // 4), (AT_ONCE, READ_BYTES // 8))
         )
-        memory = np.empty(0, np.float32)
+        place = scatter_for(sum(heights) * len(values))
         for start in range(0, len(values), width):
             columns = values[start : start + width]
             for parts, at, height in _runs(heights, max(tallest, STRIP_BYTES // (4 * width))):
-                if memory.size < height * len(columns):
-                    memory = np.empty(height * len(columns), np.float32)
-                strip = memory[: height * len(columns)].reshape(height, len(columns))
+                strip, rows = np.empty((height, len(columns)), np.float32), np.arange(height)
                 for k in range(0, len(columns), few):
                     (batch,) = self.read(parts, columns[k : k + few]).combine_chunks().to_batches()
                     block = readable(batch, at, start + k)
                     if block is not None:
-                        strip[:, k : k + few] = block
+                        place(strip, rows, np.arange(k, k + block.shape[1]), block)
                 yield slice(at, at + height), slice(start, start + len(columns)), strip
 
 

@@ -6,17 +6,16 @@ import csv
 import io
 import zlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.errors import FIRST, HeteroAgeError
-from heteroage.grid import MISSING, Block, Cell, Grid, Spool, UnreadableCells, as_number
+from heteroage.grid import MISSING, Block, Cell, Grid, Spool, UnreadableCells, ahead, as_number
 
 TEXT, VALUE = 1, 2  # as line_parser has them, which takes a second to import
 CHUNK = 4 << 20  # bytes of text parsed at a time: little enough to stay in the processor's cache
@@ -24,7 +23,6 @@ SMALL = 1 << 20  # bytes on disk below which compiled code is not worth its load
 PEEK = 50  # lines looked at to tell what a column holds
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons"}
 GZIP = b"\x1f\x8b"
-T = TypeVar("T")
 CUT_SHORT = "Is it cut short? Copy or download it again."
 
 
@@ -148,16 +146,6 @@ def decode(text: bytes, path: Path) -> str:
             f"{path} is not UTF-8 text (byte {error.start}, near {sample!r}). Save it as UTF-8, for instance with "
             f"iconv -f latin1 -t utf-8."
         ) from error
-
-
-def ahead(items: Iterator[T]) -> Iterator[T]:
-    """Go through `items`, the next one being made in a thread while one is used."""
-    end = object()
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, end)
-        while (item := coming.result()) is not end:
-            coming = pool.submit(next, items, end)
-            yield item
 
 
 Parsed = tuple[list[list[bytes]], NDArray[np.float32], list[tuple[int, int, str]], tuple[int, int] | None, int]

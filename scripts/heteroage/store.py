@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import mmap
 import tempfile
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +16,15 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError
 from heteroage.files import atomic_path
+from heteroage.grid import ahead
 from heteroage.intake import Intake
 from heteroage.merge import Cohorts
+from heteroage.scatter import scatter_for
 from heteroage.tables import Table
 from heteroage.values import ValueCheck
 
 BLOCK = 4096  # features read at a time: 16 MB per 1,000 samples
 PART = 1 << 17  # values checked and written at a time: few enough to stay in the processor's cache
-LARGE = 1 << 22  # values from which compiled code is worth its loading
 RELEASED = 256 << 20  # bytes written before mapped pages are given back
 
 
@@ -59,26 +58,19 @@ def _write_table(
     is_shared = np.zeros(len(target), bool)
     is_shared[list(shared)] = True
     check, written = ValueCheck(table.where, table.entry.values, table.sources, table.ids), 0
-    scatter = _scatter if target.size * len(columns) < LARGE else _compiled_scatter()
-    with tempfile.TemporaryFile(dir=Path(store.filename).parent, prefix=".replicates") as file, _Beside(2) as beside:
+    scatter = scatter_for(target.size * len(columns))
+    with tempfile.TemporaryFile(dir=Path(store.filename).parent, prefix=".replicates") as file:
         # Replicates wait beside the store until all of them are there; in order of their names.
         aside = {source: k for k, source in enumerate(sorted(shared, key=lambda k: (target[k], table.sources[k])))}
         waiting = np.memmap(file, np.float32, "w+", shape=(max(len(aside), 1), len(columns)))
-        for cpgs, own, block in table.blocks():
-            # In the order of the store: pages of a file that are written one after another cost a quarter of the time.
-            order = np.argsort(target[cpgs], kind="stable")
-            for start in range(0, len(order), step := max(1, PART // block.shape[1])):
-                part = order[start : start + step]
-                here = cpgs.start + part
-                values = check.convert(np.ascontiguousarray(block[part]), here, own)
-                for k in here[is_shared[here]]:
-                    waiting[aside[k], own] = values[np.flatnonzero(here == k)[0]]
-                beside.do(scatter, store, np.where(is_shared[here], -1, target[here]), columns[own], values)
-                written += values.nbytes
-                if written > RELEASED:
-                    _release(store)
-                    written = 0
-        beside.finish()
+        for cpgs, own, values in ahead(_checked(table, target, check)):
+            for k in np.flatnonzero(is_shared[cpgs]):
+                waiting[aside[cpgs[k]], own] = values[k]
+            scatter(store, np.where(is_shared[cpgs], -1, target[cpgs]), columns[own], values)
+            written += values.nbytes
+            if written > RELEASED:
+                _release(store)
+                written = 0
         check.verdict()
         merged = _merge_replicates(store, waiting, target[list(aside)], columns)
     plain = [table.features[k] for k in aside]
@@ -98,6 +90,22 @@ def _write_table(
     )
 
 
+def _checked(
+    table: Table, target: NDArray[np.int64], check: ValueCheck
+) -> Iterator[tuple[NDArray[np.int64], slice, NDArray[np.float32]]]:
+    """Go through a table's beta values: (CpGs, samples, values), the CpGs of each block in the order of the store.
+
+    Pages of a file that are written one after another cost a quarter of the time.
+    """
+    for cpgs, own, block in ahead(table.blocks()):
+        order = np.argsort(target[cpgs], kind="stable")
+        step = max(1, PART // block.shape[1])
+        for start in range(0, len(order), step):
+            part = order[start : start + step]
+            here = cpgs.start + part
+            yield here, own, check.convert(np.ascontiguousarray(block[part]), here, own)
+
+
 def _replicates(target: NDArray[np.int64]) -> set[int]:
     """Positions of rows that go to the same feature as another."""
     rows, count = np.unique(target[target >= 0], return_counts=True)
@@ -115,45 +123,6 @@ def _merge_replicates(
         with np.errstate(invalid="ignore"):  # nothing known: 0 / 0 is the NaN that is meant
             store[target[start], columns] = np.where(known, values, 0).sum(axis=0) / known.sum(axis=0)
     return len(starts)
-
-
-def _scatter(
-    store: NDArray[np.float32], rows: NDArray[np.int64], columns: NDArray[np.int64], values: NDArray[np.float32]
-) -> None:
-    """Write a block (features, samples) to the given rows, -1 to leave one out, and columns of the store."""
-    store[np.ix_(rows[rows >= 0], columns)] = values[rows >= 0]
-
-
-class _Beside:
-    """A few threads that work while more is read; at most as much again waits."""
-
-    def __init__(self, threads: int) -> None:
-        self._pool, self._threads = ThreadPoolExecutor(threads), threads
-        self._running: deque[Future] = deque()
-
-    def __enter__(self) -> _Beside:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown()
-
-    def do(self, work: Callable[..., None], *what: object) -> None:
-        """Have it done, as soon as there is room."""
-        if len(self._running) == 2 * self._threads:
-            self._running.popleft().result()
-        self._running.append(self._pool.submit(work, *what))
-
-    def finish(self) -> None:
-        """Wait until all of it is done."""
-        while self._running:
-            self._running.popleft().result()
-
-
-def _compiled_scatter() -> Callable[..., None]:
-    """`_scatter` for large tables; loading it takes most of a second."""
-    from heteroage.scatter import scatter
-
-    return scatter
 
 
 def _release(store: np.memmap) -> None:

@@ -11,7 +11,7 @@ from bad_tables import cpgs_in_rows, sheet_of, study
 from input_tables import merged, stored, table
 from scipy.sparse import csr_matrix
 
-from heteroage import columnar, delimited, frames, grid, store
+from heteroage import columnar, delimited, frames, grid, scatter, store
 from heteroage.errors import HeteroAgeError
 from heteroage.intake import Intake
 from heteroage.merge import InputOptions, read_cohorts
@@ -36,7 +36,7 @@ def block_bytes(request, monkeypatch):
     monkeypatch.setattr(columnar, "AT_ONCE", 2)
     monkeypatch.setattr(columnar, "STRIP_BYTES", request.param)
     monkeypatch.setattr(store, "PART", request.param)
-    monkeypatch.setattr(store, "LARGE", request.param)
+    monkeypatch.setattr(scatter, "LARGE", request.param)
     monkeypatch.setattr(delimited, "CHUNK", request.param)
 
 
