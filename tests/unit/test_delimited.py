@@ -14,7 +14,7 @@ from heteroage.grid import UnreadableCells, as_number
 
 NUMBERS = st.one_of(
     # All lengths of what is read eight digits at a time, with what may follow it.
-    st.from_regex(r"-?[0-9]{1,2}(\.[0-9]{0,20})?(e-?[0-9]{1,2})?", fullmatch=True),
+    st.from_regex(r"-?[0-9]{1,2}(\.[0-9]{0,20})?(e-?[0-9])?", fullmatch=True),
     st.floats(allow_nan=False, allow_infinity=False, width=32).map(repr),
     st.floats(0, 1).map(repr),
     st.decimals(0, 1, places=5).map(str),
