@@ -20,6 +20,8 @@ WIDE = 4096  # short columns of a block
 STRIP, STRIP_BYTES = 256, 512 << 20  # long columns of a block, and its size
 AT_ONCE, READ_BYTES = 16, 64 << 20  # long columns read at a time: few, so that the memory for them is used again
 PEEK = 50
+# Of the footer, bytes and items: pyarrow's own limits refuse 450,000 columns.
+FOOTER = {"thrift_string_size_limit": 2**31 - 1, "thrift_container_size_limit": 2**31 - 1}
 UNNAMED_INDEX = "__index_level_0__"  # as pandas writes an index that has no name
 
 
@@ -138,7 +140,7 @@ class ParquetReader(ColumnarReader):
     def __init__(self, path: Path) -> None:
         with _reading(path):
             # Reading ahead would hold a whole row group, which may be the whole file.
-            self._file = pq.ParquetFile(path, pre_buffer=False)
+            self._file = pq.ParquetFile(path, pre_buffer=False, **FOOTER)
             super().__init__(path, self._file.schema_arrow)
 
     def batches(self, columns: Sequence[int], rows: int) -> Iterator[pa.RecordBatch]:
