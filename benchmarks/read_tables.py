@@ -56,6 +56,8 @@ def main() -> None:
 
 def measure(reader: str, table: str) -> tuple[float, float, float]:
     """Wall and CPU seconds of a reading, and the most memory of its own that it held (not pages of files)."""
+    Path("features.npy").unlink(missing_ok=True)  # replacing a file would wait for the disk
+    os.sync()
     start = time.perf_counter()
     command = [sys.executable, __file__, "--folder", ".", "--read", reader, table]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

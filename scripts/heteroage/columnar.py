@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,10 +14,14 @@ from numpy.typing import NDArray
 
 from heteroage.errors import FIRST, HeteroAgeError
 from heteroage.grid import BLOCK_BYTES, Block, Cell, Grid, UnreadableCells, as_number
+from heteroage.scatter import scatter_for
 
-# While rows of a long column are read, its page and dictionary are held, packed and unpacked: measured as up to 4 MB.
-LONG_COLUMNS = 256
+WIDE = 4096  # short columns of a block
+STRIP, STRIP_BYTES = 256, 512 << 20  # long columns of a block, and its size
+AT_ONCE, READ_BYTES = 16, 64 << 20  # long columns read at a time: few, so that the memory for them is used again
 PEEK = 50
+# Of the footer, bytes and items: pyarrow's own limits refuse 450,000 columns.
+FOOTER = {"thrift_string_size_limit": 2**31 - 1, "thrift_container_size_limit": 2**31 - 1}
 UNNAMED_INDEX = "__index_level_0__"  # as pandas writes an index that has no name
 
 
@@ -33,6 +37,14 @@ class ColumnarReader:
 
     def batches(self, columns: Sequence[int], rows: int) -> Iterator[pa.RecordBatch]:
         """Some columns (rising), by batches of at most `rows` rows."""
+        raise NotImplementedError
+
+    def heights(self) -> list[int]:
+        """Numbers of rows of the parts that the file can be read by."""
+        raise NotImplementedError
+
+    def read(self, parts: range, columns: Sequence[int]) -> pa.Table:
+        """Some columns (rising) of some of the file's parts."""
         raise NotImplementedError
 
     def head(self, column: int) -> list[str]:
@@ -54,26 +66,70 @@ class ColumnarReader:
         return Grid(frame, len(frame), len(values), lambda by_columns: self._blocks(values, len(frame), by_columns))
 
     def _blocks(self, values: Sequence[int], n_rows: int, by_columns: bool) -> Iterator[Block]:
-        width = max(1, min(4096, BLOCK_BYTES // (4 * max(n_rows, 1)))) if by_columns else LONG_COLUMNS
-        bad, n_bad = [], 0
-        for start in range(0, len(values), width):
-            columns = values[start : start + width]
-            height = max(1, BLOCK_BYTES // (8 * len(columns)))
-            at = 0
-            with _reading(self.path):
-                for batch in self.batches(columns, height):
-                    rows = slice(at, at + batch.num_rows)
-                    try:
-                        block = _as_float32(batch, by_columns)
-                    except UnreadableCells as problem:
-                        n_bad += problem.total
-                        bad += [Cell(at + c.row, start + c.column, c.text) for c in problem.cells]
-                    else:
-                        if not bad:
-                            yield rows, slice(start, start + len(columns)), block
-                    at = rows.stop
+        bad: list[Cell] = []
+        n_bad = 0
+
+        def readable(batch: pa.RecordBatch, row: int, column: int) -> NDArray[np.float32] | None:
+            nonlocal n_bad
+            try:
+                return _as_float32(batch)
+            except UnreadableCells as problem:
+                n_bad += problem.total
+                bad.extend(Cell(row + c.row, column + c.column, c.text) for c in problem.cells)
+            return None
+
+        with _reading(self.path):
+            for block in self._short(values, n_rows, readable) if by_columns else self._long(values, readable):
+                if not bad:
+                    yield block
         if bad:
             raise UnreadableCells(bad[:FIRST], n_bad)
+
+    def _short(self, values: Sequence[int], n_rows: int, readable: Readable) -> Iterator[Block]:
+        """Blocks of some columns and, if they are not too long, all their rows."""
+        width = max(1, min(WIDE, BLOCK_BYTES // (4 * max(n_rows, 1))))
+        for start in range(0, len(values), width):
+            columns = values[start : start + width]
+            at = 0
+            for batch in self.batches(columns, max(1, BLOCK_BYTES // (8 * len(columns)))):
+                block = readable(batch, at, start)
+                if block is not None:
+                    yield slice(at, at + batch.num_rows), slice(start, start + len(columns)), block
+                at += batch.num_rows
+
+    def _long(self, values: Sequence[int], readable: Readable) -> Iterator[Block]:
+        """Strips of columns, row by row in memory, each put together from a few columns at a time."""
+        heights = self.heights()
+        tallest = max(1, *heights, 1)
+        width, few = (
+            max(1, min(most, size // tallest)) for most, size in ((STRIP, STRIP_BYTES // 4), (AT_ONCE, READ_BYTES // 8))
+        )
+        place = scatter_for(sum(heights) * len(values))
+        for start in range(0, len(values), width):
+            columns = values[start : start + width]
+            for parts, at, height in _runs(heights, max(tallest, STRIP_BYTES // (4 * width))):
+                strip, rows = np.empty((height, len(columns)), np.float32), np.arange(height)
+                for k in range(0, len(columns), few):
+                    (batch,) = self.read(parts, columns[k : k + few]).combine_chunks().to_batches()
+                    block = readable(batch, at, start + k)
+                    if block is not None:
+                        place(strip, rows, np.arange(k, k + block.shape[1]), block)
+                yield slice(at, at + height), slice(start, start + len(columns)), strip
+
+
+Readable = Callable[[pa.RecordBatch, int, int], NDArray[np.float32] | None]
+
+
+def _runs(heights: Sequence[int], most: int) -> Iterator[tuple[range, int, int]]:
+    """Consecutive parts that have at most `most` rows together: (parts, their first row, their rows)."""
+    first = at = rows = 0
+    for k, height in enumerate(heights):
+        if rows and rows + height > most:
+            yield range(first, k), at, rows
+            first, at, rows = k, at + rows, 0
+        rows += height
+    if rows:
+        yield range(first, len(heights)), at, rows
 
 
 class ParquetReader(ColumnarReader):
@@ -84,7 +140,7 @@ class ParquetReader(ColumnarReader):
     def __init__(self, path: Path) -> None:
         with _reading(path):
             # Reading ahead would hold a whole row group, which may be the whole file.
-            self._file = pq.ParquetFile(path, pre_buffer=False)
+            self._file = pq.ParquetFile(path, pre_buffer=False, **FOOTER)
             super().__init__(path, self._file.schema_arrow)
 
     def batches(self, columns: Sequence[int], rows: int) -> Iterator[pa.RecordBatch]:
@@ -93,6 +149,15 @@ class ParquetReader(ColumnarReader):
         return self._file.reader.iter_batches(
             rows, range(self._file.num_row_groups), column_indices=list(columns), use_threads=True
         )
+
+    def heights(self) -> list[int]:
+        """Numbers of rows of the row groups."""
+        metadata = self._file.metadata
+        return [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)]
+
+    def read(self, parts: range, columns: Sequence[int]) -> pa.Table:
+        """Some columns (rising) of some row groups."""
+        return self._file.reader.read_row_groups(list(parts), column_indices=list(columns), use_threads=True)
 
 
 class FeatherReader(ColumnarReader):
@@ -106,12 +171,25 @@ class FeatherReader(ColumnarReader):
 
     def batches(self, columns: Sequence[int], rows: int) -> Iterator[pa.RecordBatch]:
         """Some columns (rising), by batches of at most `rows` rows."""
-        options = pa.ipc.IpcReadOptions(included_fields=list(columns))
-        file = pa.ipc.open_file(pa.memory_map(str(self.path)), options=options)
+        file = self._open(columns)
         for k in range(file.num_record_batches):
             batch = file.get_batch(k)
             for start in range(0, batch.num_rows, rows):
                 yield batch.slice(start, rows)
+
+    def heights(self) -> list[int]:
+        """Numbers of rows of the record batches."""
+        file = self._open([0])
+        return [file.get_batch(k).num_rows for k in range(file.num_record_batches)]
+
+    def read(self, parts: range, columns: Sequence[int]) -> pa.Table:
+        """Some columns (rising) of some record batches."""
+        file = self._open(columns)
+        return pa.Table.from_batches([file.get_batch(k) for k in parts], file.schema)
+
+    def _open(self, columns: Sequence[int]) -> pa.ipc.RecordBatchFileReader:
+        options = pa.ipc.IpcReadOptions(included_fields=list(columns))
+        return pa.ipc.open_file(pa.memory_map(str(self.path)), options=options)
 
 
 @contextmanager
@@ -133,10 +211,10 @@ def _plain(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(batch.columns, schema=schema)
 
 
-def _as_float32(batch: pa.RecordBatch, by_columns: bool) -> NDArray[np.float32]:
-    """Return (rows, columns); in memory by columns if these are wanted, else by rows."""
+def _as_float32(batch: pa.RecordBatch) -> NDArray[np.float32]:
+    """Return (rows, columns), each column's values beside each other in memory."""
     if all(pa.types.is_floating(kind) and kind != pa.float16() for kind in set(batch.schema.types)):
-        return batch.to_tensor(null_to_nan=True, row_major=not by_columns).to_numpy().astype(np.float32)
+        return batch.to_tensor(null_to_nan=True, row_major=False).to_numpy().astype(np.float32)
     values = np.empty((batch.num_columns, batch.num_rows), np.float32)
     bad = []
     for k, column in enumerate(batch.columns):

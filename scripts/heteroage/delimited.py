@@ -15,10 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.errors import FIRST, HeteroAgeError
-from heteroage.grid import MISSING, Block, Cell, Grid, Spool, UnreadableCells, as_number
+from heteroage.grid import MISSING, Block, Cell, Grid, Spool, UnreadableCells, ahead, as_number
 
 TEXT, VALUE = 1, 2  # as line_parser has them, which takes a second to import
-CHUNK = 16 << 20  # bytes of text parsed at a time
+CHUNK = 4 << 20  # bytes of text parsed at a time: little enough to stay in the processor's cache
 SMALL = 1 << 20  # bytes on disk below which compiled code is not worth its loading
 PEEK = 50  # lines looked at to tell what a column holds
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons"}
@@ -66,8 +66,8 @@ class DelimitedReader:
         columns: list[list[str | None]] = [[] for _ in text]
         spool, line, bad, n_bad = Spool(scratch, len(values)), 2, [], 0
         parse = parse_small if self.path.stat().st_size < SMALL else parse_large
-        for chunk in self._chunks():
-            texts, block, odd, ragged = parse(chunk, self.delimiter, kinds)
+        unpacked = ahead(self._chunks())
+        for texts, block, odd, ragged, n_lines in ahead(parse(chunk, self.delimiter, kinds) for chunk in unpacked):
             if ragged:
                 at, n_fields = ragged
                 raise HeteroAgeError(
@@ -85,7 +85,7 @@ class DelimitedReader:
             for target, source in enumerate(rank):
                 columns[target] += [_text(self._decode(field)) for field in texts[source]]
             spool.append(block)
-            line += chunk.count(b"\n")
+            line += n_lines
 
         def blocks(by_columns: bool) -> Iterator[Block]:
             if bad:  # told only now: by then the caller knows the samples' names
@@ -112,16 +112,15 @@ class DelimitedReader:
 
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:
-        """The file's bytes, unpacked in a thread beside if it is gzipped."""
+        """The file's bytes, unpacked if it is gzipped."""
         try:
             with self.path.open("rb") as raw:
                 packed = raw.read(2) == GZIP
             if packed:
-                from isal import igzip, igzip_threaded, isal_zlib
+                from isal import igzip, isal_zlib
 
                 broken: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error, isal_zlib.error)
-                large = self.path.stat().st_size >= SMALL
-                stream = igzip_threaded.open(self.path, "rb", threads=1) if large else igzip.open(self.path, "rb")
+                stream = igzip.open(self.path, "rb")
             else:
                 broken, stream = (OSError,), self.path.open("rb", buffering=1 << 20)
             with stream:
@@ -149,7 +148,7 @@ def decode(text: bytes, path: Path) -> str:
         ) from error
 
 
-Parsed = tuple[list[list[bytes]], NDArray[np.float32], list[tuple[int, int, str]], tuple[int, int] | None]
+Parsed = tuple[list[list[bytes]], NDArray[np.float32], list[tuple[int, int, str]], tuple[int, int] | None, int]
 
 
 def parse_small(chunk: bytes, delimiter: str, kinds: NDArray[np.int8]) -> Parsed:
@@ -158,7 +157,8 @@ def parse_small(chunk: bytes, delimiter: str, kinds: NDArray[np.int8]) -> Parsed
     Returns
     -------
     the text columns, the values (lines, columns), fields that are no plain number as (line, column, text), and
-    (line, number of fields) of the first line of another length than `kinds`, or None
+    (line, number of fields) of the first line of another length than `kinds`, or None, and how many lines there are,
+    empty ones counted
     """
     text_at, value_at = np.flatnonzero(kinds == TEXT), np.flatnonzero(kinds == VALUE)
     rows = [
@@ -166,13 +166,14 @@ def parse_small(chunk: bytes, delimiter: str, kinds: NDArray[np.int8]) -> Parsed
     ]
     for at, row in enumerate(rows):
         if len(row) != len(kinds):
-            return [], np.empty((0, 0), np.float32), [], (at, len(row))
+            return [], np.empty((0, 0), np.float32), [], (at, len(row)), 0
     fields = [[row[k] for k in value_at] for row in rows]
     odd = [(r, c, field) for r, row in enumerate(fields) for c, field in enumerate(row) if not _plain(field)]
     for r, c, _ in odd:
         fields[r][c] = "nan"
     values = np.array(fields, dtype=np.float64).reshape(len(rows), len(value_at)).astype(np.float32)
-    return [[row[k].encode("utf-8", "surrogateescape") for row in rows] for k in text_at], values, odd, None
+    texts = [[row[k].encode("utf-8", "surrogateescape") for row in rows] for k in text_at]
+    return texts, values, odd, None, chunk.count(b"\n")
 
 
 def parse_large(chunk: bytes, delimiter: str, kinds: NDArray[np.int8]) -> Parsed:
@@ -180,20 +181,20 @@ def parse_large(chunk: bytes, delimiter: str, kinds: NDArray[np.int8]) -> Parsed
     from heteroage.line_parser import parse_lines
 
     buffer = np.frombuffer(chunk, np.uint8)
-    n_lines = chunk.count(b"\n")
+    n_lines = int(np.count_nonzero(buffer == 10))  # several times faster than bytes.count
     values = np.empty((n_lines, int((kinds == VALUE).sum())), np.float32)
     spans = np.empty((n_lines, int((kinds == TEXT).sum()), 2), np.int64)
     odd = np.empty((1 << 16, 4), np.int64)
     lines, n_odd, ragged = parse_lines(buffer, ord(delimiter), kinds, values, spans, odd)
     if ragged >= 0:
         line = chunk[ragged : chunk.index(b"\n", ragged)].decode("utf-8", "replace")
-        return [], values, [], (lines, len(next(csv.reader([line.rstrip("\r")], delimiter=delimiter))))
+        return [], values, [], (lines, len(next(csv.reader([line.rstrip("\r")], delimiter=delimiter)))), 0
     if n_odd > len(odd):
         odd = np.empty((n_odd, 4), np.int64)
         parse_lines(buffer, ord(delimiter), kinds, values, spans, odd)
     fields = [(r, c, _unquoted(chunk[a:b]).decode("utf-8", "replace")) for r, c, a, b in odd[:n_odd].tolist()]
     texts = [[_unquoted(chunk[a:b]) for a, b in spans[:lines, k].tolist()] for k in range(spans.shape[1])]
-    return texts, values[:lines], fields, None
+    return texts, values[:lines], fields, None, n_lines
 
 
 def _plain(field: str) -> bool:

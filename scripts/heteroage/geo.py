@@ -91,7 +91,7 @@ def read_samples(path: str | Path) -> dict[str, list[str]]:
     lines: dict[str, list[str]] = {}
     with _open(path) as stream:
         for line in _head(stream, path):
-            if line.startswith("!Sample_"):
+            if line.startswith("!Sample_") and line != "!Sample_":
                 name, *values = next(csv.reader([line.removeprefix("!Sample_")], delimiter="\t"))
                 count = sum(other == name or other.startswith(f"{name} ") for other in lines)
                 lines[f"{name} {count + 1}" if count else name] = [value.strip() for value in values]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 BLOCK_BYTES = 16 << 20  # of values held at a time: larger blocks are slower, as their memory is always fresh
 MISSING = frozenset({"", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A", "-NaN", "-nan"})
 
+T = TypeVar("T")
 Block = tuple[slice, slice, NDArray[np.float32]]
 
 
@@ -61,6 +64,16 @@ def as_number(field: str) -> float | None:
         return None
 
 
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """Go through `items`, the next one being made in a thread while one is used."""
+    end = object()
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(next, items, end)
+            yield item
+
+
 class Spool:
     """Rows of float32 on their way from a stream to the store: in a nameless file that ends with the process."""
 
@@ -74,23 +87,19 @@ class Spool:
         self.n_rows += len(rows)
 
     def blocks(self, by_columns: bool) -> Iterator[Block]:
-        """Go through the spool by blocks of rows, or of columns."""
+        """Go through the spool by blocks of columns, or have it whole, mapped."""
         self._file.flush()
-        step = max(1, BLOCK_BYTES // (4 * max(self.n_rows if by_columns else self.n_columns, 1)))
-        if not by_columns or step >= self.n_columns:
-            step = max(1, BLOCK_BYTES // (4 * max(self.n_columns, 1)))
-            for start in range(0, self.n_rows, step):
-                rows = slice(start, min(start + step, self.n_rows))
-                yield rows, slice(0, self.n_columns), self._read(rows.start, 0, rows.stop - start, self.n_columns)
+        if not by_columns and self.n_rows and self.n_columns:
+            shape = (self.n_rows, self.n_columns)
+            yield slice(0, self.n_rows), slice(0, self.n_columns), np.memmap(self._file, np.float32, "r", shape=shape)
+        if not by_columns:
             return
+        step = max(1, BLOCK_BYTES // (4 * max(self.n_rows, 1)))
         for start in range(0, self.n_columns, step):
             columns = slice(start, min(start + step, self.n_columns))
             width = columns.stop - start
             values = np.empty((self.n_rows, width), np.float32)
             for row in range(self.n_rows):
-                values[row] = self._read(row, start, 1, width)
+                at = 4 * (row * self.n_columns + start)
+                values[row] = np.frombuffer(os.pread(self._file.fileno(), 4 * width, at), np.float32)
             yield slice(0, self.n_rows), columns, values
-
-    def _read(self, row: int, column: int, n_rows: int, width: int) -> NDArray[np.float32]:
-        at, size = 4 * (row * self.n_columns + column), 4 * n_rows * width
-        return np.frombuffer(os.pread(self._file.fileno(), size, at), np.float32).reshape(n_rows, width)

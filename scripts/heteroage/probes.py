@@ -16,6 +16,7 @@ PROBE = re.compile(r"(?:cg\d+|ch\.(?:\d+|[XY])\.\d+[FR]?|chr(?:\d+|[XYM])[:_.]\d
 REPLICATE = re.compile(r"_[TB][CO]\d{2,}$")
 RF_PC = re.compile(r"RF_PC\d+")
 _MODALITY = re.compile(rf"(.+)_({'|'.join(MODALITIES)})")
+_USUAL = re.compile(rf"({PROBE.pattern})(?:_({'|'.join(MODALITIES)}))?")  # no replicate
 
 
 def split_modality(name: str) -> tuple[str, str | None]:
@@ -35,7 +36,8 @@ def plain_name(name: str) -> str:
 
 def feature_name(name: str, modality: str) -> str | None:
     """Name the feature of `modality` that a column is, or None: a bare probe is one, and one with that suffix."""
-    probe, own = split_modality(plain_name(name))
+    usual = _USUAL.fullmatch(name)  # spares three searches in each of a million names
+    probe, own = usual.groups() if usual else split_modality(plain_name(name))
     return f"{probe}_{modality}" if own in (None, modality) and PROBE.fullmatch(probe) else None
 
 

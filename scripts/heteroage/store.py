@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError
 from heteroage.files import atomic_path
+from heteroage.grid import ahead
 from heteroage.intake import Intake
 from heteroage.merge import Cohorts
+from heteroage.scatter import scatter_for
 from heteroage.tables import Table
 from heteroage.values import ValueCheck
 
 BLOCK = 4096  # features read at a time: 16 MB per 1,000 samples
+PART = 1 << 17  # values checked and written at a time: few enough to stay in the processor's cache
 RELEASED = 256 << 20  # bytes written before mapped pages are given back
 
 
@@ -52,18 +55,18 @@ def _write_table(
     """Write one table's values to its features' rows and its samples' columns."""
     target = np.array([row_of.get(name, -1) for name in table.features], np.int64)
     shared = _replicates(target)
-    check, written = ValueCheck(table.where, table.entry.values), 0
+    is_shared = np.zeros(len(target), bool)
+    is_shared[list(shared)] = True
+    check, written = ValueCheck(table.where, table.entry.values, table.sources, table.ids), 0
+    scatter = scatter_for(target.size * len(columns))
     with tempfile.TemporaryFile(dir=Path(store.filename).parent, prefix=".replicates") as file:
         # Replicates wait beside the store until all of them are there; in order of their names.
         aside = {source: k for k, source in enumerate(sorted(shared, key=lambda k: (target[k], table.sources[k])))}
         waiting = np.memmap(file, np.float32, "w+", shape=(max(len(aside), 1), len(columns)))
-        for cpgs, own, values in table.blocks():
-            values = check.convert(values, table.sources[cpgs], table.ids[own])
-            rows = target[cpgs].copy()
-            for k in shared.intersection(range(cpgs.start, cpgs.stop)):
-                waiting[aside[k], own] = values[k - cpgs.start]
-                rows[k - cpgs.start] = -1
-            _scatter(store, rows, columns[own], values)
+        for cpgs, own, values in ahead(_checked(table, target, check)):
+            for k in np.flatnonzero(is_shared[cpgs]):
+                waiting[aside[cpgs[k]], own] = values[k]
+            scatter(store, np.where(is_shared[cpgs], -1, target[cpgs]), columns[own], values)
             written += values.nbytes
             if written > RELEASED:
                 _release(store)
@@ -87,6 +90,22 @@ def _write_table(
     )
 
 
+def _checked(
+    table: Table, target: NDArray[np.int64], check: ValueCheck
+) -> Iterator[tuple[NDArray[np.int64], slice, NDArray[np.float32]]]:
+    """Go through a table's beta values: (CpGs, samples, values), the CpGs of each block in the order of the store.
+
+    Pages of a file that are written one after another cost a quarter of the time.
+    """
+    for cpgs, own, block in ahead(table.blocks()):
+        order = np.argsort(target[cpgs], kind="stable")
+        step = max(1, PART // block.shape[1])
+        for start in range(0, len(order), step):
+            part = order[start : start + step]
+            here = cpgs.start + part
+            yield here, own, check.convert(np.ascontiguousarray(block[part]), here, own)
+
+
 def _replicates(target: NDArray[np.int64]) -> set[int]:
     """Positions of rows that go to the same feature as another."""
     rows, count = np.unique(target[target >= 0], return_counts=True)
@@ -104,31 +123,6 @@ def _merge_replicates(
         with np.errstate(invalid="ignore"):  # nothing known: 0 / 0 is the NaN that is meant
             store[target[start], columns] = np.where(known, values, 0).sum(axis=0) / known.sum(axis=0)
     return len(starts)
-
-
-def _scatter(
-    store: np.memmap, rows: NDArray[np.int64], columns: NDArray[np.int64], values: NDArray[np.float32]
-) -> None:
-    """Write a block (features, samples) to the given rows, -1 to leave one out, and columns of the store."""
-    kept = rows >= 0
-    if not kept.all():
-        rows, values = rows[kept], values[kept]
-    if not len(rows) or not len(columns):
-        return
-    by_column = np.argsort(columns)
-    if not _consecutive(by_column):
-        values, columns = values[:, by_column], columns[by_column]
-    place = slice(columns[0], columns[-1] + 1) if _consecutive(columns) else columns
-    if _consecutive(rows):
-        store[rows[0] : rows[-1] + 1, place] = values
-    elif isinstance(place, slice):
-        store[rows, place] = values
-    else:
-        store[np.ix_(rows, place)] = values
-
-
-def _consecutive(numbers: NDArray[np.int64]) -> bool:
-    return bool((np.diff(numbers) == 1).all())
 
 
 def _release(store: np.memmap) -> None:

@@ -128,7 +128,7 @@ def arrange(reader: Reader, entry: TableEntry, modality: str, scratch: Path, int
         grid = reader.load([label], values, scratch)
         ids = check_sample_ids(pd.DataFrame({"sample_id": [header[k] for k in values]}), where)
         metadata = pd.DataFrame(index=pd.Index(ids, name="sample_id"))
-        sources = ["" if name is None else str(name).strip() for name in grid.text[0]]
+        sources = ["" if name is None else str(name).strip() for name in grid.text[0].tolist()]
         names = [feature_name(name, modality) for name in sources]
         left_out = [name for name, feature in zip(sources, names, strict=True) if feature is None]
         for step in ("map_columns", "name_ids", "ids_as_text"):
@@ -270,8 +270,8 @@ def telling_cells(where: str, samples: Sequence[str], cpgs: Sequence[str], by_co
 def _check_names(sources: Sequence[str], features: Sequence[str | None], modality: str, where: str) -> None:
     """Refuse a CpG that stands twice; replicates of one probe (EPICv2) do not, they are averaged."""
     suffix = f"_{modality}"
-    kept = pd.Index([source for source, feature in zip(sources, features, strict=True) if feature])
-    bare = pd.Index([source.removesuffix(suffix) for source in kept])
+    names = [source for source, feature in zip(sources, features, strict=True) if feature]
+    kept, bare = pd.Index(names), pd.Index([name.removesuffix(suffix) for name in names])
     if bare.is_unique:
         return
     same = sorted(kept[kept.duplicated()].unique())

@@ -17,16 +17,16 @@ FAR_BELOW, FAR_ABOVE, SHARE = -0.2, 1.2, 0.01
 class ValueCheck:
     """Looks at a table's values as they go by, and tells at the end whether they are what they are said to be."""
 
-    def __init__(self, where: str, stated: str) -> None:
-        self.where, self.stated = where, stated
+    def __init__(self, where: str, stated: str, cpgs: Sequence[str], samples: Sequence[str]) -> None:
+        self.where, self.stated, self._cpgs, self._samples = where, stated, cpgs, samples
         self.n = self.missing = self.below = self.above = 0
         self._far_below = self._far_above = self._infinite = 0
         self._highest = -np.inf
-        self._cells: list[str] = []
+        self._cells: list[tuple[int, int]] = []
 
-    def convert(self, values: NDArray[np.float32], cpgs: Sequence[str], samples: Sequence[str]) -> NDArray[np.float32]:
-        """Count what is in a block (CpGs, samples), and return it as beta values."""
-        self._look(values, cpgs, samples)
+    def convert(self, values: NDArray[np.float32], cpgs: NDArray[np.int64], samples: slice) -> NDArray[np.float32]:
+        """Count what is in a block (CpGs, samples), given its places in the table; return it as beta values."""
+        self._look(values, cpgs, samples.start)
         if self.stated == PERCENT:
             values = (values.astype(np.float64) / 100).astype(np.float32)
         elif self.stated == M_VALUES:
@@ -48,8 +48,9 @@ class ValueCheck:
         """
         if self._infinite:
             more = ", ..." if self._infinite > FIRST else ""
+            first = ", ".join(f"sample {self._samples[s]}, {self._cpgs[c]}" for c, s in self._cells)
             raise HeteroAgeError(
-                f"{self.where} has infinite values ({self._infinite}: {', '.join(self._cells)}{more}). Are these "
+                f"{self.where} has infinite values ({self._infinite}: {first}{more}). Are these "
                 "M-values of betas of 0 or 1? Give beta values, or leave them empty."
             )
         looks = self._looks_like()
@@ -68,7 +69,7 @@ class ValueCheck:
             f"Set values: {looks} for this table in the config, or give beta values."
         )
 
-    def _look(self, values: NDArray[np.float32], cpgs: Sequence[str], samples: Sequence[str]) -> None:
+    def _look(self, values: NDArray[np.float32], cpgs: NDArray[np.int64], first_sample: int) -> None:
         if not values.size:
             return
         highest, lowest = np.fmax.reduce(values, axis=None), np.fmin.reduce(values, axis=None)
@@ -80,7 +81,8 @@ class ValueCheck:
         if np.isinf(highest) or np.isinf(lowest):
             cells = np.argwhere(np.isinf(values))
             self._infinite += len(cells)
-            self._cells += [f"sample {samples[s]}, {cpgs[c]}" for c, s in cells[: FIRST - len(self._cells)]]
+            found = [(int(cpgs[c]), first_sample + int(s)) for c, s in cells]
+            self._cells = sorted(self._cells + found)[:FIRST]
 
     def _looks_like(self) -> str | None:
         known = max(self.n - self.missing, 1)

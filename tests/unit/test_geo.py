@@ -67,6 +67,17 @@ def test_characteristics_become_a_sample_sheet(write):
     assert set(sheet["Tissue"]) == {"whole blood"}  # the source name, where no characteristic has it
 
 
+def test_lines_that_are_not_of_samples_are_passed_by(write):
+    path = write()
+    others = "\n".join(
+        ["", "  ", "\r", "!", "!Sample_", "!Series_sample_id\tGSM40 GSM30", "# a remark", '"', "Age\t1\t2\t3\t4"]
+    )
+    text = gzip.decompress(path.read_bytes()).decode()
+    mixed = path.with_name("mixed.txt.gz")
+    mixed.write_bytes(gzip.compress("".join(f"{others}\n{line}\n" for line in text.split("\n", 11)).encode()))
+    assert read_samples(mixed) == read_samples(path)
+
+
 def test_the_first_name_that_a_sample_has_counts(write):
     rows = [["age: 5", "x: 1", "age: NA", "age: 7"], ["age (months): 1", "age (months): 24", "age (months): 36", ""]]
     sheet = map_samples(read_samples(write([*rows, CHARACTERISTICS[2]])), "GSE1", HOW)

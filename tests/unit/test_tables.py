@@ -11,7 +11,7 @@ from bad_tables import cpgs_in_rows, sheet_of, study
 from input_tables import merged, stored, table
 from scipy.sparse import csr_matrix
 
-from heteroage import columnar, delimited, frames, grid
+from heteroage import columnar, delimited, frames, grid, scatter, store
 from heteroage.errors import HeteroAgeError
 from heteroage.intake import Intake
 from heteroage.merge import InputOptions, read_cohorts
@@ -32,7 +32,11 @@ def block_bytes(request, monkeypatch):
     """Blocks of a few values, or of all of them."""
     for module in (grid, columnar, frames):
         monkeypatch.setattr(module, "BLOCK_BYTES", request.param)
-    monkeypatch.setattr(columnar, "LONG_COLUMNS", 3)
+    monkeypatch.setattr(columnar, "STRIP", 3)
+    monkeypatch.setattr(columnar, "AT_ONCE", 2)
+    monkeypatch.setattr(columnar, "STRIP_BYTES", request.param)
+    monkeypatch.setattr(store, "PART", request.param)
+    monkeypatch.setattr(scatter, "LARGE", request.param)
     monkeypatch.setattr(delimited, "CHUNK", request.param)
 
 
