@@ -30,12 +30,14 @@ from sklearn.linear_model import ElasticNet
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from heteroage import artifacts, calibrate, stage3
+from heteroage import calibrate
 from heteroage.age import inverse_transform_age, transform_age
-from heteroage.applicability import learn_distance
+from heteroage.clock import artifacts
+from heteroage.clock.applicability import learn_distance
+from heteroage.clock.loading import load_clock
+from heteroage.clock.weights import weights_table
 from heteroage.files import write_json, write_table
-from heteroage.loading import load_clock
-from heteroage.weights import weights_table
+from heteroage.stages import stage3
 
 USED, EXPERTS, PER_EXPERT = 600, 10, 60
 GROUP = 50_000  # samples of a row group

@@ -16,16 +16,17 @@ import numpy as np
 import yaml
 from threadpoolctl import threadpool_limits
 
-from heteroage import demo, sampling, stage1, stage2
+from heteroage import demo
 from heteroage.age import transform_age
-from heteroage.falsification import SIGNIFICANCE, draw_random_sets
+from heteroage.evaluation.falsification import SIGNIFICANCE, draw_random_sets
 from heteroage.files import write_table
-from heteroage.hallmarks import absolute_correlation, match_features, orthogonalise
-from heteroage.intake import Intake
-from heteroage.merge import InputOptions, read_cohorts
-from heteroage.store import open_matrix, write_store
-from heteroage.tables import TableEntry
-from heteroage.training import TrainingData, log_grid
+from heteroage.inputs.intake import Intake
+from heteroage.inputs.merge import InputOptions, read_cohorts
+from heteroage.inputs.store import open_matrix, write_store
+from heteroage.inputs.tables import TableEntry
+from heteroage.stages import sampling, stage1, stage2
+from heteroage.stages.hallmarks import absolute_correlation, match_features, orthogonalise
+from heteroage.stages.training_data import TrainingData, log_grid
 
 ROOT = Path(__file__).parents[1]
 ANCHOR = {"min_cohorts": 1, "min_cap": 30, "max_cap": 500, "median_mult": 2.0, "alpha": 0.1, "l1_ratio": 0.5}

@@ -86,10 +86,10 @@ def _watch(process: subprocess.Popen, peak: list[float]) -> None:
 
 def read_with_heteroage(table: str) -> None:
     """Read into a store, with a sample sheet beside, as the rule build_feature_store does."""
-    from heteroage.intake import Intake
-    from heteroage.merge import InputOptions, read_cohorts
-    from heteroage.store import write_store
-    from heteroage.tables import TableEntry
+    from heteroage.inputs.intake import Intake
+    from heteroage.inputs.merge import InputOptions, read_cohorts
+    from heteroage.inputs.store import write_store
+    from heteroage.inputs.tables import TableEntry
 
     record = Intake()
     entries, sheets = {"beta": [TableEntry(table)]}, [TableEntry("samples.csv")]

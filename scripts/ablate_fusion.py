@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from heteroage.files import read_table, write_table
-from heteroage.stage3 import FusionInput, fuse, train
+from heteroage.stages.stage3 import FusionInput, fuse, train
 from heteroage.workflow import reporting
 
 

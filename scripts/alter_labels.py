@@ -1,8 +1,8 @@
 """Alter the labels of one outer fold in the table of all samples."""
 
-from heteroage.falsification import alter_labels
+from heteroage.evaluation.falsification import alter_labels
 from heteroage.files import read_table, write_table
-from heteroage.sampling import assign_outer_folds
+from heteroage.stages.sampling import assign_outer_folds
 from heteroage.workflow import reporting
 
 

@@ -4,11 +4,11 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from heteroage.artifacts import assemble, seal, training_digest
 from heteroage.calibrate import add_applicability, add_reference
+from heteroage.clock.artifacts import assemble, seal, training_digest
 from heteroage.files import atomic_path, read_json, read_table, write_json
-from heteroage.model_card import describe, render
-from heteroage.training import TrainingData
+from heteroage.report.model_card import describe, render
+from heteroage.stages.training_data import TrainingData
 from heteroage.workflow import reporting
 
 

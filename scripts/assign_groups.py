@@ -2,10 +2,10 @@
 
 import logging
 
-from heteroage.duplicates import find_duplicates, refuse_duplicates
+from heteroage.checks.duplicates import find_duplicates, refuse_duplicates
 from heteroage.files import read_table, write_table
-from heteroage.sampling import assign_groups, assign_outer_folds
-from heteroage.store import open_matrix
+from heteroage.inputs.store import open_matrix
+from heteroage.stages.sampling import assign_groups, assign_outer_folds
 from heteroage.workflow import reporting
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from heteroage.audit import (
+from heteroage.checks.audit import (
     count_hallmarks,
     count_outside,
     count_overlap,
@@ -14,12 +14,12 @@ from heteroage.audit import (
     missing_by_sample,
     scan_store,
 )
-from heteroage.cohort_map import ages_by_project, associations, cross_table
+from heteroage.checks.cohort_map import ages_by_project, associations, cross_table
+from heteroage.checks.outliers import find_outliers
 from heteroage.files import read_json, read_table, write_table
-from heteroage.hallmarks import match_features, read_dictionary
-from heteroage.outliers import find_outliers
-from heteroage.sampling import training_samples
-from heteroage.store import open_matrix
+from heteroage.inputs.store import open_matrix
+from heteroage.stages.hallmarks import match_features, read_dictionary
+from heteroage.stages.sampling import training_samples
 from heteroage.workflow import reporting
 
 

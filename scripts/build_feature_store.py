@@ -6,11 +6,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from heteroage.files import atomic_path, write_json, write_table
-from heteroage.intake import Intake
-from heteroage.merge import InputOptions, read_cohorts
-from heteroage.sampling import training_samples
-from heteroage.store import write_store
-from heteroage.tables import TableEntry
+from heteroage.inputs.intake import Intake
+from heteroage.inputs.merge import InputOptions, read_cohorts
+from heteroage.inputs.store import write_store
+from heteroage.inputs.tables import TableEntry
+from heteroage.stages.sampling import training_samples
 from heteroage.workflow import reporting
 
 

@@ -2,10 +2,10 @@
 
 import logging
 
-from heteroage.annotation import read_annotation
 from heteroage.errors import listed
 from heteroage.files import write_json, write_table
-from heteroage.gene_sets import match_genes, read_gene_sets
+from heteroage.inputs.annotation import read_annotation
+from heteroage.stages.gene_sets import match_genes, read_gene_sets
 from heteroage.workflow import reporting
 
 

@@ -1,9 +1,9 @@
 """Copy a run's training samples and RF_PCs into a matrix of their own: no training rule sees any other sample."""
 
-from heteroage.cohorts import pc_columns
 from heteroage.files import read_table
-from heteroage.hallmarks import check_any_match, match_features, read_dictionary
-from heteroage.store import open_matrix, write_names, write_training_matrix
+from heteroage.inputs.cohorts import pc_columns
+from heteroage.inputs.store import open_matrix, write_names, write_training_matrix
+from heteroage.stages.hallmarks import check_any_match, match_features, read_dictionary
 from heteroage.workflow import reporting
 
 

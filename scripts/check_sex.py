@@ -2,12 +2,12 @@
 
 import logging
 
-from heteroage.annotation import read_annotation
+from heteroage.checks.sex_check import check_sex
 from heteroage.errors import listed
 from heteroage.figures.audit import plot_sex
 from heteroage.files import atomic_path, read_table, write_table
-from heteroage.sex_check import check_sex
-from heteroage.store import open_matrix
+from heteroage.inputs.annotation import read_annotation
+from heteroage.inputs.store import open_matrix
 from heteroage.workflow import reporting
 
 

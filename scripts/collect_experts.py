@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from heteroage.files import read_json, read_table, write_table
-from heteroage.training import OUT_OF_FOLD
+from heteroage.stages.training_data import OUT_OF_FOLD
 from heteroage.workflow import reporting
 
 

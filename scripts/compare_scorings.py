@@ -1,6 +1,6 @@
 """Compare the nested error with what other ways of scoring the same clock would claim."""
 
-from heteroage.evaluation import optimism
+from heteroage.evaluation.scores import optimism
 from heteroage.files import read_table, write_table
 from heteroage.workflow import reporting
 

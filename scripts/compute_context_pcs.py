@@ -1,8 +1,8 @@
 """Learn RF_PCs from a run's training samples, without looking at ages."""
 
-from heteroage.context import compute_loadings, project
 from heteroage.files import read_table, write_table
-from heteroage.store import feature_frame, open_matrix
+from heteroage.inputs.store import feature_frame, open_matrix
+from heteroage.stages.context import compute_loadings, project
 from heteroage.workflow import reporting
 
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from heteroage.age import transform_age
 from heteroage.files import atomic_path
-from heteroage.hallmarks import absolute_correlation
-from heteroage.training import TrainingData
+from heteroage.stages.hallmarks import absolute_correlation
+from heteroage.stages.training_data import TrainingData
 from heteroage.workflow import reporting
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from heteroage.files import read_table, write_table
-from heteroage.stage1 import cross_fit, out_of_fold_table, selected_row
-from heteroage.training import TrainingData, log_grid
+from heteroage.stages.stage1 import cross_fit, out_of_fold_table, selected_row
+from heteroage.stages.training_data import TrainingData, log_grid
 from heteroage.workflow import reporting
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from heteroage.files import write_table
-from heteroage.stage3 import FusionInput, cross_fit
+from heteroage.stages.stage3 import FusionInput, cross_fit
 from heteroage.workflow import reporting
 
 

@@ -3,8 +3,8 @@
 import logging
 from pathlib import Path
 
-from heteroage.download import download_gzip
-from heteroage.geo import matrix_url
+from heteroage.inputs.download import download_gzip
+from heteroage.inputs.geo import matrix_url
 from heteroage.workflow import reporting
 
 

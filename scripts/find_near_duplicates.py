@@ -1,8 +1,8 @@
 """Find pairs of training samples of different groups whose methylation is nearly the same."""
 
-from heteroage.falsification import near_duplicates
+from heteroage.evaluation.falsification import near_duplicates
 from heteroage.files import write_table
-from heteroage.training import TrainingData
+from heteroage.stages.training_data import TrainingData
 from heteroage.workflow import reporting
 
 

@@ -3,7 +3,7 @@
 import logging
 
 from heteroage.files import atomic_path, read_table
-from heteroage.sampling import MINIMUM_FOLDS, folds_to_leave_out, training_samples
+from heteroage.stages.sampling import MINIMUM_FOLDS, folds_to_leave_out, training_samples
 from heteroage.workflow import reporting
 
 

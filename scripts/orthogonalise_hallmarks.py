@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from heteroage.files import write_json
-from heteroage.hallmarks import match_features, orthogonalise_files, read_dictionary, skipped_hallmarks
+from heteroage.stages.hallmarks import match_features, orthogonalise_files, read_dictionary, skipped_hallmarks
 from heteroage.workflow import reporting
 
 

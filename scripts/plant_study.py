@@ -1,6 +1,6 @@
 """Shift the ages of every other group, and plant features that name the group: held-out groups cannot profit."""
 
-from heteroage.falsification import plant_study
+from heteroage.evaluation.falsification import plant_study
 from heteroage.files import read_table, write_table
 from heteroage.workflow import reporting
 

@@ -11,7 +11,7 @@ from heteroage.figures.audit import (
     plot_pc_space,
 )
 from heteroage.files import atomic_path, read_table
-from heteroage.sampling import training_samples
+from heteroage.stages.sampling import training_samples
 from heteroage.workflow import reporting
 
 

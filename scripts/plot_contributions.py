@@ -1,11 +1,11 @@
 """Draw what moves HeteroAge away from the anchor, in all training samples and in one."""
 
-from heteroage.explanation import contributions, most_moved
 from heteroage.figures.explanation import plot_cohort, plot_sample
 from heteroage.figures.style import save_picture
 from heteroage.files import read_json
-from heteroage.stage3 import FusionInput
-from heteroage.training import OUT_OF_FOLD
+from heteroage.report.explanation import contributions, most_moved
+from heteroage.stages.stage3 import FusionInput
+from heteroage.stages.training_data import OUT_OF_FOLD
 from heteroage.workflow import reporting
 
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from heteroage.clock.loading import load_clock
 from heteroage.errors import HeteroAgeError
+from heteroage.evaluation.held_out import features_looked_at, held_out_samples, master_table, predict_held_out
 from heteroage.files import read_table, write_table
-from heteroage.held_out import features_looked_at, held_out_samples, master_table, predict_held_out
-from heteroage.loading import load_clock
-from heteroage.store import open_matrix
+from heteroage.inputs.store import open_matrix
 from heteroage.workflow import reporting
 
 

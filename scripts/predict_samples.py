@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from heteroage.apply import run_step
+from heteroage.clock.apply import run_step
 from heteroage.workflow import reporting
 
 

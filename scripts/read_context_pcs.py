@@ -1,7 +1,7 @@
 """Take a run's RF_PCs from the user's file."""
 
-from heteroage.context import read_pcs
 from heteroage.files import read_table, write_table
+from heteroage.stages.context import read_pcs
 from heteroage.workflow import reporting
 
 

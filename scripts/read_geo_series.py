@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from heteroage.files import write_table
-from heteroage.geo import Mapped, map_samples, read_samples, write_values
+from heteroage.inputs.geo import Mapped, map_samples, read_samples, write_values
 from heteroage.workflow import reporting
 
 

@@ -3,7 +3,7 @@
 import logging
 
 from heteroage.files import read_table, write_table
-from heteroage.stage1 import selected_row
+from heteroage.stages.stage1 import selected_row
 from heteroage.workflow import reporting
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from heteroage.evaluation import ablation, accuracy, coverage, put_together
+from heteroage.evaluation.scores import ablation, accuracy, coverage, put_together
 from heteroage.files import read_table, write_table
 from heteroage.workflow import reporting
 

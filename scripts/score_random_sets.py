@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from heteroage.falsification import draw_random_sets
+from heteroage.evaluation.falsification import draw_random_sets
 from heteroage.files import read_json, read_table, write_table
-from heteroage.stage1 import selected_row
-from heteroage.stage2 import Grid, train_expert
-from heteroage.training import TrainingData, log_grid, read_views
+from heteroage.stages.stage1 import selected_row
+from heteroage.stages.stage2 import Grid, train_expert
+from heteroage.stages.training_data import TrainingData, log_grid, read_views
 from heteroage.workflow import reporting
 
 

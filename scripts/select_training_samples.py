@@ -4,8 +4,8 @@ import logging
 
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
-from heteroage.sampling import assign_folds, training_samples
-from heteroage.training import TRAINING_COLUMNS
+from heteroage.stages.sampling import assign_folds, training_samples
+from heteroage.stages.training_data import TRAINING_COLUMNS
 from heteroage.workflow import reporting
 
 

@@ -1,6 +1,6 @@
 """Shuffle the training samples' ages within each tissue: what is then predicted was leaked."""
 
-from heteroage.falsification import shuffle_ages
+from heteroage.evaluation.falsification import shuffle_ages
 from heteroage.files import read_table, write_table
 from heteroage.workflow import reporting
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from heteroage.files import write_table
-from heteroage.stage1 import sweep
-from heteroage.training import TrainingData, log_grid
+from heteroage.stages.stage1 import sweep
+from heteroage.stages.training_data import TrainingData, log_grid
 from heteroage.workflow import reporting
 
 

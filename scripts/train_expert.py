@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from heteroage.clock.weights import COLUMNS, weights_table
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_json, write_model, write_table
-from heteroage.hallmarks import features_digest, orthogonalise_files
-from heteroage.stage1 import selected_row
-from heteroage.stage2 import Grid, placeholder, train_expert
-from heteroage.training import TrainingData, log_grid, read_views
-from heteroage.weights import COLUMNS, weights_table
+from heteroage.stages.hallmarks import features_digest, orthogonalise_files
+from heteroage.stages.stage1 import selected_row
+from heteroage.stages.stage2 import Grid, placeholder, train_expert
+from heteroage.stages.training_data import TrainingData, log_grid, read_views
 from heteroage.workflow import reporting
 
 

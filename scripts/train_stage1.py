@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
+from heteroage.clock.weights import weights_table
 from heteroage.files import read_table, write_model, write_table
-from heteroage.stage1 import selected_row, train
-from heteroage.training import TrainingData, log_grid
-from heteroage.weights import weights_table
+from heteroage.stages.stage1 import selected_row, train
+from heteroage.stages.training_data import TrainingData, log_grid
 from heteroage.workflow import reporting
 
 

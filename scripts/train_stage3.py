@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from heteroage.files import atomic_path, read_table, write_json, write_model, write_table
-from heteroage.stage3 import FusionInput, importance, metadata, train
+from heteroage.stages.stage3 import FusionInput, importance, metadata, train
 from heteroage.workflow import reporting
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from heteroage.figures.jobs import plot_rules, plot_run_times, sum_run_times
 from heteroage.figures.style import save_picture
 from heteroage.files import atomic_path, read_json, read_table
-from heteroage.report import page, page_content, read_figure
+from heteroage.report.page import page, page_content, read_figure
 from heteroage.workflow import reporting
 
 

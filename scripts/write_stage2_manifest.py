@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from heteroage.files import read_json, read_table, write_json
-from heteroage.stage2 import stage2_manifest
+from heteroage.stages.stage2 import stage2_manifest
 from heteroage.workflow import reporting
 
 

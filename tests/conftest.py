@@ -16,14 +16,16 @@ from sklearn.linear_model import ElasticNet
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from heteroage import artifacts, calibrate, stage3
+from heteroage import calibrate
 from heteroage.age import inverse_transform_age, transform_age
-from heteroage.applicability import learn_distance
-from heteroage.context import compute_loadings, project
+from heteroage.clock import artifacts
+from heteroage.clock.applicability import learn_distance
+from heteroage.clock.loading import load_clock
+from heteroage.clock.weights import weights_table
 from heteroage.files import write_json, write_model, write_table
-from heteroage.loading import load_clock
-from heteroage.training import TrainingData
-from heteroage.weights import weights_table
+from heteroage.stages import stage3
+from heteroage.stages.context import compute_loadings, project
+from heteroage.stages.training_data import TrainingData
 
 
 def pytest_configure(config):

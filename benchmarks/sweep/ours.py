@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from shared import ALPHAS, SHOWN, objective
 
-from heteroage import path_walk
-from heteroage.elastic_net import Paths, TrainingSet, fit_paths
-from heteroage.feature_pass import FeaturePass
+from heteroage.engine import path_walk
+from heteroage.engine.elastic_net import Paths, TrainingSet, fit_paths
+from heteroage.engine.feature_pass import FeaturePass
 
 
 class TimedPass(FeaturePass):

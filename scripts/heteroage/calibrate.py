@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from heteroage import artifacts
-from heteroage.applicability import Applicability, learn_covariance, learn_distance, learn_slopes
-from heteroage.columns import ANCHOR, CORRECTION
+from heteroage.clock import artifacts
+from heteroage.clock.applicability import Applicability, learn_covariance, learn_distance, learn_slopes
+from heteroage.clock.columns import ANCHOR, CORRECTION
+from heteroage.clock.loading import read_parts
+from heteroage.clock.predict import Clock
+from heteroage.clock.reference import write_reference
 from heteroage.files import read_table, write_json, write_table
-from heteroage.loading import read_parts
-from heteroage.predict import Clock
-from heteroage.reference import write_reference
-from heteroage.training import TrainingData
+from heteroage.stages.training_data import TrainingData
 
 OUT_OF_FOLD = ("stage1/Stage1_Global_Anchor_OOF.csv", "stage2/Stage2_Expert_OOF_Corrections.csv")
 

@@ -52,7 +52,7 @@ def run() -> None:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from heteroage.apply import run_step
+    from heteroage.clock.apply import run_step
 
     run_step(
         STEPS[options.step][0],
@@ -67,9 +67,9 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from heteroage.apply import check
-    from heteroage.loading import load_clock
-    from heteroage.output import writing
+    from heteroage.clock.apply import check
+    from heteroage.clock.loading import load_clock
+    from heteroage.clock.output import writing
 
     clock = load_clock(options.artifact_dir, options.public_key)
     report, missing, accepted = check(clock, options.input or [], options.platform)
@@ -81,29 +81,29 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from heteroage.reference import verify_folder
+    from heteroage.clock.reference import verify_folder
 
     print(verify_folder(options.folder, options.public_key))
     return 0
 
 
 def _sign(options: argparse.Namespace) -> int:
-    from heteroage.signing import sign
+    from heteroage.clock.signing import sign
 
     sign(options.folder, options.private_key)
     return 0
 
 
 def _make_keys(options: argparse.Namespace) -> int:
-    from heteroage.signing import make_keys
+    from heteroage.clock.signing import make_keys
 
     make_keys(options.private_key, options.public_key)
     return 0
 
 
 def _export(options: argparse.Namespace) -> int:
-    from heteroage.export import export_coefficients
-    from heteroage.loading import load_clock
+    from heteroage.clock.export import export_coefficients
+    from heteroage.clock.loading import load_clock
 
     print(export_coefficients(load_clock(options.artifact_dir, options.public_key), options.out, options.style))
     return 0

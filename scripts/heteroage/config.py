@@ -10,8 +10,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.gene_sets import are_gene_sets
 from heteroage.probes import MODALITIES
+from heteroage.stages.gene_sets import are_gene_sets
 
 MADE_BY_THE_DEMO = "results/demo/"
 TABLES = (*MODALITIES, "sample_sheet")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from heteroage import artifacts
-from heteroage.apply import run_step
-from heteroage.loading import load_clock
+from heteroage.clock import artifacts
+from heteroage.clock.apply import run_step
+from heteroage.clock.loading import load_clock
 
 HERE = Path(__file__).parent / "golden_clock"
 

@@ -21,11 +21,11 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from heteroage import artifacts
-from heteroage.apply import check, run_step
+from heteroage.clock import artifacts
+from heteroage.clock.apply import check, run_step
+from heteroage.clock.loading import load_clock
+from heteroage.clock.reference import verify_folder
 from heteroage.errors import HeteroAgeError
-from heteroage.loading import load_clock
-from heteroage.reference import verify_folder
 
 GOLDEN = Path(__file__).parents[1] / "data/golden_clock"
 SECONDS, BYTES = 30, 3 * 2**30

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from heteroage.frames import FrameReader
-from heteroage.intake import Intake
-from heteroage.merge import Cohorts, InputOptions, merge_cohorts
-from heteroage.store import open_matrix, write_store
-from heteroage.tables import Table, TableEntry, arrange
+from heteroage.inputs.frames import FrameReader
+from heteroage.inputs.intake import Intake
+from heteroage.inputs.merge import Cohorts, InputOptions, merge_cohorts
+from heteroage.inputs.store import open_matrix, write_store
+from heteroage.inputs.tables import Table, TableEntry, arrange
 
 CPGS = ["cg00000001", "cg00000002", "cg00000003"]
 

@@ -9,14 +9,22 @@ PACKAGE = ROOT / "scripts/heteroage"
 
 
 def layers():
-    """The modules of each row of the table, from the top down."""
+    """The modules of each row of the table, from the top down, as `stages.stage1`."""
     section = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").split("## The package")[1].split("\n## ")[0]
-    rows = [line for line in section.splitlines() if line.startswith("|") and "`" in line]
-    return [[name.rstrip("/") for name in re.findall(r"`([\w/]+)`", row)] for row in rows]
+    rows = [[re.findall(r"`([\w/]+)`", cell) for cell in line.split("|")] for line in section.splitlines()]
+    return [
+        [".".join([*(name.rstrip("/") for name in folder), module]) for module in modules]
+        for *_, folder, modules, _ in (row for row in rows if len(row) == 5 and row[3])
+    ]
 
 
 def module_of(path):
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def modules():
+    """Every module's name and file; what says only what a folder is for is none."""
+    return {module_of(path): path for path in PACKAGE.rglob("*.py") if path.stem != "__init__"}
 
 
 def imported(path):
@@ -26,28 +34,23 @@ def imported(path):
         node = waiting.pop()
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             continue
-        if isinstance(node, ast.ImportFrom) and node.module == "heteroage":
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("heteroage."):
-            names.add(node.module.split(".")[1])
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "heteroage":
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         waiting += ast.iter_child_nodes(node)
-    return names
+    return {name.removeprefix("heteroage.") for name in names}
 
 
 def test_every_module_has_its_place():
-    named = [name for layer in layers() for name in layer]
-    there = {module_of(path) for path in PACKAGE.rglob("*.py")} - {"__init__"}
-    assert sorted(named) == sorted(there)
+    assert sorted(name for layer in layers() for name in layer) == sorted(modules())
 
 
 def test_no_module_imports_from_above():
     place = {name: row for row, layer in enumerate(layers()) for name in layer}
     upwards = {
-        f"{module_of(path)} -> {name}"
-        for path in PACKAGE.rglob("*.py")
-        if path.stem != "__init__" or path.parent != PACKAGE
-        for name in imported(path) & set(place)
-        if place[name] < place[module_of(path)]
+        f"{name} -> {other}"
+        for name, path in modules().items()
+        for other in imported(path) & set(place)
+        if place[other] < place[name]
     }
     assert upwards == set()
 
@@ -63,7 +66,6 @@ def named(pattern):
 
 def test_every_file_that_it_names_is_there():
     files = named(r"[\w./-]+(?:\.(?:py|smk|md|yaml|toml|tsv|j2)|/)") | named(r"tests/\w+")
-    files -= {f"{name}/" for layer in layers() for name in layer}
     assert len(files) > 30
     assert sorted(name for name in files if not any((ROOT / place / name).exists() for place in PLACES)) == []
 
@@ -72,11 +74,11 @@ def test_every_function_and_constant_that_it_names_is_there():
     code = [path.read_text(encoding="utf-8") for path in [*PACKAGE.rglob("*.py"), *ROOT.glob("workflow/rules/*.smk")]]
     defined = set(re.findall(r"^(?:def|class|rule) (\w+)|^([A-Z]\w*) = ", "\n".join(code), re.MULTILINE))
     defined = {name for names in defined for name in names}
-    modules = {name for layer in layers() for name in layer}
+    named_modules = {name.split(".")[-1] for layer in layers() for name in layer}
     names = {
         name.split("(")[0].split("=")[-1].split(".")[-1] for name in named(r'\w+\("\w+"\)|\w+=\w+\(.*|\w+\.\w+|\w+')
     }
     endings = {"py", "smk", "md", "yaml", "toml", "tsv", "j2"}
     snakemake = {"params", "ruleorder", "main", "full"}
     assert {"code_of", "atomic_path", "own_features", "ARTIFACTS", "reporting"} <= names
-    assert sorted(names - defined - modules - endings - snakemake) == []
+    assert sorted(names - defined - named_modules - endings - snakemake) == []

@@ -11,7 +11,7 @@ import yaml
 
 from heteroage.config import check_config, check_files, geo_entries, table_entries
 from heteroage.errors import HeteroAgeError
-from heteroage.tables import TableEntry
+from heteroage.inputs.tables import TableEntry
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from heteroage import demo, hallmarks, sampling, stage1, stage2
+from heteroage import demo
 from heteroage.age import transform_age
 from heteroage.files import read_json
-from heteroage.training import TrainingData, log_grid
+from heteroage.stages import hallmarks, sampling, stage1, stage2
+from heteroage.stages.training_data import TrainingData, log_grid
 
 ROOT = Path(__file__).parents[2]
 ANCHOR = {"min_cohorts": 1, "min_cap": 30, "max_cap": 500, "median_mult": 2.0, "alpha": 0.1, "l1_ratio": 0.5}

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from heteroage import artifacts
 from heteroage.cli import main
+from heteroage.clock import artifacts
+from heteroage.clock.loading import load_clock
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_json, read_table, sha256_of, write_table
-from heteroage.loading import load_clock
 
 GOLDEN = Path(__file__).parents[1] / "data/golden_clock"
 
@@ -32,7 +32,7 @@ def command(capsys, *arguments):
 @pytest.mark.parametrize("form", ["csv", "csv.gz", "parquet", "feather"])
 def test_golden_ages(tmp_path, form):
     """A clock that an earlier version trained gets the ages that it gave: a change belongs into CHANGELOG.md."""
-    from heteroage.apply import run_step
+    from heteroage.clock.apply import run_step
 
     run_step("predict", GOLDEN / "folder", [GOLDEN / f"tables/samples.{form}"], tmp_path / "ages.csv")
     expected, ages = read_table(GOLDEN / "ages.csv"), read_table(tmp_path / "ages.csv")

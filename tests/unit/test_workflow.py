@@ -17,9 +17,11 @@ def test_modules_are_found_through_other_modules(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("import json\nfrom heteroage.metrics import score_predictions\n")
     assert names(script) == {"metrics"}
-    script.write_text("from heteroage.context import project\n")
+    script.write_text("from heteroage.stages.context import project\n")
     assert {"context", "cohorts", "errors", "store", "files"} <= names(script)
-    script.write_text("def main():\n    from heteroage.age import transform_age\n    import heteroage.sampling\n")
+    script.write_text(
+        "def main():\n    from heteroage.age import transform_age\n    import heteroage.stages.sampling\n"
+    )
     assert {"age", "sampling", "errors"} <= names(script)
     script.write_text("from heteroage import age, metrics\n")
     assert {"age", "metrics"} <= names(script)

@@ -123,9 +123,9 @@ def test_a_given_sweep_report_skips_the_sweep_and_is_followed(study_copy):
 @pytest.mark.parametrize(
     ("module", "rules"),
     [
-        ("elastic_net", STAGE1),
-        ("stage2", {"write_stage2_manifest", *STAGE2}),
-        ("model_card", PREDICT),
+        ("engine/elastic_net", STAGE1),
+        ("stages/stage2", {"write_stage2_manifest", *STAGE2}),
+        ("report/model_card", PREDICT),
         ("figures/accuracy", {"plot_predictions", "summarise_run"}),
         ("demo", set()),  # this study is not simulated by the workflow
     ],

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from mini_study import ASSEMBLED, FUSED, TABLES, call
 
-from heteroage.evaluation import accuracy, coverage
-from heteroage.falsification import Verdict, certificate
-from heteroage.model_card import describe, render
+from heteroage.evaluation.falsification import Verdict, certificate
+from heteroage.evaluation.scores import accuracy, coverage
+from heteroage.report.model_card import describe, render
 
 RUN = "nested-0"
 CERTIFICATE = "results/falsification/certificate.csv"

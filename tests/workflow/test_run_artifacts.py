@@ -9,9 +9,9 @@ import pytest
 from mini_study import ARTIFACTS, ASSEMBLED, FUSED, ORTHOGONAL, SETTINGS, TABLES, TRAINING
 
 from heteroage.age import inverse_transform_age
+from heteroage.clock.weights import LinearModel
 from heteroage.files import sha256_of
-from heteroage.stage3 import encode
-from heteroage.weights import LinearModel
+from heteroage.stages.stage3 import encode
 
 SAMPLE = ["sample_id", "project_id", "Tissue", "Sex", "Age", "fold"]
 WEIGHTS = ["feature", "weight_standardised", "weight_raw", "median", "mean", "scale"]

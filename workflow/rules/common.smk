@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from heteroage.probes import MODALITIES
 from heteroage.config import check_config, check_files, geo_entries, table_entries
 from heteroage.errors import HeteroAgeError
-from heteroage.gene_sets import are_gene_sets, match_genes, read_gene_sets, read_hallmark_names
-from heteroage.hallmarks import features_digest, orthogonalise_files, read_dictionary
+from heteroage.stages.gene_sets import are_gene_sets, match_genes, read_gene_sets, read_hallmark_names
+from heteroage.stages.hallmarks import features_digest, orthogonalise_files, read_dictionary
 from heteroage.workflow import modules_used  # none of these loads pandas: every job reads this file
 
 STARTED = time.time()
@@ -33,7 +33,7 @@ try:
     HALLMARKS = read_hallmark_names(config["inputs"]["hallmarks"])
     CHECK_SEX = False
     if config["inputs"]["annotation"]:  # which may have genes alone
-        from heteroage.annotation import annotates
+        from heteroage.inputs.annotation import annotates
 
         CHECK_SEX = annotates(config["inputs"]["annotation"], "chromosome")
 except HeteroAgeError as problem:
@@ -69,7 +69,7 @@ def dictionary(stamps):
     """The hallmark dictionary; of gene sets that changed since it was made, as its rule is going to make it."""
     made, *sources = stamps
     if BUILD_DICTIONARY and made < max(sources):
-        from heteroage.annotation import read_annotation
+        from heteroage.inputs.annotation import read_annotation
 
         given = config["inputs"]
         return match_genes(read_gene_sets(given["hallmarks"]), read_annotation(given["annotation"], "gene"))[0]

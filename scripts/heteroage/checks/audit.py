@@ -1,0 +1,187 @@
+"""What the feature store holds: samples and CpGs by modality, what is missing, what cannot be a beta value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from heteroage.errors import listed
+from heteroage.inputs.store import feature_blocks
+from heteroage.probes import MODALITIES, split_modality
+
+MISSING_BINS = np.array([0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 0.999999, 1])  # upper ends; the first is "none"
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Counts of one pass over the store.
+
+    modality : of each feature
+    missing_by_feature, outside_by_feature : (features,), missing among all samples, and values below 0 or above 1
+    missing, outside : {modality: (samples,)}
+    lowest, highest : {modality: value}, NaN where there is none
+    """
+
+    modality: NDArray[np.str_]
+    missing_by_feature: NDArray[np.int64]
+    outside_by_feature: NDArray[np.int64]
+    missing: dict[str, NDArray[np.int64]]
+    outside: dict[str, NDArray[np.int64]]
+    lowest: dict[str, float]
+    highest: dict[str, float]
+
+    @property
+    def modalities(self) -> list[str]:
+        """Those that have features, in our order."""
+        return [m for m in MODALITIES if (self.modality == m).any()]
+
+    def size(self, modality: str) -> int:
+        """The number of its features."""
+        return int((self.modality == modality).sum())
+
+    def has(self, modality: str) -> NDArray[np.bool_]:
+        """Which samples have any value of it."""
+        return self.missing[modality] < self.size(modality)
+
+
+def scan_store(store: NDArray[np.float32], feature_names: Sequence[str]) -> Scan:
+    """Go through the store (features, samples) once, block by block, and count."""
+    modality = np.array([split_modality(name)[1] or "" for name in feature_names])
+    n_features, n_samples = store.shape
+    missing_by_feature, outside_by_feature = np.zeros(n_features, np.int64), np.zeros(n_features, np.int64)
+    present = [m for m in MODALITIES if (modality == m).any()]
+    missing = {m: np.zeros(n_samples, np.int64) for m in present}
+    outside = {m: np.zeros(n_samples, np.int64) for m in present}
+    lowest, highest = dict.fromkeys(present, np.nan), dict.fromkeys(present, np.nan)
+    for rows, block in feature_blocks(store, slice(None)):
+        absent, strange = np.isnan(block), (block < 0) | (block > 1)
+        missing_by_feature[rows], outside_by_feature[rows] = absent.sum(axis=1), strange.sum(axis=1)
+        for m in present:
+            own = modality[rows] == m
+            missing[m] += absent[own].sum(axis=0)
+            outside[m] += strange[own].sum(axis=0)
+            values = block[own][~absent[own]]
+            if len(values):
+                lowest[m] = float(np.fmin(lowest[m], values.min()))
+                highest[m] = float(np.fmax(highest[m], values.max()))
+    return Scan(modality, missing_by_feature, outside_by_feature, missing, outside, lowest, highest)
+
+
+def count_overlap(scan: Scan, feature_names: Sequence[str]) -> pd.DataFrame:
+    """Count samples and CpGs by the exact set of modalities that have them.
+
+    Returns
+    -------
+    frame of `modalities` (joined by +), `n_samples`, `n_cpgs`; each sample and each CpG counts once
+    """
+    probes = pd.Series([split_modality(name)[0] for name in feature_names])
+    sets = {
+        "n_samples": pd.DataFrame({m: scan.has(m) for m in scan.modalities}),
+        "n_cpgs": pd.crosstab(probes, scan.modality).reindex(columns=scan.modalities, fill_value=0).astype(bool),
+    }
+    counts = {}
+    for name, table in sets.items():
+        joined = ["+".join(m for m, yes in zip(scan.modalities, row, strict=True) if yes) for row in table.to_numpy()]
+        counts[name] = pd.Series(joined, dtype=object).value_counts()
+    overlap = pd.DataFrame(counts).fillna(0).astype(int).rename_axis("modalities").reset_index()
+    overlap["modalities"] = overlap["modalities"].replace("", "none")
+    order = overlap["modalities"].str.count(r"\+").rename("n")
+    return overlap.assign(n=order).sort_values(["n", "modalities"], ignore_index=True).drop(columns="n")
+
+
+def missing_by_sample(scan: Scan, samples: pd.DataFrame) -> pd.DataFrame:
+    """Share of each modality's features that a sample lacks, the worst first; samples without a modality are left out.
+
+    Returns
+    -------
+    frame of `modality`, `sample_id`, `project_id`, `missing_fraction`
+    """
+    parts = []
+    for m in scan.modalities:
+        has = scan.has(m)
+        part = samples.loc[has, ["sample_id", "project_id"]]
+        parts.append(part.assign(modality=m, missing_fraction=(scan.missing[m][has] / scan.size(m)).round(6)))
+    table = pd.concat(parts)[["modality", "sample_id", "project_id", "missing_fraction"]]
+    return table.sort_values(
+        ["modality", "missing_fraction", "sample_id"], ascending=[True, False, True], ignore_index=True
+    )
+
+
+def missing_by_cpg(scan: Scan) -> pd.DataFrame:
+    """Count features by the share of samples (of those that have the modality) in which they are missing.
+
+    Returns
+    -------
+    frame of `modality`, `missing_fraction` (`none`, `up to 0.001`, ..., `all`), `n_features`
+    """
+    labels = ["none", *(f"up to {end:g}" for end in MISSING_BINS[1:-2]), "below 1", "all"]
+    parts = []
+    for m in scan.modalities:
+        having = int(scan.has(m).sum())
+        lacking = len(scan.has(m)) - having
+        fraction = (scan.missing_by_feature[scan.modality == m] - lacking) / max(having, 1)
+        count = np.bincount(np.searchsorted(MISSING_BINS, fraction), minlength=len(labels))
+        parts.append(pd.DataFrame({"modality": m, "missing_fraction": labels, "n_features": count}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def count_outside(scan: Scan, feature_names: Sequence[str], samples: pd.DataFrame) -> pd.DataFrame:
+    """Values that cannot be a beta value, by modality.
+
+    Returns
+    -------
+    frame of `modality`, `n_values`, `lowest`, `highest`, `n_outside` (below 0 or above 1), `n_samples_outside`,
+    `n_features_outside`, `samples_outside`, `features_outside` (count and first five)
+    """
+    rows = []
+    for m in scan.modalities:
+        own = scan.modality == m
+        hit = np.flatnonzero(own & (scan.outside_by_feature > 0))
+        where = scan.outside[m] > 0
+        n_values = int(own.sum()) * len(samples) - int(scan.missing[m].sum())
+        rows.append(
+            {
+                "modality": m,
+                "n_values": n_values,
+                "lowest": scan.lowest[m],
+                "highest": scan.highest[m],
+                "n_outside": int(scan.outside[m].sum()),
+                "n_samples_outside": int(where.sum()),
+                "n_features_outside": len(hit),
+                "samples_outside": listed(samples["sample_id"][where]) if where.any() else "",
+                "features_outside": listed(feature_names[k] for k in hit) if len(hit) else "",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def count_hallmarks(
+    dictionary: Mapping[str, Sequence[str]], matched: Mapping[str, Sequence[str]], sizes: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Size of each hallmark before and after matching.
+
+    Parameters
+    ----------
+    dictionary : {hallmark: CpGs}
+    matched : {hallmark: features in the data}
+    sizes : of a dictionary made of gene sets, else None
+
+    Returns
+    -------
+    frame of `hallmark`, (`genes`, `genes_matched`,) `cpgs`, `cpgs_in_data`, `features`
+    """
+    table = pd.DataFrame(
+        {
+            "hallmark": list(dictionary),
+            "cpgs": [len(cpgs) for cpgs in dictionary.values()],
+            "cpgs_in_data": [len({split_modality(f)[0] for f in matched[h]}) for h in dictionary],
+            "features": [len(matched[h]) for h in dictionary],
+        }
+    )
+    if sizes is not None:
+        table = sizes[["hallmark", "genes", "genes_matched"]].merge(table, on="hallmark", validate="1:1")
+    return table

@@ -1,0 +1,103 @@
+"""What the command `heteroage` and the predict rule do: read a clock and tables, predict, write."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from heteroage.clock.columns import ANCHOR
+from heteroage.clock.loading import load_clock
+from heteroage.clock.master_table import Table, open_tables
+from heteroage.clock.output import writing
+from heteroage.clock.overlap import too_much_is_missing
+from heteroage.clock.predict import Clock
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.files import check_writable
+
+
+def run_step(
+    step: str,
+    artifact_dir: Path,
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    contributions: Path | None = None,
+    allow_missing: bool = False,
+    public_key: Path | None = None,
+) -> None:
+    """Predict tables with a clock, a part at a time.
+
+    Raises
+    ------
+    HeteroAgeError
+        Anything wrong with the folder, the tables or the place to write to; then nothing is written.
+    """
+    outputs = [out] if contributions is None else [out, contributions]
+    for path in outputs:
+        check_writable(path)
+    _check_places([*inputs], outputs)
+    clock = load_clock(artifact_dir, public_key)
+    table = open_tables(inputs, clock.wanted)
+    with writing(outputs) as writers:
+        for rows, features in _progress(clock.stream(step, table, allow_missing), table):
+            writers[0].write(rows)
+            if contributions is not None:
+                from heteroage.clock.explain import contributions as explain  # LightGBM takes a second to import
+
+                writers[1].write(explain(clock, rows, features))
+
+
+def check(clock: Clock, inputs: Sequence[Path], platform: Path | None) -> tuple[str, dict[str, Sequence], bool]:
+    """Say what tables or a platform's probe list lack of a clock.
+
+    Returns
+    -------
+    a report to print, the missing features as columns, and whether prediction would accept it
+    """
+    from heteroage.clock.check import missing_features, read_probes, stage_costs
+
+    if platform is not None:
+        names, what = read_probes(platform, clock.wanted.modality), f"{platform} names"
+    else:
+        table = open_tables(inputs, clock.wanted)
+        names, what = table.names, f"{table.where} holds"
+    costs, missing = stage_costs(clock, names), missing_features(clock, names)
+    shared = len(clock.cpgs) - len(missing["feature"])
+    refused = too_much_is_missing(clock, missing["feature"])
+    lines = [f"{what} {shared} of the clock's {len(clock.cpgs)} CpGs.", ""]
+    lines.append(f"{'stage':40} {'CpGs':>7} {'missing':>8} {'of weight':>10} {'cost, years':>12}")
+    for stage, cpgs, absent, weight, years in zip(*costs.values(), strict=True):
+        cost = "unknown" if years != years else f"{years:.2f}"
+        lines.append(f"{stage:40} {cpgs:>7} {absent:>8} {weight:>10.1%} {cost:>12}")
+    if missing["feature"]:
+        lines += ["", f"It lacks {listed(missing['feature'])} (by weight)."]
+    if platform is None and ANCHOR not in names:
+        absent = [name for name in ("Tissue", "Sex", *clock.pc_names) if name not in names]
+        absent = [name for name in absent if name not in (clock.loadings.names if clock.loadings else [])]
+        if absent:
+            lines.append(f"It has no column {', '.join(absent)}.")
+    verdict = "would be refused (--allow-missing predicts all the same)" if refused else "can be predicted"
+    return "\n".join([*lines, "", f"With this, samples {verdict}."]), missing, not refused
+
+
+def _check_places(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
+    """Say where two files would be one."""
+    if len(outputs) == 2 and outputs[0].resolve() == outputs[1].resolve():
+        raise HeteroAgeError(f"--out and --contributions name the same file ({outputs[0]}). Name two.")
+    same = [path for path in outputs for given in inputs if path.resolve() == given.resolve()]
+    if same:
+        raise HeteroAgeError(f"{same[0]} is an input, and would be overwritten. Name another file to write.")
+
+
+def _progress(parts: Iterator[tuple], table: Table) -> Iterable[tuple]:
+    """Show a bar on a terminal; say nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield from parts
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=table.n_rows, unit=" samples", unit_scale=True) as bar:
+        for rows, features in parts:
+            yield rows, features
+            bar.update(len(rows["sample_id"]))

@@ -1,0 +1,167 @@
+"""The deployable folder: what it holds, how it is sealed, and how it is checked before a file of it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.files import sha256_of, write_json
+
+FORMAT_VERSION = 1
+MANIFEST = "MANIFEST.json"
+SOFTWARE = ("heteroage-clock", "lightgbm", "numpy", "pandas", "scikit-learn")
+STAGE1_WEIGHTS = "stage1/Stage1_Global_Model_Weights.csv"
+PC_LOADINGS = "stage1/RF_PC_Loadings.csv"
+STAGE2_WEIGHTS = "stage2/Stage2_Expert_Weights.csv"
+STAGE3_MODEL = "stage3/model.txt"
+STAGE3_META = "stage3/Stage3_Artifacts.json"
+APPLICABILITY = "stage3/Applicability.json"
+COVARIANCE = "stage3/Feature_Covariance.csv"
+REFERENCE_SAMPLES = "reference/samples.csv"
+REFERENCE_PREDICTIONS = "reference/predictions.csv"
+SIGNATURE = "MANIFEST.json.sig"  # stands beside the manifest: it signs it, and through it every file
+
+# Far above what a clock needs; a folder made to fill the memory or to keep a machine busy is over them.
+MOST_JSON, MOST_TEXT, MOST_BYTES, MOST_FILES = 8 * 2**20, 32 * 2**20, 2 * 2**30, 10_000
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of the software whose numbers an artifact holds."""
+    return {name: version(name) for name in SOFTWARE}
+
+
+def training_digest(files: Sequence[str | Path]) -> dict[str, object]:
+    """One digest over a run's training samples and features, and each file's."""
+    digests = {Path(path).name: sha256_of(path) for path in files}
+    joined = "".join(f"{name} {digest}\n" for name, digest in sorted(digests.items()))
+    return {"sha256": hashlib.sha256(joined.encode()).hexdigest(), "files": digests}
+
+
+def assemble(sources: Iterable[Path], root: Path, target: Path) -> None:
+    """Copy artifacts into `target`, keeping their paths below `root`."""
+    for source in sources:
+        place = target / source.relative_to(root)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, place)
+
+
+def seal(folder: Path, training_data: Mapping[str, object]) -> None:
+    """Write MANIFEST.json: the format, the software, the training data's digest, and each file's SHA-256."""
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "software": software_versions(),
+        "training_data": dict(training_data),
+        "files": {name: sha256_of(folder / name) for name in sorted(_content(folder))},
+    }
+    write_json(manifest, folder / MANIFEST)
+
+
+def verify(folder: Path, public_key: Path | None = None) -> dict[str, object]:
+    """Check a sealed folder, byte by byte, and return its manifest. Nothing in it is loaded.
+
+    Raises
+    ------
+    HeteroAgeError
+        No manifest, another format, or files that are missing, changed or not of the folder (each is named); a
+        folder larger than any clock's; with a public key, no signature or one that another key made.
+    """
+    if not folder.is_dir():
+        raise HeteroAgeError(f"no artifact folder {folder}. Give the folder that holds {MANIFEST}.")
+    if not (folder / MANIFEST).is_file():
+        raise HeteroAgeError(
+            f"{folder} has no {MANIFEST}: it is not an assembled artifact folder. Give results/full_artifacts, or "
+            "make it with snakemake."
+        )
+    sealed = _read_limited(folder / MANIFEST, MOST_JSON)
+    if public_key is not None:
+        from heteroage.clock.signing import check_signature  # cryptography is slow to import
+
+        check_signature(folder, sealed, public_key)
+    manifest = parse_json(sealed, folder / MANIFEST)
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        raise HeteroAgeError(f"{folder / MANIFEST} is not a manifest of this software. Get the folder anew.")
+    version = manifest.get("format_version")
+    if type(version) is not int or version != FORMAT_VERSION:
+        raise HeteroAgeError(
+            f"{folder} has format version {version!r}; this heteroage reads {FORMAT_VERSION}. "
+            "Use the version that made it, or train anew."
+        )
+    files = manifest["files"]
+    strange = sorted(name for name in files if not re.fullmatch(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*", str(name)))
+    if strange:
+        raise HeteroAgeError(f"{folder / MANIFEST} names files outside the folder ({listed(strange)}). Do not use it.")
+    content = _content(folder)
+    size = sum(content.values())
+    if size > MOST_BYTES:
+        raise HeteroAgeError(f"{folder} holds {size / 2**30:.1f} GiB: no clock does. Get the folder anew.")
+    problems = {
+        "missing": sorted(set(files) - set(content)),
+        "foreign": sorted(set(content) - set(files)),
+        "changed": sorted(name for name in set(content) & set(files) if sha256_of(folder / name) != files[name]),
+    }
+    found = [f"{word} ({listed(names)})" for word, names in problems.items() if names]
+    if found:
+        raise HeteroAgeError(
+            f"{folder} is not as it was sealed; files {', '.join(found)}. Nothing was predicted. Get the folder anew."
+        )
+    return manifest
+
+
+def read_sealed(folder: Path, name: str, manifest: Mapping[str, object]) -> bytes:
+    """Read a file of a verified folder; what is read, and not only what was there before, is what was sealed."""
+    content = _read_limited(folder / name, MOST_JSON if name.endswith(".json") else MOST_TEXT)
+    if hashlib.sha256(content).hexdigest() != manifest["files"][name]:
+        raise HeteroAgeError(f"{folder / name} changed while it was read. Nothing was predicted. Get the folder anew.")
+    return content
+
+
+def parse_json(content: bytes, where: str | Path) -> object:
+    """Parse JSON from someone else: NaN and infinity (no JSON) and nesting without end are refused."""
+
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} is no JSON")
+
+    try:
+        return json.loads(content.decode(), parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise HeteroAgeError(
+            f"{where} is not valid JSON: {error}. Mend it, or check that it is the right file."
+        ) from error
+
+
+def _read_limited(path: Path, most: int) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(most + 1)
+    except OSError as error:
+        raise HeteroAgeError(f"cannot read {path}: {error.strerror}. Get the folder anew.") from error
+    if len(content) > most:
+        raise HeteroAgeError(f"{path} is larger than {most // 2**20} MiB: no clock's is. Get the folder anew.")
+    return content
+
+
+def _content(folder: Path) -> dict[str, int]:
+    """Each file's size, the manifest and its signature left out.
+
+    A link, a pipe or a device is no part of a folder's content: it is listed as `name@` and counts as foreign.
+    """
+    found: dict[str, int] = {}
+    for parent, folders, names in os.walk(folder):
+        for name in [*names, *(f for f in folders if (Path(parent) / f).is_symlink())]:
+            path = Path(parent) / name
+            status = path.lstat()
+            regular = stat.S_ISREG(status.st_mode)
+            place = path.relative_to(folder).as_posix() + ("" if regular else "@")
+            if place not in (MANIFEST, SIGNATURE):
+                found[place] = status.st_size
+        if len(found) > MOST_FILES:
+            raise HeteroAgeError(f"{folder} holds over {MOST_FILES} files: no clock does. Get the folder anew.")
+    return found

@@ -1,0 +1,64 @@
+"""What each feature of the fusion adds to a sample's age: LightGBM's own contributions (TreeSHAP, Lundberg 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from heteroage.clock.columns import ANCHOR
+from heteroage.errors import HeteroAgeError
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
+
+    from heteroage.clock.model import ClockModel
+    from heteroage.clock.source import Rows
+
+
+def contributions(clock: ClockModel, rows: Rows, features: Rows) -> Rows:
+    """Explain predicted samples.
+
+    Parameters
+    ----------
+    rows : their predictions, as `Clock.stream` yields them
+    features : what the fusion saw of them
+
+    Returns
+    -------
+    sample_id, Stage1_Pred_Age, a column per feature of Stage 3 (the anchor's is Stage1_Pred_Age_Contribution), Bias
+    where the trees' mean is not 0, and HeteroAge; years. Stage1_Pred_Age + contributions + Bias = HeteroAge.
+
+    Raises
+    ------
+    HeteroAgeError
+        The model lacks its nodes' counts, which contributions are weighted by.
+    """
+    order = clock.meta["feature_order"]
+    matrix = np.ascontiguousarray(np.array([features[name] for name in order]).T)
+    identity = {"sample_id": rows["sample_id"], ANCHOR: rows[ANCHOR]}
+    return identity | by_feature(_booster(clock), matrix, order) | {"HeteroAge": rows["HeteroAge"]}
+
+
+def by_feature(booster: lgb.Booster, matrix: ArrayLike, names: Sequence[str]) -> Rows:
+    """Each feature's contribution, in years; the anchor's is Stage1_Pred_Age_Contribution. Bias where it is not 0.
+
+    matrix : (samples, features), in the order of `names`
+    """
+    values = booster.predict(matrix, pred_contrib=True, num_threads=1)
+    labels = [f"{ANCHOR}_Contribution" if name == ANCHOR else name for name in names]
+    columns = {label: np.ascontiguousarray(values[:, k]) for k, label in enumerate([*labels, "Bias"])}
+    if not columns["Bias"].any():
+        del columns["Bias"]
+    return columns
+
+
+def _booster(clock: ClockModel) -> lgb.Booster:
+    import lightgbm as lgb
+
+    if any(len(tree.leaf) > 1 and "internal_count" not in tree.fields for tree in clock.fusion.trees):
+        raise HeteroAgeError("the fusion's model holds no counts, which contributions need. Get the folder anew.")
+    # Only the text that was checked goes to LightGBM.
+    return lgb.Booster(model_str=clock.fusion.text())

@@ -1,0 +1,181 @@
+"""From a sealed folder to a clock: every file checked against the manifest, nothing unpickled, nothing trusted."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pv
+
+from heteroage.clock import artifacts
+from heteroage.clock.applicability import Applicability, Covariance
+from heteroage.clock.columns import ANCHOR, CORRECTION, floats_of
+from heteroage.clock.model import ClockModel, Loadings
+from heteroage.clock.predict import Clock
+from heteroage.clock.trees import parse_trees
+from heteroage.clock.weights import LinearModel
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.probes import is_pc
+
+NEEDED = [artifacts.STAGE1_WEIGHTS, artifacts.STAGE2_WEIGHTS, artifacts.STAGE3_MODEL, artifacts.STAGE3_META]
+TEXT = ("feature", "hallmark")
+CONTEXT = ("Tissue", "Sex")
+MOST_HEADER = 2**20  # bytes of a CSV's first line
+
+Columns = Mapping[str, np.ndarray]
+
+
+def load_clock(folder: str | Path, public_key: str | Path | None = None) -> Clock:
+    """Check a sealed artifact folder against its manifest and read the clock in it, unpickling nothing.
+
+    With a public key (Ed25519, PEM) the folder must also be signed by its owner.
+
+    Raises
+    ------
+    HeteroAgeError
+        The folder is not as it was sealed (or signed), or is no clock.
+    """
+    folder = Path(folder)
+    manifest = artifacts.verify(folder, None if public_key is None else Path(public_key))
+    absent = [name for name in NEEDED if name not in manifest["files"]]
+    if absent:
+        raise HeteroAgeError(f"{folder} is no whole clock: its manifest lacks files ({listed(absent)}).")
+
+    def read(name: str) -> bytes:
+        return artifacts.read_sealed(folder, name, manifest)
+
+    return read_parts(read, set(manifest["files"]))
+
+
+def read_parts(read: Callable[[str], bytes], present: Collection[str]) -> Clock:
+    """Read a clock from its files' content; `present` are the files there are."""
+    meta = check_meta(artifacts.parse_json(read(artifacts.STAGE3_META), artifacts.STAGE3_META))
+    trees = parse_trees(_text(read(artifacts.STAGE3_MODEL), artifacts.STAGE3_MODEL), artifacts.STAGE3_MODEL)
+    if trees.features != meta["feature_order"]:
+        raise HeteroAgeError(f"{artifacts.STAGE3_MODEL} and {artifacts.STAGE3_META} name different features.")
+    weights = columns_of(read(artifacts.STAGE1_WEIGHTS), artifacts.STAGE1_WEIGHTS)
+    anchor = LinearModel.from_table(weights, artifacts.STAGE1_WEIGHTS)
+    experts = _experts(columns_of(read(artifacts.STAGE2_WEIGHTS), artifacts.STAGE2_WEIGHTS), meta["feature_order"])
+    clock = Clock(anchor, experts, trees, meta)
+    if artifacts.PC_LOADINGS in present:
+        loadings = loadings_of(columns_of(read(artifacts.PC_LOADINGS), artifacts.PC_LOADINGS))
+        clock = replace(clock, loadings=loadings)
+    unknown = [name for name in clock.terms if is_pc(name) and name not in clock.pc_names]
+    if unknown:
+        raise HeteroAgeError(f"{artifacts.STAGE3_META} does not list RF_PCs that have weight ({listed(unknown)}).")
+    if artifacts.APPLICABILITY in present:
+        content = artifacts.parse_json(read(artifacts.APPLICABILITY), artifacts.APPLICABILITY)
+        clock = replace(clock, applicability=Applicability.from_json(content, artifacts.APPLICABILITY))
+    if clock.applicability is not None and artifacts.COVARIANCE in present:
+        columns = columns_of(read(artifacts.COVARIANCE), artifacts.COVARIANCE)
+        covariance = Covariance.of(columns, linear_weights(clock, clock.applicability), artifacts.COVARIANCE)
+        clock = replace(clock, covariance=covariance)
+    return clock
+
+
+def linear_weights(clock: ClockModel, applicability: Applicability) -> dict[str, tuple[float, float]]:
+    """What each feature's raw value adds to HeteroAge: per unit of transformed age, and in years (see Covariance)."""
+    weights = {name: [0.0, 0.0] for name in sorted(clock.terms)}
+    for key, model in clock.models.items():
+        slope = applicability.slopes.get(ANCHOR if key is None else f"{key}{CORRECTION}", 0.0)
+        for name, raw in zip(model.features, model.raw, strict=True):
+            weights[name][0 if key is None else 1] += slope * float(raw)
+    return {name: (a, b) for name, (a, b) in weights.items()}
+
+
+def columns_of(content: bytes, where: str, texts: Sequence[str] = TEXT) -> dict[str, np.ndarray]:
+    """Read a CSV of numbers, with the columns `texts` as text."""
+    try:
+        first = content.partition(b"\n")[0]
+        if len(first) > MOST_HEADER:
+            raise HeteroAgeError(f"{where} has no header. Get the folder anew.")
+        header = next(csv.reader([_text(first, where).rstrip("\r")]), [])
+        if len(set(header)) < len(header):
+            raise HeteroAgeError(f"{where} has columns of the same name ({listed(header)}). Get the folder anew.")
+        kinds = {name: pa.string() if name in texts else pa.float64() for name in header}
+        table = pv.read_csv(
+            pa.BufferReader(content),
+            read_options=pv.ReadOptions(block_size=max(len(content), 1), use_threads=False),
+            convert_options=pv.ConvertOptions(column_types=kinds),
+        )
+    except (pa.ArrowException, csv.Error) as error:
+        said = " ".join(str(error).split())
+        raise HeteroAgeError(f"{where} is no table of weights ({said[:200]}). Get the folder anew.") from error
+    cells = {name: table.column(name).combine_chunks() for name in table.column_names}
+    return {
+        name: floats_of(column) if pa.types.is_floating(column.type) else np.array(column.to_pylist(), dtype=object)
+        for name, column in cells.items()
+    }
+
+
+def check_meta(meta: object) -> dict:
+    """Refuse a Stage3_Artifacts.json that the fusion cannot be applied with."""
+    where = artifacts.STAGE3_META
+    try:
+        order, categories = meta["feature_order"], meta["categories"]  # type: ignore[index]
+        line, medians = meta["acceleration_reference"], meta["pc_medians"]  # type: ignore[index]
+        intervals = meta.get("intervals")  # type: ignore[attr-defined]
+        texts = [*order, *(level for name in categories for level in categories[name])]
+        context = [n for n in order if n != ANCHOR and not n.endswith(CORRECTION) and not is_pc(n)]
+        numbers = [line["slope"], line["intercept"], *(medians[name] for name in order if is_pc(name))]
+        if intervals is not None:
+            own = intervals.get("tissues", {})
+            widths = [intervals["half_width"], *(own[tissue]["half_width"] for tissue in own)]
+            if any(not width >= 0 for width in widths):
+                raise HeteroAgeError(f"{where} has intervals of negative width. Get the folder anew.")
+            numbers += widths
+    except (KeyError, TypeError, AttributeError) as error:
+        raise HeteroAgeError(f"{where} lacks or misspells {error}. Get the folder anew.") from error
+    if any(isinstance(x, bool) or not isinstance(x, (int, float)) or not abs(x) < 1e300 for x in numbers):
+        raise HeteroAgeError(f"{where} holds text or no finite numbers where numbers belong. Get the folder anew.")
+    named = isinstance(order, list) and all(isinstance(text, str) for text in texts)
+    if not named or len(set(order)) < len(order) or ANCHOR not in order or set(context) != set(categories):
+        raise HeteroAgeError(f"{where} does not list the fusion's features. Get the folder anew.")
+    if set(categories) - set(CONTEXT):
+        raise HeteroAgeError(f"{where} has categories of something else ({listed(categories)}). Get the folder anew.")
+    return meta  # type: ignore[return-value]
+
+
+def loadings_of(columns: Columns) -> Loadings:
+    """Read the loadings of the context components."""
+    where = artifacts.PC_LOADINGS
+    names = [name for name in columns if is_pc(name)]
+    absent = [name for name in ("feature", "median", "mean") if name not in columns]
+    if absent or not names:
+        raise HeteroAgeError(f"{where} is no table of loadings: it lacks columns ({listed(absent or ['RF_PC1'])}).")
+    features = [str(name) for name in columns["feature"]]
+    numbers = np.array([columns[name] for name in ("median", "mean", *names)], dtype=np.float64)
+    if not np.isfinite(numbers).all():
+        raise HeteroAgeError(f"{where} holds loadings that are not finite. Get the folder anew.")
+    row = {name: k for k, name in enumerate(features)}
+    if len(row) < len(features):
+        raise HeteroAgeError(f"{where} names a feature more than once. Get the folder anew.")
+    return Loadings(names, row, numbers[0], numbers[1], np.ascontiguousarray(numbers[2:].T))
+
+
+def _experts(columns: Columns, feature_order: list[str]) -> dict[str, LinearModel]:
+    where = artifacts.STAGE2_WEIGHTS
+    if "hallmark" not in columns:
+        raise HeteroAgeError(f"{where} lacks its column hallmark. Get the folder anew.")
+    names = [name.removesuffix(CORRECTION) for name in feature_order if name.endswith(CORRECTION)]
+    own = {name: columns["hallmark"] == name for name in names}
+    absent = [name for name in names if not own[name].any()]
+    if absent:
+        raise HeteroAgeError(f"{where} lacks hallmarks that the fusion needs ({listed(absent)}). Get the folder anew.")
+    return {
+        name: LinearModel.from_table(
+            {key: values[rows] for key, values in columns.items()}, f"{where} ({name}{CORRECTION})"
+        )
+        for name, rows in own.items()
+    }
+
+
+def _text(content: bytes, where: str) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise HeteroAgeError(f"{where} is no text in UTF-8. Get the folder anew.") from error

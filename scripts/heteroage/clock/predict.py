@@ -1,0 +1,203 @@
+"""Applying a clock: from a sealed artifact folder and a master table to ages.
+
+Nothing is unpickled: Stage 1 and 2 are computed from the weights CSVs, Stage 3 from LightGBM's text model. The table
+is read a part at a time, and no step looks across samples, so that one sample's age never depends on its batch-mates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heteroage.age import inverse_transform_age, transform_age
+from heteroage.clock import flags
+from heteroage.clock.columns import ANCHOR, CORRECTION, SeenIds
+from heteroage.clock.master_table import Joined, Table, from_frame
+from heteroage.clock.model import ClockModel
+from heteroage.clock.overlap import MOST_MISSING_WEIGHT, check_cpgs, check_pcs
+from heteroage.clock.source import Rows, Source
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.probes import is_pc
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Clock(ClockModel):
+    """A trained clock, as `load_clock` reads it from a sealed folder."""
+
+    # What is predicted
+
+    def predict(self, table: pd.DataFrame, allow_missing: bool = False) -> pd.DataFrame:
+        """Run all three stages; returns the columns that config/README.md lists, a row per sample.
+
+        Parameters
+        ----------
+        table : master table: sample_id, Tissue, Sex, Age (optional), CpGs (or CpGs in rows, a column a sample)
+        allow_missing : predict even where most of the clock's weight is missing
+
+        Raises
+        ------
+        HeteroAgeError
+            Anything that no right answer can be given for: says what, how many, the first five, what to do.
+        """
+        return self._frame("predict", table, allow_missing)
+
+    def predict_stage1(self, table: pd.DataFrame, allow_missing: bool = False) -> pd.DataFrame:
+        """The anchor's age, beside the columns of context that later stages need."""
+        return self._frame("predict_stage1", table, allow_missing)
+
+    def predict_stage2(self, table: pd.DataFrame, allow_missing: bool = False) -> pd.DataFrame:
+        """Each hallmark's correction in years, beside the columns of context (and the anchor, if the table has it)."""
+        return self._frame("predict_stage2", table, allow_missing)
+
+    def predict_stage3(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Fuse a table that has Stage1_Pred_Age and every correction.
+
+        Raises
+        ------
+        HeteroAgeError
+            Columns of Stage 1 or 2 are missing: names them and the step that makes them.
+        """
+        return self._frame("predict_stage3", table, True)
+
+    def contributions(self, table: pd.DataFrame, allow_missing: bool = False) -> pd.DataFrame:
+        """What each feature of Stage 3 adds to the anchor's age, in years: Stage1_Pred_Age + all of it = HeteroAge."""
+        from heteroage.clock.explain import contributions  # LightGBM takes a second to import
+
+        parts = self.stream("predict", from_frame(table, self.wanted), allow_missing)
+        return _concatenated([contributions(self, rows, features) for rows, features in parts])
+
+    def check(self, table: pd.DataFrame) -> pd.DataFrame:
+        """What the table lacks of each stage and what that costs, in years (see `heteroage check`)."""
+        import pandas as pd
+
+        from heteroage.clock.check import stage_costs
+
+        return pd.DataFrame(stage_costs(self, from_frame(table, self.wanted).names))
+
+    def stream(self, step: str, table: Table, allow_missing: bool = False) -> Iterator[tuple[Rows, Rows]]:
+        """Predict a table part by part; yields each part's output and the features that the fusion saw.
+
+        Raises
+        ------
+        HeteroAgeError
+            As `predict`; also after the last part, where every sample lacked most of the clock's weight.
+        """
+        columns_of = self.wanted.columns_of(table.names)
+        run = {
+            "predict": self._pipeline,
+            "predict_stage1": self._stage1,
+            "predict_stage2": self._stage2,
+            "predict_stage3": self._stage3,
+        }[step]
+        if step != "predict_stage3":
+            check_cpgs(self, columns_of, table.where, allow_missing)
+        check_pcs(self, table, columns_of)
+        needed = table.names if isinstance(table, Joined) else self._columns(step, table.names, columns_of)
+        seen, usable, n = SeenIds(table.where), False, 0
+        for part in table.parts(needed):
+            seen.add(part.ids)
+            source = Source(self, part, set(table.names), columns_of)
+            rows, features = run(source)
+            n += len(part.ids)
+            usable = usable or source.usable
+            yield rows, features
+        if not n:
+            raise HeteroAgeError("the table has no rows. Give at least one sample.")
+        if not usable and not allow_missing:
+            raise HeteroAgeError(
+                f"every sample lacks more than {MOST_MISSING_WEIGHT:.0%} of the anchor's weight: the columns are "
+                "there, and empty. `heteroage check` says what is missing; --allow-missing predicts all the same."
+            )
+
+    def _frame(self, step: str, table: pd.DataFrame, allow_missing: bool) -> pd.DataFrame:
+        return _concatenated([rows for rows, _ in self.stream(step, from_frame(table, self.wanted), allow_missing)])
+
+    def _columns(self, step: str, names: Sequence[str], columns_of: Mapping[str, list[str]]) -> list[str]:
+        """The columns that a step reads."""
+        cpgs = {column for own in columns_of.values() for column in own}
+        return [name for name in names if name not in cpgs or step != "predict_stage3"]
+
+    def _pipeline(self, source: Source) -> tuple[Rows, Rows]:
+        output = source.identity()
+        output[ANCHOR] = inverse_transform_age(source.sums.totals[None])
+        output |= source.corrections()
+        features = self._fuse(output, source)
+        output["Imputed_Fraction"] = source.sums.missing / max(len(self.cpgs), 1)
+        output["Imputed_Years"] = source.imputed_years()
+        output["Flags"] = flags.flags_of(self, output, source.sums)
+        return output, features
+
+    def _stage1(self, source: Source) -> tuple[Rows, Rows]:
+        output = source.context()
+        output[ANCHOR] = inverse_transform_age(source.sums.totals[None])
+        return output, {}
+
+    def _stage2(self, source: Source) -> tuple[Rows, Rows]:
+        return source.context() | source.corrections(), {}
+
+    def _stage3(self, source: Source) -> tuple[Rows, Rows]:
+        names = [f"{hallmark}{CORRECTION}" for hallmark in self.experts]
+        absent = [name for name in names if name not in source.names]
+        if ANCHOR not in source.names:
+            raise HeteroAgeError(f"the table has no column {ANCHOR}. `heteroage stage1-predict` makes it.")
+        if absent:
+            raise HeteroAgeError(
+                f"the table lacks columns ({listed(absent)}). `heteroage stage2-predict` makes them: join its "
+                "output with Stage 1's by sample_id, or give both files to --input."
+            )
+        output = source.identity()
+        for name in [ANCHOR, *names]:
+            output[name] = source.numbers(name)
+            empty = [source.part.ids[k] for k in np.flatnonzero(np.isnan(output[name]))]
+            if empty:
+                raise HeteroAgeError(
+                    f"column {name} is empty for samples ({listed(empty)}). Run the earlier stages on them."
+                )
+        features = self._fuse(output, source)
+        return output, features
+
+    def _fuse(self, output: Rows, source: Source) -> Rows:
+        """Add HeteroAge and what follows from it; returns the features that the fusion saw."""
+        features: Rows = {}
+        for name in self.meta["feature_order"]:
+            if name in self.meta["categories"]:
+                code = {level: float(k) for k, level in enumerate(self.meta["categories"][name])}
+                features[name] = np.array([code.get(level, np.nan) for level in output[name]])
+            elif is_pc(name):
+                values = source.pc(name)
+                features[name] = np.where(np.isnan(values), self.meta["pc_medians"][name], values)
+            else:
+                features[name] = output[name]
+        output["HeteroAge"] = output[ANCHOR] + self.fusion.predict(list(features.values()))
+        if self.meta.get("intervals"):
+            output |= self._intervals(output)
+        if "Age" in output:
+            line = self.meta["acceleration_reference"]
+            output["Age_Acceleration"] = output["HeteroAge"] - output["Age"]
+            output["Age_Acceleration_Residual"] = output["HeteroAge"] - (
+                line["intercept"] + line["slope"] * output["Age"]
+            )
+        return features
+
+    def _intervals(self, output: Rows) -> Rows:
+        """Lower and upper limits: the tissue's half width on the transformed scale, else the pooled one."""
+        stored = self.meta["intervals"]
+        own = {tissue: entry["half_width"] for tissue, entry in stored.get("tissues", {}).items()}
+        width = np.array([own.get(tissue, stored["half_width"]) for tissue in output["Tissue"]], dtype=np.float64)
+        age = output["HeteroAge"]
+        centre = transform_age(np.maximum(age, 0.0))  # below birth counts as birth, as in calibration
+        lower, upper = inverse_transform_age(centre - width), inverse_transform_age(centre + width)
+        return {
+            "HeteroAge_Lower": np.where(age >= 0, np.maximum(lower, 0.0), np.minimum(lower, age)),
+            "HeteroAge_Upper": np.maximum(upper, age),
+        }
+
+
+def _concatenated(pieces: Sequence[Rows]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.concat([pd.DataFrame(rows) for rows in pieces], ignore_index=True)

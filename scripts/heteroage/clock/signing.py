@@ -1,0 +1,83 @@
+"""Signing a clock: Ed25519 (RFC 8032, by `cryptography`) over MANIFEST.json, and so over every file that it lists.
+
+The manifest alone says that a folder is whole; the signature says whose it is.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from heteroage.clock.artifacts import MANIFEST, SIGNATURE, verify
+from heteroage.errors import HeteroAgeError
+from heteroage.files import atomic_path
+
+MOST_KEY = 64 * 2**10  # bytes
+
+
+def make_keys(private: Path, public: Path) -> None:
+    """Make a pair of keys, in PEM; the private one is readable by its owner alone. Existing files are kept."""
+    there = [str(path) for path in (private, public) if path.exists()]
+    if there:
+        raise HeteroAgeError(f"a key is there already ({', '.join(there)}). Name another file.")
+    key = Ed25519PrivateKey.generate()
+    pem, encoding = key.private_bytes, serialization.Encoding.PEM
+    content = pem(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    with (
+        atomic_path(private) as beside,
+        os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream,
+    ):
+        stream.write(content)
+    with atomic_path(public) as beside:
+        beside.write_bytes(key.public_key().public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo))
+
+
+def sign(folder: Path, private: Path) -> None:
+    """Check a folder and write its signature beside the manifest."""
+    verify(folder)
+    key = _load(private, lambda pem: serialization.load_pem_private_key(pem, None), Ed25519PrivateKey, "private")
+    signature = key.sign((folder / MANIFEST).read_bytes())
+    with atomic_path(folder / SIGNATURE) as beside:
+        beside.write_bytes(base64.b64encode(signature) + b"\n")
+
+
+def check_signature(folder: Path, manifest: bytes, public: Path) -> None:
+    """Check that the key's owner signed this manifest.
+
+    Raises
+    ------
+    HeteroAgeError
+        No signature, one of another key or of another manifest, or no public key.
+    """
+    key = _load(public, serialization.load_pem_public_key, Ed25519PublicKey, "public")
+    path = folder / SIGNATURE
+    if path.is_symlink() or not path.is_file():
+        raise HeteroAgeError(f"{folder} has no signature ({SIGNATURE}). Ask its maker for a signed folder.")
+    try:
+        with path.open("rb") as stream:
+            key.verify(base64.b64decode(stream.read(1024).strip(), validate=True), manifest)
+    except (InvalidSignature, binascii.Error) as error:
+        raise HeteroAgeError(
+            f"{folder} was not signed by the owner of {public}, or was changed since. Do not use it."
+        ) from error
+
+
+def _load(path: Path, read: object, kind: type, word: str) -> object:
+    try:
+        with path.open("rb") as stream:
+            key = read(stream.read(MOST_KEY))
+    except OSError as error:
+        raise HeteroAgeError(f"cannot read the {word} key {path}: {error.strerror}. Check the path.") from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise HeteroAgeError(
+            f"{path} is no {word} key that can be read ({error}). Give an Ed25519 key in PEM without a password."
+        ) from error
+    if not isinstance(key, kind):
+        raise HeteroAgeError(f"{path} is no Ed25519 {word} key. `heteroage make-keys` makes a pair.")
+    return key

@@ -1,0 +1,100 @@
+"""Some samples of a master table, as a clock asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heteroage.age import ADULT_AGE
+from heteroage.clock.columns import ANCHOR, CORRECTION
+from heteroage.clock.master_table import Part
+from heteroage.clock.overlap import MOST_MISSING_WEIGHT
+from heteroage.clock.sums import Sums
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.labels import OLDEST, sex_of, tissue_of
+from heteroage.probes import is_pc, pc_number
+
+if TYPE_CHECKING:
+    from heteroage.clock.model import ClockModel
+
+Rows = dict[str, Any]  # columns by name: lists of text, arrays of numbers
+
+
+class Source:
+    """Some samples of a master table, and what is summed over their features when first asked for."""
+
+    def __init__(self, clock: ClockModel, part: Part, names: set[str], columns_of: Mapping[str, list[str]]) -> None:
+        self.clock, self.part, self.names, self.columns_of = clock, part, names, columns_of
+        self.n = len(part.ids)
+        self.usable = True
+
+    @cached_property
+    def sums(self) -> Sums:
+        """All sums over CpGs and context components."""
+        sums = Sums.start(self.clock, self.part).walk(self.columns_of)
+        for name in sorted((name for name in self.clock.terms if is_pc(name)), key=pc_number):
+            sums.add_pc(name, self._pc(name, sums))
+        self.usable = bool((sums.missing_weight <= MOST_MISSING_WEIGHT + 1e-9).any())
+        return sums
+
+    def pc(self, name: str) -> NDArray[np.float64]:
+        """A context component: the table's where it has the column, else computed where the clock has loadings."""
+        return self.numbers(name) if name in self.names else self._pc(name, self.sums)
+
+    def _pc(self, name: str, sums: Sums) -> NDArray[np.float64]:
+        if name in self.names:
+            return self.numbers(name)
+        return sums.pcs.get(name, np.full(self.n, np.nan))
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """One column."""
+        return next(self.part.numbers([name]))[1]
+
+    def corrections(self) -> Rows:
+        """Each hallmark's, years."""
+        return {f"{name}{CORRECTION}": self.sums.totals[name] for name in self.clock.experts}
+
+    def identity(self) -> Rows:
+        """sample_id, Tissue and Sex (unknown where absent), and Age where the table has it."""
+        rows: Rows = {"sample_id": self.part.ids}
+        for name, normalise in (("Tissue", tissue_of), ("Sex", sex_of)):
+            rows[name] = _each(normalise, self.part.text(name) if name in self.names else [None] * self.n)
+        if "Age" in self.names:
+            rows["Age"] = self.numbers("Age")
+            with np.errstate(invalid="ignore"):
+                strange = np.flatnonzero((rows["Age"] < 0) | (rows["Age"] > OLDEST))
+            if len(strange):
+                cells = [f"{rows['Age'][k]:g} at {self.part.ids[k]}" for k in strange]
+                raise HeteroAgeError(
+                    f"column Age has ages outside 0 to {OLDEST} years ({listed(cells)}). Give years, and leave unknown "
+                    "ages empty."
+                )
+        return rows
+
+    def context(self) -> Rows:
+        """Identity, RF_PCs and what earlier stages have added: all that a later stage needs beside CpGs."""
+        rows = self.identity()
+        pcs = {name for name in self.names if is_pc(name)} | set(self.sums.pcs)
+        for name in sorted(pcs, key=pc_number):
+            rows[name] = self.pc(name)
+        for name in sorted(self.names):
+            if name == ANCHOR or name.endswith(CORRECTION):
+                rows[name] = self.numbers(name)
+        return rows
+
+    def imputed_years(self) -> NDArray[np.float64]:
+        """The standard deviation of what the imputed features would have contributed; empty where it is not known."""
+        if self.clock.covariance is None or self.sums.imputed is None:
+            return np.full(self.n, np.nan)
+        # The transform's slope in years: constant for adults, exponential before.
+        slope = (ADULT_AGE + 1) * np.exp(np.minimum(self.sums.totals[None], 0.0))
+        return self.clock.covariance.years(self.sums.imputed, slope)
+
+
+def _each(normalise: Callable[[str | None], str], cells: Sequence[str | None]) -> list[str]:
+    known = {cell: normalise(cell) for cell in set(cells)}
+    return [known[cell] for cell in cells]

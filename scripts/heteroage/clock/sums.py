@@ -1,0 +1,148 @@
+"""The walk over a table's columns: every feature is read once and added to all that is summed over features.
+
+All sums are elementwise over samples, one feature after the other, in the order of the features' names: a sample's
+sums have the same bits whatever stands beside it, and a column that is absent is one whose cells are all missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heteroage.errors import HeteroAgeError, listed
+
+if TYPE_CHECKING:
+    from heteroage.clock.master_table import Part
+    from heteroage.clock.model import ClockModel
+
+SLACK = 1e-6  # outside of 0 to 1, of a beta; what rounding does
+NO_BETA = 0.5  # this far outside, no correction for batches put it there
+
+
+@dataclass
+class Sums:
+    """What has been summed for some samples; `features` have been added so far.
+
+    totals : by model (None is the anchor), on the model's scale
+    pcs : by component, where the clock has loadings
+    missing, missing_weight : CpGs, and absolute standardised weight of the anchor, that were imputed
+    distance, measured : squared deviations from the training mean in standard deviations, and how many were summed
+    imputed : see `Covariance`
+    """
+
+    clock: ClockModel
+    part: Part
+    totals: dict[str | None, NDArray[np.float64]]
+    pcs: dict[str, NDArray[np.float64]]
+    missing: NDArray[np.float64]
+    missing_weight: NDArray[np.float64]
+    distance: NDArray[np.float64]
+    measured: NDArray[np.float64]
+    outside: NDArray[np.bool_]
+    imputed: NDArray[np.float64] | None
+    _far: list[tuple[str, str, float]] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, clock: ClockModel, part: Part) -> Sums:
+        """Intercepts, and nothing summed."""
+        n = len(part.ids)
+        return cls(
+            clock=clock,
+            part=part,
+            totals={key: np.full(n, model.intercept) for key, model in clock.models.items()},
+            pcs={name: np.zeros(n) for name in (clock.loadings.names if clock.loadings else [])},
+            missing=np.zeros(n),
+            missing_weight=np.zeros(n),
+            distance=np.zeros(n),
+            measured=np.zeros(n),
+            outside=np.zeros(n, dtype=bool),
+            imputed=clock.covariance.start(n) if clock.covariance else None,
+        )
+
+    def walk(self, columns_of: dict[str, list[str]]) -> Sums:
+        """Add all CpGs of the clock; `columns_of` gives each one's columns in the table."""
+        for feature, values in self._features(columns_of):
+            if values is None:
+                values = np.full(len(self.part.ids), np.nan)
+            else:
+                self._check_scale(feature, values)
+            self._add(feature, values)
+        self._refuse_other_scales()
+        return self
+
+    def add_pc(self, name: str, values: NDArray[np.float64]) -> None:
+        """Add a context component as the models' feature; where it is missing it takes its median, as CpGs do."""
+        for key, k in self.clock.terms.get(name, []):
+            self.clock.models[key].add(k, self.totals[key], values)
+        absent = np.isnan(values)
+        if absent.any():
+            self.missing_weight[absent] += self.clock.anchor_weight.get(name, 0.0)
+            self._add_imputed(name, absent)
+
+    def _features(self, columns_of: dict[str, list[str]]) -> Iterator[tuple[str, NDArray[np.float64] | None]]:
+        """Each CpG's values, in the order of the names; several columns of one are averaged, in their names' order."""
+        names = self.clock.cpgs_read
+        read = self.part.numbers([column for name in names for column in columns_of.get(name, [])])
+        for name in names:
+            own = [next(read)[1] for _ in columns_of.get(name, [])]
+            yield name, (mean_of(own) if own else None)
+
+    def _add(self, feature: str, values: NDArray[np.float64]) -> None:
+        clock = self.clock
+        absent = np.isnan(values)
+        some_absent = absent.any()
+        for key, k in clock.terms.get(feature, []):
+            clock.models[key].add(k, self.totals[key], values)
+        if clock.loadings and feature in clock.loadings.row:
+            clock.loadings.add(feature, self.pcs, values)
+        if feature in clock.weighted and some_absent:
+            self.missing += absent
+            self.missing_weight += absent * clock.anchor_weight.get(feature, 0.0)
+            self._add_imputed(feature, absent)
+        if feature in clock.anchor_weight:
+            k = clock.anchor_place[feature]
+            deviation = (values - clock.anchor.mean[k]) / clock.anchor.scale[k]
+            self.distance += np.where(absent, 0.0, deviation * deviation)
+            self.measured += ~absent
+
+    def _add_imputed(self, feature: str, absent: NDArray[np.bool_]) -> None:
+        if self.imputed is not None:
+            self.clock.covariance.add(feature, self.imputed, absent)
+
+    def _check_scale(self, feature: str, values: NDArray[np.float64]) -> None:
+        low, high = np.fmin.reduce(values, initial=0.5), np.fmax.reduce(values, initial=0.5)
+        if low >= -SLACK and high <= 1 + SLACK:
+            return
+        with np.errstate(invalid="ignore"):
+            self.outside |= (values < -SLACK) | (values > 1 + SLACK)
+            far = np.flatnonzero((values < -NO_BETA) | (values > 1 + NO_BETA))
+        self._far += [(self.part.ids[k], feature, float(values[k])) for k in far]
+
+    def _refuse_other_scales(self) -> None:
+        if not self._far:
+            return
+        values = [value for _, _, value in self._far]
+        cells = [f"{value:g} in {feature} at {sample}" for sample, feature, value in self._far]
+        if min(values) < 0:
+            advice = "Are these M-values? Give beta = 2^M / (2^M + 1)."
+        elif max(values) <= 100:
+            advice = "Are these percent? Divide by 100."
+        else:
+            advice = "Give methylation as a share, from 0 to 1."
+        raise HeteroAgeError(f"CpGs hold values far outside 0 to 1 ({listed(cells)}). {advice}")
+
+
+def mean_of(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The mean of replicates, of those that are there; missing where none is."""
+    if len(columns) == 1:
+        return columns[0]
+    total, count = np.zeros(len(columns[0])), np.zeros(len(columns[0]))
+    for values in columns:
+        absent = np.isnan(values)
+        total += np.where(absent, 0.0, values)
+        count += ~absent
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -1,0 +1,115 @@
+"""Passes over all features: their statistics, and their correlations with the residuals of all paths at once.
+
+As residuals sum to zero in a training set and are zero outside of it, c = Z'r/n is the raw product X'r over n
+times the deviation; where values are missing, the median times the sum of the residuals there comes on top. So
+one product of the raw matrix serves every training set, and none needs a matrix of its own.
+
+Each block of features is one worker's. The statistics are products by BLAS, in blocks of a fixed size and with one
+thread in each, so that the sums have the same order for any number of workers; the sums of the passes
+(`residual_products`) depend on nothing but the feature and the residual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heteroage.engine.residual_products import Found, Residuals
+from heteroage.engine.standardise import Standardiser
+
+BLOCK = 2048  # features at a time
+SMALL_BLOCK = 128  # features per product in float64: its block and squares stay in the cache
+LOST_DIGITS = 1e-7  # of the squared mean: below it a variance from float64 sums of squares is computed anew
+
+
+class FeaturePass:
+    """The feature matrix with its statistics in every training set, learnt in one pass.
+
+    Parameters
+    ----------
+    X : (features, samples) float32, may be a memory map; NaN where missing
+    rows, targets : the samples of each training set, and their centred targets
+    """
+
+    def __init__(
+        self,
+        X: NDArray[np.float32],
+        rows: Sequence[NDArray[np.int64]],
+        targets: Sequence[NDArray[np.float64]],
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self.X, self.rows, self.pool = X, rows, pool
+        n, sets = X.shape[1], len(rows)
+        # 0/1 membership, then the centred targets.
+        columns = np.zeros((2 * sets, n))
+        for t in range(sets):
+            columns[t, rows[t]], columns[sets + t, rows[t]] = 1, targets[t]
+        parts = list(pool.map(lambda part: self._learn(part, columns), _slices(len(X), SMALL_BLOCK)))
+        self.median, self._inverse, self.first = (np.concatenate([part[k] for part in parts], axis=1) for k in range(3))
+        self._missing = np.concatenate([part[3] for part in parts])
+
+    # median : (training sets, features), 0 where a feature is all missing
+    # _inverse : 1 / (n deviation), 0 where a feature is constant
+    # first : correlations with the centred targets
+    # _missing : (features,), NaN for any sample
+
+    def _learn(self, part: slice, columns: NDArray[np.float64]) -> tuple[NDArray, ...]:
+        raw, sets = np.asarray(self.X[part]), len(self.rows)
+        absent = np.isnan(raw)
+        missing = absent.any(axis=1)
+        at = np.flatnonzero(missing)
+        block = raw.astype(np.float64)
+        if len(at):
+            block[absent] = 0
+        median = np.zeros((sets, len(raw)))
+        for t, rows in enumerate(self.rows if len(at) else []):
+            median[t, at] = Standardiser.medians(raw[at].take(rows, axis=1))
+        sums = columns @ block.T
+        np.square(block, out=block)
+        squares = columns[:sets] @ block.T
+        if len(at):
+            gone = columns @ absent.astype(np.float64).T
+            sums += np.tile(median, (2, 1)) * gone
+            squares += median**2 * gone[:sets]
+        size = np.array([[len(rows)] for rows in self.rows], np.float64)
+        mean = sums[:sets] / size
+        variance = squares / size - mean**2
+        inverse = 1 / (size * np.sqrt(np.maximum(variance, np.finfo(np.float64).tiny)))
+        # The difference of squares has lost its digits where the deviation is small beside the mean.
+        for t, rows in enumerate(self.rows):
+            at = np.flatnonzero(variance[t] <= LOST_DIGITS * mean[t] ** 2)
+            if len(at):
+                exact = Standardiser.fit(raw[at].take(rows, axis=1))
+                inverse[t, at] = np.where(exact.constant, 0.0, 1 / (size[t] * exact.scale))
+        first = sums[sets:] * inverse
+        return median.astype(np.float32), inverse.astype(np.float32), first.astype(np.float32), missing
+
+    def above(
+        self, residuals: NDArray[np.float32], set_of: NDArray[np.int64], thresholds: NDArray[np.float32]
+    ) -> list[Found]:
+        """Go over all features: for each path, those with |c| at or above its threshold, and their c.
+
+        Parameters
+        ----------
+        residuals : (paths, samples), 0 outside the path's training set
+        set_of : (paths,), the training set of each
+        thresholds : (paths,)
+        """
+        of_all = Residuals(residuals)
+
+        def found(part: slice) -> list[Found]:
+            return of_all.above(self.X[part], part.start, self._missing, set_of, self.median, self._inverse, thresholds)
+
+        of_blocks = list(self.pool.map(found, _slices(len(self.X), BLOCK)))
+        return [
+            (np.concatenate([block[k][0] for block in of_blocks]), np.concatenate([block[k][1] for block in of_blocks]))
+            for k in range(len(residuals))
+        ]
+
+
+def _slices(length: int, size: int) -> Iterator[slice]:
+    for start in range(0, max(length, 1), size):
+        yield slice(start, min(start + size, length))

@@ -1,0 +1,268 @@
+"""All elastic-net paths at once: one walk down the alphas, one pass over the features per step.
+
+The paths (training sets x l1_ratios) go in lock-step. At each alpha
+
+1. every path solves on its working set (`active_set`), with the features that are expected to enter;
+2. one pass over all features (`feature_pass`) checks the optimality condition |c_j| <= alpha l1 of every feature
+   in every path, and keeps for the next alpha those that the sequential strong rule (Tibshirani et al.,
+   JRSS B 74:245, 2012) cannot discard,
+
+       { j : |c_j| >= l1 (2 alpha_next - alpha) };
+
+3. features that violate their condition enter, their path solves again, and all that could have moved across
+   the bound meanwhile are checked again.
+
+Screening and expectation may err, the check does not.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heteroage.engine.active_set import PathSolver
+from heteroage.engine.feature_pass import FeaturePass, Found
+from heteroage.engine.standardise import Standardiser
+
+log = logging.getLogger(__name__)
+
+STEP = 0.5  # a path comes down from its alpha_max by at least this ratio
+KKT_TOLERANCE = 1e-4  # of alpha l1
+KEEP = 0.5  # of the next alpha l1: keep no feature below, however long the step
+EXPECT = 0.02  # features expected within this of entering enter the working set beforehand
+ADMIT = 512  # let in at most as many features at once as are active, and these: with strong confounding whole
+# chromosomes look promising until the first few are in
+FLOAT32_RIDGE = 1e-4  # ridge part from which single precision keeps the Gram matrix well conditioned
+CHUNK = 256  # features standardised at a time
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a path found at one alpha: its active features, sorted, and their weights."""
+
+    features: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+
+@dataclass
+class Path:
+    """One path on its walk: its solver, where it is, and what the last pass kept for it.
+
+    Times from 0 on are the positions of the grid; the path's own alphas before it reaches the grid come earlier.
+    """
+
+    solver: PathSolver
+    training_set: int
+    schedule: dict[int, float]  # time -> alpha
+    first: int  # time of the path's first alpha on the grid
+    alpha: float  # the last alpha solved
+    kept: NDArray[np.int64]  # sorted
+    correlation: NDArray[np.float64]  # of the kept
+    in_working_set: NDArray[np.bool_]
+    before: NDArray[np.float64] = field(init=False)  # correlation one alpha earlier; NaN where it was not kept
+    alpha_before: float = np.inf
+    solutions: dict[int, Solution] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.before = np.full(len(self.kept), np.nan)
+
+    def bound(self, alpha: float) -> float:
+        """Above this an inactive feature violates its optimality condition."""
+        return alpha * self.solver.l1_ratio * (1 + KKT_TOLERANCE)
+
+    def keep_above(self, time: int) -> float:
+        """The sequential strong rule's threshold, for the alpha that follows `time` if there is one."""
+        alpha = self.schedule[time]
+        following = self.schedule.get(time + 1, 0.9 * alpha)
+        return _strong_rule(self.solver.l1_ratio, alpha, following)
+
+    def expected(self, alpha: float) -> NDArray[np.float64]:
+        """Correlations of the kept at the next alpha, if they go on straight."""
+        slope = np.nan_to_num((self.correlation - self.before) / (self.alpha - self.alpha_before))
+        return self.correlation + slope * (alpha - self.alpha)
+
+    def renew(self, features: NDArray[np.int64], correlation: NDArray[np.float64]) -> None:
+        """Replace the kept features, carrying over the correlations of one alpha earlier."""
+        before = np.full(len(features), np.nan)
+        if len(self.kept):
+            position = np.minimum(np.searchsorted(self.kept, features), len(self.kept) - 1)
+            known = self.kept[position] == features
+            before[known] = self.before[position[known]]
+        self.kept, self.correlation, self.before = features, correlation, before
+
+    def near_bound(self, fraction: float) -> NDArray[np.int64]:
+        """Features with weight, and those whose correlation has come this near to the bound; sorted."""
+        bound = fraction * self.alpha * self.solver.l1_ratio
+        own = (self.solver.w != 0) | (np.abs(self.solver.c) >= bound)
+        return np.union1d(self.solver.features[own], self.kept[np.abs(self.correlation) >= bound])
+
+
+class Walk:
+    """One call's features, training sets and paths.
+
+    Parameters
+    ----------
+    X : (features, samples) float32, may be a memory map; NaN where missing
+    rows, targets : the samples of each training set, and their targets
+    alphas : falling
+    """
+
+    def __init__(
+        self,
+        X: NDArray[np.float32],
+        rows: Sequence[NDArray[np.int64]],
+        targets: Sequence[NDArray[np.float64]],
+        l1_ratios: Sequence[float],
+        alphas: NDArray[np.float64],
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self.X, self.rows, self.pool = X, rows, pool
+        centred = [y - y.mean() for y in targets]
+        self.features = FeaturePass(X, rows, centred, pool)
+        self.passes = 1
+        self.paths = [
+            _start(t, y, l1_ratio, alphas, self.features.first[t])
+            for t, y in enumerate(centred)
+            for l1_ratio in l1_ratios
+        ]
+
+    def run(self, label: str) -> None:
+        """Walk all paths down their schedules."""
+        begun = time.perf_counter()
+        times = sorted({now for path in self.paths for now in path.schedule})
+        for done, now in enumerate(times, start=1):
+            walking = [path for path in self.paths if now in path.schedule]
+            self._step(walking, now)
+            elapsed = time.perf_counter() - begun
+            active = [np.count_nonzero(path.solver.w) for path in walking]
+            log.info(
+                "%sstep %d of %d: alpha %.4g; active features %d at most, %d in all; pass %d; %.0f s, %.0f s left",
+                f"{label}: " if label else "",
+                done,
+                len(times),
+                walking[0].schedule[now],
+                max(active),
+                sum(active),
+                self.passes,
+                elapsed,
+                elapsed / done * (len(times) - done),
+            )
+
+    def _step(self, walking: list[Path], now: int) -> None:
+        # The largest first, so that no worker is left with it at the end.
+        by_size = sorted(walking, key=lambda path: -len(path.solver.features))
+        list(self.pool.map(lambda path: self._advance(path, path.schedule[now]), by_size))
+        unsure = walking
+        while unsure:
+            found = self._pass(unsure, now)
+            optimal = list(self.pool.map(lambda path, of_path: self._repair(path, of_path, now), unsure, found))
+            unsure = [path for path, ok in zip(unsure, optimal, strict=True) if not ok]
+        for path in walking:
+            path.alpha = path.schedule[now]
+            if now >= path.first:
+                used = np.flatnonzero(path.solver.w)
+                used = used[np.argsort(path.solver.features[used])]
+                path.solutions[now] = Solution(path.solver.features[used], path.solver.w[used])
+
+    def _advance(self, path: Path, alpha: float) -> None:
+        """Move one path to its next alpha, on its working set."""
+        solver = path.solver
+        # Forget what neither has weight nor was kept, once it is a third of the working set.
+        stale = (solver.w == 0) & ~np.isin(solver.features, path.kept)
+        if 3 * stale.sum() > len(stale):
+            path.in_working_set[solver.features[stale]] = False
+            solver.keep(~stale)
+        self._admit(path, np.abs(path.expected(alpha)), (1 - EXPECT) * alpha * solver.l1_ratio)
+        path.before, path.alpha_before = path.correlation, path.alpha
+        solver.solve(alpha, path.alpha)
+
+    def _pass(self, paths: Sequence[Path], now: int) -> list[Found]:
+        """Correlate all features with these paths' residuals; returns what the strong rule keeps for each."""
+        self.passes += 1
+        residuals = np.zeros((len(paths), self.X.shape[1]), np.float32)
+        for residual, path in zip(residuals, paths, strict=True):
+            residual[self.rows[path.training_set]] = path.solver.residual
+        set_of = np.array([path.training_set for path in paths])
+        thresholds = np.array([path.keep_above(now) for path in paths], np.float32)
+        return self.features.above(residuals, set_of, thresholds)
+
+    def _repair(self, path: Path, found: Found, now: int) -> bool:
+        """Let features that violate their optimality condition in, until none does.
+
+        By Cauchy-Schwarz no correlation moves by more than the residual does (root mean square), so most features
+        need not be looked at again. Returns False if that says too little and all must be.
+        """
+        path.renew(*found)
+        alpha, checked = path.schedule[now], path.solver.residual
+        bound, correlation, moved = path.bound(alpha), np.abs(path.correlation), 0.0
+        while self._admit(path, correlation, bound):
+            path.solver.solve(alpha, alpha)
+            moved = np.linalg.norm(path.solver.residual - checked) / math.sqrt(len(checked))
+            near = (np.abs(path.correlation) + moved > bound) & ~path.in_working_set[path.kept]
+            if np.count_nonzero(near) > ADMIT:
+                return False
+            correlation = np.zeros(len(path.kept))
+            correlation[near] = np.abs(self._standardised(path, path.kept[near]) @ path.solver.residual) / len(checked)
+        return path.keep_above(now) + moved <= bound
+
+    def _admit(self, path: Path, correlation: NDArray[np.float64], bound: float) -> bool:
+        """Let kept features whose `correlation` exceeds the bound into the working set; False if there is none."""
+        candidates = np.flatnonzero((correlation > bound) & ~path.in_working_set[path.kept])
+        limit = ADMIT + np.count_nonzero(path.solver.w)
+        if len(candidates) > limit:
+            strongest = np.argsort(-correlation[candidates], kind="stable")[:limit]
+            candidates = np.sort(candidates[strongest])
+        features = path.kept[candidates]
+        if len(features):
+            path.in_working_set[features] = True
+            path.solver.add(features, self._standardised(path, features))
+        return len(features) > 0
+
+    def _standardised(self, path: Path, features: NDArray[np.int64]) -> NDArray:
+        """Rows of features, standardised for the path's training set."""
+        rows = self.rows[path.training_set]
+        Z = np.empty((len(features), len(rows)), path.solver.dtype)
+        for start in range(0, len(features), CHUNK):
+            raw = np.asarray(self.X[features[start : start + CHUNK]]).take(rows, axis=1)
+            Z[start : start + CHUNK] = Standardiser.fit(raw).apply(raw)
+        return Z
+
+
+def _start(
+    training_set: int, y: NDArray[np.float64], l1_ratio: float, alphas: NDArray[np.float64], c: NDArray[np.float32]
+) -> Path:
+    """Set a path at its own alpha_max, and schedule its way down to and along the grid."""
+    alpha_max = float(np.abs(c).max(initial=0)) / l1_ratio
+    schedule: dict[int, float] = {}
+    below = np.flatnonzero(alphas < alpha_max)
+    first = int(below[0]) if len(below) else len(alphas)
+    kept = np.empty(0, np.int64)
+    if len(below):
+        # With ways down that end together, all paths are at the same alpha of the grid at the same time.
+        down = math.ceil(math.log(alpha_max / alphas[first]) / math.log(1 / STEP))
+        ways = np.geomspace(alpha_max, alphas[first], down + 1)[1:-1]
+        schedule = {first - len(ways) + k: float(alpha) for k, alpha in enumerate(ways)}
+        schedule |= {k: float(alphas[k]) for k in below}
+        kept = np.flatnonzero(np.abs(c) >= _strong_rule(l1_ratio, alpha_max, schedule[min(schedule)]))
+    dtype = np.float32 if alphas[-1] * (1 - l1_ratio) >= FLOAT32_RIDGE else np.float64
+    return Path(
+        solver=PathSolver(y, l1_ratio, dtype),
+        training_set=training_set,
+        schedule=schedule,
+        first=first,
+        alpha=alpha_max,
+        kept=kept,
+        correlation=c[kept].astype(np.float64),
+        in_working_set=np.zeros(len(c), bool),
+    )
+
+
+def _strong_rule(l1_ratio: float, alpha: float, following: float) -> float:
+    return l1_ratio * max(2 * following - alpha, KEEP * following)

@@ -1,0 +1,65 @@
+"""Predicting the samples that a nested run has left out, by the code that users predict with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from heteroage.clock import artifacts
+from heteroage.clock.predict import Clock
+from heteroage.files import read_table
+from heteroage.inputs.cohorts import pc_columns
+from heteroage.inputs.store import feature_frame
+
+IDENTITY = ["sample_id", "Tissue", "Sex", "Age"]
+
+
+def held_out_samples(samples: pd.DataFrame, outer_fold: int) -> pd.DataFrame:
+    """The store's samples of one outer fold whose age is known, healthy or not; the index is the store's column."""
+    return samples[(samples["outer_fold"] == outer_fold) & samples["Age"].notna()]
+
+
+def features_looked_at(folder: Path) -> set[str]:
+    """Names of the features that an assembled clock reads: those with weight, and those that RF_PCs are made of."""
+    tables = [folder / name for name in (artifacts.STAGE1_WEIGHTS, artifacts.STAGE2_WEIGHTS, artifacts.PC_LOADINGS)]
+    return {feature for path in tables if path.is_file() for feature in read_table(path)["feature"]}
+
+
+def master_table(
+    looked_at: set[str],
+    store: NDArray[np.float32],
+    feature_names: Sequence[str],
+    samples: pd.DataFrame,
+    pcs: pd.DataFrame | None,
+) -> pd.DataFrame:
+    """What a user would hand in for these samples: identity, all CpGs that the clock looks at, and RF_PCs.
+
+    Parameters
+    ----------
+    store : (features, all samples)
+    samples : rows of the store's samples, indexed by their column in it
+    pcs : the user's table of RF_PCs, for a clock that was trained on one; samples that it lacks have none
+    """
+    wanted = [name for name in feature_names if name in looked_at]
+    betas = feature_frame(store, feature_names, wanted, samples.index.to_numpy()).astype(np.float64)
+    parts = [samples[IDENTITY].reset_index(drop=True), betas]
+    if pcs is not None:
+        known = pcs.set_index("sample_id")[pc_columns(pcs.columns)]
+        parts.append(known.reindex(samples["sample_id"]).reset_index(drop=True))
+    return pd.concat(parts, axis=1)
+
+
+def predict_held_out(clock: Clock, samples: pd.DataFrame, master: pd.DataFrame, mean_age: float) -> pd.DataFrame:
+    """Predict; project_id, Is_Healthy, the outer fold and the training samples' mean age stand beside it."""
+    table = clock.predict(master)
+    identity = samples[["project_id", "Is_Healthy"]].reset_index(drop=True)
+    table.insert(1, "project_id", identity["project_id"])
+    table.insert(table.columns.get_loc("Age") + 1, "fold", samples["outer_fold"].to_numpy())
+    table.insert(table.columns.get_loc("fold") + 1, "Is_Healthy", identity["Is_Healthy"])
+    if clock.meta["intervals"] is None:
+        table["HeteroAge_Lower"] = table["HeteroAge_Upper"] = np.nan
+    return table.assign(Training_Mean_Age=mean_age)

@@ -1,0 +1,1 @@
+"""From any cohort's tables to one feature store."""

@@ -1,0 +1,141 @@
+"""From tables to one set of samples and one set of features: what the store will hold, before any of it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.inputs.cohorts import agreed_metadata, normalise_metadata
+from heteroage.inputs.intake import Intake
+from heteroage.inputs.tables import Table, TableEntry, open_reader, open_table, read_metadata
+
+UNION, INTERSECTION = "union", "intersection"
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """What the config says of all tables; config/README.md describes each key."""
+
+    sex_codes: Mapping[str, str] = field(default_factory=dict)
+    join: str = INTERSECTION
+    allow_pickle: bool = False
+    allow_disjoint_modalities: bool = False
+
+
+@dataclass(frozen=True)
+class Cohorts:
+    """All samples, sorted by sample_id; the tables of their values; each modality's features, sorted."""
+
+    samples: pd.DataFrame
+    tables: list[Table]
+    features: dict[str, list[str]]
+
+    @property
+    def feature_names(self) -> list[str]:
+        """All feature names, sorted."""
+        return sorted(name for names in self.features.values() for name in names)
+
+
+def read_cohorts(
+    entries: Mapping[str, Sequence[TableEntry]],
+    sheets: Sequence[TableEntry],
+    options: InputOptions,
+    scratch: Path,
+    intake: Intake,
+) -> Cohorts:
+    """Open the modalities' tables and the sample sheets and merge them; as `merge_cohorts`."""
+    tables = [
+        open_table(entry, modality, scratch, intake, options.allow_pickle)
+        for modality, several in entries.items()
+        for entry in several
+    ]
+    metadata = {}
+    for entry in sheets:
+        where = f"the sample sheet {entry.file}"
+        reader = open_reader(Path(entry.file), options.allow_pickle)
+        frame, _ = read_metadata(reader, [], entry, where, scratch, intake)
+        metadata[where] = normalise_metadata(frame, where, entry.age_unit, options.sex_codes, intake)
+    return merge_cohorts(tables, metadata, options, intake)
+
+
+def merge_cohorts(
+    tables: Sequence[Table], sheets: Mapping[str, pd.DataFrame], options: InputOptions, intake: Intake
+) -> Cohorts:
+    """Bring tables together: samples by sample_id, a modality's tables by CpG.
+
+    Parameters
+    ----------
+    tables : of one or several modalities
+    sheets : {the sheet's name for messages: its normalised metadata, by sample_id}
+
+    Returns
+    -------
+    Cohorts, which does not depend on the order of tables, nor on that of rows or columns of any.
+
+    Raises
+    ------
+    HeteroAgeError
+        A sample in two tables of a modality; a modality or a sheet that shares no sample with the others; no CpG in
+        common; and what `agreed_metadata` raises.
+    """
+    ids = {modality: _samples_of(modality, tables) for modality in dict.fromkeys(t.modality for t in tables)}
+    everyone = sorted(set().union(*ids.values()))
+    if len(ids) > 1 and not options.allow_disjoint_modalities:
+        for modality, own in ids.items():
+            others = set().union(*(other for name, other in ids.items() if name != modality))
+            if not own & others:
+                raise HeteroAgeError(
+                    f"the {modality} samples ({listed(sorted(own))}) are none of the other modalities' samples "
+                    f"({listed(sorted(others))}). Spell sample_ids alike; if they are different samples indeed, set "
+                    "inputs.allow_disjoint_modalities: true."
+                )
+    for where, sheet in sheets.items():
+        alone = sheet.index[~sheet.index.isin(everyone)]
+        if len(alone) == len(sheet):
+            raise HeteroAgeError(
+                f"{where} has no sample ({listed(sheet.index)}) that a table of values has ({listed(everyone)}). "
+                "Spell sample_ids alike, or say in inputs.columns which column they stand in."
+            )
+        intake.note("sheet_only", where, len(alone), "left out", alone)
+    frames = {
+        t.where: normalise_metadata(t.metadata, t.where, t.entry.age_unit, options.sex_codes, intake) for t in tables
+    }
+    samples = agreed_metadata(frames | sheets, everyone, intake)
+    features = {modality: _joined(modality, tables, options.join, intake) for modality in ids}
+    for modality, names in features.items():
+        own = [t for t in tables if t.modality == modality]
+        intake.modalities.append(
+            {"modality": modality, "n_tables": len(own), "n_samples": len(ids[modality]), "n_cpgs": len(names)}
+            | {"join": options.join}
+        )
+    return Cohorts(samples, list(tables), features)
+
+
+def _samples_of(modality: str, tables: Sequence[Table]) -> set[str]:
+    own = [table for table in tables if table.modality == modality]
+    ids = pd.Index([name for table in own for name in table.ids])
+    twice = sorted(ids[ids.duplicated()].unique())
+    if twice:
+        files = [table.entry.file for table in own]
+        raise HeteroAgeError(
+            f"samples stand in two {modality} tables ({listed(twice)}; tables {listed(files)}). Keep each in one."
+        )
+    return set(ids)
+
+
+def _joined(modality: str, tables: Sequence[Table], join: str, intake: Intake) -> list[str]:
+    sets = [{name for name in t.features if name} for t in tables if t.modality == modality]
+    union, common = set().union(*sets), set.intersection(*sets)
+    if join == INTERSECTION and not common:
+        raise HeteroAgeError(
+            f"the {modality} tables have no CpG in common (CpGs by table: {listed(map(len, sets))}). "
+            "Check how they are named, or set inputs.join: union."
+        )
+    apart = sorted(union - common)
+    done = "left out" if join == INTERSECTION else "missing where a table lacks them"
+    intake.note("join_cpgs", f"{modality} tables", len(apart), done, apart)
+    return sorted(common if join == INTERSECTION else union)

@@ -1,0 +1,182 @@
+"""The feature store: one float32 file, features in rows, samples in columns, memory-mapped.
+
+`features.npy` (features x samples) goes with `feature_names.txt`, a name a line, in the order of its rows.
+"""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from heteroage.errors import HeteroAgeError
+from heteroage.files import atomic_path
+from heteroage.inputs.grid import ahead
+from heteroage.inputs.intake import Intake
+from heteroage.inputs.merge import Cohorts
+from heteroage.inputs.scatter import scatter_for
+from heteroage.inputs.tables import Table
+from heteroage.inputs.values import ValueCheck
+
+BLOCK = 4096  # features read at a time: 16 MB per 1,000 samples
+PART = 1 << 17  # values checked and written at a time: few enough to stay in the processor's cache
+RELEASED = 256 << 20  # bytes written before mapped pages are given back
+
+
+def write_store(cohorts: Cohorts, features: str | Path, names: str | Path, intake: Intake) -> None:
+    """Write all cohorts' features, block by block; a sample that has not got a feature has NaN there.
+
+    Raises
+    ------
+    HeteroAgeError
+        Text or infinity among the values, or values that are no betas; then nothing is written.
+    """
+    samples, feature_names = cohorts.samples["sample_id"], cohorts.feature_names
+    row_of = {name: row for row, name in enumerate(feature_names)}
+    with atomic_path(features) as beside, atomic_path(names) as names_beside:
+        store = _create(beside, (len(feature_names), len(samples)))
+        if sum(len(set(t.features) & row_of.keys()) * len(t.ids) for t in cohorts.tables) < store.size:
+            for rows, _ in feature_blocks(store, np.arange(0)):
+                store[rows] = np.nan
+                _release(store)
+        for table in cohorts.tables:
+            _write_table(store, table, row_of, samples.searchsorted(table.ids), intake)
+        names_beside.write_text("".join(f"{name}\n" for name in feature_names), encoding="utf-8")
+
+
+def _write_table(
+    store: np.memmap, table: Table, row_of: dict[str, int], columns: NDArray[np.int64], intake: Intake
+) -> None:
+    """Write one table's values to its features' rows and its samples' columns."""
+    target = np.array([row_of.get(name, -1) for name in table.features], np.int64)
+    shared = _replicates(target)
+    is_shared = np.zeros(len(target), bool)
+    is_shared[list(shared)] = True
+    check, written = ValueCheck(table.where, table.entry.values, table.sources, table.ids), 0
+    scatter = scatter_for(target.size * len(columns))
+    with tempfile.TemporaryFile(dir=Path(store.filename).parent, prefix=".replicates") as file:
+        # Replicates wait beside the store until all of them are there; in order of their names.
+        aside = {source: k for k, source in enumerate(sorted(shared, key=lambda k: (target[k], table.sources[k])))}
+        waiting = np.memmap(file, np.float32, "w+", shape=(max(len(aside), 1), len(columns)))
+        for cpgs, own, values in ahead(_checked(table, target, check)):
+            for k in np.flatnonzero(is_shared[cpgs]):
+                waiting[aside[cpgs[k]], own] = values[k]
+            scatter(store, np.where(is_shared[cpgs], -1, target[cpgs]), columns[own], values)
+            written += values.nbytes
+            if written > RELEASED:
+                _release(store)
+                written = 0
+        check.verdict()
+        merged = _merge_replicates(store, waiting, target[list(aside)], columns)
+    plain = [table.features[k] for k in aside]
+    intake.note("merge_replicates", table.where, len(aside), f"averaged under {merged} names", dict.fromkeys(plain))
+    for step, found, done in (
+        ("convert_values", check.n * (check.stated != "beta"), f"from {check.stated} to beta values"),
+        ("missing_values", check.missing, "kept as missing"),
+        ("outside_0_1", check.below + check.above, "kept as they are"),
+    ):
+        intake.note(step, table.where, found, done)
+    intake.tables.append(
+        {"modality": table.modality, "file": table.entry.file, "format": table.format}
+        | {"orientation": table.orientation}
+        | {"orientation_from": "detected" if table.entry.orientation == "detect" else "stated"}
+        | {"n_samples": len(table.ids), "n_cpgs": len(set(table.features) - {None})}
+        | {"n_values": check.n, "n_missing": check.missing, "n_below_0": check.below, "n_above_1": check.above}
+    )
+
+
+def _checked(
+    table: Table, target: NDArray[np.int64], check: ValueCheck
+) -> Iterator[tuple[NDArray[np.int64], slice, NDArray[np.float32]]]:
+    """Go through a table's beta values: (CpGs, samples, values), the CpGs of each block in the order of the store.
+
+    Pages of a file that are written one after another cost a quarter of the time.
+    """
+    for cpgs, own, block in ahead(table.blocks()):
+        order = np.argsort(target[cpgs], kind="stable")
+        step = max(1, PART // block.shape[1])
+        for start in range(0, len(order), step):
+            part = order[start : start + step]
+            here = cpgs.start + part
+            yield here, own, check.convert(np.ascontiguousarray(block[part]), here, own)
+
+
+def _replicates(target: NDArray[np.int64]) -> set[int]:
+    """Positions of rows that go to the same feature as another."""
+    rows, count = np.unique(target[target >= 0], return_counts=True)
+    return set(np.flatnonzero(np.isin(target, rows[count > 1])).tolist())
+
+
+def _merge_replicates(
+    store: np.memmap, waiting: NDArray[np.float32], target: NDArray[np.int64], columns: NDArray[np.int64]
+) -> int:
+    """Write the mean of each feature's replicates (rows of `waiting`, by feature and name), of those not missing."""
+    starts = np.flatnonzero(np.diff(target, prepend=-1))
+    for start, stop in zip(starts, [*starts[1:], len(target)], strict=False):
+        values = waiting[start:stop].astype(np.float64)
+        known = ~np.isnan(values)
+        with np.errstate(invalid="ignore"):  # nothing known: 0 / 0 is the NaN that is meant
+            store[target[start], columns] = np.where(known, values, 0).sum(axis=0) / known.sum(axis=0)
+    return len(starts)
+
+
+def _release(store: np.memmap) -> None:
+    """Give mapped pages back to the system, which writes them to the file: they are no memory of this process."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        store._mmap.madvise(mmap.MADV_DONTNEED)
+
+
+def write_training_matrix(
+    store: NDArray[np.float32], columns: NDArray[np.int64], context: NDArray[np.float64], path: str | Path
+) -> None:
+    """Copy the training samples (`columns` of the store) and below them their PCs (samples x PCs) to a file."""
+    with atomic_path(path) as beside:
+        matrix = _create(beside, (store.shape[0] + context.shape[1], len(columns)))
+        for rows, block in feature_blocks(store, columns):
+            matrix[rows] = block
+        matrix[store.shape[0] :] = context.T
+        matrix.flush()
+
+
+def feature_blocks(
+    store: NDArray[np.float32], columns: NDArray[np.int64]
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Go through the store once, giving each block of features for the given samples."""
+    for start in range(0, store.shape[0], BLOCK):
+        rows = slice(start, min(start + BLOCK, store.shape[0]))
+        yield rows, store[rows][:, columns]
+
+
+def feature_frame(
+    store: NDArray[np.float32], feature_names: Sequence[str], wanted: Sequence[str], columns: NDArray[np.int64]
+) -> pd.DataFrame:
+    """Some features of some samples, as a frame with a column per feature."""
+    row_of = {name: row for row, name in enumerate(feature_names)}
+    return pd.DataFrame(store[[row_of[name] for name in wanted]][:, columns].T, columns=list(wanted))
+
+
+def open_matrix(features: str | Path, names: str | Path) -> tuple[NDArray[np.float32], list[str]]:
+    """Map a store or training matrix (features x samples) and read its feature names."""
+    matrix = np.load(features, mmap_mode="r")
+    feature_names = Path(names).read_text(encoding="utf-8").splitlines()
+    if matrix.shape[0] != len(feature_names):
+        raise HeteroAgeError(
+            f"{features} has {matrix.shape[0]} features and {names} {len(feature_names)}: "
+            "they are of different runs. Remove both and run again."
+        )
+    return matrix, feature_names
+
+
+def write_names(feature_names: Sequence[str], path: str | Path) -> None:
+    """Write feature names, one a line."""
+    with atomic_path(path) as beside:
+        beside.write_text("".join(f"{name}\n" for name in feature_names), encoding="utf-8")
+
+
+def _create(path: Path, shape: tuple[int, int]) -> np.memmap:
+    return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)

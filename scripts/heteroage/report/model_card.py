@@ -1,0 +1,205 @@
+"""The model card: what a clock was made of and how far to trust it, written from its own artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from heteroage.files import read_json, read_table
+from heteroage.metrics import score_predictions
+from heteroage.stages.stage1 import selected_row
+
+LIMITS = [
+    "Tissues, platforms and ages that are not listed were not trained on.",
+    "A missing CpG takes its training median; the share that was missing is reported per sample.",
+    "Ages are predictions of chronological age: their error is not a measure of biological age, and a hallmark's "
+    "correction is what its CpGs add to the prediction, not a measurement of the hallmark.",
+    "Not for diagnosis.",
+]
+
+
+def describe(
+    folder: Path,
+    samples: pd.DataFrame,
+    training_data: Mapping[str, object],
+    evaluation: Mapping[str, pd.DataFrame] | None = None,
+) -> dict[str, object]:
+    """Gather what MODEL_CARD.json holds.
+
+    Parameters
+    ----------
+    folder : an assembled clock
+    samples : its training samples, with group and fold
+    training_data : digests of the training files
+    evaluation : tables `accuracy` and `coverage` of nested runs and the falsification `certificate`, if they were made
+    """
+    report = read_table(folder / "stage1/Stage1_Sweep_Report.csv")
+    experts = read_table(folder / "stage2/Stage2_Performance_Summary.csv")
+    meta = read_json(folder / "stage3/Stage3_Artifacts.json")
+    evaluation = evaluation or {}
+    return {
+        "clock": "A three-stage epigenetic age clock: anchor, hallmark experts, context fusion.",
+        "training_data": {
+            "samples": len(samples),
+            "projects": int(samples["project_id"].nunique()),
+            "groups": int(samples["group"].nunique()),
+            "age_from": float(samples["Age"].min()),
+            "age_to": float(samples["Age"].max()),
+            "tissues": _counts(samples, "Tissue"),
+            "sexes": _counts(samples, "Sex"),
+            "sha256": training_data["sha256"],
+        },
+        "folds": [
+            {"fold": int(fold), "samples": len(rows), "groups": sorted(rows["group"].unique())}
+            for fold, rows in samples.groupby("fold")
+        ],
+        "stage1": {
+            **selected_row(report, "the sweep report"),
+            "configurations_swept": len(report),
+            "features_with_weight": len(read_table(folder / "stage1/Stage1_Global_Model_Weights.csv")) - 1,
+        },
+        "stage2": {
+            "experts": _records(experts),
+            "skipped": read_json(folder / "stage2/manifest.json")["skipped"],
+        },
+        "stage3": {
+            "boosting_rounds": meta["boosting_rounds"],
+            "parameters": meta["parameters"],
+            "intervals": meta["intervals"],
+        },
+        "errors_out_of_fold": _errors(read_table(folder / "stage3/Stage3_Final_Predictions_OOF.csv")),
+        "errors_nested": _records(evaluation.get("accuracy")),
+        "coverage_nested": _records(evaluation.get("coverage")),
+        "certificate": _records(evaluation.get("certificate")),
+        "limits": LIMITS,
+        "software": meta["software"],
+    }
+
+
+def render(card: Mapping[str, object]) -> str:
+    """Write MODEL_CARD.json's content as Markdown."""
+    data, stage1, stage2, stage3 = (card[key] for key in ("training_data", "stage1", "stage2", "stage3"))
+    lines = ["# Model card", "", card["clock"]]
+    lines += ["", "## Training data", ""]
+    lines += [
+        f"{data['samples']} healthy samples of {data['projects']} projects in {data['groups']} groups (samples tied by "
+        f"project or donor), aged {data['age_from']:g} to {data['age_to']:g} years.",
+        f"SHA-256 of samples and features: `{data['sha256']}`.",
+        "",
+        _table(pd.DataFrame(data["tissues"].items(), columns=["Tissue", "samples"])),
+        "",
+        _table(pd.DataFrame(data["sexes"].items(), columns=["Sex", "samples"])),
+        "",
+        "Folds, whole groups held out:",
+        "",
+        *[f"- fold {f['fold']}: {f['samples']} samples of {', '.join(f['groups'])}" for f in card["folds"]],
+    ]
+    lines += ["", "## Error in years", "", *_error_section(card)]
+    lines += ["", "## Leakage certificate", "", *_certificate_section(card["certificate"])]
+    lines += [
+        "",
+        "## Stage 1",
+        "",
+        f"{stage1['features_with_weight']} features have weight. Of {stage1['configurations_swept']} configurations "
+        f"alpha {stage1['alpha']:g} and l1_ratio {stage1['l1_ratio']:g} were chosen; tissues of at least "
+        f"{stage1['min_cohorts']:g} projects, sampled down to {stage1['median_mult']:g} times the median tissue "
+        f"(at least {stage1['min_cap']:g}, at most {stage1['max_cap']:g} samples).",
+        "",
+        "## Stage 2",
+        "",
+        "R2 is of the correction on the anchor's residual, out of fold; at or below 0 an expert has no skill.",
+        "",
+        _table(
+            pd.DataFrame(stage2["experts"])[["hallmark", "features_offered", "features_used", "R2_Residual", "skill"]]
+        ),
+        *[f"\n{hallmark} was skipped: {reason}." for hallmark, reason in stage2["skipped"].items()],
+        "",
+        "## Stage 3",
+        "",
+        f"{stage3['boosting_rounds']} boosting rounds"
+        + (" were earned." if stage3["boosting_rounds"] else ": none was earned, and the fusion returns the anchor."),
+        "",
+        "## Limits of use",
+        "",
+        *[f"- {limit}" for limit in card["limits"]],
+        "",
+        "## Software",
+        "",
+        *[f"- {name} {version}" for name, version in card["software"].items()],
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _error_section(card: Mapping[str, object]) -> list[str]:
+    if card["errors_nested"] is None:
+        return [
+            "Not evaluated by nested runs yet (`snakemake evaluate`; with `model_card.evaluated: true` the result "
+            "stands here).",
+            f"Out of fold, whole groups were held out in {len(card['folds'])} folds. Stage 1 was configured on the",
+            "same folds, so these errors lean to the optimistic:",
+            "",
+            _table(pd.DataFrame(card["errors_out_of_fold"])),
+        ]
+    nested = pd.DataFrame(card["errors_nested"])
+    nested = nested[nested["stratum"] == "all"]
+    shown = ["model", "n", "n_projects", "MAE", "MAE_Lower", "MAE_Upper", "MacroMAE", "MedAE", "Bias", "R"]
+    covered = next(row for row in card["coverage_nested"] if row["stratum"] == "all")
+    level = (card["stage3"]["intervals"] or {}).get("level")
+    return [
+        "Nested: the whole training was repeated without each outer fold, and that fold predicted. This is the error",
+        "to expect on a new study. MAE_Lower to MAE_Upper is its 95% interval, by bootstrap over projects.",
+        "",
+        _table(nested[shown]),
+        "",
+        f"Prediction intervals of nominal {100 * level:g}% held {100 * covered['coverage']:.1f}% of these samples."
+        if level
+        else "No prediction intervals: too few groups to calibrate them.",
+    ]
+
+
+def _certificate_section(certificate: list[dict] | None) -> list[str]:
+    if certificate is None:
+        return ["Not tested yet (`snakemake falsify`)."]
+    table = pd.DataFrame(certificate)
+    table["passed"] = table["passed"].map({True: "passed", False: "FAILED"})
+    return [_table(table[["test", "measured", "limit", "passed", "meaning"]].round(3))]
+
+
+def _errors(predictions: pd.DataFrame) -> list[dict]:
+    mean_age = predictions["Age"].mean()
+    rows = []
+    for name, ages in (
+        ("anchor (Stage 1)", predictions["Stage1_Pred_Age"]),
+        ("HeteroAge (Stage 3)", predictions["HeteroAge"]),
+        ("mean age of all samples", pd.Series(mean_age, index=predictions.index)),
+    ):
+        scores = score_predictions(predictions["Age"], ages, predictions["project_id"])
+        rows.append({"predictor": name} | {key: scores[key] for key in ("MicroMAE", "MacroMAE", "MedAE", "MicroR")})
+    return _records(pd.DataFrame(rows))
+
+
+def _counts(samples: pd.DataFrame, column: str) -> dict[str, int]:
+    return {level: int(count) for level, count in samples[column].value_counts().items()}
+
+
+def _records(frame: pd.DataFrame | None) -> list[dict] | None:
+    """Rows as JSON has them: what is missing is null."""
+    if frame is None:
+        return None
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [
+        {key: value.item() if isinstance(value, np.generic) else value for key, value in row.items()}
+        for row in plain.to_dict("records")
+    ]
+
+
+def _table(frame: pd.DataFrame) -> str:
+    cells = [
+        ["" if v is None or v != v else f"{v:.2f}" if isinstance(v, float) else str(v) for v in row]
+        for row in frame.to_numpy(object)
+    ]
+    head = [list(map(str, frame.columns)), ["---"] * frame.shape[1]]
+    return "\n".join("| " + " | ".join(row) + " |" for row in head + cells)

@@ -1,0 +1,61 @@
+"""The few lines that a run ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from heteroage.metrics import mean_age_of_other_folds, score_predictions
+from heteroage.stages.sampling import MINIMUM_FOLDS
+
+
+def summarise(
+    predictions: pd.DataFrame,
+    experts: pd.DataFrame,
+    meta: Mapping,
+    predicted: Mapping[str, pd.DataFrame],
+    simulated: bool,
+) -> str:
+    """Tell a newcomer what was made, how accurate it was, and what to open next."""
+    age, projects = predictions["Age"], predictions["project_id"]
+    rows = {
+        "HeteroAge": predictions["HeteroAge"],
+        "anchor alone": predictions["Stage1_Pred_Age"],
+        "mean age": mean_age_of_other_folds(age, predictions["fold"]),
+    }
+    skilled = experts.loc[experts["skill"].astype(str) == "True", "hallmark"]
+    lines = [
+        f"A clock was trained on {len(age)} healthy samples of {projects.nunique()} projects"
+        + (" (simulated: the numbers say nothing about real tissue)." if simulated else "."),
+        "",
+        "Error on held-out groups, in years      all samples   mean over projects",
+    ]
+    for name, ages in rows.items():
+        scores = score_predictions(age, ages, projects)
+        lines.append(f"  {name:<34} {scores['MicroMAE']:>11.2f} {scores['MacroMAE']:>20.2f}")
+    lines += [
+        "",
+        f"Hallmark experts with skill out of fold: {len(skilled)} of {len(experts)}"
+        + (f" ({', '.join(skilled)})" if 0 < len(skilled) <= 4 else "")
+        + f"; boosting rounds earned: {meta['boosting_rounds']}.",
+    ]
+    for path, table in predicted.items():
+        error = ""
+        if "Age_Acceleration" in table.columns and table["Age_Acceleration"].notna().any():
+            error = f", MAE {table['Age_Acceleration'].abs().mean():.2f} years"
+        lines.append(f"Predicted {len(table)} samples into {path}{error}.")
+    lines += [
+        "",
+        "Open next:",
+        "  results/figures/full_predicted_age.png      predicted against actual age",
+        "  results/full_artifacts/MODEL_CARD.md        what the clock is made of, and its limits",
+        "  config/README.md                            how to train on your own cohorts",
+        "Make the report, with the nested error to quote (or, at once and without it, results/report/training.html):"
+        if projects.nunique() > MINIMUM_FOLDS
+        else "Make the report (a nested error to quote takes four studies):",
+        "  snakemake --cores 2 report                  (and the --configfile of this run, if it had one)",
+        "Apply the clock anywhere:",
+        "  heteroage pipeline-predict --artifact-dir results/full_artifacts --input TABLE --out AGES.csv",
+    ]
+    return "\n".join(lines) + "\n"

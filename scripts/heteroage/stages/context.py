@@ -1,0 +1,111 @@
+"""Context principal components (RF_PC1, RF_PC2, ...): from the user's file, or computed without ages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.inputs.cohorts import check_sample_ids, numeric_column, pc_columns
+from heteroage.inputs.store import feature_blocks
+
+
+def read_pcs(table: pd.DataFrame, sample_ids: Sequence[str], where: str) -> pd.DataFrame:
+    """Take the given samples' RF_PC columns from a table that has them.
+
+    Returns
+    -------
+    frame of `sample_id`, `RF_PC1`, ..., rows in the order of `sample_ids`
+
+    Raises
+    ------
+    HeteroAgeError
+        No RF_PC column, a training sample absent, or a value missing.
+    """
+    columns = pc_columns(table.columns)
+    if not columns:
+        raise HeteroAgeError(
+            f"{where} has no RF_PC column (it has {listed(table.columns)}). Name them RF_PC1, RF_PC2, ..., or set "
+            "inputs.context_pcs: compute."
+        )
+    pcs = table[columns].set_axis(pd.Index(check_sample_ids(table, where), name="sample_id"))
+    pcs = pcs.apply(lambda column: numeric_column(column, f"column {column.name} of {where}"))
+    absent = sorted(set(sample_ids) - set(pcs.index))
+    if absent:
+        raise HeteroAgeError(f"{where} lacks training samples ({listed(absent)}). Add their RF_PCs.")
+    pcs = pcs.loc[list(sample_ids)]
+    incomplete = pcs.index[~np.isfinite(pcs).all(axis=1)]
+    if len(incomplete):
+        raise HeteroAgeError(f"{where} has training samples with missing RF_PCs ({listed(incomplete)}). Complete them.")
+    return pcs.reset_index()
+
+
+def compute_loadings(
+    store: NDArray[np.float32],
+    feature_names: Sequence[str],
+    columns: NDArray[np.int64],
+    n_pcs: int,
+    n_cpgs: int,
+) -> pd.DataFrame:
+    """Learn principal components of the training samples' most variable features. No age is looked at.
+
+    Parameters
+    ----------
+    store : (features, samples)
+    columns : the training samples' columns in it
+    n_pcs, n_cpgs : how many components, and features to learn them from
+
+    Returns
+    -------
+    frame with `feature`, `median` (for imputation), `mean`, and a loading per component; features by falling
+    variance, ties by name. A component is sum over features of (value - mean) × loading, on beta scale.
+    """
+    from sklearn.decomposition import PCA  # takes a second to import; projecting does without
+
+    variance = np.concatenate([_variance(block) for _, block in feature_blocks(store, columns)])
+    measured = np.flatnonzero(variance >= 0)
+    order = sorted(measured, key=lambda row: (-variance[row], feature_names[row]))[:n_cpgs]
+    chosen = np.array(order)
+    values = store[chosen][:, columns].astype(np.float64)
+    median = np.nanmedian(values, axis=1)
+    values = np.where(np.isnan(values), median[:, None], values)
+    n_pcs = min(n_pcs, len(chosen), len(columns) - 1)
+    pca = PCA(n_pcs, svd_solver="full").fit(values.T)
+    loadings = pd.DataFrame(pca.components_.T, columns=[f"RF_PC{k + 1}" for k in range(n_pcs)])
+    loadings.insert(0, "feature", [feature_names[row] for row in chosen])
+    loadings.insert(1, "median", median)
+    loadings.insert(2, "mean", pca.mean_)
+    return loadings
+
+
+def project(loadings: pd.DataFrame, betas: pd.DataFrame) -> pd.DataFrame:
+    """Compute RF_PCs of samples from their betas (samples x features); what is absent takes the training median.
+
+    Features are added one after the other, in the order of their names (as prediction does), so that a sample's
+    components do not depend on its batch-mates.
+    """
+    loadings = loadings.sort_values("feature")
+    names = pc_columns(loadings.columns)
+    components = {name: np.zeros(len(betas)) for name in names}
+    weights = loadings[names].to_numpy()
+    for row, (feature, median, mean) in enumerate(
+        zip(*(loadings[c] for c in ("feature", "median", "mean")), strict=True)
+    ):
+        values = betas[feature].to_numpy(np.float64) if feature in betas.columns else np.full(len(betas), np.nan)
+        centred = np.where(np.isnan(values), median, values) - mean
+        for k, name in enumerate(names):
+            components[name] += centred * weights[row, k]
+    return pd.DataFrame(components, index=betas.index)
+
+
+def _variance(block: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Variance of each feature over the samples that have it; -1 where fewer than two do."""
+    present = ~np.isnan(block)
+    count = present.sum(axis=1)
+    values = np.where(present, block, 0).astype(np.float64)
+    mean = values.sum(axis=1) / np.maximum(count, 1)
+    squares = (np.where(present, values - mean[:, None], 0) ** 2).sum(axis=1)
+    return np.where(count > 1, squares / np.maximum(count, 1), -1.0)

@@ -1,0 +1,135 @@
+"""The hallmark dictionary: {hallmark: [CpG, ...]}, matched to features and orthogonalised."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heteroage.engine.standardise import Standardiser
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.files import read_json
+
+BLOCK = 4096  # features at a time: 16 MB per 1,000 samples
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def read_dictionary(path: str | Path) -> dict[str, list[str]]:
+    """Read and check a hallmark dictionary; hallmarks are sorted by name, their CpGs sorted and unique."""
+    content = read_json(path)
+    if not (isinstance(content, dict) and content and all(isinstance(cpgs, list) for cpgs in content.values())):
+        raise HeteroAgeError(f"{path} is no hallmark dictionary: it must be JSON of the form {{hallmark: [CpG, ...]}}.")
+    check_names(content, path)
+    no_text = sorted(name for name, cpgs in content.items() if not all(isinstance(cpg, str) for cpg in cpgs))
+    if no_text:
+        raise HeteroAgeError(f"{path} has hallmarks whose CpGs are not all text ({listed(no_text)}).")
+    return {name: sorted(set(content[name])) for name in sorted(content)}
+
+
+def check_names(hallmarks: Iterable[str], path: str | Path) -> None:
+    """Refuse names that cannot be file names."""
+    strange = sorted(name for name in hallmarks if not NAME.fullmatch(name))
+    if strange:
+        raise HeteroAgeError(
+            f"{path} has hallmark names that cannot be file names ({listed(map(repr, strange))}). "
+            "Use letters, digits, _ and -."
+        )
+
+
+def match_features(dictionary: Mapping[str, Sequence[str]], feature_names: Sequence[str]) -> dict[str, list[str]]:
+    """Give each hallmark the features of its CpGs, in every modality; a CpG may also be named with a suffix."""
+    features_of: dict[str, list[str]] = {}
+    for name in feature_names:
+        features_of.setdefault(name.rpartition("_")[0], []).append(name)
+        features_of.setdefault(name, []).append(name)
+    return {
+        hallmark: sorted({feature for cpg in cpgs for feature in features_of.get(cpg, [])})
+        for hallmark, cpgs in dictionary.items()
+    }
+
+
+def absolute_correlation(X: NDArray[np.float32], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """|Pearson's r| of each feature (features, samples) with the target, missing values at the feature's median.
+
+    0 where a feature is constant or all missing. Works through X block by block, each row on its own: a
+    feature's value does not depend on the features beside it.
+    """
+    centred = target - target.mean()
+    r = np.zeros(len(X))
+    for start in range(0, len(X), BLOCK):
+        block = np.ascontiguousarray(X[start : start + BLOCK])  # in another layout, sums round otherwise
+        Z = Standardiser.fit(block).apply(block)
+        covariance = np.abs((Z * centred).sum(axis=1)) / (len(target) * (centred.std() or 1.0))
+        r[start : start + BLOCK] = np.where(Z.any(axis=1), covariance, 0.0)
+    return r
+
+
+def orthogonalise(matched: Mapping[str, Sequence[str]], correlation: Mapping[str, float]) -> dict[str, list[str]]:
+    """Put each feature into one hallmark: the one where it ranks best by |correlation| with transformed age.
+
+    Parameters
+    ----------
+    matched : {hallmark: features}, overlapping
+    correlation : {feature: |r|}
+
+    Returns
+    -------
+    {hallmark: sorted features}, disjoint; ties of rank go to the hallmark that comes first by name. A hallmark
+    that is left with none stays, empty.
+    """
+    best: dict[str, tuple[int, str]] = {}
+    for hallmark in sorted(matched):
+        ranked = sorted(matched[hallmark], key=lambda feature: (-correlation[feature], feature))
+        for rank, feature in enumerate(ranked):
+            best[feature] = min(best.get(feature, (rank, hallmark)), (rank, hallmark))
+    result: dict[str, list[str]] = {hallmark: [] for hallmark in sorted(matched)}
+    for feature in sorted(best):
+        result[best[feature][1]].append(feature)
+    return result
+
+
+def orthogonalise_files(
+    hallmarks: str | Path | Mapping[str, Sequence[str]], names: str | Path, correlation: str | Path
+) -> dict[str, list[str]]:
+    """Orthogonalise a dictionary, or its file, by a run's feature names and their correlations."""
+    dictionary = hallmarks if isinstance(hallmarks, Mapping) else read_dictionary(hallmarks)
+    r = np.load(correlation)
+    feature_names = Path(names).read_text(encoding="utf-8").splitlines()
+    matched = match_features(dictionary, feature_names[: len(r)])
+    return orthogonalise(matched, dict(zip(feature_names, r.tolist(), strict=False)))
+
+
+def features_digest(features: Sequence[str]) -> str:
+    """A digest of a list of features."""
+    return hashlib.sha256("\n".join(features).encode()).hexdigest()
+
+
+def skipped_hallmarks(matched: Mapping[str, Sequence[str]], orthogonal: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Say of each hallmark that gets no expert why.
+
+    Raises
+    ------
+    HeteroAgeError
+        No hallmark is left.
+    """
+    check_any_match(matched)
+    skipped = {}
+    for hallmark, features in orthogonal.items():
+        if not matched[hallmark]:
+            skipped[hallmark] = "none of its CpGs is in the data"
+        elif not features:
+            skipped[hallmark] = "each of its CpGs ranks better in another hallmark"
+    return skipped
+
+
+def check_any_match(matched: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a dictionary none of whose CpGs is in the data."""
+    if not any(matched.values()):
+        raise HeteroAgeError(
+            f"no hallmark has a CpG in the data (hallmarks {listed(matched)}). Check that inputs.hallmarks names "
+            "CpGs as the modality tables do (cg00000029)."
+        )

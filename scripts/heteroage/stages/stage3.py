@@ -1,0 +1,270 @@
+"""Stage 3, context fusion: LightGBM boosts from the anchor on corrections, tissue, sex and PCs.
+
+The anchor is the floor: boosting starts from it (`init_score`), and every round must be earned in grouped
+cross-validation; with none earned the fusion returns the anchor.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from heteroage.clock.artifacts import software_versions
+from heteroage.files import read_table
+from heteroage.inputs.cohorts import UNKNOWN, pc_columns
+from heteroage.metrics import group_errors
+from heteroage.stages.intervals import calibrate
+from heteroage.stages.training_data import OUT_OF_FOLD, SAMPLE_COLUMNS, read_views, views
+
+log = logging.getLogger(__name__)
+
+ANCHOR = "Stage1_Pred_Age"
+CATEGORICAL = ("Tissue", "Sex")
+# The same bytes for any number of cores: one thread, rows walked in one way, one seed, nothing drawn anew.
+REPRODUCIBLE = {"num_threads": 1, "deterministic": True, "force_row_wise": True, "seed": 1, "verbosity": -1}
+
+
+@dataclass(frozen=True)
+class FusionInput:
+    """What the fusion looks at, one row a sample, in the order of `samples`.
+
+    anchor, corrections[hallmark] : frames with a column per view (see `training`), years
+    pcs : frame of RF_PCs
+    context : whether Tissue, Sex and RF_PCs are features
+    """
+
+    samples: pd.DataFrame
+    anchor: pd.DataFrame
+    corrections: Mapping[str, pd.DataFrame]
+    pcs: pd.DataFrame
+    context: bool = True
+
+    @classmethod
+    def open(
+        cls, samples: str, anchor: str, hallmarks: Sequence[str], corrections: Sequence[str], pcs: str
+    ) -> FusionInput:
+        """Read the tables that the earlier stages wrote; a skipped hallmark's has no view and is left out."""
+        table = read_table(samples)
+        views_of = {name: read_views(path, table) for name, path in zip(hallmarks, corrections, strict=True)}
+        experts = {hallmark: frame for hallmark, frame in views_of.items() if OUT_OF_FOLD in frame.columns}
+        return cls(table, read_views(anchor, table), experts, read_table(pcs))
+
+    def without_context(self) -> FusionInput:
+        """The anchor and the corrections alone."""
+        return replace(self, context=False)
+
+    def frame(self, view: str) -> pd.DataFrame:
+        """The features as someone with this view knows them."""
+        frame = pd.DataFrame({ANCHOR: self.anchor[view].to_numpy()})
+        for hallmark, table in self.corrections.items():
+            frame[f"{hallmark}_Correction"] = table[view].to_numpy()
+        if not self.context:
+            return frame
+        for name in CATEGORICAL:
+            frame[name] = self.samples[name].to_numpy()
+        for name in pc_columns(self.pcs.columns):
+            frame[name] = self.pcs[name].to_numpy()
+        return frame
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """The final fusion: its model, the features it was trained on, their categories, and how its rounds were chosen."""
+
+    booster: lgb.Booster
+    frame: pd.DataFrame
+    categories: dict[str, list[str]]
+    rounds: Rounds
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """Chosen boosting rounds and the curve that chose them: mean over groups of each group's MAE, by round."""
+
+    chosen: int
+    curve: NDArray[np.float64]
+    standard_error: float
+
+
+def categories_of(frame: pd.DataFrame) -> dict[str, list[str]]:
+    """The known levels of each categorical feature there is, sorted; unknown is not one of them."""
+    return {name: sorted(set(frame[name]) - {UNKNOWN}) for name in CATEGORICAL if name in frame.columns}
+
+
+def encode(frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> NDArray[np.float64]:
+    """Turn the features into LightGBM's matrix; a level not among the categories is missing."""
+    encoded = frame.copy()
+    for name, levels in categories.items():
+        encoded[name] = frame[name].map({level: code for code, level in enumerate(levels)}).astype(np.float64)
+    return encoded.to_numpy(np.float64)
+
+
+def choose_rounds(errors: NDArray[np.float64]) -> Rounds:
+    """Choose the boosting rounds that the groups agree on.
+
+    Parameters
+    ----------
+    errors : (groups, rounds + 1), each group's MAE after 0, 1, ... rounds, in years
+
+    Returns
+    -------
+    Rounds: the fewest whose mean error is within one standard error of the best (Breiman et al. 1984; the
+    standard error is that of the best's mean over groups). So no round is taken unless the best beats the
+    anchor, round 0, by more than that, and none where there is a single group.
+    """
+    curve = errors.mean(axis=0)
+    best = int(np.argmin(curve))
+    spread = errors[:, best]
+    standard_error = float(spread.std(ddof=1) / np.sqrt(len(spread))) if len(spread) > 1 else float("inf")
+    return Rounds(int(np.argmax(curve <= curve[best] + standard_error)), curve, standard_error)
+
+
+def tune_rounds(
+    data: FusionInput, view: str, unseen: int | None, parameters: Mapping[str, object], max_rounds: int
+) -> Rounds:
+    """Choose the rounds in one view, by cross-validation over the folds it has seen."""
+    frame, age = data.frame(view), data.samples["Age"].to_numpy()
+    fold, group = data.samples["fold"].to_numpy(), data.samples["group"].to_numpy()
+    absolute_error = np.full((len(age), max_rounds + 1), np.nan)
+    for held_out in sorted(set(fold) - {unseen}):
+        training = (fold != held_out) & (fold != unseen)
+        categories = categories_of(frame[training])
+        booster = boost(frame[training], age[training], categories, parameters, max_rounds)
+        validation = fold == held_out
+        ages = staged_ages(booster, frame[validation], categories, max_rounds)
+        absolute_error[validation] = np.abs(ages - age[validation, None])
+    seen = fold != unseen
+    return choose_rounds(group_errors(absolute_error[seen], group[seen]))
+
+
+def boost(
+    frame: pd.DataFrame,
+    age: NDArray[np.float64],
+    categories: Mapping[str, Sequence[str]],
+    parameters: Mapping[str, object],
+    rounds: int,
+) -> lgb.Booster:
+    """Boost from the anchor for a number of rounds.
+
+    Zero rounds give a model too: one tree that cannot split and so adds 0 years.
+    """
+    settings = {**parameters, **REPRODUCIBLE, "objective": "regression"}
+    if rounds == 0:
+        settings["min_data_in_leaf"] = len(frame) + 1
+    dataset = lgb.Dataset(
+        encode(frame, categories),
+        label=age,
+        init_score=frame[ANCHOR].to_numpy(),
+        feature_name=list(frame.columns),
+        categorical_feature=list(categories),
+        params=settings,
+    )
+    return lgb.train(settings, dataset, num_boost_round=max(rounds, 1))
+
+
+def fuse(booster: lgb.Booster, frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> NDArray[np.float64]:
+    """HeteroAge in years: the anchor plus what the trees add."""
+    return frame[ANCHOR].to_numpy(np.float64) + booster.predict(encode(frame, categories), num_threads=1)
+
+
+def staged_ages(
+    booster: lgb.Booster, frame: pd.DataFrame, categories: Mapping[str, Sequence[str]], rounds: int
+) -> NDArray[np.float64]:
+    """Ages after 0, 1, ..., `rounds` rounds, (samples, rounds + 1). Rounds past the last tree change nothing."""
+    matrix, trees = encode(frame, categories), booster.num_trees()
+    added = [
+        booster.predict(matrix, start_iteration=k, num_iteration=1, num_threads=1)
+        if k < trees
+        else np.zeros(len(matrix))
+        for k in range(rounds)
+    ]
+    return np.cumsum([frame[ANCHOR].to_numpy(np.float64), *added], axis=0).T
+
+
+def cross_fit(data: FusionInput, parameters: Mapping[str, object], max_rounds: int) -> pd.DataFrame:
+    """Predict each fold with a fusion that was tuned and trained without it, from the view that never saw it."""
+    table = data.samples[SAMPLE_COLUMNS].copy()
+    fold, age = data.samples["fold"].to_numpy(), data.samples["Age"].to_numpy()
+    ages = np.full(len(fold), np.nan)
+    for view, unseen in views(sorted(set(fold))):
+        if unseen is None:
+            continue
+        rounds = tune_rounds(data, view, unseen, parameters, max_rounds).chosen
+        frame, training = data.frame(view), fold != unseen
+        categories = categories_of(frame[training])
+        booster = boost(frame[training], age[training], categories, parameters, rounds)
+        ages[~training] = fuse(booster, frame[~training], categories)
+        log.info("fold %s: %d rounds", unseen, rounds)
+    table[ANCHOR] = data.anchor[OUT_OF_FOLD].to_numpy()
+    table["HeteroAge"] = ages
+    table["Age_Acceleration"] = table["HeteroAge"] - table["Age"]
+    return table
+
+
+def importance(booster: lgb.Booster, frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Gain, split count and mean absolute contribution (LightGBM's SHAP values, years) of each feature."""
+    contributions = booster.predict(encode(frame, categories), pred_contrib=True, num_threads=1)
+    table = pd.DataFrame(
+        {
+            "feature": booster.feature_name(),
+            "gain": booster.feature_importance("gain"),
+            "split_count": booster.feature_importance("split"),
+            "mean_abs_contribution_years": np.abs(contributions[:, :-1]).mean(axis=0),
+        }
+    )
+    return table.sort_values(["gain", "feature"], ascending=[False, True], ignore_index=True)
+
+
+def train(data: FusionInput, parameters: Mapping[str, object], max_rounds: int) -> Fusion:
+    """Train the final fusion on all training samples' out-of-fold features."""
+    rounds = tune_rounds(data, OUT_OF_FOLD, None, parameters, max_rounds)
+    frame, age = data.frame(OUT_OF_FOLD), data.samples["Age"].to_numpy()
+    categories = categories_of(frame)
+    log.info("fusion: %d rounds of at most %d", rounds.chosen, max_rounds)
+    return Fusion(boost(frame, age, categories, parameters, rounds.chosen), frame, categories, rounds)
+
+
+def metadata(
+    fusion: Fusion,
+    data: FusionInput,
+    out_of_fold: pd.DataFrame,
+    parameters: Mapping[str, object],
+    intervals: Mapping[str, float],
+) -> dict[str, object]:
+    """What applying the fusion needs, and how it came about (Stage3_Artifacts.json)."""
+    return {
+        "parameters": {**parameters, **REPRODUCIBLE, "objective": "regression"},
+        "boosting_rounds": fusion.rounds.chosen,
+        "tuning": {
+            "group_mae_of_anchor": float(fusion.rounds.curve[0]),
+            "group_mae_at_chosen_rounds": float(fusion.rounds.curve[fusion.rounds.chosen]),
+            "group_mae_at_best_rounds": float(fusion.rounds.curve.min()),
+            "best_rounds": int(np.argmin(fusion.rounds.curve)),
+            "standard_error_at_best_rounds": fusion.rounds.standard_error
+            if np.isfinite(fusion.rounds.standard_error)
+            else None,
+        },
+        "feature_order": list(fusion.frame.columns),
+        "categories": fusion.categories,
+        "pc_medians": {name: float(data.pcs[name].median()) for name in pc_columns(data.pcs.columns)},
+        "acceleration_reference": acceleration_reference(out_of_fold),
+        "intervals": calibrate(out_of_fold, data.samples["group"], **intervals),
+        "software": software_versions(),
+    }
+
+
+def acceleration_reference(out_of_fold: pd.DataFrame) -> dict[str, float]:
+    """The least-squares line of HeteroAge on Age of the training out-of-fold predictions.
+
+    Age_Acceleration_Residual is a sample's distance from this line, so that a small cohort needs none of its own.
+    """
+    age, predicted = out_of_fold["Age"].to_numpy(), out_of_fold["HeteroAge"].to_numpy()
+    spread = age - age.mean()
+    slope = float(spread @ (predicted - predicted.mean()) / (spread @ spread)) if spread.any() else 0.0
+    return {"slope": slope, "intercept": float(predicted.mean() - slope * age.mean())}

@@ -1,0 +1,98 @@
+"""What every stage trains on: the run's samples, its feature matrix, and the folds to hold out.
+
+A *view* is what someone knows who has never seen one fold. Cross-fitted values carry a column per view:
+
+    out_of_fold       sample i is predicted without its own fold
+    without_fold_<k>  sample i is predicted without its own fold and without fold k
+
+Whatever is trained to predict fold k learns from column `without_fold_<k>` alone, so that no later stage
+sees fold k through the eyes of an earlier one. For the samples of fold k both columns agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from heteroage.files import read_table
+from heteroage.inputs.store import open_matrix
+from heteroage.probes import is_pc
+from heteroage.stages.sampling import balanced_rows
+
+OUT_OF_FOLD = "out_of_fold"
+TRAINING_COLUMNS = ["sample_id", "project_id", "donor_id", "group", "Tissue", "Sex", "Age", "fold"]
+SAMPLE_COLUMNS = ["sample_id", "project_id", "Tissue", "Sex", "Age", "fold"]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """One run's training samples and their features.
+
+    samples : frame with sample_id, project_id, group, Tissue, Sex, Age, fold; sorted by sample_id
+    X : (features, samples) float32, memory-mapped; the RF_PCs are its last rows
+    """
+
+    samples: pd.DataFrame
+    X: NDArray[np.float32]
+    feature_names: list[str]
+
+    @classmethod
+    def open(cls, samples: str | Path, features: str | Path, names: str | Path) -> TrainingData:
+        """Read the samples and map the matrix."""
+        matrix, feature_names = open_matrix(features, names)
+        return cls(read_table(samples), matrix, feature_names)
+
+    def with_pcs(self, wanted: bool) -> TrainingData:
+        """Keep the RF_PCs among the features, or leave them out."""
+        cpgs = [name for name in self.feature_names if wanted or not is_pc(name)]
+        return TrainingData(self.samples, self.X[: len(cpgs)], cpgs)
+
+    def restrict(self, feature_names: Sequence[str]) -> TrainingData:
+        """Keep only these features, in this order, in memory."""
+        row_of = {name: row for row, name in enumerate(self.feature_names)}
+        rows = np.array([row_of[name] for name in feature_names], dtype=np.int64)
+        return TrainingData(self.samples, self.X[rows], list(feature_names))
+
+    @property
+    def fold(self) -> NDArray[np.int64]:
+        """The fold of each sample."""
+        return self.samples["fold"].to_numpy(np.int64)
+
+    @property
+    def folds(self) -> list[int]:
+        """The folds there are."""
+        return sorted(self.samples["fold"].unique().tolist())
+
+    def balanced(self, excluded: Sequence[int], balancing: Mapping[str, float], seed: int) -> NDArray[np.int64]:
+        """Rows to train on without the `excluded` folds."""
+        rows = np.flatnonzero(~np.isin(self.fold, excluded))
+        return balanced_rows(self.samples, rows, balancing, seed)
+
+
+def views(folds: Sequence[int]) -> Iterator[tuple[str, int | None]]:
+    """Name each view, and the fold that it has never seen."""
+    yield OUT_OF_FOLD, None
+    for fold in folds:
+        yield f"without_fold_{fold}", fold
+
+
+def read_views(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
+    """Read a table of views; its rows are those of `samples`."""
+    table = read_table(path).set_index("sample_id")
+    return table.loc[samples["sample_id"]]
+
+
+def best_row(report: pd.DataFrame) -> int:
+    """Position of the best Score; of equals, the sparser, then the earlier row."""
+    order = report.reset_index(drop=True).sort_values(["Score", "n_features"], ascending=[False, True], kind="stable")
+    return int(order.index[0])
+
+
+def log_grid(highest: float, lowest: float, steps: int) -> NDArray[np.float64]:
+    """A falling logarithmic grid, rounded to 6 digits so that it reads well in reports."""
+    return np.array([float(f"{a:.6g}") for a in np.geomspace(highest, lowest, steps)])

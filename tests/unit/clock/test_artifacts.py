@@ -1,0 +1,182 @@
+"""The deployable folder: nothing of it is used unless it is, byte by byte, what was sealed."""
+
+import json
+import re
+
+import pytest
+
+from heteroage.clock import artifacts
+from heteroage.clock.loading import load_clock
+from heteroage.errors import HeteroAgeError
+from heteroage.files import read_json, sha256_of
+
+
+def refused(folder, *texts):
+    """Both the check and what stands before any prediction refuse the folder, naming what is wrong."""
+    for use in (artifacts.verify, load_clock):
+        with pytest.raises(HeteroAgeError) as caught:
+            use(folder)
+        for text in texts:
+            assert text in str(caught.value)
+
+
+def edit_manifest(folder, change):
+    path = folder / artifacts.MANIFEST
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def test_a_sealed_folder_is_accepted_and_its_manifest_returned(clock):
+    manifest = artifacts.verify(clock.folder)
+    assert manifest == read_json(clock.folder / "MANIFEST.json")
+    assert manifest["format_version"] == artifacts.FORMAT_VERSION
+    assert manifest["training_data"] == {"samples": 80}
+    assert set(manifest["software"]) == set(artifacts.SOFTWARE)
+    files = {p.relative_to(clock.folder).as_posix() for p in clock.folder.rglob("*") if p.is_file()}
+    assert set(manifest["files"]) == files - {"MANIFEST.json"}
+    assert all(manifest["files"][name] == sha256_of(clock.folder / name) for name in manifest["files"])
+
+
+def test_sealing_again_gives_the_same_bytes(clock, clock_copy):
+    before = (clock_copy / "MANIFEST.json").read_bytes()
+    artifacts.seal(clock_copy, {"samples": 80})
+    assert (clock_copy / "MANIFEST.json").read_bytes() == before
+    assert str(clock_copy.parent) not in before.decode()
+
+
+def test_no_folder(tmp_path):
+    refused(tmp_path / "absent", f"no artifact folder {tmp_path / 'absent'}. Give the folder that holds MANIFEST.json.")
+
+
+def test_no_manifest(clock_copy):
+    (clock_copy / "MANIFEST.json").unlink()
+    refused(clock_copy, "has no MANIFEST.json: it is not an assembled artifact folder. Give results/full_artifacts")
+
+
+@pytest.mark.parametrize("name", [artifacts.STAGE1_WEIGHTS, "stage2/hallmarks/Hallmark_Telomere_Attrition.joblib"])
+def test_missing_files_are_named(clock_copy, name):
+    (clock_copy / name).unlink()
+    refused(
+        clock_copy, f"is not as it was sealed; files missing (1: {name}). Nothing was predicted. Get the folder anew."
+    )
+
+
+@pytest.mark.parametrize("name", [artifacts.STAGE3_MODEL, artifacts.STAGE3_META, "stage1/model.joblib"])
+def test_changed_files_are_named(clock_copy, name):
+    path = clock_copy / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1  # one bit; the size stays
+    path.write_bytes(content)
+    refused(clock_copy, f"files changed (1: {name})", "Nothing was predicted.")
+
+
+@pytest.mark.parametrize("name", ["stage1/extra.csv", ".hidden", "stage3/deep/MANIFEST.json", "MANIFEST.json.bak"])
+def test_foreign_files_are_named(clock_copy, name):
+    path = clock_copy / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("x")
+    refused(clock_copy, f"files foreign (1: {name})")
+
+
+def test_all_problems_are_named_together_first_five_of_each(clock_copy):
+    (clock_copy / artifacts.PC_LOADINGS).unlink()
+    (clock_copy / artifacts.STAGE3_META).write_text("{}")
+    for k in range(7):
+        (clock_copy / f"f{k}").write_text("x")
+    refused(
+        clock_copy,
+        f"missing (1: {artifacts.PC_LOADINGS})",
+        "foreign (7: f0, f1, f2, f3, f4, ...)",
+        f"changed (1: {artifacts.STAGE3_META})",
+    )
+
+
+def test_a_link_is_no_file_of_the_folder(clock_copy, tmp_path):
+    path = clock_copy / artifacts.STAGE1_WEIGHTS
+    elsewhere = tmp_path / "elsewhere.csv"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    refused(clock_copy, f"missing (1: {artifacts.STAGE1_WEIGHTS})", f"foreign (1: {artifacts.STAGE1_WEIGHTS}@)")
+
+
+def test_a_linked_folder_is_no_part_of_the_folder(clock_copy, tmp_path):
+    (clock_copy / "stage3").rename(tmp_path / "stage3")
+    (clock_copy / "stage3").symlink_to(tmp_path / "stage3")
+    refused(clock_copy, "missing (5: stage3/Applicability.json", "foreign (1: stage3@)")
+
+
+def test_a_linked_manifest_is_refused(clock_copy, tmp_path):
+    path = clock_copy / "MANIFEST.json"
+    path.rename(tmp_path / "MANIFEST.json")
+    path.symlink_to(tmp_path / "MANIFEST.json")
+    refused(clock_copy, "foreign (1: MANIFEST.json@)")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../outside.csv",
+        "/etc/passwd",
+        "stage1/../../outside.csv",
+        "./stage1/x.csv",
+        "a//b",
+        "..",
+        "",
+        "a\nb",
+        "a\\..\\b",
+    ],
+)
+def test_a_manifest_that_points_outside_is_refused(clock_copy, name):
+    (clock_copy.parent / "outside.csv").write_text("x")
+    digest = sha256_of(clock_copy.parent / "outside.csv")
+    edit_manifest(clock_copy, lambda manifest: manifest["files"].update({name: digest}))
+    shown = name.replace("\n", "\\n")
+    refused(clock_copy, f"names files outside the folder (1: {shown}). Do not use it.")
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_another_format_version(clock_copy, version):
+    edit_manifest(clock_copy, lambda manifest: manifest.update(format_version=version))
+    refused(clock_copy, f"has format version {version!r}; this heteroage reads 1. Use the version that made it")
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"files": ["a"]}', "null"])
+def test_a_manifest_of_something_else(clock_copy, content):
+    (clock_copy / "MANIFEST.json").write_text(content)
+    refused(clock_copy, "is not a manifest of this software. Get the folder anew.")
+
+
+def test_a_broken_manifest(clock_copy):
+    (clock_copy / "MANIFEST.json").write_text('{"files": ')
+    refused(clock_copy, "MANIFEST.json is not valid JSON")
+
+
+def test_a_sealed_folder_without_a_needed_file_is_no_clock(clock_copy, reseal):
+    (clock_copy / artifacts.STAGE3_MODEL).unlink()
+    reseal(clock_copy)
+    artifacts.verify(clock_copy)
+    text = f"is no whole clock: its manifest lacks files (1: {artifacts.STAGE3_MODEL})."
+    with pytest.raises(HeteroAgeError, match=re.escape(text)):
+        load_clock(clock_copy)
+
+
+def test_assembled_files_keep_their_place_and_content(clock, tmp_path):
+    sources = [clock.folder / name for name in ("stage1/model.joblib", "stage3/model.txt")]
+    artifacts.assemble(sources, clock.folder, tmp_path / "target")
+    copied = {p.relative_to(tmp_path / "target").as_posix() for p in (tmp_path / "target").rglob("*") if p.is_file()}
+    assert copied == {"stage1/model.joblib", "stage3/model.txt"}
+    for name in copied:
+        assert (tmp_path / "target" / name).read_bytes() == (clock.folder / name).read_bytes()
+
+
+def test_the_training_digest_changes_with_any_byte_and_not_with_order_or_place(tmp_path):
+    for name in ("samples.csv", "features.npy"):
+        (tmp_path / name).write_text(name)
+    files = [tmp_path / "samples.csv", tmp_path / "features.npy"]
+    digest = artifacts.training_digest(files)
+    assert digest["files"] == {path.name: sha256_of(path) for path in files}
+    assert artifacts.training_digest(files[::-1])["sha256"] == digest["sha256"]
+    assert str(tmp_path) not in json.dumps(digest)
+    files[0].write_text("Samples.csv")
+    assert artifacts.training_digest(files)["sha256"] != digest["sha256"]

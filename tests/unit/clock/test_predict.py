@@ -1,0 +1,389 @@
+"""Applying a clock: sample by sample, from text files alone, with nothing silent."""
+
+import pickle
+import re
+from types import SimpleNamespace
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from heteroage.cli import main
+from heteroage.clock import artifacts
+from heteroage.clock.apply import run_step
+from heteroage.clock.loading import load_clock
+from heteroage.clock.master_table import open_tables
+from heteroage.errors import HeteroAgeError
+from heteroage.files import read_table, write_table
+
+HALLMARKS = ["Genomic_Instability", "Telomere_Attrition"]
+# Years. Sums in another order differ by some 1e-13; this is what users are promised.
+PROMISED = 1e-6
+
+
+@pytest.fixture(scope="module")
+def predicted(loaded, clock):
+    return loaded.predict(clock.master)
+
+
+def equal(one, two):
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
+def refused(text, work, *arguments):
+    with pytest.raises(HeteroAgeError, match=re.escape(text)):
+        work(*arguments)
+
+
+def from_files(clock, *paths, step="predict"):
+    return pd.concat(
+        [pd.DataFrame(rows) for rows, _ in clock.stream(step, open_tables(paths, clock.wanted))], ignore_index=True
+    )
+
+
+def cpgs_of(table):
+    return [name for name in table.columns if name.startswith("cg")]
+
+
+# What is predicted
+
+
+def test_columns(predicted, clock):
+    assert list(predicted.columns) == [
+        *("sample_id", "Tissue", "Sex", "Age", "Stage1_Pred_Age"),
+        *(f"{name}_Correction" for name in HALLMARKS),
+        *("HeteroAge", "Age_Acceleration", "Age_Acceleration_Residual", "Imputed_Fraction", "Imputed_Years", "Flags"),
+    ]
+    assert predicted["sample_id"].tolist() == clock.master["sample_id"].tolist()
+
+
+def test_every_stage_predicts_as_the_stored_models_do(predicted, clock):
+    from heteroage.stages.context import project
+
+    full = pd.concat([clock.master, project(clock.loadings, clock.master)], axis=1)
+    stage1 = joblib.load(clock.folder / "stage1/model.joblib")
+    anchor = stage1.predict(full[list(stage1.feature_names_in_)])
+    np.testing.assert_allclose(predicted["Stage1_Pred_Age"], anchor, rtol=0, atol=PROMISED)
+    assert np.corrcoef(anchor, clock.master["Age"])[0, 1] > 0.8  # the clock says something
+    frame = pd.DataFrame({"Stage1_Pred_Age": anchor})
+    for name in HALLMARKS:
+        expert = joblib.load(clock.folder / f"stage2/hallmarks/Hallmark_{name}.joblib")
+        frame[f"{name}_Correction"] = expert.predict(full[list(expert.feature_names_in_)])
+        np.testing.assert_allclose(predicted[f"{name}_Correction"], frame[f"{name}_Correction"], rtol=0, atol=PROMISED)
+        assert predicted[f"{name}_Correction"].std() > 0
+    for name in ("Tissue", "Sex"):
+        levels = clock.meta["categories"][name]
+        frame[name] = full[name].map({level: k for k, level in enumerate(levels)}).astype(float)
+    frame = pd.concat([frame, full[["RF_PC1", "RF_PC2"]]], axis=1)
+    booster = joblib.load(clock.folder / "stage3/model.joblib")
+    heteroage = frame["Stage1_Pred_Age"] + booster.predict(frame)
+    np.testing.assert_allclose(predicted["HeteroAge"], heteroage, rtol=0, atol=PROMISED)
+    assert (predicted["HeteroAge"] - predicted["Stage1_Pred_Age"]).abs().min() > 0
+
+
+def test_acceleration(predicted, clock):
+    line = clock.meta["acceleration_reference"]
+    assert (predicted["Age_Acceleration"] == predicted["HeteroAge"] - predicted["Age"]).all()
+    expected = predicted["HeteroAge"] - (line["intercept"] + line["slope"] * predicted["Age"])
+    # 1e-9 years: rounding.
+    np.testing.assert_allclose(predicted["Age_Acceleration_Residual"], expected, rtol=0, atol=1e-9)
+
+
+def test_without_ages_there_is_no_acceleration_and_the_same_prediction(loaded, clock, predicted):
+    without = loaded.predict(clock.master.drop(columns="Age"))
+    assert not [name for name in without.columns if name.startswith("Age")]
+    flags = predicted["Flags"].str.replace(r"(^|;)age_outside_training", "", regex=True).str.strip(";")
+    equal(without, predicted.assign(Flags=flags)[without.columns])
+
+
+def test_a_sample_without_an_age_among_others(loaded, clock, predicted):
+    output = loaded.predict(clock.master.assign(Age=clock.master["Age"].where(clock.master.index != 3)))
+    assert output.loc[3, ["Age", "Age_Acceleration", "Age_Acceleration_Residual"]].isna().all()
+    assert output["HeteroAge"].tolist() == predicted["HeteroAge"].tolist()
+
+
+# Promise: batch-mates, order and format do not matter
+
+
+def test_one_sample_alone_equals_it_among_all_to_the_bit(loaded, clock, predicted):
+    for k in range(len(clock.master)):
+        equal(loaded.predict(clock.master.iloc[[k]]), predicted.iloc[[k]].reset_index(drop=True))
+
+
+def test_strange_batch_mates_change_nothing(loaded, clock, predicted):
+    strange = clock.master.assign(sample_id=clock.master["sample_id"] + "x", Tissue="Moon", Sex=None, Age=np.nan)
+    strange[cpgs_of(strange)] = np.random.default_rng(1).uniform(-0.3, 1.3, (len(strange), len(cpgs_of(strange))))
+    together = loaded.predict(
+        pd.concat(
+            [strange, clock.master, strange.add_suffix("").assign(sample_id=strange["sample_id"] + "y")],
+            ignore_index=True,
+        )
+    )
+    middle = together.iloc[len(strange) : 2 * len(strange)].reset_index(drop=True)
+    equal(middle, predicted)
+
+
+def test_order_of_rows_and_columns(loaded, clock, predicted):
+    rng = np.random.default_rng(2)
+    order = rng.permutation(len(clock.master))
+    shuffled = clock.master.iloc[order][list(rng.permutation(clock.master.columns))]
+    equal(loaded.predict(shuffled), predicted.iloc[order].reset_index(drop=True))
+
+
+def test_csv_and_parquet_give_the_same(loaded, clock, predicted, tmp_path):
+    for name in ("master.csv", "master.parquet"):
+        write_table(clock.master, tmp_path / name)
+        equal(from_files(loaded, tmp_path / name), predicted)
+
+
+def test_columns_that_the_clock_does_not_know_change_nothing(loaded, clock, predicted):
+    extra = clock.master.assign(cg99999999_beta=0.3, plate=3, note="text", project_id="p", cg00000001="text")
+    equal(loaded.predict(extra), predicted)
+
+
+def test_the_input_table_is_left_as_it_is(loaded, clock):
+    before = clock.master.copy()
+    loaded.predict(clock.master)
+    equal(clock.master, before)
+
+
+# Promise: nothing silent
+
+
+def test_a_missing_column_is_its_training_median(loaded, clock):
+    weights = read_table(clock.folder / artifacts.STAGE1_WEIGHTS).set_index("feature")
+    used = [name for name in weights.index[1:] if name.startswith("cg")][:3]
+    without = loaded.predict(clock.master.drop(columns=used))
+    equal(without, loaded.predict(clock.master.assign(**dict.fromkeys(used, np.nan))))
+    filled = loaded.predict(clock.master.assign(**{name: weights.loc[name, "median"] for name in used}))
+    about_missing = ["Imputed_Fraction", "Imputed_Years", "Flags"]
+    equal(without.drop(columns=about_missing), filled.drop(columns=about_missing))
+    assert (without["Imputed_Years"] > filled["Imputed_Years"]).all()
+    share = len(used) / len(loaded.cpgs)
+    # 1e-12: rounding of the shares.
+    np.testing.assert_allclose(without["Imputed_Fraction"] - filled["Imputed_Fraction"], share, rtol=0, atol=1e-12)
+
+
+def test_imputed_fraction_is_the_share_of_the_clocks_cpgs_that_a_sample_lacks(predicted, loaded, clock):
+    cpgs = cpgs_of(clock.master)
+    assert set(loaded.cpgs) == set(cpgs)  # this clock keeps all its CpGs, and its PCs are none of them
+    np.testing.assert_allclose(predicted["Imputed_Fraction"], clock.master[cpgs].isna().mean(axis=1), rtol=1e-12)
+    assert predicted["Imputed_Fraction"].max() > 0
+
+
+def test_unknown_tissue_and_sex_are_unknown_never_a_default(loaded, clock, predicted):
+    output = {
+        value: loaded.predict(clock.master.assign(Tissue=value, Sex=value)) for value in (None, "Moon", "", "unknown")
+    }
+    for table in output.values():
+        assert table["HeteroAge"].tolist() == output[None]["HeteroAge"].tolist()
+        assert (table["Sex"] == "unknown").all()
+    assert output[None]["Tissue"].tolist() == ["unknown"] * len(clock.master)
+    assert output["Moon"]["Tissue"].tolist() == ["Moon"] * len(clock.master)
+    known = {
+        (tissue, sex): loaded.predict(clock.master.assign(Tissue=tissue, Sex=sex))["HeteroAge"].tolist()
+        for tissue in clock.meta["categories"]["Tissue"]
+        for sex in ("F", "M")
+    }
+    assert known["Liver", "F"] != known["Blood", "F"]  # the fusion does look at both
+    assert known["Liver", "F"] != known["Liver", "M"]
+    without = loaded.predict(clock.master.drop(columns=["Tissue", "Sex"]))
+    assert without["HeteroAge"].tolist() == output[None]["HeteroAge"].tolist()
+    assert without["Stage1_Pred_Age"].tolist() == predicted["Stage1_Pred_Age"].tolist()
+
+
+def test_spellings_of_sex(loaded, clock, predicted):
+    spelt = clock.master.assign(Sex=clock.master["Sex"].map({"F": "female", "M": " Male"}))
+    equal(loaded.predict(spelt), predicted)
+
+
+# RF_PCs
+
+
+def test_pcs_are_computed_from_the_loadings_where_absent(loaded, clock, predicted):
+    from heteroage.stages.context import project
+
+    given = pd.concat([clock.master, project(clock.loadings, clock.master)], axis=1)
+    equal(loaded.predict(given), predicted)
+    others = loaded.predict(given.assign(RF_PC1=given["RF_PC1"] + 0.5))
+    assert (others["Stage1_Pred_Age"] != predicted["Stage1_Pred_Age"]).all()  # given PCs are used as given
+
+
+def test_text_and_infinity_in_a_cpg_of_the_loadings_alone(clock, clock_copy, reseal):
+    """A feature that has no weight in any stage, only in the PCs, is checked as the others are."""
+    loadings = read_table(clock_copy / artifacts.PC_LOADINGS)
+    extra = loadings.iloc[[0]].assign(feature="cg77777777_beta")
+    write_table(pd.concat([loadings, extra]), clock_copy / artifacts.PC_LOADINGS)
+    reseal(clock_copy)
+    changed = load_clock(clock_copy)
+    master = clock.master.assign(cg77777777_beta="0.5")
+    assert changed.predict(master)["HeteroAge"].notna().all()
+    refused("column cg77777777_beta holds text", changed.predict, master.assign(cg77777777_beta="n.d."))
+    refused("cg77777777_beta holds infinite values", changed.predict, master.assign(cg77777777_beta=np.inf))
+
+
+# Stage by stage
+
+
+def test_stages_chained_equal_the_pipeline(clock, tmp_path, predicted):
+    master = tmp_path / "master.csv"
+    write_table(clock.master, master)
+    outputs = {n: tmp_path / f"stage{n}.{'csv' if n != 2 else 'parquet'}" for n in (1, 2, 3)}
+    run_step("predict_stage1", clock.folder, [master], outputs[1])
+    run_step("predict_stage2", clock.folder, [master], outputs[2])
+    run_step("predict_stage3", clock.folder, [outputs[1], outputs[2]], outputs[3])
+    run_step("predict", clock.folder, [master], tmp_path / "all.csv")
+    table = read_table(outputs[3])
+    equal(table, read_table(tmp_path / "all.csv")[table.columns])
+    equal(table, predicted[table.columns])
+    assert set(predicted.columns) - set(table.columns) == {"Imputed_Fraction", "Imputed_Years", "Flags"}
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("spelling", ["F", "female"])
+def test_stage2_takes_the_master_table_beside_stage1s_output(clock, tmp_path, predicted, ending, spelling):
+    """Whole ages in the master table, written with a decimal by Stage 1, are the same ages; so are spellings of sex."""
+    ages = clock.master["Age"].round().astype(int)
+    master = clock.master.assign(Age=ages, Sex=clock.master["Sex"].replace("F", spelling))
+    write_table(master, tmp_path / f"master.{ending}")
+    run_step("predict_stage1", clock.folder, [tmp_path / f"master.{ending}"], tmp_path / "stage1.csv")
+    both = [tmp_path / f"master.{ending}", tmp_path / "stage1.csv"]
+    run_step("predict_stage2", clock.folder, both, tmp_path / "stage2.csv")
+    run_step("predict_stage3", clock.folder, [tmp_path / "stage2.csv"], tmp_path / "stage3.csv")
+    assert read_table(tmp_path / "stage3.csv")["HeteroAge"].tolist() == predicted["HeteroAge"].tolist()
+
+
+def test_stage3_names_what_is_missing_and_the_step_that_makes_it(loaded, clock):
+    stage1 = loaded.predict_stage1(clock.master)
+    text = (
+        "the table lacks columns (2: Genomic_Instability_Correction, Telomere_Attrition_Correction). "
+        "`heteroage stage2-predict` makes them"
+    )
+    refused(text, loaded.predict_stage3, stage1)
+    stage2 = loaded.predict_stage2(clock.master)
+    text = "the table has no column Stage1_Pred_Age. `heteroage stage1-predict` makes it."
+    refused(text, loaded.predict_stage3, stage2)
+    refused(text, loaded.predict_stage3, clock.master)
+    both = stage1.merge(stage2)
+    refused(
+        "lacks columns (1: Telomere_Attrition_Correction)",
+        loaded.predict_stage3,
+        both.drop(columns="Telomere_Attrition_Correction"),
+    )
+
+
+def test_stage3_names_samples_that_earlier_stages_left_empty(loaded, clock):
+    both = loaded.predict_stage1(clock.master).merge(loaded.predict_stage2(clock.master))
+    both.loc[[2, 5], "Telomere_Attrition_Correction"] = np.nan
+    refused(
+        "column Telomere_Attrition_Correction is empty for samples (2: n002, n005). Run the earlier stages on them.",
+        loaded.predict_stage3,
+        both,
+    )
+
+
+# Joining tables
+
+
+def test_several_tables_are_joined_by_sample(clock, tmp_path, loaded, predicted):
+    names = list(clock.master.columns)
+    parts = [["sample_id", *names[1:20]], ["sample_id", "Sex", *names[20:]]]
+    order = np.random.default_rng(3).permutation(len(clock.master))
+    write_table(clock.master[parts[0]], tmp_path / "a.csv")
+    write_table(clock.master[parts[1]].iloc[order], tmp_path / "b.parquet")
+    equal(from_files(loaded, tmp_path / "a.csv", tmp_path / "b.parquet"), predicted)
+    swapped = from_files(loaded, tmp_path / "b.parquet", tmp_path / "a.csv")
+    equal(swapped, predicted.iloc[order].reset_index(drop=True))
+
+
+def test_tables_of_other_samples_are_not_joined(clock, loaded, tmp_path):
+    write_table(clock.master, tmp_path / "a.csv")
+    write_table(clock.master.iloc[2:], tmp_path / "b.csv")
+    text = f"{tmp_path / 'b.csv'} does not hold the samples of {tmp_path / 'a.csv'}; they differ in 2: n000, n001."
+    refused(text, from_files, loaded, tmp_path / "a.csv", tmp_path / "b.csv")
+
+
+def test_tables_that_disagree_are_not_joined(clock, loaded, tmp_path):
+    write_table(clock.master, tmp_path / "a.csv")
+    write_table(clock.master[["sample_id", "Age"]].assign(Age=1.5), tmp_path / "b.csv")
+    text = f"columns of {tmp_path / 'b.csv'} differ from those of {tmp_path / 'a.csv'} (1: Age)."
+    refused(text, from_files, loaded, tmp_path / "a.csv", tmp_path / "b.csv")
+
+
+# Bad tables
+
+
+def test_bad_tables_are_refused_with_the_reason(loaded, clock):
+    master = clock.master
+    everything = (loaded.predict, loaded.predict_stage1, loaded.predict_stage2)
+    for step in everything:
+        refused("the table has no rows. Give at least one sample.", step, master.iloc[:0])
+        refused("the table has no column sample_id", step, master.drop(columns="sample_id"))
+        refused(
+            "the table has duplicate sample_ids (1: n000). Keep one row per sample.",
+            step,
+            pd.concat([master, master.iloc[[0]]]),
+        )
+        refused(
+            "the table has rows without a sample_id (1)",
+            step,
+            master.assign(sample_id=[None, *master["sample_id"][1:]]),
+        )
+        refused("columns stand twice in the table (1: Age)", step, pd.concat([master, master[["Age"]]], axis=1))
+        refused("column Age holds text where numbers belong (14: 'old' at n000", step, master.assign(Age="old"))
+        refused("column Age holds infinite values", step, master.assign(Age=np.inf))
+    cell = master.astype({"cg00000003_beta": object})
+    cell.loc[4, "cg00000003_beta"] = "0,5"
+    refused("column cg00000003_beta holds text where numbers belong (1: '0,5' at n004)", loaded.predict, cell)
+    infinite = master.copy()
+    infinite.loc[[4, 6], "cg00000003_beta"] = np.inf
+    refused("column cg00000003_beta holds infinite values (2: n004, n006). Correct them.", loaded.predict, infinite)
+
+
+# Promise: nothing is unpickled
+
+
+class Trap:
+    """Whoever unpickles it makes a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def test_nothing_is_unpickled(clock, clock_copy, reseal, tmp_path, monkeypatch, predicted):
+    sprung = tmp_path / "sprung"
+    for path in sorted(clock_copy.rglob("*.joblib")):
+        joblib.dump(Trap(sprung), path)
+    reseal(clock_copy)
+    joblib.load(clock_copy / "stage1/model.joblib").close()
+    assert sprung.is_file()  # the trap works
+    sprung.unlink()
+
+    def forbidden(*arguments, **options):
+        raise AssertionError("something was unpickled")
+
+    for module, names in ((joblib, ["load"]), (pickle, ["load", "loads", "Unpickler"])):
+        for name in names:
+            monkeypatch.setattr(module, name, forbidden)
+    equal(load_clock(clock_copy).predict(clock.master), predicted)
+    write_table(clock.master, tmp_path / "master.csv")
+    arguments = ["--artifact-dir", clock_copy, "--input", tmp_path / "master.csv", "--out", tmp_path / "out.csv"]
+    for step in ("pipeline-predict", "stage1-predict", "stage2-predict"):
+        assert main([step, *map(str, arguments)]) == 0
+    assert not sprung.exists()
+
+
+def test_a_clock_whose_models_use_no_cpg_predicts_without_any(clock, clock_copy, reseal):
+    """With no CpG there is nothing to share, and nothing was imputed."""
+    empty = SimpleNamespace(folder=clock_copy)
+    for name in (artifacts.STAGE1_WEIGHTS, artifacts.STAGE2_WEIGHTS):
+        table = read_table(empty.folder / name)
+        write_table(table[table["feature"] == "(intercept)"], empty.folder / name)
+    reseal(empty.folder)
+    output = load_clock(empty.folder).predict(clock.master)
+    assert (output["Imputed_Fraction"] == 0).all()
+    assert output["Stage1_Pred_Age"].nunique() == 1

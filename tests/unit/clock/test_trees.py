@@ -1,0 +1,109 @@
+"""LightGBM's text models: evaluated to LightGBM's bits, and never handed to it unchecked."""
+
+import lightgbm as lgb
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heteroage.clock.trees import parse_trees
+from heteroage.errors import HeteroAgeError
+
+
+def matrix(n, rng):
+    """Numbers with zeros and missing values, and two categories, some levels of which were never seen."""
+    X = rng.normal(size=(n, 5))
+    X[rng.random(X.shape) < 0.1] = np.nan
+    X[rng.random(X.shape) < 0.1] = 0.0
+    X[:, 3], X[:, 4] = rng.integers(0, 40, n), rng.integers(0, 3, n)
+    X[rng.random(n) < 0.1, 3] = np.nan
+    return X
+
+
+def boosted(leaves, rounds, **parameters):
+    rng = np.random.default_rng(leaves)
+    X = matrix(400, rng)
+    y = np.nan_to_num(X[:, 0]) + 3 * (X[:, 3] % 3 == 0) + X[:, 4] * np.nan_to_num(X[:, 1]) + rng.normal(size=400)
+    settings = {
+        "num_leaves": leaves,
+        "min_data_in_leaf": 3,
+        "min_data_per_group": 3,
+        "cat_smooth": 1,
+        "max_cat_to_onehot": 2,
+        "verbosity": -1,
+        "objective": "regression",
+        **parameters,
+    }
+    names = [f"f{k}" for k in range(5)]
+    return lgb.train(settings, lgb.Dataset(X, y, feature_name=names, categorical_feature=[3, 4]), rounds)
+
+
+@pytest.mark.parametrize(
+    ("leaves", "rounds", "parameters"),
+    [
+        (2, 5, {}),
+        (4, 40, {}),
+        (31, 20, {}),
+        (8, 10, {"zero_as_missing": True}),
+        (8, 10, {"use_missing": False}),
+        (8, 3, {"min_data_in_leaf": 500}),  # a tree that cannot split
+    ],
+)
+def test_the_same_bits_as_lightgbm(leaves, rounds, parameters):
+    booster = boosted(leaves, rounds, **parameters)
+    trees = parse_trees(booster.model_to_string(), "model.txt")
+    X = matrix(20_000, np.random.default_rng(5))
+    X[:50, 3] = -1
+    expected = booster.predict(X)
+    np.testing.assert_array_equal(trees.predict(list(X.T.copy())), expected)
+    again = lgb.Booster(model_str=trees.text())
+    np.testing.assert_array_equal(again.predict(X[:500]), expected[:500])
+    np.testing.assert_array_equal(
+        again.predict(X[:500], pred_contrib=True), booster.predict(X[:500], pred_contrib=True)
+    )
+
+
+TEXT = boosted(4, 3).model_to_string()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, len(TEXT) - 1), st.sampled_from("0123456789-=. \nxe")), min_size=1, max_size=4)
+)
+def test_a_changed_text_is_a_model_or_an_error(changes):
+    text = TEXT
+    for place, character in changes:
+        text = text[:place] + character + text[place + 1 :]
+    try:
+        trees = parse_trees(text, "model.txt")
+    except HeteroAgeError:
+        return
+    X = matrix(20, np.random.default_rng(1))
+    # What was let through, LightGBM reads without harm, and as we do.
+    np.testing.assert_array_equal(trees.predict(list(X.T)), lgb.Booster(model_str=trees.text()).predict(X))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("left_child=", "left_child=0 "),
+        ("objective=regression", "objective=binary"),
+        ("num_class=1", "num_class=3"),
+        ("split_feature=", "split_feature=9"),
+        ("leaf_value=", "leaf_value=nan "),
+        ("is_linear=0", "is_linear=1"),
+        ("end of trees", ""),
+        ("num_leaves=4", "num_leaves=4000000000"),
+    ],
+)
+def test_what_is_no_model_is_refused(old, new):
+    assert old in TEXT
+    with pytest.raises(HeteroAgeError, match=r"model\.txt"):
+        parse_trees(TEXT.replace(old, new, 1), "model.txt")
+
+
+def test_children_in_a_circle_are_refused():
+    lines = TEXT.split("\n")
+    at = next(k for k, line in enumerate(lines) if line.startswith("left_child="))
+    lines[at] = "left_child=0 0 0"
+    with pytest.raises(HeteroAgeError, match="children that form no tree"):
+        parse_trees("\n".join(lines), "model.txt")

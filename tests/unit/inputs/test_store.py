@@ -1,0 +1,112 @@
+"""The store holds exactly the union of the modality tables."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from input_tables import cohorts_of
+
+from heteroage.errors import HeteroAgeError
+from heteroage.inputs import store as store_module
+from heteroage.inputs.intake import Intake
+from heteroage.inputs.store import (
+    feature_blocks,
+    feature_frame,
+    open_matrix,
+    write_names,
+    write_store,
+    write_training_matrix,
+)
+
+
+def tables(order=None):
+    rng = np.random.default_rng(1)
+    made = {}
+    for modality, ids, cpgs in (
+        ("beta", ["s3", "s1", "s2"], [4, 1, 7, 2, 9]),
+        ("chalm", ["s4", "s2"], [2, 3, 4]),
+        ("camda", ["s5", "s1", "s3"], [11, 1]),
+    ):
+        table = pd.DataFrame({"sample_id": ids, "project_id": "p", "Tissue": "Blood", "Sex": "F"})
+        table["Age"], table["Is_Healthy"] = 40.0, True
+        for cpg in cpgs:
+            table[f"cg{cpg:08d}"] = rng.random(len(ids))
+        made[modality] = table
+    made["beta"].loc[1, "cg00000007"] = np.nan
+    return {modality: made[modality] for modality in order or made}
+
+
+@pytest.fixture(params=[1, 2, 4096])
+def block(request, monkeypatch):
+    """Blocks of any size must give the same store."""
+    monkeypatch.setattr(store_module, "BLOCK", request.param)
+
+
+def written(folder, cohorts):
+    features, names = folder / "features.npy", folder / "feature_names.txt"
+    write_store(cohorts, features, names, Intake())
+    return features, names
+
+
+def test_store_is_the_union_of_the_tables(tmp_path, block):
+    made = tables()
+    cohorts = cohorts_of(made)
+    matrix, names = open_matrix(*written(tmp_path, cohorts))
+    union = pd.concat(
+        [t.set_index("sample_id").filter(like="cg").add_suffix(f"_{m}") for m, t in made.items()], axis=1
+    ).sort_index()
+    assert cohorts.samples["sample_id"].tolist() == ["s1", "s2", "s3", "s4", "s5"]
+    assert names == sorted(union.columns)
+    assert matrix.dtype == np.float32
+    np.testing.assert_array_equal(matrix, union[names].to_numpy(np.float32).T)
+    # 30 values are in no table: 2 samples without beta, 3 without chalm, 2 without camda, and one gap.
+    assert np.isnan(matrix).sum() == 2 * 5 + 3 * 3 + 2 * 2 + 1
+
+
+def test_order_of_the_tables_changes_no_byte(tmp_path):
+    contents = []
+    for k, order in enumerate((["beta", "chalm", "camda"], ["camda", "beta", "chalm"])):
+        folder = tmp_path / str(k)
+        folder.mkdir()
+        contents.append([path.read_bytes() for path in written(folder, cohorts_of(tables(order)))])
+    assert contents[0] == contents[1]
+
+
+def test_training_matrix_is_the_chosen_columns_above_the_pcs(tmp_path, block):
+    store, names = open_matrix(*written(tmp_path, cohorts_of(tables())))
+    columns, context = np.array([1, 2, 4]), np.arange(6.0).reshape(3, 2)
+    path = tmp_path / "matrix.npy"
+    write_training_matrix(store, columns, context, path)
+    write_names([*names, "RF_PC1", "RF_PC2"], tmp_path / "names.txt")
+    matrix, all_names = open_matrix(path, tmp_path / "names.txt")
+    assert all_names == [*names, "RF_PC1", "RF_PC2"]
+    np.testing.assert_array_equal(matrix[:-2], store[:, columns])
+    np.testing.assert_array_equal(matrix[-2:], context.T)
+
+
+def test_blocks_go_through_the_store_once(block):
+    matrix = np.arange(35, dtype=np.float32).reshape(7, 5)
+    parts = list(feature_blocks(matrix, np.array([3, 0])))
+    np.testing.assert_array_equal(np.concatenate([values for _, values in parts]), matrix[:, [3, 0]])
+    np.testing.assert_array_equal(np.concatenate([np.arange(7)[rows] for rows, _ in parts]), np.arange(7))
+
+
+def test_the_store_is_mapped_not_read(tmp_path):
+    matrix, _ = open_matrix(*written(tmp_path, cohorts_of(tables())))
+    assert isinstance(matrix, np.memmap)
+
+
+def test_names_of_another_run_are_refused(tmp_path):
+    features, names = written(tmp_path, cohorts_of(tables()))
+    write_names(["cg00000001_beta"], names)
+    with pytest.raises(HeteroAgeError, match=re.escape(f"{features} has 10 features and {names} 1: they are of")):
+        open_matrix(features, names)
+
+
+def test_a_frame_of_some_features_and_samples(tmp_path):
+    store, names = open_matrix(*written(tmp_path, cohorts_of(tables())))
+    wanted = [names[7], names[2]]
+    frame = feature_frame(store, names, wanted, np.array([4, 0, 2]))
+    assert list(frame.columns) == wanted
+    np.testing.assert_array_equal(frame, store[[7, 2]][:, [4, 0, 2]].T)

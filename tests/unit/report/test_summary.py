@@ -1,0 +1,42 @@
+"""The lines that a run ends with say what was made, and promise nothing that cannot be made."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from heteroage.report.summary import summarise
+
+EXPERTS = pd.DataFrame({"hallmark": ["Cellular_Senescence", "Telomere_Attrition"], "skill": [True, False]})
+
+
+def ended(n_projects, simulated=False, table=None):
+    age = np.linspace(20, 80, 24)
+    predictions = pd.DataFrame({"Age": age, "HeteroAge": age + 2, "Stage1_Pred_Age": age - 3})
+    predictions["project_id"] = predictions["fold"] = np.arange(24) // (24 // n_projects)
+    tables = {} if table is None else {"results/predictions/new.csv": table}
+    return summarise(predictions, EXPERTS, {"boosting_rounds": 4}, tables, simulated)
+
+
+def test_errors_and_their_rivals():
+    lines = {line[:36].strip(): line[36:].split() for line in ended(4).splitlines()}
+    assert lines["HeteroAge"] == ["2.00", "2.00"]
+    assert lines["anchor alone"] == ["3.00", "3.00"]
+    assert float(lines["mean age"][0]) > np.abs(np.linspace(20, 80, 24) - 50).mean()  # of others, so worse
+    assert "24 healthy samples of 4 projects." in ended(4)
+    assert "with skill out of fold: 1 of 2 (Cellular_Senescence); boosting rounds earned: 4." in ended(4)
+
+
+def test_simulated_cohorts_are_called_so():
+    assert "4 projects (simulated: the numbers say nothing about real tissue)." in ended(4, simulated=True)
+
+
+@pytest.mark.parametrize(("projects", "promised"), [(3, False), (4, True)])
+def test_a_nested_error_is_promised_where_there_are_studies_for_it(projects, promised):
+    assert ("with the nested error to quote" in ended(projects)) == promised
+    assert ("a nested error to quote takes four studies" in ended(projects)) != promised
+
+
+def test_the_error_of_a_predicted_table_is_given_where_its_ages_are_known():
+    known = pd.DataFrame({"Age_Acceleration": [1.0, -2.0, np.nan]})
+    assert "Predicted 3 samples into results/predictions/new.csv, MAE 1.50 years." in ended(4, table=known)
+    assert "Predicted 3 samples into results/predictions/new.csv.\n" in ended(4, table=known[[]])

@@ -1,0 +1,187 @@
+"""The experts: tuned and trained, in each view, without the fold that the view has never seen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from heteroage.clock.weights import weights_table
+from heteroage.metrics import score_predictions
+from heteroage.stages import stage1, stage2
+
+BALANCING = {"min_cohorts": 1, "min_cap": 5, "max_cap": 24, "median_mult": 1.0}
+GRID = stage2.Grid(np.array([8.0, 2.0, 0.5]), [0.5, 1.0])
+SEED = 1
+# Years: both solvers stop within their tolerance of the one optimum.
+SOLVER = 1e-3
+
+
+@pytest.fixture(scope="module")
+def anchor(training_data):
+    """A weak anchor, so that there is something left for experts to correct."""
+    configuration = BALANCING | {"alpha": 0.3, "l1_ratio": 0.5}
+    return stage1.cross_fit(training_data, configuration, np.array([0.3]), SEED)
+
+
+@pytest.fixture(scope="module")
+def hallmark(training_data):
+    return training_data.restrict(training_data.feature_names[:16])
+
+
+@pytest.fixture(scope="module")
+def expert(hallmark, anchor):
+    return stage2.train_expert("Genomic_Instability", hallmark, anchor, GRID, BALANCING, SEED)
+
+
+def plain_view(make_pipeline, data, anchor, view, unseen):
+    """Tune over the view's own folds with scikit-learn alone; returns its configuration and corrections."""
+    samples, X = data.samples, data.X.T.astype(np.float64)
+    target = samples["Age"].to_numpy() - anchor[view].to_numpy()
+    seen = data.fold != unseen if unseen is not None else np.full(len(target), True)
+    others = [k for k in data.folds if k != unseen]
+    best = None
+    for l1_ratio in GRID.l1_ratios:
+        for alpha in GRID.alphas:
+            predicted, used = np.full(len(target), np.nan), 0
+            for k in others:
+                rows = data.balanced([k] if unseen is None else [k, unseen], BALANCING, SEED)
+                model = make_pipeline(alpha, l1_ratio, False, intercept=False).fit(X[rows], target[rows])
+                predicted[data.fold == k] = model.predict(X[data.fold == k])
+                used += np.count_nonzero(model[-1].coef_)
+            score = score_predictions(target[seen], predicted[seen], samples["project_id"].to_numpy()[seen])["Score"]
+            if best is None or (score, -used) > best[0]:
+                best = (score, -used), (alpha, l1_ratio), predicted
+    _, (alpha, l1_ratio), corrections = best
+    if unseen is not None:
+        rows = data.balanced([unseen], BALANCING, SEED)
+        corrections[~seen] = (
+            make_pipeline(alpha, l1_ratio, False, intercept=False).fit(X[rows], target[rows]).predict(X[~seen])
+        )
+    return (alpha, l1_ratio), corrections
+
+
+def altered(data, rows, ages=False, features=False):
+    rng = np.random.default_rng(99)
+    samples, X = data.samples.copy(), data.X.copy()
+    if ages:
+        samples.loc[rows, "Age"] = rng.uniform(0, 100, int(rows.sum()))
+    if features:
+        X[:, rows] = rng.uniform(-3, 3, (len(X), int(rows.sum())))
+    return replace(data, samples=samples, X=X)
+
+
+def train(data, anchor):
+    return stage2.train_expert("Genomic_Instability", data, anchor, GRID, BALANCING, SEED).corrections
+
+
+def test_columns_and_rows(hallmark, expert):
+    corrections = expert.corrections
+    assert list(corrections.columns) == ["sample_id", "out_of_fold", *(f"without_fold_{k}" for k in range(4))]
+    assert corrections["sample_id"].tolist() == hallmark.samples["sample_id"].tolist()
+    assert np.isfinite(corrections.drop(columns="sample_id").to_numpy()).all()
+
+
+def test_a_fold_is_the_same_in_its_own_view_as_out_of_fold(hallmark, expert):
+    for k in range(4):
+        own = expert.corrections[hallmark.fold == k]
+        assert own[f"without_fold_{k}"].tolist() == own["out_of_fold"].tolist()
+
+
+def test_every_view_equals_a_plain_recomputation(hallmark, anchor, expert, make_pipeline):
+    for k in range(4):
+        view = f"without_fold_{k}"
+        _, expected = plain_view(make_pipeline, hallmark, anchor, view, k)
+        np.testing.assert_allclose(expert.corrections[view], expected, rtol=0, atol=SOLVER)
+    assert expert.corrections["out_of_fold"].std() > 1  # the comparison is of corrections that say something
+
+
+def test_the_final_expert_is_tuned_on_all_folds_and_fitted_on_all_samples(hallmark, anchor, expert, make_pipeline):
+    (alpha, l1_ratio), _ = plain_view(make_pipeline, hallmark, anchor, "out_of_fold", None)
+    assert (expert.summary["alpha"], expert.summary["l1_ratio"]) == (alpha, l1_ratio)
+    frame = pd.DataFrame(hallmark.X.T.astype(np.float64), columns=hallmark.feature_names)
+    residual = hallmark.samples["Age"].to_numpy() - anchor["out_of_fold"].to_numpy()
+    rows = hallmark.balanced([], BALANCING, SEED)
+    expected = (
+        make_pipeline(alpha, l1_ratio, False, intercept=False).fit(frame.iloc[rows], residual[rows]).predict(frame)
+    )
+    predicted = expert.model.predict(frame[list(expert.model.feature_names_in_)])
+    np.testing.assert_allclose(predicted, expected, rtol=0, atol=SOLVER)
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_nobody_in_view_k_has_seen_fold_k(hallmark, anchor, expert, k):
+    """All about fold k is changed, and all other views of the anchor; its view k of the other folds is given."""
+    rows, view = hallmark.fold == k, f"without_fold_{k}"
+    anchored = anchor.copy()
+    anchored.loc[rows, view] += 50.0
+    others = [name for name in anchor.columns if name not in ("sample_id", view)]
+    anchored[others] += np.random.default_rng(5).normal(0, 5, anchored[others].shape)
+    changed = train(altered(hallmark, rows, ages=True, features=True), anchored)
+    assert changed.loc[~rows, view].tolist() == expert.corrections.loc[~rows, view].tolist()
+    # The change was large enough to be seen by those who may look.
+    assert (changed.loc[~rows, "out_of_fold"] != expert.corrections.loc[~rows, "out_of_fold"]).any()
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_a_folds_own_ages_do_not_move_its_corrections(hallmark, anchor, expert, k):
+    rows = hallmark.fold == k
+    changed = train(altered(hallmark, rows, ages=True), anchor)
+    for view in ("out_of_fold", f"without_fold_{k}"):
+        assert changed.loc[rows, view].tolist() == expert.corrections.loc[rows, view].tolist()
+
+
+def test_summary(hallmark, anchor, expert):
+    summary, correction = expert.summary, expert.corrections["out_of_fold"]
+    residual = hallmark.samples["Age"] - anchor["out_of_fold"]
+    assert summary["hallmark"] == "Genomic_Instability"
+    assert summary["features_offered"] == 16
+    assert summary["features_used"] == np.count_nonzero(expert.model[-1].coef_) > 0
+    # 1e-9: the same sums in another order.
+    assert summary["MAE_Anchor"] == pytest.approx(residual.abs().mean(), abs=1e-9)
+    assert summary["MAE_Residual"] == pytest.approx((residual - correction).abs().mean(), abs=1e-9)
+    after = (hallmark.samples["Age"] - (anchor["out_of_fold"] + correction)).abs().mean()
+    assert summary["MAE_Anchor_Plus_Correction"] == pytest.approx(after, abs=1e-9)
+    r2 = 1 - ((residual - correction) ** 2).sum() / ((residual - residual.mean()) ** 2).sum()
+    assert summary["R2_Residual"] == pytest.approx(r2, abs=1e-9)
+    assert summary["skill"] is True
+
+
+def test_a_hallmark_that_says_nothing_corrects_nothing(hallmark, anchor):
+    """Features without variation get no weight, and no mean residual passes for a correction."""
+    shifted = anchor.assign(**{view: anchor[view] - 3.0 for view in anchor.columns if view != "sample_id"})
+    nothing = replace(hallmark, X=np.full_like(hallmark.X, 0.5))
+    expert = stage2.train_expert("Nothing", nothing, shifted, GRID, BALANCING, SEED)
+    assert expert.summary["features_used"] == 0
+    assert (expert.corrections.drop(columns="sample_id") == 0).all().all()
+    frame = pd.DataFrame(np.ones((3, 16)), columns=hallmark.feature_names)
+    assert expert.model.predict(frame[list(expert.model.feature_names_in_)]).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_skill_is_an_r2_above_zero(hallmark, anchor):
+    rng = np.random.default_rng(4)
+    noise = replace(hallmark, X=rng.random(hallmark.X.shape).astype(np.float32))
+    summary = stage2.train_expert("Noise", noise, anchor, GRID, BALANCING, SEED).summary
+    # 0.05: what a constant correction can explain by luck, as the anchor's mean error differs between folds.
+    assert summary["R2_Residual"] < 0.05
+    assert summary["skill"] is (summary["R2_Residual"] > 0)
+
+
+def test_a_skipped_hallmark_has_no_view_and_corrects_nothing(hallmark):
+    expert = stage2.placeholder("Cellular_Senescence", hallmark.samples)
+    assert list(expert.corrections.columns) == ["sample_id"]
+    assert expert.summary["hallmark"] == "Cellular_Senescence"
+    assert expert.summary["skipped"]
+    assert expert.model.predict([[3.0], [4.0]]).tolist() == [0.0, 0.0]
+
+
+def test_manifest_names_each_experts_file_features_hyperparameters_and_metrics(expert):
+    summary = pd.DataFrame([expert.summary])
+    weights = weights_table(expert.model).assign(hallmark="Genomic_Instability")
+    manifest = stage2.stage2_manifest(summary, weights, {"Lost": "none of its CpGs is in the data"})
+    entry = manifest["hallmarks"]["Genomic_Instability"]
+    assert entry["file"] == "hallmarks/Hallmark_Genomic_Instability.joblib"
+    assert sorted(entry["features"]) == sorted(expert.model.feature_names_in_)
+    assert entry["hyperparameters"] == {key: expert.summary[key] for key in ("alpha", "l1_ratio")}
+    assert entry["metrics"]["R2_Residual"] == expert.summary["R2_Residual"]
+    assert manifest["skipped"] == {"Lost": "none of its CpGs is in the data"}

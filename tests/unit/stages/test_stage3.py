@@ -1,0 +1,368 @@
+"""The fusion: the anchor is its floor, its rounds are earned, and it never sees the fold that it predicts."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heteroage.stages import stage3
+from heteroage.stages.intervals import calibrate
+from heteroage.stages.stage3 import FusionInput
+
+PARAMETERS = {"learning_rate": 0.2, "num_leaves": 6, "min_data_in_leaf": 5, "min_data_per_group": 5, "cat_smooth": 1}
+ROUNDS = 15
+VIEWS = ["out_of_fold", *(f"without_fold_{k}" for k in range(4))]
+
+
+def fusion_input(signal, seed=1, n=120):
+    """A cohort whose anchor is wrong by something that one correction knows (signal 1) or nobody (signal 0)."""
+    rng = np.random.default_rng(seed)
+    project = np.arange(n) % 16
+    # The anchor is unbiased at every age that it predicts: no trees can better it without the correction.
+    predicted, error, fold = rng.uniform(10, 80, n), rng.normal(0, 6, n), project // 4
+    samples = pd.DataFrame(
+        {
+            "sample_id": [f"s{k:03d}" for k in range(n)],
+            "project_id": [f"p{k:02d}" for k in project],
+            "group": [f"p{k:02d}" for k in project],
+            "Tissue": rng.choice(["Blood", "Liver", "unknown"], n),
+            "Sex": rng.choice(["F", "M"], n),
+            "Age": predicted + error,
+            "fold": fold,
+        }
+    )
+
+    def in_views(values, noise):
+        table = pd.DataFrame({"sample_id": samples["sample_id"]})
+        for view in VIEWS:
+            table[view] = values + rng.normal(0, noise, n)
+        for k in range(4):
+            table.loc[fold == k, f"without_fold_{k}"] = table.loc[fold == k, "out_of_fold"]
+        return table
+
+    corrections = {
+        "Known": in_views(signal * error + (1 - signal) * rng.normal(0, 6, n), 0.5),
+        "Noise": in_views(rng.normal(0, 6, n), 0.5),
+    }
+    pcs = pd.DataFrame({"sample_id": samples["sample_id"], "RF_PC1": rng.normal(size=n), "RF_PC2": rng.normal(size=n)})
+    return FusionInput(samples, in_views(predicted, 0.3), corrections, pcs)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return fusion_input(signal=1)
+
+
+@pytest.fixture(scope="module")
+def fitted(data):
+    frame = data.frame("out_of_fold")
+    categories = stage3.categories_of(frame)
+    age = data.samples["Age"].to_numpy()
+    return frame, categories, stage3.boost(frame, age, categories, PARAMETERS, ROUNDS)
+
+
+@pytest.fixture(scope="module")
+def crossed(data):
+    return stage3.cross_fit(data, PARAMETERS, ROUNDS)
+
+
+# Choosing rounds
+
+
+@given(st.integers(0, 10_000), st.integers(2, 8), st.integers(1, 8))
+def test_rounds_by_definition(seed, groups, rounds):
+    rng = np.random.default_rng(seed)
+    errors = rng.uniform(2, 6, (groups, 1)) + np.cumsum(rng.normal(-0.2, 0.5, (groups, rounds + 1)), axis=1)
+    chosen = stage3.choose_rounds(errors)
+    curve = [sum(column) / groups for column in errors.T.tolist()]
+    best = curve.index(min(curve))
+    at_best = [row[best] for row in errors.tolist()]
+    standard_error = (sum((e - curve[best]) ** 2 for e in at_best) / (groups - 1) / groups) ** 0.5
+    # 1e-9: sums in another order; no example lies so close to the bound.
+    within = [k for k, value in enumerate(curve) if value <= curve[best] + standard_error + 1e-9]
+    assert chosen.chosen == min(within)
+    assert chosen.standard_error == pytest.approx(standard_error, abs=1e-9)
+    np.testing.assert_allclose(chosen.curve, curve, rtol=1e-12)
+    if curve[0] - curve[best] < standard_error - 1e-9:
+        assert chosen.chosen == 0
+
+
+def test_no_round_is_earned_within_the_standard_error():
+    # A gain of 0.5 years on average, by one group of four alone; SE of the best 0.5.
+    errors = np.array([[4.0, 2.0], [4.0, 4.0], [4.0, 4.0], [4.0, 4.0]])
+    assert stage3.choose_rounds(errors).chosen == 0
+
+
+def test_the_fewest_rounds_within_one_standard_error_of_the_best():
+    # The groups' errors after the best round differ by 0.2: SE 0.115. Two rounds are within it, one is not.
+    curve = np.array([5.0, 4.0, 3.1, 3.0, 3.0])
+    errors = np.stack([curve, curve, curve])
+    errors[0, 3:] += 0.2
+    errors[2, 3:] -= 0.2
+    chosen = stage3.choose_rounds(errors)
+    assert chosen.standard_error == pytest.approx(0.2 / np.sqrt(3))
+    assert chosen.chosen == 2
+    assert stage3.choose_rounds(np.stack([curve, curve])).chosen == 3  # all agree: the first of the best
+
+
+def test_a_worsening_curve_takes_no_round():
+    assert stage3.choose_rounds(np.array([[4.0, 5.0, 6.0], [3.0, 3.5, 4.0]])).chosen == 0
+
+
+def test_one_group_proves_nothing():
+    assert stage3.choose_rounds(np.array([[10.0, 1.0, 0.5]])).chosen == 0
+
+
+# Boosting from the anchor
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, PARAMETERS, {"min_data_in_leaf": 1, "min_sum_hessian_in_leaf": 0.0}, {"min_child_samples": 1}]
+)
+def test_zero_rounds_are_the_anchor_to_the_bit(data, parameters):
+    frame = data.frame("out_of_fold")
+    categories = stage3.categories_of(frame)
+    booster = stage3.boost(frame, data.samples["Age"].to_numpy(), categories, parameters, 0)
+    assert stage3.fuse(booster, frame, categories).tolist() == frame["Stage1_Pred_Age"].tolist()
+    strange = frame.assign(Tissue="Moon", Sex="unknown", RF_PC1=1e9, Stage1_Pred_Age=-3.5)
+    assert stage3.fuse(booster, strange, categories).tolist() == [-3.5] * len(frame)
+
+
+def test_trees_add_to_the_anchor(data, fitted):
+    frame, categories, booster = fitted
+    age = data.samples["Age"].to_numpy()
+    fused = stage3.fuse(booster, frame, categories)
+    assert np.abs(fused - age).mean() < 0.7 * np.abs(frame["Stage1_Pred_Age"] - age).mean()
+
+
+def test_the_text_model_predicts_the_same(fitted):
+    import lightgbm as lgb
+
+    frame, categories, booster = fitted
+    read = lgb.Booster(model_str=booster.model_to_string())
+    assert stage3.fuse(read, frame, categories).tolist() == stage3.fuse(booster, frame, categories).tolist()
+
+
+def test_the_same_input_gives_the_same_model(data, fitted):
+    frame, categories, booster = fitted
+    again = stage3.boost(frame, data.samples["Age"].to_numpy(), categories, {**PARAMETERS, "num_threads": 2}, ROUNDS)
+    assert again.model_to_string() == booster.model_to_string()
+
+
+def test_features_are_the_columns_in_order(fitted):
+    frame, _, booster = fitted
+    expected = ["Stage1_Pred_Age", "Known_Correction", "Noise_Correction", "Tissue", "Sex", "RF_PC1", "RF_PC2"]
+    assert list(frame.columns) == booster.feature_name() == expected
+
+
+def test_the_frame_of_a_view_is_of_that_view(data):
+    for view in VIEWS:
+        frame = data.frame(view)
+        assert frame["Stage1_Pred_Age"].tolist() == data.anchor[view].tolist()
+        assert frame["Known_Correction"].tolist() == data.corrections["Known"][view].tolist()
+
+
+def test_staged_ages_start_at_the_anchor_and_end_at_the_fusion(data, fitted):
+    frame, categories, booster = fitted
+    staged = stage3.staged_ages(booster, frame, categories, ROUNDS)
+    assert staged.shape == (len(frame), ROUNDS + 1)
+    assert staged[:, 0].tolist() == frame["Stage1_Pred_Age"].tolist()
+    # 1e-9 years: the trees are added in another order.
+    np.testing.assert_allclose(staged[:, -1], stage3.fuse(booster, frame, categories), rtol=0, atol=1e-9)
+    age = data.samples["Age"].to_numpy()
+    for rounds in (1, 7):
+        shorter = stage3.boost(frame, age, categories, PARAMETERS, rounds)
+        np.testing.assert_allclose(staged[:, rounds], stage3.fuse(shorter, frame, categories), rtol=0, atol=1e-9)
+
+
+def test_rounds_past_the_last_tree_change_nothing(fitted):
+    frame, categories, booster = fitted
+    staged = stage3.staged_ages(booster, frame, categories, ROUNDS + 3)
+    np.testing.assert_array_equal(staged[:, ROUNDS:], np.repeat(staged[:, [ROUNDS]], 4, axis=1))
+
+
+# The unknown
+
+
+def test_unknown_is_not_a_level_and_is_encoded_as_missing(data):
+    frame = data.frame("out_of_fold")
+    categories = stage3.categories_of(frame)
+    assert categories == {"Tissue": ["Blood", "Liver"], "Sex": ["F", "M"]}
+    encoded = pd.DataFrame(stage3.encode(frame, categories), columns=frame.columns)
+    assert encoded["Tissue"].isna().tolist() == (frame["Tissue"] == "unknown").tolist()
+    assert encoded["Tissue"].dropna().unique().tolist() in ([0.0, 1.0], [1.0, 0.0])
+    strange = stage3.encode(frame.assign(Tissue="Moon", Sex="unknown"), categories)
+    assert np.isnan(strange[:, 3:5]).all()
+
+
+def test_every_unknown_level_is_treated_alike(data, fitted):
+    frame, _, _ = fitted
+    age = data.samples["Age"].to_numpy() + 10.0 * (frame["Tissue"] == "Blood")
+    known = frame["Tissue"] != "unknown"
+    categories = stage3.categories_of(frame[known])
+    booster = stage3.boost(frame[known], age[known], categories, PARAMETERS, ROUNDS)
+    ages = {
+        t: stage3.fuse(booster, frame.assign(Tissue=t), categories) for t in ("unknown", "Moon", "", "Blood", "Liver")
+    }
+    assert ages["unknown"].tolist() == ages["Moon"].tolist() == ages[""].tolist()
+    assert ages["Blood"].mean() > ages["Liver"].mean() + 5
+
+
+# Cross-fitting
+
+
+def test_columns(data, crossed):
+    assert list(crossed.columns) == [
+        *("sample_id", "project_id", "Tissue", "Sex", "Age", "fold"),
+        *("Stage1_Pred_Age", "HeteroAge", "Age_Acceleration"),
+    ]
+    assert crossed["Stage1_Pred_Age"].tolist() == data.anchor["out_of_fold"].tolist()
+    assert (crossed["Age_Acceleration"] == crossed["HeteroAge"] - crossed["Age"]).all()
+    assert crossed["HeteroAge"].notna().all()
+
+
+def test_what_is_there_to_learn_is_learnt(data, crossed):
+    anchor = (crossed["Stage1_Pred_Age"] - crossed["Age"]).abs().mean()
+    assert crossed["Age_Acceleration"].abs().mean() < 0.8 * anchor
+
+
+def test_with_nothing_to_learn_the_fusion_returns_the_anchor():
+    nothing = fusion_input(signal=0)
+    table = stage3.cross_fit(nothing, PARAMETERS, ROUNDS)
+    assert table["HeteroAge"].tolist() == table["Stage1_Pred_Age"].tolist()
+
+
+def shaken(data, k, ages=False, seed=5):
+    """Other features (and ages) for fold k in the given views; and every other view entirely others."""
+    rng = np.random.default_rng(seed)
+    rows, view = (data.samples["fold"] == k).to_numpy(), f"without_fold_{k}"
+
+    def shake(table):
+        table = table.copy()
+        for name in VIEWS:
+            which = rows if name == view else np.full(len(rows), True)
+            table.loc[which, name] += rng.normal(0, 20, int(which.sum()))
+        return table
+
+    samples, pcs = data.samples.copy(), data.pcs.copy()
+    pcs.loc[rows, ["RF_PC1", "RF_PC2"]] = rng.normal(0, 9, (int(rows.sum()), 2))
+    samples.loc[rows, "Tissue"] = rng.choice(["Blood", "Moon", "unknown"], int(rows.sum()))
+    if ages:
+        samples.loc[rows, "Age"] = rng.uniform(0, 200, int(rows.sum()))
+    return FusionInput(samples, shake(data.anchor), {h: shake(t) for h, t in data.corrections.items()}, pcs)
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_a_folds_own_ages_do_not_move_its_predictions(data, crossed, k):
+    rows = (data.samples["fold"] == k).to_numpy()
+    samples = data.samples.copy()
+    samples.loc[rows, "Age"] = np.random.default_rng(3).uniform(0, 200, int(rows.sum()))
+    other = stage3.cross_fit(replace(data, samples=samples), PARAMETERS, ROUNDS)
+    assert other.loc[rows, "HeteroAge"].tolist() == crossed.loc[rows, "HeteroAge"].tolist()
+    # The change was large enough to be seen by those who may look.
+    assert (other.loc[~rows, "HeteroAge"] != crossed.loc[~rows, "HeteroAge"]).any()
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_the_model_of_fold_k_knows_nothing_of_fold_k_nor_of_other_views(data, crossed, k):
+    """All about fold k is changed but for one sample's features: that sample's prediction stays."""
+    rows, view = (data.samples["fold"] == k).to_numpy(), f"without_fold_{k}"
+    one = int(np.flatnonzero(rows)[2])
+    other = shaken(data, k, ages=True)
+    for ours, theirs in [
+        (data.anchor, other.anchor),
+        *((data.corrections[h], other.corrections[h]) for h in data.corrections),
+    ]:
+        theirs.loc[one, view] = ours.loc[one, view]
+    other.pcs.loc[one] = data.pcs.loc[one]
+    other.samples.loc[one, "Tissue"] = data.samples.loc[one, "Tissue"]
+    table = stage3.cross_fit(other, PARAMETERS, ROUNDS)
+    assert table.loc[one, "HeteroAge"] == crossed.loc[one, "HeteroAge"]
+    assert table.loc[rows, "HeteroAge"].drop(one).ne(crossed.loc[rows, "HeteroAge"].drop(one)).all()
+
+
+def test_rounds_of_a_view_ignore_the_unseen_fold(data):
+    for k in (0, 3):
+        view = f"without_fold_{k}"
+        one = stage3.tune_rounds(data, view, k, PARAMETERS, ROUNDS)
+        two = stage3.tune_rounds(shaken(data, k, ages=True), view, k, PARAMETERS, ROUNDS)
+        assert one.chosen == two.chosen > 0
+        assert one.curve.tolist() == two.curve.tolist()
+        assert len(one.curve) == ROUNDS + 1
+
+
+def test_the_curve_starts_at_the_anchors_error_over_groups(data):
+    curve = stage3.tune_rounds(data, "out_of_fold", None, PARAMETERS, 2).curve
+    error = (data.anchor["out_of_fold"] - data.samples["Age"]).abs()
+    # 1e-9 years: means in another order.
+    assert curve[0] == pytest.approx(error.groupby(data.samples["group"]).mean().mean(), abs=1e-9)
+
+
+# What is reported
+
+
+def test_importance(fitted):
+    frame, categories, booster = fitted
+    table = stage3.importance(booster, frame, categories)
+    assert list(table.columns) == ["feature", "gain", "split_count", "mean_abs_contribution_years"]
+    assert sorted(table["feature"]) == sorted(frame.columns)
+    assert table["gain"].is_monotonic_decreasing
+    assert table["feature"][0] == "Known_Correction"
+    assert (table["mean_abs_contribution_years"][table["split_count"] == 0] == 0).all()
+    contributions = booster.predict(stage3.encode(frame, categories), pred_contrib=True)
+    known = list(frame.columns).index("Known_Correction")
+    # 1e-9 years: the same mean.
+    assert table["mean_abs_contribution_years"][0] == pytest.approx(np.abs(contributions[:, known]).mean(), abs=1e-9)
+    added = stage3.fuse(booster, frame, categories) - frame["Stage1_Pred_Age"]
+    np.testing.assert_allclose(contributions.sum(axis=1), added, rtol=0, atol=1e-6)  # LightGBM's own rounding
+
+
+@given(st.integers(0, 1000), st.integers(2, 40))
+def test_acceleration_reference_is_the_least_squares_line(seed, n):
+    rng = np.random.default_rng(seed)
+    age = rng.uniform(0, 90, n)
+    predicted = 0.8 * age + rng.normal(5, 4, n)
+    line = stage3.acceleration_reference(pd.DataFrame({"Age": age, "HeteroAge": predicted}))
+    slope, intercept = np.polyfit(age, predicted, 1)
+    # 1e-6: two ages drawn close together make polyfit's system ill-conditioned.
+    assert line["slope"] == pytest.approx(slope, rel=1e-6, abs=1e-6)
+    assert line["intercept"] == pytest.approx(intercept, rel=1e-6, abs=1e-6)
+
+
+def test_acceleration_reference_of_one_age():
+    table = pd.DataFrame({"Age": [40.0, 40.0], "HeteroAge": [41.0, 45.0]})
+    assert stage3.acceleration_reference(table) == {"slope": 0.0, "intercept": 43.0}
+
+
+# The final fusion
+
+
+def test_the_final_fusion_and_its_metadata(data, crossed):
+    fusion = stage3.train(data, PARAMETERS, ROUNDS)
+    assert fusion.rounds.chosen == fusion.booster.num_trees() > 0
+    meta = stage3.metadata(fusion, data, crossed, PARAMETERS, {"level": 0.9, "tissue_groups": 8})
+    assert meta["intervals"] == calibrate(crossed, data.samples["group"], 0.9, 8)
+    assert meta["boosting_rounds"] == fusion.rounds.chosen
+    assert meta["feature_order"] == fusion.booster.feature_name()
+    assert meta["categories"] == {"Tissue": ["Blood", "Liver"], "Sex": ["F", "M"]}
+    assert meta["pc_medians"] == {name: data.pcs[name].median() for name in ("RF_PC1", "RF_PC2")}
+    assert meta["acceleration_reference"] == stage3.acceleration_reference(crossed)
+    assert {"lightgbm", "scikit-learn"} <= set(meta["software"])
+    json.dumps(meta, allow_nan=False)
+
+
+def test_a_skipped_hallmark_is_no_feature(data, tmp_path):
+    paths = {"samples": data.samples, "anchor": data.anchor, "pcs": data.pcs, "Known": data.corrections["Known"]}
+    for name, table in paths.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    data.samples[["sample_id"]].to_csv(tmp_path / "Lost.csv", index=False)
+    files = {name: tmp_path / f"{name}.csv" for name in (*paths, "Lost")}
+    opened = FusionInput.open(
+        files["samples"], files["anchor"], ["Known", "Lost"], [files["Known"], files["Lost"]], files["pcs"]
+    )
+    expected = replace(data, corrections={"Known": data.corrections["Known"]}).frame("without_fold_2")
+    pd.testing.assert_frame_equal(opened.frame("without_fold_2"), expected, check_exact=True, check_dtype=False)

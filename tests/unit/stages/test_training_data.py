@@ -1,0 +1,77 @@
+"""What the stages share: views, restriction to features, and how the best row is chosen."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from heteroage.files import write_table
+from heteroage.stages.training_data import TrainingData, best_row, log_grid, read_views, views
+
+
+def test_views_are_out_of_fold_and_one_without_each_fold():
+    assert list(views([0, 1, 4])) == [
+        ("out_of_fold", None),
+        ("without_fold_0", 0),
+        ("without_fold_1", 1),
+        ("without_fold_4", 4),
+    ]
+
+
+def test_views_are_read_in_the_order_of_the_samples(tmp_path):
+    table = pd.DataFrame({"sample_id": ["02", "01"], "out_of_fold": [2.0, 1.0]})
+    write_table(table, tmp_path / "views.csv")
+    samples = pd.DataFrame({"sample_id": ["01", "02"]})
+    assert read_views(tmp_path / "views.csv", samples)["out_of_fold"].tolist() == [1.0, 2.0]
+
+
+def test_open_gives_back_samples_and_matrix(tmp_path, training_data):
+    write_table(training_data.samples, tmp_path / "samples.csv")
+    np.save(tmp_path / "matrix.npy", training_data.X)
+    (tmp_path / "names.txt").write_text("".join(f"{name}\n" for name in training_data.feature_names))
+    opened = TrainingData.open(tmp_path / "samples.csv", tmp_path / "matrix.npy", tmp_path / "names.txt")
+    pd.testing.assert_frame_equal(opened.samples, training_data.samples, check_dtype=False, check_exact=True)
+    np.testing.assert_array_equal(opened.X, training_data.X)
+    assert opened.feature_names == training_data.feature_names
+
+
+def test_restrict_keeps_the_features_in_the_order_asked_for(training_data):
+    names = [training_data.feature_names[k] for k in (7, 0, 41)]
+    restricted = training_data.restrict(names)
+    assert restricted.feature_names == names
+    np.testing.assert_array_equal(restricted.X, training_data.X[[7, 0, 41]])
+    with pytest.raises(KeyError):
+        training_data.restrict(["cg_of_no_table"])
+
+
+def test_training_rows_are_never_of_an_excluded_fold(training_data):
+    balancing = {"min_cohorts": 1, "min_cap": 5, "max_cap": 20, "median_mult": 1.0}
+    for excluded in ([], [2], [0, 3]):
+        rows = training_data.balanced(excluded, balancing, 1)
+        assert set(training_data.fold[rows]) == set(training_data.folds) - set(excluded)
+
+
+@pytest.mark.parametrize(
+    ("scores", "n_features", "best"),
+    [
+        ([-3.0, -1.0, -2.0], [1, 9, 1], 1),  # the best Score, whatever its size
+        ([-1.0, -1.0, -2.0], [9, 3, 1], 1),  # of equals the sparser
+        ([-1.0, -1.0, -1.0], [5, 3, 3], 1),  # of these the first
+    ],
+)
+def test_best_row(scores, n_features, best):
+    report = pd.DataFrame({"Score": scores, "n_features": n_features}, index=[7, 7, 8])
+    assert best_row(report) == best
+
+
+def test_log_grid_falls_evenly_on_the_logarithmic_scale():
+    grid = log_grid(1.0, 0.001, 7)
+    assert grid[[0, 2, 4, 6]].tolist() == [1.0, 0.1, 0.01, 0.001]
+    # 1e-5: the grid is rounded to 6 digits.
+    np.testing.assert_allclose(np.diff(np.log10(grid)), -0.5, atol=1e-5)
+
+
+def test_pcs_can_be_left_out(training_data):
+    cpgs = training_data.with_pcs(False)
+    assert cpgs.feature_names == training_data.feature_names[:40]
+    np.testing.assert_array_equal(cpgs.X, training_data.X[:40])
+    assert training_data.with_pcs(True).feature_names == training_data.feature_names
