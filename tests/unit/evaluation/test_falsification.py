@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from heteroage.age import transform_age
-from heteroage.evaluation.scores import falsification as f
+from heteroage.evaluation import falsification as f
 from heteroage.stages import stage1
 from heteroage.stages.sampling import assign_folds
 from heteroage.stages.training_data import TrainingData
