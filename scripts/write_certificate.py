@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from heteroage.evaluation.scores import falsification as f
+from heteroage.evaluation import falsification as f
 from heteroage.files import read_json, read_table, write_table
 from heteroage.workflow import reporting
 
