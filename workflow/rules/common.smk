@@ -12,8 +12,17 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-# The package of this checkout, installed or not.
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+# This checkout, which another workflow may use as a module: `workflow.basedir` would be that one's folder.
+if not workflow.current_basedir.is_local:
+    raise WorkflowError(
+        "heteroage-clock is a package with a workflow around it: clone it, and name the clone's Snakefile."
+    )
+if workflow.modifier.path_modifier.prefix:
+    raise WorkflowError("this module knows no prefix: its results go to results/ in the working directory (see -d).")
+REPOSITORY = Path(workflow.current_basedir).parents[1]
+
+# Its package, installed or not.
+sys.path.insert(0, str(REPOSITORY / "scripts"))
 
 from heteroage.probes import MODALITIES
 from heteroage.config import check_config, check_files, geo_entries, table_entries
@@ -23,7 +32,7 @@ from heteroage.hallmarks import features_digest, orthogonalise_files, read_dicti
 from heteroage.workflow import modules_used  # none of these loads pandas: every job reads this file
 
 STARTED = time.time()
-SCHEMA = Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
+SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
 
 try:
     check_config(config, yaml.safe_load(SCHEMA.read_text()))
@@ -61,7 +70,7 @@ wildcard_constraints:
 
 def code_of(rule):
     """The package's modules that a rule's script uses: editing one reruns the rule, moving the checkout does not."""
-    return [os.path.relpath(path) for path in modules_used(Path(workflow.basedir) / "scripts" / f"{rule}.py")]
+    return [os.path.relpath(path) for path in modules_used(REPOSITORY / "scripts" / f"{rule}.py")]
 
 
 @cache

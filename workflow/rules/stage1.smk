@@ -36,7 +36,9 @@ else:
             "results/benchmarks/{run}/sweep_stage1.tsv"
         conda:
             "../../envs/heteroage.yaml"
-        threads: 8
+        threads: threads_for("sweep_stage1")
+        resources:
+            **needs("sweep_stage1"),
         params:
             balancing=config["stage1"]["balancing"],
             alpha=config["stage1"]["alpha"],
@@ -65,7 +67,9 @@ rule cross_fit_stage1:
         "results/benchmarks/{run}/cross_fit_stage1.tsv"
     conda:
         "../../envs/heteroage.yaml"
-    threads: 8
+    threads: threads_for("cross_fit_stage1")
+    resources:
+        **needs("cross_fit_stage1"),
     params:
         alpha=config["stage1"]["alpha"],
         context_pcs=config["stage1"]["context_pcs"],
@@ -92,7 +96,9 @@ rule train_stage1:
         "results/benchmarks/{run}/train_stage1.tsv"
     conda:
         "../../envs/heteroage.yaml"
-    threads: 8
+    threads: threads_for("train_stage1")
+    resources:
+        **needs("train_stage1"),
     params:
         alpha=config["stage1"]["alpha"],
         context_pcs=config["stage1"]["context_pcs"],
@@ -117,6 +123,8 @@ rule correlate_features:
         "results/benchmarks/{run}/correlate_features.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs("correlate_features"),
     message:
         "Correlating features of {wildcards.run} with transformed age"
     script:
