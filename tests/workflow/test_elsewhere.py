@@ -43,7 +43,7 @@ def listing(repository):
 def lab(study_copy):
     """A workflow of somebody's own beside the finished study, with ours as a module; returns how to run it."""
     settings = {"clone": str(study_copy.repository / "Snakefile"), "clock": study_copy.config}
-    study_copy.path("lab.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    study_copy.path("lab.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
     study_copy.path("Snakefile").write_text(LAB, encoding="utf-8")
 
     def run(*arguments):
@@ -67,6 +67,12 @@ def test_a_study_with_a_config_of_its_own_runs_from_another_folder(study_copy, r
     assert study_copy.path(PREDICTIONS).is_file()
     assert listing() == before
     assert not list(elsewhere.iterdir())
+
+
+def test_the_snakefile_that_the_catalog_looks_for_is_the_same_workflow(study_copy, repository):
+    command = [sys.executable, "-m", "snakemake", "-s", str(repository / "workflow/Snakefile"), "-n"]
+    done = call([*command, "--configfile", "config.yaml"], study_copy.folder, repository)
+    assert job_counts(done.stdout) == {}
 
 
 def test_as_a_module_it_makes_the_same_bytes_in_the_folder_of_the_study(lab, study, study_copy, listing):
