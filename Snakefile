@@ -54,5 +54,9 @@ rule report:
         "results/report/index.html",
 
 
+onstart:
+    hold_folder()
+
+
 onsuccess:
     show_summary()

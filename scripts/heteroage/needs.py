@@ -73,7 +73,7 @@ def request(need: Need, values: float, grid: tuple[int, int], most_threads: int 
     """
     paths, alphas = grid
     core_seconds = need.core_seconds(values, paths * alphas)
-    threads = min(most_threads, math.ceil(core_seconds / CORE_SECONDS_PER_THREAD))
+    threads = min(most_threads, max(1, math.ceil(core_seconds / CORE_SECONDS_PER_THREAD)))
     memory = MARGIN * need.memory_mb(values, paths) + OF_SNAKEMAKE_MB
     minutes = LEAST_MINUTES + PATIENCE * core_seconds / threads / 60
     return Request(100 * math.ceil(attempt * memory / 100), math.ceil(attempt * minutes), threads)

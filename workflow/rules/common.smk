@@ -29,9 +29,11 @@ from heteroage.config import check_config, check_files, geo_entries, table_entri
 from heteroage.errors import HeteroAgeError
 from heteroage.gene_sets import are_gene_sets, match_genes, read_gene_sets, read_hallmark_names
 from heteroage.hallmarks import features_digest, orthogonalise_files, read_dictionary
-from heteroage.workflow import modules_used  # none of these loads pandas: every job reads this file
+from heteroage.run_lock import cancel_leftover_jobs, hold
+from heteroage.workflow import SNAKEMAKE_PID, modules_used  # none of these loads pandas: every job reads this file
 
 STARTED = time.time()
+os.environ[SNAKEMAKE_PID] = str(os.getpid())
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
 
 try:
@@ -150,6 +152,17 @@ def given_of_series(wildcards):
 def audit_report(check, caption="audit_table"):
     """Flags of an output that the report shows under Audit."""
     return {"caption": f"../report/{caption}.rst", "category": "Audit", "labels": {"check": check}}
+
+
+def hold_folder():
+    """Refuse to run where another run is at work; end what a killed one left in a cluster's queue."""
+    try:
+        hold(Path(".snakemake/heteroage.lock"))
+        left = cancel_leftover_jobs(Path.cwd())
+    except HeteroAgeError as problem:
+        raise WorkflowError(str(problem))
+    if left:
+        print(f"Cancelled {len(left)} jobs that a killed run had left in the queue.", file=sys.stderr)
 
 
 def show_summary():
