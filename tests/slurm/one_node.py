@@ -1,6 +1,7 @@
 """A Slurm of one node on this machine, for tests: all that it keeps is in one folder, and it ends with the block.
 
-Needs root and, on Debian or Ubuntu, `apt-get install slurm-wlm munge`. No accounting; jobs over their memory are killed.
+Needs root and, on Debian or Ubuntu, `apt-get install slurm-wlm munge`. It has no accounting, and kills jobs that go
+over their memory.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """The workflow on a real Slurm of one node, with what clusters do to it: `make test-slurm`.
 
-A study is run with --cores 2. Then it is run through sbatch, and meanwhile a running job is cancelled, one goes over its
-memory, slurmctld is killed and started again, and so is Snakemake. Every job must have finished once and no more, and
-all results must have the bytes of the undisturbed run. It prints what it did and the digests compared.
+A study is run with --cores 2. Then it is run through sbatch, and meanwhile a running job is cancelled, one goes over
+its memory, slurmctld is killed and started again, and so is Snakemake. Every job must have finished once and no more,
+and all results must have the bytes of the undisturbed run. It prints what it did and the digests compared.
 
-    .venv/bin/python tests/slurm/run.py          the demo with its nested evaluation
-    .venv/bin/python tests/slurm/run.py mini     a smaller study, likewise
+    make test-slurm                 the demo with its nested evaluation
+    make test-slurm STUDY=mini      a smaller study, likewise
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ import time
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
-
-sys.path[:0] = [str(Path(__file__).parents[1] / "workflow"), str(Path(__file__).parent)]
 
 from mini_study import REPOSITORY, make_study
 from one_node import Slurm, missing_programs, one_node, wait_until
