@@ -87,6 +87,7 @@ def grids(config: Mapping) -> dict[str, tuple[int, int]]:
     expert = len(stage2["l1_ratio"]) * (1 + folds + without_two)
     return {
         "sweep_stage1": (len(stage1["balancing"]) * len(stage1["l1_ratio"]) * folds, of_anchor),
+        "sweep_stage1_part": (folds, of_anchor),
         "cross_fit_stage1": (folds + without_two, of_anchor),
         "train_stage1": (1, of_anchor),
         "train_expert": (expert, of_expert),

@@ -63,6 +63,8 @@ COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 wildcard_constraints:
     run=r"full|nested-\d+|altered-\d+|random-split|shuffled-ages|planted-study",
     fold=r"\d+",
+    balancing=r"\d+",
+    l1_ratio=r"\d+",
     scored="out_of_fold|nested",
     page="index|training",
     hallmark="|".join(map(re.escape, HALLMARKS)),

@@ -15,7 +15,7 @@ def request_of(rule, input, attempt=1):
     return request(NEEDS[rule], values, GRIDS.get(rule, (0, 0)), MOST_THREADS if rule in THREADED else 1, attempt)
 
 
-THREADED = {"sweep_stage1", "cross_fit_stage1", "train_stage1"}
+THREADED = {"sweep_stage1", "sweep_stage1_part", "cross_fit_stage1", "train_stage1"}
 
 
 def needs(rule):
