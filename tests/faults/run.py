@@ -6,7 +6,7 @@ the same command again must end with the bytes of an undisturbed run. It prints 
 about half an hour on two cores.
 
     make test-faults                             all of it (full disk and read-only results need root)
-    make test-faults FAULTS=change_an_input      some of it
+    make test-faults FAULTS=change_an_input      some of it (KILLS=5: so many kills)
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pathlib import Path
 
 from mini_study import REPOSITORY, Study, make_study
 
-KILLS = 20
+KILLS = int(os.environ.get("KILLS", "20"))
 SEED = 7
 START = time.monotonic()
 
@@ -119,26 +119,31 @@ def forbid_writing(faults: Faults) -> None:
 def change_an_input(faults: Faults) -> None:
     """Change a table while it is read, and later; the bytes are then those of the changed study."""
     changed = faults.new_study("changed_before")
-    change_ages(changed)
+    change_a_table(changed)
     changed.run()
     expected = digests(changed)
     assert expected != faults.expected
     for what, awaited in (
-        ("while it is read", ".snakemake/scripts/*"),
+        ("while it is read", "logs/build_feature_store.log"),
         ("when it has been read", "results/store/*.npy"),
     ):
         study = faults.new_study(f"changed_{len(what)}")
         run = start(study)
         while not list(study.folder.glob(awaited)):
             time.sleep(0.05)
-        change_ages(study)
-        say(f"ages changed in data/beta.parquet {what}; the run ended with {run.wait()}")
+        change_a_table(study)
+        say(f"a CpG changed in data/beta.parquet {what}; the run ended with {run.wait()}")
         faults.recover(study, expected)
 
 
-def change_ages(study: Study) -> None:
-    """As a person would: other ages for some."""
-    study.edit_tables(lambda table: table.assign(Age=table["Age"].where(table.index % 7 > 0, table["Age"] + 1)))
+def change_a_table(study: Study) -> None:
+    """As a person would: other values of a CpG."""
+
+    def change(table):
+        cpg = next(name for name in table.columns if name.startswith("cg"))
+        return table.assign(**{cpg: 1 - table[cpg]})
+
+    study.edit_table("data/beta.parquet", change)
 
 
 def start_a_second_run(faults: Faults) -> None:

@@ -33,7 +33,7 @@ CLUSTER += ["--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-i
 CLUSTER += ["--default-resources", "slurm_partition=main", "mem_mb=1000 * attempt", "runtime=30 * attempt"]
 # Too little for the first attempt, and enough for the second: how retries ask for more.
 TOO_LITTLE = "train_stage3"
-CLUSTER += ["--set-resources", f"{TOO_LITTLE}:mem_mb=120 if attempt == 1 else 1500"]
+CLUSTER += ["--set-resources", f"{TOO_LITTLE}:mem_mb=120 + 1400 * (attempt - 1)"]
 
 
 def say(text: str) -> None:
