@@ -34,7 +34,7 @@ from heteroage import artifacts, calibrate, stage3
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.applicability import learn_distance
 from heteroage.files import write_json, write_table
-from heteroage.predict import load_clock
+from heteroage.loading import load_clock
 from heteroage.weights import weights_table
 
 USED, EXPERTS, PER_EXPERT = 600, 10, 60

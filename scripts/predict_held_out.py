@@ -5,7 +5,7 @@ from pathlib import Path
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
 from heteroage.held_out import features_looked_at, held_out_samples, master_table, predict_held_out
-from heteroage.predict import load_clock
+from heteroage.loading import load_clock
 from heteroage.store import open_matrix
 from heteroage.workflow import reporting
 

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from heteroage.loading import load_clock as load_clock
     from heteroage.predict import Clock as Clock
-    from heteroage.predict import load_clock as load_clock
 
 __version__ = "0.1.0"
 
@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> object:
     """`heteroage.load_clock` and `heteroage.Clock`, imported when asked for: `heteroage --version` does without."""
     if name in ("load_clock", "Clock"):
-        from heteroage import predict
+        from heteroage import loading
 
-        return getattr(predict, name)
+        return getattr(loading, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

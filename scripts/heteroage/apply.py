@@ -9,9 +9,10 @@ from pathlib import Path
 from heteroage.columns import ANCHOR
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import check_writable
+from heteroage.loading import load_clock
 from heteroage.master_table import Table, open_tables
 from heteroage.output import writing
-from heteroage.predict import MINIMUM_SHARE, Clock, load_clock
+from heteroage.predict import MINIMUM_SHARE, Clock
 from heteroage.source import MOST_MISSING_WEIGHT
 
 

@@ -15,16 +15,15 @@ import numpy as np
 from heteroage.age import ADULT_AGE
 from heteroage.columns import ANCHOR, CORRECTION
 from heteroage.errors import HeteroAgeError
-from heteroage.probes import PROBE, plain_name, split_modality
-from heteroage.sums import is_pc
+from heteroage.probes import PROBE, is_pc, plain_name, split_modality
 
 if TYPE_CHECKING:
-    from heteroage.predict import Clock
+    from heteroage.model import ClockModel
 
 MOST_LINE = 2**20  # bytes of a probe list's line
 
 
-def stage_costs(clock: Clock, names: Iterable[str]) -> dict[str, list]:
+def stage_costs(clock: ClockModel, names: Iterable[str]) -> dict[str, list]:
     """What columns of these names lack of each linear model.
 
     Returns
@@ -54,7 +53,7 @@ def stage_costs(clock: Clock, names: Iterable[str]) -> dict[str, list]:
     return {title: list(cells) for title, cells in zip(titles, zip(*rows, strict=True), strict=True)}
 
 
-def missing_features(clock: Clock, names: Iterable[str]) -> dict[str, Sequence]:
+def missing_features(clock: ClockModel, names: Iterable[str]) -> dict[str, Sequence]:
     """The clock's CpGs that are not among the names: each one's models, and share of the anchor's weight; by weight."""
     columns_of = clock.wanted.columns_of(names)
     lacking = [name for name in clock.cpgs if name not in columns_of]
@@ -70,7 +69,7 @@ def missing_features(clock: Clock, names: Iterable[str]) -> dict[str, Sequence]:
     }
 
 
-def _cost(clock: Clock, years: dict[str, float]) -> float:
+def _cost(clock: ClockModel, years: dict[str, float]) -> float:
     """Standard deviation of sum over features of years × value."""
     covariance = clock.covariance
     if covariance is None:

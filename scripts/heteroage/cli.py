@@ -68,8 +68,8 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from heteroage.apply import check
+    from heteroage.loading import load_clock
     from heteroage.output import writing
-    from heteroage.predict import load_clock
 
     clock = load_clock(options.artifact_dir, options.public_key)
     report, missing, accepted = check(clock, options.input or [], options.platform)
@@ -103,7 +103,7 @@ def _make_keys(options: argparse.Namespace) -> int:
 
 def _export(options: argparse.Namespace) -> int:
     from heteroage.export import export_coefficients
-    from heteroage.predict import load_clock
+    from heteroage.loading import load_clock
 
     print(export_coefficients(load_clock(options.artifact_dir, options.public_key), options.out, options.style))
     return 0

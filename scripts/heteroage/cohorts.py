@@ -15,7 +15,7 @@ from pandas.api.types import is_bool_dtype, is_float_dtype, is_numeric_dtype
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.intake import Intake
 from heteroage.labels import OLDEST, SEXES, UNKNOWN
-from heteroage.probes import RF_PC, pc_number
+from heteroage.probes import is_pc, pc_number
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ HEALTH = {
 
 def pc_columns(columns: pd.Index) -> list[str]:
     """Return the RF_PC columns, in the order of their numbers."""
-    return sorted((c for c in map(str, columns) if RF_PC.fullmatch(c)), key=pc_number)
+    return sorted((c for c in map(str, columns) if is_pc(c)), key=pc_number)
 
 
 def normalise_sex(values: pd.Series) -> pd.Series:

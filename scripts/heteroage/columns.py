@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import MISSING
-from heteroage.probes import RF_PC, plain_name, split_modality
+from heteroage.probes import is_pc, plain_name, split_modality
 
 ANCHOR = "Stage1_Pred_Age"
 CORRECTION = "_Correction"
@@ -26,7 +26,7 @@ class Wanted:
     def __init__(self, features: Iterable[str]) -> None:
         self.features = frozenset(features)
         self.probes = frozenset(name.split("_", 1)[0] for name in self.features)
-        modalities = {split_modality(name)[1] for name in self.features if not RF_PC.fullmatch(name)}
+        modalities = {split_modality(name)[1] for name in self.features if not is_pc(name)}
         self.modality = modalities.pop() if len(modalities) == 1 else None
 
     def among(self, names: Iterable[str]) -> list[str]:
@@ -39,7 +39,7 @@ class Wanted:
             or name in METADATA
             or (name.split("_", 1)[0] in probes and self.feature(name))
             or name.endswith(CORRECTION)
-            or (name.startswith("RF_PC") and RF_PC.fullmatch(name))
+            or is_pc(name)
         ]
 
     def feature(self, name: str) -> str | None:

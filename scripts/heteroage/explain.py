@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from heteroage.columns import ANCHOR
 from heteroage.errors import HeteroAgeError
@@ -12,11 +14,11 @@ from heteroage.errors import HeteroAgeError
 if TYPE_CHECKING:
     import lightgbm as lgb
 
-    from heteroage.predict import Clock
+    from heteroage.model import ClockModel
     from heteroage.source import Rows
 
 
-def contributions(clock: Clock, rows: Rows, features: Rows) -> Rows:
+def contributions(clock: ClockModel, rows: Rows, features: Rows) -> Rows:
     """Explain predicted samples.
 
     Parameters
@@ -34,19 +36,26 @@ def contributions(clock: Clock, rows: Rows, features: Rows) -> Rows:
     HeteroAgeError
         The model lacks its nodes' counts, which contributions are weighted by.
     """
-    booster = _booster(clock)
-    matrix = np.array([features[name] for name in clock.meta["feature_order"]]).T
-    values = booster.predict(np.ascontiguousarray(matrix), pred_contrib=True, num_threads=1)
-    output: Rows = {"sample_id": rows["sample_id"], ANCHOR: rows[ANCHOR]}
-    for k, name in enumerate(clock.meta["feature_order"]):
-        output[f"{ANCHOR}_Contribution" if name == ANCHOR else name] = np.ascontiguousarray(values[:, k])
-    if (values[:, -1] != 0).any():
-        output["Bias"] = np.ascontiguousarray(values[:, -1])
-    output["HeteroAge"] = rows["HeteroAge"]
-    return output
+    order = clock.meta["feature_order"]
+    matrix = np.ascontiguousarray(np.array([features[name] for name in order]).T)
+    identity = {"sample_id": rows["sample_id"], ANCHOR: rows[ANCHOR]}
+    return identity | by_feature(_booster(clock), matrix, order) | {"HeteroAge": rows["HeteroAge"]}
 
 
-def _booster(clock: Clock) -> lgb.Booster:
+def by_feature(booster: lgb.Booster, matrix: ArrayLike, names: Sequence[str]) -> Rows:
+    """Each feature's contribution, in years; the anchor's is Stage1_Pred_Age_Contribution. Bias where it is not 0.
+
+    matrix : (samples, features), in the order of `names`
+    """
+    values = booster.predict(matrix, pred_contrib=True, num_threads=1)
+    labels = [f"{ANCHOR}_Contribution" if name == ANCHOR else name for name in names]
+    columns = {label: np.ascontiguousarray(values[:, k]) for k, label in enumerate([*labels, "Bias"])}
+    if not columns["Bias"].any():
+        del columns["Bias"]
+    return columns
+
+
+def _booster(clock: ClockModel) -> lgb.Booster:
     import lightgbm as lgb
 
     if any(len(tree.leaf) > 1 and "internal_count" not in tree.fields for tree in clock.fusion.trees):

@@ -9,6 +9,7 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
+from heteroage.explain import by_feature
 from heteroage.stage3 import ANCHOR, encode
 
 
@@ -26,12 +27,8 @@ def contributions(model: str | Path, frame: pd.DataFrame, categories: Mapping[st
     is not 0, and HeteroAge: the sum of the others, to rounding
     """
     booster = lgb.Booster(model_file=str(model))
-    values = booster.predict(encode(frame, categories), pred_contrib=True, num_threads=1)
-    names = [f"{ANCHOR}_Contribution" if name == ANCHOR else name for name in frame.columns]
-    table = pd.DataFrame(values, columns=[*names, "Bias"])
-    if not table["Bias"].any():
-        table = table.drop(columns="Bias")
-    table.insert(0, ANCHOR, frame[ANCHOR].to_numpy())
+    parts = by_feature(booster, encode(frame, categories), list(frame.columns))
+    table = pd.DataFrame({ANCHOR: frame[ANCHOR].to_numpy()} | parts)
     return table.assign(HeteroAge=table.sum(axis=1))
 
 

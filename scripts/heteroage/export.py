@@ -19,16 +19,15 @@ import numpy as np
 from heteroage.columns import ANCHOR
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.output import writing
-from heteroage.probes import split_modality
-from heteroage.sums import is_pc
+from heteroage.probes import is_pc, split_modality
 
 if TYPE_CHECKING:
-    from heteroage.predict import Clock
+    from heteroage.model import ClockModel
 
 INTERCEPT = {"biolearn": "intercept", "methylclock": "(Intercept)"}
 
 
-def coefficients(clock: Clock) -> tuple[float, dict[str, float]]:
+def coefficients(clock: ClockModel) -> tuple[float, dict[str, float]]:
     """The anchor's intercept, and its coefficients on beta scale by feature.
 
     Context components that the clock computes itself are linear in CpGs too, and are put into their coefficients.
@@ -56,7 +55,7 @@ def coefficients(clock: Clock) -> tuple[float, dict[str, float]]:
     return intercept, weight
 
 
-def export_coefficients(clock: Clock, out: Path, style: str) -> str:
+def export_coefficients(clock: ClockModel, out: Path, style: str) -> str:
     """Write CpGmarker and CoefficientTraining, the intercept first; returns what to print.
 
     Probes lose the suffix `_beta`; those of other modalities keep theirs.

@@ -11,7 +11,7 @@ from heteroage.labels import UNKNOWN
 from heteroage.source import MOST_MISSING_WEIGHT
 
 if TYPE_CHECKING:
-    from heteroage.predict import Clock
+    from heteroage.model import ClockModel
     from heteroage.source import Rows
     from heteroage.sums import Sums
 
@@ -28,7 +28,7 @@ MEANINGS = {
 }
 
 
-def flags_of(clock: Clock, output: Rows, sums: Sums) -> list[str]:
+def flags_of(clock: ClockModel, output: Rows, sums: Sums) -> list[str]:
     """Each sample's flags in the order of MEANINGS, joined by semicolons; empty where there is nothing to say."""
     raised: dict[str, NDArray[np.bool_]] = {}
     for name in ("Tissue", "Sex"):

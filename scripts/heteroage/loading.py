@@ -15,8 +15,9 @@ from heteroage import artifacts
 from heteroage.applicability import Applicability, Covariance
 from heteroage.columns import ANCHOR, CORRECTION, floats_of
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.predict import Clock, Loadings
-from heteroage.sums import is_pc
+from heteroage.model import ClockModel, Loadings
+from heteroage.predict import Clock
+from heteroage.probes import is_pc
 from heteroage.trees import parse_trees
 from heteroage.weights import LinearModel
 
@@ -28,15 +29,18 @@ MOST_HEADER = 2**20  # bytes of a CSV's first line
 Columns = Mapping[str, np.ndarray]
 
 
-def read_clock(folder: Path, public_key: Path | None = None) -> Clock:
-    """Check a sealed artifact folder against its manifest and read the clock in it.
+def load_clock(folder: str | Path, public_key: str | Path | None = None) -> Clock:
+    """Check a sealed artifact folder against its manifest and read the clock in it, unpickling nothing.
+
+    With a public key (Ed25519, PEM) the folder must also be signed by its owner.
 
     Raises
     ------
     HeteroAgeError
-        The folder is not as it was sealed (or signed, where a public key is given), or is no clock.
+        The folder is not as it was sealed (or signed), or is no clock.
     """
-    manifest = artifacts.verify(folder, public_key)
+    folder = Path(folder)
+    manifest = artifacts.verify(folder, None if public_key is None else Path(public_key))
     absent = [name for name in NEEDED if name not in manifest["files"]]
     if absent:
         raise HeteroAgeError(f"{folder} is no whole clock: its manifest lacks files ({listed(absent)}).")
@@ -73,7 +77,7 @@ def read_parts(read: Callable[[str], bytes], present: Collection[str]) -> Clock:
     return clock
 
 
-def linear_weights(clock: Clock, applicability: Applicability) -> dict[str, tuple[float, float]]:
+def linear_weights(clock: ClockModel, applicability: Applicability) -> dict[str, tuple[float, float]]:
     """What each feature's raw value adds to HeteroAge: per unit of transformed age, and in years (see Covariance)."""
     weights = {name: [0.0, 0.0] for name in sorted(clock.terms)}
     for key, model in clock.models.items():

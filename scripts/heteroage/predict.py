@@ -7,25 +7,18 @@ is read a part at a time, and no step looks across samples, so that one sample's
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from heteroage import flags
 from heteroage.age import inverse_transform_age, transform_age
-from heteroage.applicability import Applicability, Covariance
-from heteroage.columns import ANCHOR, CORRECTION, SeenIds, Wanted
+from heteroage.columns import ANCHOR, CORRECTION, SeenIds
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.master_table import Joined, Table, from_frame
-from heteroage.probes import pc_number
+from heteroage.model import ClockModel
+from heteroage.probes import is_pc
 from heteroage.source import MOST_MISSING_WEIGHT, Rows, Source
-from heteroage.sums import is_pc
-from heteroage.trees import Trees
-from heteroage.weights import LinearModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,87 +27,8 @@ if TYPE_CHECKING:
 MINIMUM_SHARE = 0.1
 
 
-@dataclass(frozen=True)
-class Loadings:
-    """Context components: sum over features of (value - mean) × loading, missing values at the median."""
-
-    names: list[str]
-    row: dict[str, int]
-    median: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    weight: NDArray[np.float64]
-
-    def add(self, feature: str, components: Mapping[str, NDArray[np.float64]], values: NDArray[np.float64]) -> None:
-        """Add a feature's term to the samples' components."""
-        k = self.row[feature]
-        centred = np.where(np.isnan(values), self.median[k], values) - self.mean[k]
-        for j, name in enumerate(self.names):
-            components[name] += centred * self.weight[k, j]
-
-
-@dataclass(frozen=True)
-class Clock:
-    """A trained clock, read from a sealed folder by `load_clock`."""
-
-    anchor: LinearModel
-    experts: dict[str, LinearModel]
-    fusion: Trees
-    meta: dict
-    loadings: Loadings | None = None
-    applicability: Applicability | None = None
-    covariance: Covariance | None = None
-
-    # What is read
-
-    @cached_property
-    def models(self) -> dict[str | None, LinearModel]:
-        """The linear models; the anchor's key is None."""
-        return {None: self.anchor, **self.experts}
-
-    @cached_property
-    def terms(self) -> dict[str, list[tuple[str | None, int]]]:
-        """Where each feature stands: the models, and its place in them."""
-        found: dict[str, list[tuple[str | None, int]]] = {}
-        for key, model in self.models.items():
-            for k, feature in enumerate(model.features):
-                found.setdefault(feature, []).append((key, k))
-        return found
-
-    @cached_property
-    def pc_names(self) -> list[str]:
-        """The RF_PCs that the clock looks at."""
-        return sorted(filter(is_pc, self.meta["feature_order"]), key=pc_number)
-
-    @cached_property
-    def cpgs(self) -> list[str]:
-        """All CpG features that have weight in Stage 1 or 2, sorted."""
-        return sorted(name for name in self.terms if not is_pc(name))
-
-    @cached_property
-    def weighted(self) -> frozenset[str]:
-        """The same, to look up."""
-        return frozenset(self.cpgs)
-
-    @cached_property
-    def cpgs_read(self) -> list[str]:
-        """Those, and the ones that the context components are computed from."""
-        return sorted(self.weighted | set(self.loadings.row if self.loadings else []))
-
-    @cached_property
-    def anchor_place(self) -> dict[str, int]:
-        """Where a CpG stands in the anchor."""
-        return {name: k for k, name in enumerate(self.anchor.features) if not is_pc(name)}
-
-    @cached_property
-    def anchor_weight(self) -> dict[str, float]:
-        """Each of the anchor's CpGs' share of its absolute standardised weight."""
-        total = sum(abs(self.anchor.weight[k]) for k in self.anchor_place.values())
-        return {name: abs(self.anchor.weight[k]) / total if total else 0.0 for name, k in self.anchor_place.items()}
-
-    @cached_property
-    def wanted(self) -> Wanted:
-        """The columns that may be used."""
-        return Wanted(self.cpgs_read)
+class Clock(ClockModel):
+    """A trained clock, as `load_clock` reads it from a sealed folder."""
 
     # What is predicted
 
@@ -316,16 +230,6 @@ class Clock:
                     f"{table.where} has neither the columns ({listed(absent)}) nor the CpGs to compute them from: "
                     f"{len(known)} of {len(self.loadings.row)}. Add either."
                 )
-
-
-def load_clock(folder: str | Path, public_key: str | Path | None = None) -> Clock:
-    """Check a sealed artifact folder against its manifest and read the clock in it, unpickling nothing.
-
-    With a public key (Ed25519, PEM) the folder must also be signed by its owner.
-    """
-    from heteroage.loading import read_clock
-
-    return read_clock(Path(folder), None if public_key is None else Path(public_key))
 
 
 def _concatenated(pieces: Sequence[Rows]) -> pd.DataFrame:

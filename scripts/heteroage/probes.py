@@ -39,6 +39,11 @@ def feature_name(name: str, modality: str) -> str | None:
     return f"{probe}_{modality}" if own in (None, modality) and PROBE.fullmatch(probe) else None
 
 
+def is_pc(name: str) -> bool:
+    """Tell whether a column is a context component."""
+    return RF_PC.fullmatch(name) is not None
+
+
 def pc_number(name: str) -> int:
     """Order RF_PC columns by their numbers: 2 for RF_PC2."""
     return int(name.removeprefix("RF_PC"))

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from heteroage import artifacts
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.loading import load_clock
 from heteroage.master_table import open_tables
 from heteroage.output import writing
-from heteroage.predict import Clock, load_clock
+from heteroage.predict import Clock
 
 SAMPLES = 8
 TOLERANCE = 1e-9  # years

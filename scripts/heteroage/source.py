@@ -14,11 +14,11 @@ from heteroage.columns import ANCHOR, CORRECTION
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import OLDEST, sex_of, tissue_of
 from heteroage.master_table import Part
-from heteroage.probes import pc_number
-from heteroage.sums import Sums, is_pc
+from heteroage.probes import is_pc, pc_number
+from heteroage.sums import Sums
 
 if TYPE_CHECKING:
-    from heteroage.predict import Clock
+    from heteroage.model import ClockModel
 
 Rows = dict[str, Any]  # columns by name: lists of text, arrays of numbers
 
@@ -29,7 +29,7 @@ MOST_MISSING_WEIGHT = 0.5
 class Source:
     """Some samples of a master table, and what is summed over their features when first asked for."""
 
-    def __init__(self, clock: Clock, part: Part, names: set[str], columns_of: Mapping[str, list[str]]) -> None:
+    def __init__(self, clock: ClockModel, part: Part, names: set[str], columns_of: Mapping[str, list[str]]) -> None:
         self.clock, self.part, self.names, self.columns_of = clock, part, names, columns_of
         self.n = len(part.ids)
         self.usable = True

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.probes import RF_PC
 
 if TYPE_CHECKING:
     from heteroage.master_table import Part
-    from heteroage.predict import Clock
+    from heteroage.model import ClockModel
 
 SLACK = 1e-6  # outside of 0 to 1, of a beta; what rounding does
 NO_BETA = 0.5  # this far outside, no correction for batches put it there
@@ -35,7 +34,7 @@ class Sums:
     imputed : see `Covariance`
     """
 
-    clock: Clock
+    clock: ClockModel
     part: Part
     totals: dict[str | None, NDArray[np.float64]]
     pcs: dict[str, NDArray[np.float64]]
@@ -48,7 +47,7 @@ class Sums:
     _far: list[tuple[str, str, float]] = field(default_factory=list)
 
     @classmethod
-    def start(cls, clock: Clock, part: Part) -> Sums:
+    def start(cls, clock: ClockModel, part: Part) -> Sums:
         """Intercepts, and nothing summed."""
         n = len(part.ids)
         return cls(
@@ -147,8 +146,3 @@ def mean_of(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
         total += np.where(absent, 0.0, values)
         count += ~absent
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def is_pc(name: str) -> bool:
-    """Whether a feature is a context component."""
-    return RF_PC.fullmatch(name) is not None

@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heteroage.cohorts import RF_PC
 from heteroage.files import read_table
+from heteroage.probes import is_pc
 from heteroage.sampling import balanced_rows
 from heteroage.store import open_matrix
 
@@ -49,7 +49,7 @@ class TrainingData:
 
     def with_pcs(self, wanted: bool) -> TrainingData:
         """Keep the RF_PCs among the features, or leave them out."""
-        cpgs = [name for name in self.feature_names if wanted or not RF_PC.fullmatch(name)]
+        cpgs = [name for name in self.feature_names if wanted or not is_pc(name)]
         return TrainingData(self.samples, self.X[: len(cpgs)], cpgs)
 
     def restrict(self, feature_names: Sequence[str]) -> TrainingData:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from heteroage import artifacts
 from heteroage.apply import run_step
-from heteroage.predict import load_clock
+from heteroage.loading import load_clock
 
 HERE = Path(__file__).parent / "golden_clock"
 

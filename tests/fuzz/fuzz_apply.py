@@ -2,8 +2,8 @@
 
     python tests/fuzz/fuzz_apply.py --cases 10000
 
-Each case spoils a copy of the golden folder or of a table, predicts, checks or verifies, and must end within ten
-seconds and 3 GiB with predictions or a HeteroAgeError; after an error nothing may have been written. Cases run in
+Each case spoils a copy of the golden folder or of a table, predicts, checks or verifies, and must end within half
+a minute and 3 GiB with predictions or a HeteroAgeError; after an error nothing may have been written. Cases run in
 child processes, so that a crash of a library counts as a failure and not as the end. A case is told by its number.
 """
 
@@ -24,11 +24,11 @@ from pathlib import Path
 from heteroage import artifacts
 from heteroage.apply import check, run_step
 from heteroage.errors import HeteroAgeError
-from heteroage.predict import load_clock
+from heteroage.loading import load_clock
 from heteroage.reference import verify_folder
 
 GOLDEN = Path(__file__).parents[1] / "data/golden_clock"
-SECONDS, BYTES = 10, 3 * 2**30
+SECONDS, BYTES = 30, 3 * 2**30
 NASTY = [b"", b"NaN", b"nan", b"inf", b"-1", b"1e400", b"0", b"null", b"true", b'"', b",", b"\n", b"\x00", b"\xff\xfe"]
 NASTY += [
     b"[" * 5000,
@@ -136,6 +136,8 @@ def one_case(number: int, folder: Path) -> str:
 
 def run_slice(numbers: list[int], report: Path) -> None:
     """Run cases one after the other in this process; write how each ended."""
+    import lightgbm  # noqa: F401, at leisure: an import that the clock or the limit cuts off would fail later cases
+
     resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
 
     def too_long(*_: object) -> None:

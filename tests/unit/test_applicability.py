@@ -17,7 +17,7 @@ from heteroage.applicability import (
 )
 from heteroage.errors import HeteroAgeError
 from heteroage.flags import MEANINGS
-from heteroage.predict import load_clock
+from heteroage.loading import load_clock
 
 
 @pytest.fixture(scope="module")

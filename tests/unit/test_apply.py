@@ -16,8 +16,8 @@ from heteroage.apply import run_step
 from heteroage.cli import main
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
+from heteroage.loading import load_clock
 from heteroage.output import writing
-from heteroage.predict import load_clock
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from heteroage import artifacts
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_json, sha256_of
-from heteroage.predict import load_clock
+from heteroage.loading import load_clock
 
 
 def refused(folder, *texts):

@@ -8,7 +8,7 @@ import pytest
 from heteroage import __version__
 from heteroage.cli import STEPS, main
 from heteroage.files import read_table, write_table
-from heteroage.predict import load_clock
+from heteroage.loading import load_clock
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from heteroage import master_table, readers
 from heteroage.apply import run_step
 from heteroage.errors import HeteroAgeError
-from heteroage.predict import load_clock
+from heteroage.loading import load_clock
 
 QUICK = [Phase.explicit, Phase.generate]  # an example takes a tenth of a second: to shrink one would take minutes
 

@@ -14,8 +14,8 @@ from heteroage.apply import run_step
 from heteroage.cli import main
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
+from heteroage.loading import load_clock
 from heteroage.master_table import open_tables
-from heteroage.predict import load_clock
 
 HALLMARKS = ["Genomic_Instability", "Telomere_Attrition"]
 # Years. Sums in another order differ by some 1e-13; this is what users are promised.

@@ -14,7 +14,7 @@ from heteroage import artifacts
 from heteroage.cli import main
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_json, read_table, sha256_of, write_table
-from heteroage.predict import load_clock
+from heteroage.loading import load_clock
 
 GOLDEN = Path(__file__).parents[1] / "data/golden_clock"
 
