@@ -1,4 +1,5 @@
-"""A Slurm of one node on this machine, for tests: all that it keeps is in one folder, and it ends with the block.
+"""A Slurm of one node on this machine, for tests: all that it keeps is in one folder, but for a link in /etc/slurm, and
+it ends with the block.
 
 Needs root and, on Debian or Ubuntu, `apt-get install slurm-wlm munge`. It has no accounting, and kills jobs that go
 over their memory.
@@ -18,8 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo")
+# Where srun looks within a job: the plugin takes SLURM_CONF out of a job's environment.
+DEFAULT = Path("/etc/slurm/slurm.conf")
 # Jobs are looked at each second: memory over the request ends them, as cgroups do on a cluster. Finished jobs are
-# remembered for long, since squeue, without accounting, is all that tells how they ended.
+# remembered for long, since squeue, without accounting, is all that tells how they ended. The node may claim more CPUs
+# than the machine has.
 CONFIGURATION = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -31,6 +35,7 @@ AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
 CredType=cred/munge
 StateSaveLocation={folder}/state
+SlurmdParameters=config_overrides
 SlurmdSpoolDir={folder}/spool
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd.pid
@@ -90,7 +95,11 @@ def missing_programs() -> list[str]:
 
 @contextmanager
 def one_node(folder: Path, cpus: int = 2, memory: int = 12_000) -> Iterator[Slurm]:
-    """Start a Slurm whose node claims `cpus` and `memory` (MB); SLURM_CONF points to it meanwhile."""
+    """Start a Slurm whose node claims `cpus` and `memory` (MB)."""
+    if DEFAULT.is_symlink():  # of a test that was killed
+        DEFAULT.unlink()
+    if DEFAULT.exists():
+        raise RuntimeError(f"this machine has a Slurm of its own ({DEFAULT}): the test would be in its way.")
     for name in ("state", "spool"):
         (folder / name).mkdir(parents=True)
     folder.chmod(0o755)
@@ -103,7 +112,8 @@ def one_node(folder: Path, cpus: int = 2, memory: int = 12_000) -> Iterator[Slur
     (folder / "munge.key").write_bytes(os.urandom(128))
     (folder / "munge.key").chmod(0o600)
     os.environ["PATH"] += ":/usr/sbin"
-    os.environ["SLURM_CONF"] = str(configuration)
+    DEFAULT.parent.mkdir(exist_ok=True)
+    DEFAULT.symlink_to(configuration)
     slurm = Slurm(folder)
     try:
         places = [f"--{name}={folder}/munge.{ending}" for name, ending in _MUNGE.items()]
@@ -115,7 +125,7 @@ def one_node(folder: Path, cpus: int = 2, memory: int = 12_000) -> Iterator[Slur
     finally:
         for name in ("slurmd", "slurmctld", "munge"):
             _end(folder / f"{name}.pid", signal.SIGTERM)
-        del os.environ["SLURM_CONF"]
+        DEFAULT.unlink()
 
 
 _MUNGE = {"key-file": "key", "socket": "socket", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
@@ -135,7 +145,14 @@ def _end(pid_file: Path, how: signal.Signals) -> None:
     with suppress(FileNotFoundError, ProcessLookupError, ValueError):
         pid = int(pid_file.read_text())
         os.kill(pid, how)
-        wait_until(lambda: not Path(f"/proc/{pid}").exists(), f"process {pid} is gone", 20)
+        wait_until(lambda: not _runs(pid), f"process {pid} is gone", 20)
+
+
+def _runs(pid: int) -> bool:
+    """A process that has ended but that nobody has asked about (Z) runs no more."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 def _free_ports() -> tuple[int, int]:

@@ -32,7 +32,7 @@ TARGETS = {
 }
 CLUSTER = ["--workflow-profile", str(REPOSITORY / "profiles/slurm")]
 # What docs/cluster.md says of a cluster without accounting; and little patience, since this one is near.
-CLUSTER += ["--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "3"]
+CLUSTER += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3"]
 CLUSTER += ["--default-resources", "slurm_partition=main", "mem_mb=1000 * attempt", "runtime=30 * attempt"]
 # Too little for the first attempt, and enough for the second: how retries ask for more.
 TOO_LITTLE = "train_stage3"
