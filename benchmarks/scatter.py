@@ -29,6 +29,7 @@ CONFIG = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text(encoding="
 CORES = 8
 NODES = (1, 10, 100)
 OVERHEAD = 10.0  # seconds of a submission: Slurm, Snakemake's start, the interpreter; see docs/cluster.md
+OF_HALLMARK = 1_000  # features
 RUNS = 1 + CONFIG["cross_validation"]["outer_folds"]
 THREADED = {"sweep_stage1", "sweep_stage1_part", "cross_fit_stage1", "train_stage1"}
 
@@ -73,7 +74,8 @@ def jobs_of(study: Study, scatter: bool) -> list[Job]:
 
     def add(rule: str, *after: int) -> int:
         paths, alphas = solved.get(rule, (0, 0))
-        seconds = NEEDS[rule].core_seconds(values, paths * alphas)
+        own = study.samples * OF_HALLMARK if rule == "train_expert" else values
+        seconds = NEEDS[rule].core_seconds(own, paths * alphas)
         cores = CORES if rule in THREADED else 1
         jobs.append(Job(OVERHEAD + seconds / cores, cores, after))
         return len(jobs) - 1

@@ -1,7 +1,7 @@
 """How much memory and time a job asks for: by the size of what it reads and the elastic-net paths it solves.
 
-A table, fitted to measured jobs (benchmarks/needs.py), has a row per rule. With `values` the float32 values read,
-`paths` the elastic-net paths and `solutions` their steps along the alphas,
+A table, fitted to measured jobs (benchmarks/needs.py), has a row per rule. With `values` the float32 values read (by an
+expert: those of its hallmark), `paths` the elastic-net paths and `solutions` their steps along the alphas,
 
     memory  =  mb  +  values x (bytes_per_value + bytes_per_path x paths)
     seconds =  seconds  +  values x (ns_per_value + ns_per_solution x solutions)      of one core
@@ -12,10 +12,12 @@ Read while the workflow is, by every job: the standard library alone.
 from __future__ import annotations
 
 import csv
+import json
 import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 
 MARGIN = 1.5  # of memory: the fit goes through the largest measured jobs, others may be larger
@@ -93,6 +95,21 @@ def grids(config: Mapping) -> dict[str, tuple[int, int]]:
         "train_expert": (expert, of_expert),
         "score_random_sets": (expert * config["falsification"]["random_sets"], of_expert),
     }
+
+
+@cache
+def own_share(dictionary: str, hallmark: str, names: str, modalities: int) -> float:
+    """The share of all features that a hallmark has at most: its expert reads no others.
+
+    Parameters
+    ----------
+    dictionary : path of {hallmark: [CpG, ...]}
+    names : path of the features' names, one a line
+    modalities : in which a CpG may be
+    """
+    cpgs = json.loads(Path(dictionary).read_text(encoding="utf-8"))[hallmark]
+    with Path(names).open("rb") as stream:
+        return min(1.0, len(cpgs) * modalities / max(1, sum(1 for _ in stream)))
 
 
 def values_read(paths: Iterable[str], features: str | None) -> float:

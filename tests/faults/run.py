@@ -76,15 +76,18 @@ def kill_at_random_moments(faults: Faults) -> None:
 
 def fill_the_disk(faults: Faults) -> None:
     """Run on a disk too small, then on one that is large enough."""
+    given = sum(path.stat().st_size for path in faults.inputs.folder.rglob("*") if path.is_file())
     needed = sum(path.stat().st_size for path in (faults.scratch / "undisturbed").rglob("*") if path.is_file())
     folder = faults.scratch / "small_disk"
     folder.mkdir()
     for share in (0.3, 0.6, 0.9):
-        with mounted("-t", "tmpfs", "-o", f"size={int(share * needed)}", "tmpfs", folder):
+        with mounted("-t", "tmpfs", "-o", f"size={int(given + share * (needed - given))}", "tmpfs", folder):
             study = faults.inputs.inputs_alone(folder / "study")
             failed = study.snakemake()
             assert failed.returncode != 0 and "No space left" in failed.stdout + logs(study), failed.stdout[-3000:]
-            say(f"a disk of {share:.0%} of {needed / 1e6:.1f} MB: the run failed, and says No space left on device")
+            say(
+                f"a disk with room for {share:.0%} of {(needed - given) / 1e6:.1f} MB of results: the run failed, and says No space left on device"
+            )
             subprocess.run(["mount", "-o", f"remount,size={4 * needed}", folder], check=True)
             faults.recover(study)
 
