@@ -85,9 +85,8 @@ def fill_the_disk(faults: Faults) -> None:
             study = faults.inputs.inputs_alone(folder / "study")
             failed = study.snakemake()
             assert failed.returncode != 0 and "No space left" in failed.stdout + logs(study), failed.stdout[-3000:]
-            say(
-                f"a disk with room for {share:.0%} of {(needed - given) / 1e6:.1f} MB of results: the run failed, and says No space left on device"
-            )
+            room = f"{share:.0%} of {(needed - given) / 1e6:.1f} MB of results"
+            say(f"a disk with room for {room}: the run failed, and says No space left on device")
             subprocess.run(["mount", "-o", f"remount,size={4 * needed}", folder], check=True)
             faults.recover(study)
 

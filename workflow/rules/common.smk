@@ -123,6 +123,16 @@ def of_each_expert(pattern):
     return collect(pattern, hallmark=HALLMARKS, allow_missing=True)
 
 
+def balancing_of_part(wildcards):
+    """A part of the sweep names its balancing by its position in the config."""
+    return config["stage1"]["balancing"][int(wildcards.balancing)]
+
+
+def l1_ratio_of_part(wildcards):
+    """And its l1_ratio likewise."""
+    return config["stage1"]["l1_ratio"][int(wildcards.l1_ratio)]
+
+
 def held_out(pattern):
     """Spell out a pattern for each nested run; there may be fewer groups than the outer folds asked for."""
 

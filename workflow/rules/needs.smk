@@ -1,4 +1,4 @@
-"""Takes in workflow/needs.csv, fitted to measured jobs (docs/cluster.md); gives out what a rule asks a scheduler for:
+"""Takes in workflow/needs.csv, fitted to measured jobs (docs/cluster.md); gives out what jobs ask a scheduler for,
 `**needs(rule)` among its resources, and `threads_for(rule)`. Rules that ask for nothing take the profile's default."""
 
 from heteroage.needs import grids, own_share, read_needs, request, values_read
@@ -8,13 +8,13 @@ GRIDS = grids(config)
 MOST_THREADS = 8
 
 
-def request_of(rule, wildcards, input, attempt=1):
+def request_of(name, wildcards, input, attempt=1):
     """A job's request, by what it reads. An input that is not there yet raises FileNotFoundError, which Snakemake takes
     for "to be determined" until the job can run."""
     values = values_read(input, getattr(input, "features", None))
-    if rule in OF_HALLMARKS:
+    if name in OF_HALLMARKS:
         values *= own_share(DICTIONARY, wildcards.hallmark, input.names, len(MODALITY_TABLES))
-    return request(NEEDS[rule], values, GRIDS.get(rule, (0, 0)), MOST_THREADS if rule in THREADED else 1, attempt)
+    return request(NEEDS[name], values, GRIDS.get(name, (0, 0)), MOST_THREADS if name in THREADED else 1, attempt)
 
 
 OF_HALLMARKS = {"train_expert", "score_random_sets"}

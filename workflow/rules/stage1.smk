@@ -22,13 +22,6 @@ if config["stage1"]["sweep_report"]:
 
 elif config["stage1"]["scatter"]:
 
-    # A part names its balancing and its l1_ratio by their positions in the config.
-    def balancing_of_part(wildcards):
-        return config["stage1"]["balancing"][int(wildcards.balancing)]
-
-    def l1_ratio_of_part(wildcards):
-        return config["stage1"]["l1_ratio"][int(wildcards.l1_ratio)]
-
     rule sweep_stage1_part:
         input:
             samples="results/{run}/training/samples.csv",
