@@ -1,11 +1,12 @@
 """What jobs ask for, by what they read."""
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from heteroage.needs import LEAST_MINUTES, Need, grids, read_needs, request, values_read
+from heteroage.needs import LEAST_MINUTES, Need, grids, own_share, read_needs, request, values_read
 
 SWEEP = Need(mb=300, bytes_per_value=4, bytes_per_path=0.1, seconds=5, ns_per_value=20, ns_per_solution=0.5)
 CONFIG = {
@@ -64,3 +65,11 @@ def test_the_table_has_a_row_for_every_rule_that_asks_by_it():
     text = "".join(path.read_text(encoding="utf-8") for path in (workflow / "rules").glob("*.smk"))
     asking = {part.split('"')[1] for part in text.split("**needs(")[1:] if part.startswith('"')}
     assert asking == set(read_needs(workflow / "needs.csv"))
+
+
+def test_an_expert_asks_for_what_its_hallmark_has(tmp_path):
+    names, dictionary = tmp_path / "feature_names.txt", tmp_path / "hallmarks.json"
+    names.write_text("".join(f"cg{k:08d}_beta\n" for k in range(100)))
+    dictionary.write_text(json.dumps({"Few": ["cg00000001", "cg00000002"], "Many": [f"cg{k:08d}" for k in range(90)]}))
+    assert own_share(str(dictionary), "Few", str(names), modalities=3) == 0.06
+    assert own_share(str(dictionary), "Many", str(names), modalities=3) == 1
