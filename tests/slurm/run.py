@@ -31,8 +31,8 @@ TARGETS = {
     "mini": ["results/predictions/held_back.csv"],
 }
 CLUSTER = ["--workflow-profile", str(REPOSITORY / "profiles/slurm")]
-# What docs/cluster.md says of a cluster without accounting; and little patience, since this one is near.
-CLUSTER += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3"]
+CLUSTER += ["--slurm-init-seconds-before-status-checks", "3"]  # little patience, since this one is near
+WITHOUT_ACCOUNTING = REPOSITORY / "profiles/slurm/without_accounting"
 CLUSTER += ["--default-resources", "slurm_partition=main", "mem_mb=1000 * attempt", "runtime=30 * attempt"]
 # Too little for the first attempt, and enough for the second: how retries ask for more.
 TOO_LITTLE = "train_stage3"
@@ -56,6 +56,7 @@ def main(kind: str, scratch: Path) -> None:
             why = "snakemake-executor-plugin-slurm is not installed (make .venv/slurm-ready)"
         print(f"skipped: a one-node Slurm needs root, Slurm and its plugin: {why}")
         return
+    os.environ["PATH"] = f"{WITHOUT_ACCOUNTING}:{os.environ['PATH']}"
     alone, cluster = make_folder(kind, scratch / "alone"), make_folder(kind, scratch / "cluster")
     targets = TARGETS[kind]
     say(f"the {kind} study ({' '.join(targets)}) with --cores 2")
