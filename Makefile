@@ -1,11 +1,12 @@
 # make run    environment, then the main job on simulated demo cohorts
 # make test   environment, then all checks
+# make test-slurm, make test-faults   the workflow on a one-node Slurm (needs root and Slurm); disturbed in many ways
 # make benchmark   the sweep beside its peers (half an hour, 16 GB of memory)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: run test lint docs benchmark lock vulnerabilities clean
+.PHONY: run test test-slurm test-faults lint docs benchmark lock vulnerabilities clean
 
 run: .venv/run-ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -14,6 +15,13 @@ run: .venv/run-ready
 test: .venv/test-ready lint
 	$(BIN)/python -m pytest tests/unit --numprocesses $(CORES)
 	$(BIN)/python -m pytest tests/workflow --numprocesses $(CORES) --dist loadfile
+
+# The demo and its nested evaluation, or with STUDY=mini a smaller one; skipped where there is no Slurm.
+test-slurm: .venv/test-ready .venv/slurm-ready
+	PYTHONPATH=tests/workflow $(BIN)/python tests/slurm/run.py $(STUDY)
+
+test-faults: .venv/test-ready
+	PYTHONPATH=tests/workflow $(BIN)/python tests/faults/run.py $(FAULTS)
 
 lint: .venv/test-ready
 	$(BIN)/ruff check .
@@ -35,6 +43,9 @@ lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
 	  --no-emit-find-links --custom-compile-command "make lock" -q --extra dev -c requirements.lock \
 	  pyproject.toml -o requirements-dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
+	  --no-emit-find-links --custom-compile-command "make lock" -q --extra slurm -c requirements.lock \
+	  pyproject.toml -o requirements-slurm.lock
 
 # Known vulnerabilities of what the lock installs, by PyPI's advisories. What could not be looked up is a failure too.
 vulnerabilities: .venv-audit/ready
@@ -53,6 +64,10 @@ clean:
 
 .venv/test-ready: requirements-dev.lock .venv/run-ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+.venv/slurm-ready: requirements-slurm.lock .venv/run-ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-slurm.lock
 	touch $@
 
 benchmarks/.venv/ready: benchmarks/requirements.txt

@@ -16,6 +16,7 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/needs.smk"
 include: "workflow/rules/geo.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/hallmarks.smk"
@@ -52,6 +53,10 @@ rule report:
     input:
         "results/report/training.html",
         report_page,
+
+
+onstart:
+    hold_folder()
 
 
 onsuccess:

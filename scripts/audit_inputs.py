@@ -60,7 +60,7 @@ def main(
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
+    with reporting(snakemake.log[0], snakemake.rule, snakemake.input):
         main(
             snakemake.input.features,
             snakemake.input.names,

@@ -21,7 +21,7 @@ def main(gene_sets: str, annotation: str, dictionary: str, sizes: str) -> None:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
+    with reporting(snakemake.log[0], snakemake.rule, snakemake.input):
         main(
             snakemake.input.gene_sets,
             snakemake.input.annotation,

@@ -25,7 +25,7 @@ def main(features: str, names: str, samples: str, annotation: str, table: str, f
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
+    with reporting(snakemake.log[0], snakemake.rule, snakemake.input):
         main(
             snakemake.input.features,
             snakemake.input.names,

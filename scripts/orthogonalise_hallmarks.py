@@ -20,7 +20,7 @@ def main(hallmarks: str, names: str, correlation: str, dictionary: str, skipped:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
+    with reporting(snakemake.log[0], snakemake.rule, snakemake.input):
         files = snakemake.input
         main(
             files.hallmarks,

@@ -28,7 +28,7 @@ def main(
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
+    with reporting(snakemake.log[0], snakemake.rule, snakemake.input):
         files = snakemake.input
         main(
             snakemake.wildcards.run,

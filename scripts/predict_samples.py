@@ -12,5 +12,5 @@ def main(manifest: str, table: str, predictions: str) -> None:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
+    with reporting(snakemake.log[0], snakemake.rule, snakemake.input):
         main(snakemake.input.manifest, snakemake.input.table, snakemake.output.predictions)

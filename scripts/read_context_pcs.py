@@ -11,5 +11,5 @@ def main(table: str, samples: str, pcs: str) -> None:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
+    with reporting(snakemake.log[0], snakemake.rule, snakemake.input):
         main(snakemake.input.pcs, snakemake.input.samples, snakemake.output.pcs)

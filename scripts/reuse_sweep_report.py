@@ -17,5 +17,5 @@ def main(earlier: str, report: str) -> None:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
+    with reporting(snakemake.log[0], snakemake.rule, snakemake.input):
         main(snakemake.input.report, snakemake.output.report)

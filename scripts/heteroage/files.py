@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -23,6 +24,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a path beside `path` to write to; it takes `path`'s name only if the block ends without error."""
     path = Path(path)
     check_writable(path)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*.part"):  # by a process that was killed
+        left.unlink(missing_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield beside

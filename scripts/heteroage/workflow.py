@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ast
 import logging
+import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from heteroage.errors import HeteroAgeError
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.run_lock import end_with
 
 SCRIPTS = Path(__file__).parent.parent
+SNAKEMAKE_PID = "HETEROAGE_SNAKEMAKE_PID"  # an environment variable: the Snakemake that runs the script
 
 
 def modules_used(script: Path) -> list[str]:
@@ -48,13 +51,17 @@ def _imports(path: Path, modified: int) -> frozenset[Path]:
 
 
 @contextmanager
-def reporting(log_path: str, rule: str) -> Iterator[None]:
+def reporting(log_path: str, rule: str, given: Iterable[str] = ()) -> Iterator[None]:
     """Run a rule's script: log to its file (and progress to a terminal), one BLAS thread, problems in plain words.
 
     A HeteroAgeError ends the script with its message alone; any other exception leaves its traceback in the log.
+    `given` are files that a person may change meanwhile: then the script fails, as its output would be newer than the
+    change, and Snakemake would never know.
     """
     from threadpoolctl import threadpool_limits  # here, since reading the Snakefile needs none of it
 
+    if started_by := os.environ.get(SNAKEMAKE_PID):
+        end_with(int(started_by))
     handlers: list[logging.Handler] = [logging.FileHandler(log_path, mode="w", encoding="utf-8")]
     if sys.stderr.isatty():
         handlers.append(logging.StreamHandler())
@@ -63,9 +70,14 @@ def reporting(log_path: str, rule: str) -> Iterator[None]:
     )
     logging.captureWarnings(True)
     try:
+        before = _states(given)
         # The same bytes on any number of cores: sums are never split by the number of BLAS threads.
         with threadpool_limits(1):
             yield
+        if changed := [path for path, state in _states(before).items() if state != before[path]]:
+            raise HeteroAgeError(
+                f"{len(changed)} input files changed while they were read: {listed(changed)}. Run again."
+            )
     except HeteroAgeError as error:
         logging.getLogger(rule).error("%s", error)
         if not sys.stderr.isatty():
@@ -74,3 +86,14 @@ def reporting(log_path: str, rule: str) -> Iterator[None]:
     except Exception:
         logging.getLogger(rule).exception("unexpected error")
         raise
+
+
+def _states(paths: Iterable[str]) -> dict[str, tuple[int, int] | None]:
+    """Time and size of files, None where there is none."""
+    found = {}
+    for path in paths:
+        with suppress(FileNotFoundError):
+            state = Path(path).stat()
+            found[path] = (state.st_mtime_ns, state.st_size)
+        found.setdefault(path, None)
+    return found

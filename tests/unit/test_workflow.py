@@ -80,3 +80,13 @@ def test_one_blas_thread(tmp_path):
     np.ones((2, 2)) @ np.ones((2, 2))
     with reporting(str(tmp_path / "log"), "train_stage1"):
         assert all(pool["num_threads"] == 1 for pool in threadpool_info())
+
+
+def test_an_input_that_changed_while_it_was_read_fails_the_script(tmp_path, capsys):
+    given = [tmp_path / "beta.csv", tmp_path / "absent.csv"]
+    given[0].write_text("sample_id,cg01\n")
+    with pytest.raises(SystemExit), reporting(str(tmp_path / "log"), "build_feature_store", map(str, given)):
+        given[0].write_text("sample_id,cg01,cg02\n")
+    assert "1 input files changed while they were read" in capsys.readouterr().err
+    with reporting(str(tmp_path / "log"), "build_feature_store", map(str, given)):
+        given[0].read_text()

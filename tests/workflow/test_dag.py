@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import joblib
 import numpy as np
 import pytest
-from mini_study import ARTIFACTS, ASSEMBLED, SETTINGS, TRAINING
+from mini_study import ARTIFACTS, ASSEMBLED, CONFIG, SETTINGS, TRAINING, job_counts
 
 PREDICT = {"assemble_artifacts", "predict_samples", "summarise_run"}
 STAGE3 = {"cross_fit_stage3", "train_stage3", "plot_predictions", *PREDICT}
@@ -17,10 +17,10 @@ EXPERTS = len(SETTINGS["hallmarks"])
 
 
 @contextmanager
-def edited(path):
-    """Append a comment to a module; then put back its content and its time."""
+def edited(path, addition=b"\n# edited\n"):
+    """Append a comment to a module, or what is given; then put back the file's content and its time."""
     content, times = path.read_bytes(), path.stat()
-    path.write_bytes(content + b"\n# edited\n")
+    path.write_bytes(content + addition)
     try:
         yield
     finally:
@@ -53,6 +53,23 @@ def removal(study, scratch, times_shared, experts):
         if len(changed) == experts:
             return candidate, changed
     raise AssertionError("the mini study has no such CpG")
+
+
+def test_what_jobs_ask_a_cluster_for_reruns_nothing(study):
+    with (
+        edited(study.repository / "workflow/needs.csv", b"another_rule,1,1,1,1,1,1\n"),
+        edited(study.repository / "scripts/heteroage/needs.py"),
+    ):
+        assert study.plan().jobs == {}
+
+
+def test_a_sweep_in_parts_gives_the_same_report(study, study_copy):
+    report = f"{ARTIFACTS}/stage1/Stage1_Sweep_Report.csv"
+    study_copy.configure(stage1__scatter=True)
+    study_copy.path(report).unlink()
+    done = study_copy.run(report)
+    assert job_counts(done) == {"sweep_stage1_part": len(CONFIG["stage1"]["l1_ratio"]), "merge_stage1_sweep": 1}
+    assert study_copy.path(report).read_bytes() == study.path(report).read_bytes()
 
 
 def test_a_second_run_has_nothing_to_do(study):

@@ -49,6 +49,8 @@ rule assemble_artifacts:
         "results/benchmarks/{run}/assemble_artifacts.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs("assemble_artifacts"),
     message:
         "Assembling results/{wildcards.run}_artifacts"
     script:

@@ -43,6 +43,8 @@ rule audit_inputs:
     priority: 1  # before training, where both can run
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs("audit_inputs"),
     message:
         "Checking the input"
     script:
@@ -100,6 +102,8 @@ if CHECK_SEX:
             "results/benchmarks/check_sex.tsv"
         conda:
             "../../envs/heteroage.yaml"
+        resources:
+            **needs("check_sex"),
         message:
             "Comparing sex labels with the X and Y chromosomes"
         script:

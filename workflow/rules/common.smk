@@ -12,18 +12,29 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-# The package of this checkout, installed or not.
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+# This checkout, which another workflow may use as a module: `workflow.basedir` would be that one's folder.
+if not workflow.current_basedir.is_local:
+    raise WorkflowError(
+        "heteroage-clock is a package with a workflow around it: clone it, and name the clone's Snakefile."
+    )
+if workflow.modifier.path_modifier.prefix:
+    raise WorkflowError("this module knows no prefix: its results go to results/ in the working directory (see -d).")
+REPOSITORY = Path(workflow.current_basedir).parents[1]
+
+# Its package, installed or not.
+sys.path.insert(0, str(REPOSITORY / "scripts"))
 
 from heteroage.probes import MODALITIES
 from heteroage.config import check_config, check_files, geo_entries, table_entries
 from heteroage.errors import HeteroAgeError
 from heteroage.stages.gene_sets import are_gene_sets, match_genes, read_gene_sets, read_hallmark_names
 from heteroage.stages.hallmarks import features_digest, orthogonalise_files, read_dictionary
-from heteroage.workflow import modules_used  # none of these loads pandas: every job reads this file
+from heteroage.run_lock import cancel_leftover_jobs, hold
+from heteroage.workflow import SNAKEMAKE_PID, modules_used  # none of these loads pandas: every job reads this file
 
 STARTED = time.time()
-SCHEMA = Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
+os.environ[SNAKEMAKE_PID] = str(os.getpid())
+SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
 
 try:
     check_config(config, yaml.safe_load(SCHEMA.read_text()))
@@ -52,6 +63,8 @@ COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 wildcard_constraints:
     run=r"full|nested-\d+|altered-\d+|random-split|shuffled-ages|planted-study",
     fold=r"\d+",
+    balancing=r"\d+",
+    l1_ratio=r"\d+",
     scored="out_of_fold|nested",
     page="index|training",
     hallmark="|".join(map(re.escape, HALLMARKS)),
@@ -61,7 +74,7 @@ wildcard_constraints:
 
 def code_of(rule):
     """The package's modules that a rule's script uses: editing one reruns the rule, moving the checkout does not."""
-    return [os.path.relpath(path) for path in modules_used(Path(workflow.basedir) / "scripts" / f"{rule}.py")]
+    return [os.path.relpath(path) for path in modules_used(REPOSITORY / "scripts" / f"{rule}.py")]
 
 
 @cache
@@ -115,6 +128,16 @@ def folds_to_leave_out():
     return Path(checkpoints.list_outer_folds.get().output.folds).read_text().split()
 
 
+def balancing_of_part(wildcards):
+    """A part of the sweep names its balancing by its position in the config."""
+    return config["stage1"]["balancing"][int(wildcards.balancing)]
+
+
+def l1_ratio_of_part(wildcards):
+    """And its l1_ratio likewise."""
+    return config["stage1"]["l1_ratio"][int(wildcards.l1_ratio)]
+
+
 def held_out(pattern):
     """Spell out a pattern for each nested run; there may be fewer groups than the outer folds asked for."""
 
@@ -152,6 +175,17 @@ def given_of_series(wildcards):
 def audit_report(check, caption="audit_table"):
     """Flags of an output that the report shows under Audit."""
     return {"caption": f"../report/{caption}.rst", "category": "Audit", "labels": {"check": check}}
+
+
+def hold_folder():
+    """Refuse to run where another run is at work; end what a killed one left in a cluster's queue."""
+    try:
+        hold(Path(".snakemake/heteroage.lock"))
+        left = cancel_leftover_jobs(Path.cwd())
+    except HeteroAgeError as problem:
+        raise WorkflowError(str(problem))
+    if left:
+        print(f"Cancelled {len(left)} jobs that a killed run had left in the queue.", file=sys.stderr)
 
 
 def show_summary():

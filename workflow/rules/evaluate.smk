@@ -47,6 +47,8 @@ rule predict_held_out:
         "results/benchmarks/{run}/predict_held_out.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs("predict_held_out"),
     message:
         "Predicting the samples that {wildcards.run} has left out"
     script:
@@ -69,6 +71,8 @@ rule ablate_fusion:
         "results/benchmarks/{run}/ablate_fusion.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs("ablate_fusion"),
     params:
         hallmarks=HALLMARKS,
         lightgbm=config["stage3"]["lightgbm"],

@@ -97,6 +97,8 @@ rule score_random_sets:
         "results/benchmarks/score_random_sets/{hallmark}.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs("score_random_sets"),
     params:
         alpha=config["stage2"]["alpha"],
         l1_ratio=config["stage2"]["l1_ratio"],
@@ -122,6 +124,8 @@ rule find_near_duplicates:
         "results/benchmarks/find_near_duplicates.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs("find_near_duplicates"),
     message:
         "Looking for near-duplicate samples across groups"
     script:

@@ -35,6 +35,8 @@ rule read_geo_series:
         "results/benchmarks/read_geo_series/{series}.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs("read_geo_series"),
     params:
         characteristics=config["geo"]["characteristics"],
         healthy=config["geo"]["healthy"],

@@ -18,6 +18,8 @@ rule simulate_demo:
         "results/benchmarks/simulate_demo.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs("simulate_demo"),
     params:
         modalities=list(MODALITIES),
     message:
@@ -42,6 +44,8 @@ rule build_feature_store:
         "results/benchmarks/build_feature_store.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs("build_feature_store"),
     params:
         tables=MODALITY_TABLES,
         sample_sheets=SAMPLE_SHEETS,
@@ -74,6 +78,8 @@ rule assign_groups:
         "results/benchmarks/assign_groups.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs("assign_groups"),
     params:
         policy=config["audit"]["duplicates"],
         concordance=config["audit"]["concordance"],
@@ -124,6 +130,8 @@ if COMPUTE_PCS:
             "results/benchmarks/{run}/compute_context_pcs.tsv"
         conda:
             "../../envs/heteroage.yaml"
+        resources:
+            **needs("compute_context_pcs"),
         params:
             n_pcs=config["context"]["n_pcs"],
             n_cpgs=config["context"]["n_cpgs"],
@@ -173,6 +181,8 @@ rule build_training_matrix:
         "results/benchmarks/{run}/build_training_matrix.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs("build_training_matrix"),
     message:
         "Writing the training matrix of {wildcards.run}"
     script:

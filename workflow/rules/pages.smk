@@ -1,7 +1,7 @@
 """Takes in what other rules make; gives out which pictures and tables each page of the report shows, and what
 flags and feeds them: functions that figures.smk and report.smk use."""
 
-REPORT = Path(os.path.relpath(Path(workflow.basedir) / "workflow/report"))
+REPORT = Path(os.path.relpath(REPOSITORY / "workflow/report"))
 
 
 def picture(path, category, figure):
@@ -94,11 +94,12 @@ def rule_graph(wildcards):
     An input function that finds its paths from the data names them in an attribute `paths`. Rules stand in run order:
     what leads back to an earlier one is of another run.
     """
-    rules = [rule for rule in workflow.rules if rule.output]
+    ours = (rule for rule in workflow.rules if Path(rule.snakefile).is_relative_to(REPOSITORY))
+    rules = [(Path(rule.script).stem, rule) for rule in ours if rule.output]  # a module's rules may be renamed
     edges = set()
-    for position, user in enumerate(rules):
+    for position, (user_name, user) in enumerate(rules):
         for wanted in user.input:
             for pattern in [wanted] if isinstance(wanted, str) else getattr(wanted, "paths", []):
                 path = re.sub(r"\{(\w+)[^}]*\}", lambda found: EXAMPLES.get(found[1], found[1]), pattern)
-                edges |= {(maker.name, user.name) for maker in rules[:position] if maker.is_producer(path)}
+                edges |= {(name, user_name) for name, maker in rules[:position] if maker.is_producer(path)}
     return sorted(edges)

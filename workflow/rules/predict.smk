@@ -15,6 +15,8 @@ rule predict_samples:
         "results/benchmarks/predict_samples/{name}.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs("predict_samples"),
     message:
         "Predicting {wildcards.name}"
     script:

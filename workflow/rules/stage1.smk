@@ -20,6 +20,58 @@ if config["stage1"]["sweep_report"]:
         script:
             "../../scripts/reuse_sweep_report.py"
 
+elif config["stage1"]["scatter"]:
+
+    rule sweep_stage1_part:
+        input:
+            samples="results/{run}/training/samples.csv",
+            features="results/{run}/training/features.npy",
+            names="results/{run}/training/feature_names.txt",
+            code=code_of("sweep_stage1_part"),
+        output:
+            part="results/{run}/sweep/balancing-{balancing}_l1_ratio-{l1_ratio}.csv",
+        log:
+            "logs/{run}/sweep_stage1_part/balancing-{balancing}_l1_ratio-{l1_ratio}.log",
+        benchmark:
+            "results/benchmarks/{run}/sweep_stage1_part/balancing-{balancing}_l1_ratio-{l1_ratio}.tsv"
+        conda:
+            "../../envs/heteroage.yaml"
+        threads: threads_for("sweep_stage1_part")
+        resources:
+            **needs("sweep_stage1_part"),
+        params:
+            balancing=balancing_of_part,
+            l1_ratio=l1_ratio_of_part,
+            alpha=config["stage1"]["alpha"],
+            context_pcs=config["stage1"]["context_pcs"],
+            seed=config["cross_validation"]["seed"],
+        message:
+            "Sweeping alpha of {wildcards.run} at balancing {wildcards.balancing}, l1_ratio {wildcards.l1_ratio}"
+        script:
+            "../../scripts/sweep_stage1_part.py"
+
+    rule merge_stage1_sweep:
+        input:
+            parts=collect(
+                "results/{run}/sweep/balancing-{balancing}_l1_ratio-{l1_ratio}.csv",
+                balancing=range(len(config["stage1"]["balancing"])),
+                l1_ratio=range(len(config["stage1"]["l1_ratio"])),
+                allow_missing=True,
+            ),
+            code=code_of("merge_stage1_sweep"),
+        output:
+            report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
+        log:
+            "logs/{run}/merge_stage1_sweep.log",
+        benchmark:
+            "results/benchmarks/{run}/merge_stage1_sweep.tsv"
+        conda:
+            "../../envs/heteroage.yaml"
+        message:
+            "Merging the sweep of {wildcards.run}"
+        script:
+            "../../scripts/merge_stage1_sweep.py"
+
 else:
 
     rule sweep_stage1:
@@ -36,7 +88,9 @@ else:
             "results/benchmarks/{run}/sweep_stage1.tsv"
         conda:
             "../../envs/heteroage.yaml"
-        threads: 8
+        threads: threads_for("sweep_stage1")
+        resources:
+            **needs("sweep_stage1"),
         params:
             balancing=config["stage1"]["balancing"],
             alpha=config["stage1"]["alpha"],
@@ -65,7 +119,9 @@ rule cross_fit_stage1:
         "results/benchmarks/{run}/cross_fit_stage1.tsv"
     conda:
         "../../envs/heteroage.yaml"
-    threads: 8
+    threads: threads_for("cross_fit_stage1")
+    resources:
+        **needs("cross_fit_stage1"),
     params:
         alpha=config["stage1"]["alpha"],
         context_pcs=config["stage1"]["context_pcs"],
@@ -92,7 +148,9 @@ rule train_stage1:
         "results/benchmarks/{run}/train_stage1.tsv"
     conda:
         "../../envs/heteroage.yaml"
-    threads: 8
+    threads: threads_for("train_stage1")
+    resources:
+        **needs("train_stage1"),
     params:
         alpha=config["stage1"]["alpha"],
         context_pcs=config["stage1"]["context_pcs"],
@@ -117,6 +175,8 @@ rule correlate_features:
         "results/benchmarks/{run}/correlate_features.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs("correlate_features"),
     message:
         "Correlating features of {wildcards.run} with transformed age"
     script:

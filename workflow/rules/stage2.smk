@@ -28,6 +28,8 @@ rule train_expert:
         "results/benchmarks/{run}/train_expert/{hallmark}.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs("train_expert"),
     params:
         own_features=own_features,
         alpha=config["stage2"]["alpha"],

@@ -17,6 +17,8 @@ rule cross_fit_stage3:
         "results/benchmarks/{run}/cross_fit_stage3.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs("cross_fit_stage3"),
     params:
         hallmarks=HALLMARKS,
         lightgbm=config["stage3"]["lightgbm"],
@@ -46,6 +48,8 @@ rule train_stage3:
         "results/benchmarks/{run}/train_stage3.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs("train_stage3"),
     params:
         hallmarks=HALLMARKS,
         lightgbm=config["stage3"]["lightgbm"],

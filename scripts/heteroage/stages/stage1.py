@@ -81,9 +81,17 @@ def sweep(
                     }
                     | {"n_features": used[b, j, i].mean()}
                 )
-    report = pd.DataFrame(rows)[REPORT]
-    report["selected"] = np.arange(len(report)) == best_row(report)
-    return report
+    return select_best(pd.DataFrame(rows)[REPORT])
+
+
+def select_best(report: pd.DataFrame) -> pd.DataFrame:
+    """Mark the row of the best Score, for which see `sweep`, in a column `selected`."""
+    return report.assign(selected=np.arange(len(report)) == best_row(report))
+
+
+def merge_sweeps(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Put together the reports of sweeps of single configurations of balancing and l1_ratio, in their order."""
+    return select_best(pd.concat(parts, ignore_index=True)[REPORT])
 
 
 def selected_row(report: pd.DataFrame, where: str) -> dict[str, float]:

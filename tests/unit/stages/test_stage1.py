@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from heteroage.errors import HeteroAgeError
+from heteroage.files import read_table, write_table
 from heteroage.metrics import score_predictions
 from heteroage.stages import stage1
 
@@ -166,6 +168,14 @@ def test_threads_change_no_bit_of_the_report(training_data, report):
 
 
 # Taking a report's selection
+
+
+def test_a_sweep_in_parts_gives_the_same_report(training_data, report, tmp_path):
+    parts, balancings = [], [BALANCING, BALANCING | {"max_cap": 12}]
+    for k, (balancing, l1_ratio) in enumerate(product(balancings, [0.5, 1.0])):
+        write_table(stage1.sweep(training_data, [balancing], ALPHAS, [l1_ratio], SEED), tmp_path / f"{k}.csv")
+        parts.append(read_table(tmp_path / f"{k}.csv"))
+    pd.testing.assert_frame_equal(stage1.merge_sweeps(parts), report, check_exact=True)
 
 
 def test_the_selection_survives_the_csv(report, tmp_path):
