@@ -143,7 +143,7 @@ def test_pictures_of_the_data_are_shown_by_their_names(tables, tmp_path):
     html = written(tables, audit=[picture])
     assert '<h2 id="data">' in html
     assert '<img src="data:image/png;base64,cG5n" alt="Look at their labels.">' in html
-    assert "Pc space" in html
+    assert "PC space" in html
     assert 'id="data"' not in written(tables)
 
 
