@@ -24,7 +24,12 @@ from heteroage.files import write_table
 
 PAGES = ["README.md", "CONTRIBUTING.md", "config/README.md", "benchmarks/README.md"]
 PAGES += sorted(f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md"))
-READ_BY_MAKE = ["Makefile", "pyproject.toml", "requirements.lock", "requirements-dev.lock", "benchmarks"]
+READ_BY_MAKE = [
+    "Makefile",
+    "pyproject.toml",
+    "benchmarks",
+    *(path.name for path in REPOSITORY.glob("requirements*.lock")),
+]
 WALKED = {"README.md", "docs/apply.md", "docs/tutorial.md"}  # each with a test below that makes what it reads
 BLOCK = re.compile(r"(?:^\*([^*\n]+)\*\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_RUN, PLANNED = "Not run by the tests: ", "The tests add -n: "
