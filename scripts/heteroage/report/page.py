@@ -55,7 +55,9 @@ def read_figure(picture: Path, caption: Path) -> Figure:
     content = picture.read_bytes()
     text = " ".join(caption.read_text(encoding="utf-8").replace("``", "").split())
     if picture.suffix == ".png":
-        return Figure(readable(picture.stem.capitalize(), 99), text, text, _data_uri("image/png", content))
+        return Figure(
+            readable(picture.stem.capitalize(), 99).replace("Pc ", "PC "), text, text, _data_uri("image/png", content)
+        )
     root = ElementTree.fromstring(content)
     described = {
         name: next((node.text or "" for node in root.iter(f"{DUBLIN_CORE}{name}")), "")
