@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack, solve_triangular
 
-from heteroage.compiled import compiled
-
 PANEL = 96
+MANY = 512  # active features for whose matrix compiled code is worth its loading
 FEW_CHANGES = 8  # at most one change per this many active features, or the system is factored anew
 # Least ridge: keeps duplicated and collinear features solvable. Steps are repeated until they are optimal, so it
 # only shortens them.
@@ -61,7 +60,7 @@ class ActiveSystem:
         self._base, self._in_base = np.flatnonzero(active), active.copy()
         self._changed, self._solved = np.empty(0, np.int64), np.empty((len(self._base), 0), self.gram.dtype)
         while True:
-            system = _lower(self.gram, self._base)
+            system = lower_triangle(self.gram, self._base)
             system.flat[:: len(system) + 1] += self.gram.dtype.type(self.ridge)
             try:
                 self._factor = PanelCholesky(system)
@@ -83,15 +82,13 @@ class ActiveSystem:
         return self._solved[:, order[np.searchsorted(self._changed, changes, sorter=order)]]
 
 
-@compiled
-def _lower(gram: NDArray, chosen: NDArray[np.int64]) -> NDArray:
+def lower_triangle(gram: NDArray, chosen: NDArray[np.int64]) -> NDArray:
     """Lower triangle of the chosen rows and columns, 0 above: all that the factor is made of."""
-    part = np.zeros((len(chosen), len(chosen)), gram.dtype)
-    for i in range(len(chosen)):
-        row = gram[chosen[i]]
-        for j in range(i + 1):
-            part[i, j] = row[chosen[j]]
-    return part
+    if len(chosen) < MANY:
+        return np.tril(gram[np.ix_(chosen, chosen)])
+    from heteroage.engine import lower_triangle as compiled  # loads Numba
+
+    return compiled.lower_triangle(gram, chosen)
 
 
 class PanelCholesky:

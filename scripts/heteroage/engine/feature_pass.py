@@ -17,11 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from heteroage.engine.residual_products import Found, Residuals
+from heteroage.engine import simple_products
+from heteroage.engine.simple_products import Found
 from heteroage.engine.standardise import Standardiser
 
 BLOCK = 2048  # features at a time
 SMALL_BLOCK = 128  # features per product in float64: its block and squares stay in the cache
+LARGE = 1 << 20  # values from which compiled code is worth its loading, more than a second
 LOST_DIGITS = 1e-7  # of the squared mean: below it a variance from float64 sums of squares is computed anew
 
 
@@ -47,6 +49,7 @@ class FeaturePass:
         columns = np.zeros((2 * sets, n))
         for t in range(sets):
             columns[t, rows[t]], columns[sets + t, rows[t]] = 1, targets[t]
+        self._products = products_for(X.size)
         parts = list(pool.map(lambda part: self._learn(part, columns), _slices(len(X), SMALL_BLOCK)))
         self.median, self._inverse, self.first = (np.concatenate([part[k] for part in parts], axis=1) for k in range(3))
         self._missing = np.concatenate([part[3] for part in parts])
@@ -98,7 +101,7 @@ class FeaturePass:
         set_of : (paths,), the training set of each
         thresholds : (paths,)
         """
-        of_all = Residuals(residuals)
+        of_all = self._products(residuals)
 
         def found(part: slice) -> list[Found]:
             return of_all.above(self.X[part], part.start, self._missing, set_of, self.median, self._inverse, thresholds)
@@ -108,6 +111,15 @@ class FeaturePass:
             (np.concatenate([block[k][0] for block in of_blocks]), np.concatenate([block[k][1] for block in of_blocks]))
             for k in range(len(residuals))
         ]
+
+
+def products_for(n_values: int) -> type:
+    """The class that computes correlations: by the matrix alone, so that no path's rounding depends on the others."""
+    if n_values < LARGE:
+        return simple_products.Residuals
+    from heteroage.engine import residual_products  # loads Numba
+
+    return residual_products.Residuals
 
 
 def _slices(length: int, size: int) -> Iterator[slice]:

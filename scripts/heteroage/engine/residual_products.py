@@ -23,6 +23,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from heteroage.compiled import compiled
+from heteroage.engine.simple_products import Found
 
 LANES = 8
 FEATURES, PATHS = 2, 5  # of a tile: 10 sums, 2 features and a residual take 13 of the 16 vector registers of AVX2
@@ -32,8 +33,6 @@ STRETCH = 1024  # samples at a time: five residuals' (20 kB) stay in the first c
 BLOCK = 16  # features that stay in the second cache while the tiles pass by
 BYTES = 4  # of a float32
 LINE = 64  # bytes of a line of the cache
-
-Found = tuple[NDArray[np.int64], NDArray[np.float64]]  # features, sorted, and their correlations
 
 
 class Residuals:

@@ -115,7 +115,8 @@ def as_array(paths, p):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    """Let small problems span many blocks, the last one cut short."""
+    """Let small problems span many blocks, the last one cut short, and be worth compiled code."""
+    monkeypatch.setattr(feature_pass, "LARGE", 0)
     monkeypatch.setattr(feature_pass, "BLOCK", 48)
     monkeypatch.setattr(feature_pass, "SMALL_BLOCK", 17)
 

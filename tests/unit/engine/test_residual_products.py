@@ -1,11 +1,12 @@
-"""The compiled correlations against NumPy's product, their definition."""
+"""The correlations, compiled and simple, against NumPy's product in double precision: their definition."""
 
 import numpy as np
 import pytest
 
 from heteroage import compiled
-from heteroage.engine.residual_products import Residuals
+from heteroage.engine import residual_products, simple_products
 
+Residuals = residual_products.Residuals  # a fixture puts the simple ones in its place
 SETS = 3
 SAMPLES = {"few": 5, "one stretch": 700, "a whole stretch": 1024, "two stretches": 1100}
 
@@ -22,6 +23,11 @@ def problem(samples, features=31, paths=13):
     residuals[:, rng.random(samples) < 0.1] = 0
     median, inverse = rng.normal(size=(2, SETS, features)).astype(np.float32)
     return X, residuals, set_of, median, inverse
+
+
+@pytest.fixture(autouse=True, params=[residual_products, simple_products], ids=["compiled", "simple"])
+def products(request, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.Residuals", request.param.Residuals)
 
 
 def above(X, residuals, set_of, median, inverse, threshold=0.0, start=0):

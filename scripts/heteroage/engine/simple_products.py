@@ -1,0 +1,42 @@
+"""What `residual_products` computes, in NumPy: for small matrices, where loading compiled code would take longer."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Found = tuple[NDArray[np.int64], NDArray[np.float64]]  # features, sorted, and their correlations
+
+
+class Residuals:
+    """The residuals of all paths of a pass, (paths, samples) float32, 0 outside the path's training set."""
+
+    def __init__(self, residuals: NDArray[np.float32]) -> None:
+        self._residuals = residuals
+
+    def above(
+        self,
+        X: NDArray[np.float32],
+        start: int,
+        missing: NDArray[np.bool_],
+        set_of: NDArray[np.int64],
+        median: NDArray[np.float32],
+        inverse: NDArray[np.float32],
+        thresholds: NDArray[np.float32],
+    ) -> list[Found]:
+        """As `residual_products.Residuals.above`, to rounding."""
+        part = slice(start, start + len(X))
+        at = np.flatnonzero(missing[part])
+        absent = np.isnan(X[at])
+        complete = np.array(X, np.float32, order="C")
+        complete[at] = np.where(absent, 0, X[at])
+        absent = absent.astype(np.float32)
+        found = []
+        for residual, s, threshold in zip(self._residuals, set_of, thresholds, strict=True):
+            # Not a product by BLAS, which may round an entry by where it stands in the block.
+            total = np.einsum("ij,j->i", complete, residual)
+            total[at] += median[s, part][at] * np.einsum("ij,j->i", absent, residual)
+            total *= inverse[s, part]
+            large = np.flatnonzero(np.abs(total) >= threshold)
+            found.append((start + large, total[large].astype(np.float64)))
+        return found
