@@ -126,7 +126,7 @@ def cross_fit(
     seed: int,
     threads: int = 1,
 ) -> pd.DataFrame:
-    """Predict every sample's age in every view (see `training`), at one configuration.
+    """Predict every sample's age in every view (see `training_data`), at one configuration.
 
     One model is trained without each fold and without each pair of folds: none sees the fold that it predicts.
 

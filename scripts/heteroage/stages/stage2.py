@@ -49,7 +49,7 @@ def train_expert(
     """Train one hallmark's expert, and predict its correction for each sample in every view.
 
     In each view the target is Age minus the anchor of that view, and alpha and l1_ratio are those of the best
-    Score over the view's own folds: what predicts a fold was tuned and trained without it (see `training`).
+    Score over the view's own folds: what predicts a fold was tuned and trained without it (see `training_data`).
     A correction has no intercept: it is 0 where the hallmark's features say nothing.
 
     Parameters

@@ -34,7 +34,7 @@ REPRODUCIBLE = {"num_threads": 1, "deterministic": True, "force_row_wise": True,
 class FusionInput:
     """What the fusion looks at, one row a sample, in the order of `samples`.
 
-    anchor, corrections[hallmark] : frames with a column per view (see `training`), years
+    anchor, corrections[hallmark] : frames with a column per view (see `training_data`), years
     pcs : frame of RF_PCs
     context : whether Tissue, Sex and RF_PCs are features
     """

@@ -1,12 +1,12 @@
 """The anchor: equal to a plain recomputation, and blind to the fold that it predicts."""
 
 import re
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
+from altered_data import altered
 
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
@@ -39,17 +39,6 @@ def plain(make_pipeline, data, excluded, predicted, configuration):
     X = data.X.T.astype(np.float64)
     model = make_pipeline(configuration["alpha"], configuration["l1_ratio"], True).fit(X[rows], age[rows])
     return model.predict(X[data.fold == predicted])
-
-
-def altered(data, rows, ages=False, features=False):
-    """The same data with other ages or other features in some rows."""
-    rng = np.random.default_rng(99)
-    samples, X = data.samples.copy(), data.X.copy()
-    if ages:
-        samples.loc[rows, "Age"] = rng.uniform(0, 100, int(rows.sum()))
-    if features:
-        X[:, rows] = rng.uniform(-3, 3, (len(X), int(rows.sum())))
-    return replace(data, samples=samples, X=X)
 
 
 # Cross-fitting

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from altered_data import altered
 
 from heteroage.clock.weights import weights_table
 from heteroage.metrics import score_predictions
@@ -59,16 +60,6 @@ def plain_view(make_pipeline, data, anchor, view, unseen):
             make_pipeline(alpha, l1_ratio, False, intercept=False).fit(X[rows], target[rows]).predict(X[~seen])
         )
     return (alpha, l1_ratio), corrections
-
-
-def altered(data, rows, ages=False, features=False):
-    rng = np.random.default_rng(99)
-    samples, X = data.samples.copy(), data.X.copy()
-    if ages:
-        samples.loc[rows, "Age"] = rng.uniform(0, 100, int(rows.sum()))
-    if features:
-        X[:, rows] = rng.uniform(-3, 3, (len(X), int(rows.sum())))
-    return replace(data, samples=samples, X=X)
 
 
 def train(data, anchor):
