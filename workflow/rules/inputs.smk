@@ -44,6 +44,7 @@ rule build_feature_store:
         "results/benchmarks/build_feature_store.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    threads: 2
     resources:
         **needs("build_feature_store"),
     params:

@@ -214,7 +214,7 @@ def _exact_weights(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Solve at one alpha in float64; returns the rows of X with weight, and their weights (0, once, if none has)."""
     solver = PathSolver(y - y.mean(), l1_ratio, np.float64)
-    solver.add(np.arange(len(X)), Standardiser.fit(X).apply(X))
+    solver.add(np.arange(len(X)), Standardiser.own(X))
     solver.solve(alpha, alpha)
     used = np.flatnonzero(solver.w)
     return used, solver.w[used] if len(used) else np.zeros(1)

@@ -4,14 +4,14 @@ As residuals sum to zero in a training set and are zero outside of it, c = Z'r/n
 times the deviation; where values are missing, the median times the sum of the residuals there comes on top. So
 one product of the raw matrix serves every training set, and none needs a matrix of its own.
 
-Each block of features is one worker's. The statistics are products by BLAS, in blocks of a fixed size and with one
-thread in each, so that the sums have the same order for any number of workers; the sums of the passes
-(`residual_products`) depend on nothing but the feature and the residual.
+Each block of features is one worker's. The sums depend on nothing but the feature and the training set or residual
+(`training_sums`, `residual_products`); for small matrices those of the statistics are products by BLAS, in blocks of
+a fixed size and with one thread in each, so that they have the same order for any number of workers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -22,7 +22,6 @@ from heteroage.engine.simple_products import Found
 from heteroage.engine.standardise import Standardiser
 
 BLOCK = 2048  # features at a time
-SMALL_BLOCK = 128  # features per product in float64: its block and squares stay in the cache
 LARGE = 1 << 20  # values from which compiled code is worth its loading, more than a second
 LOST_DIGITS = 1e-7  # of the squared mean: below it a variance from float64 sums of squares is computed anew
 
@@ -49,8 +48,8 @@ class FeaturePass:
         columns = np.zeros((2 * sets, n))
         for t in range(sets):
             columns[t, rows[t]], columns[sets + t, rows[t]] = 1, targets[t]
-        self._products = products_for(X.size)
-        parts = list(pool.map(lambda part: self._learn(part, columns), _slices(len(X), SMALL_BLOCK)))
+        self._products, self._sums = products_for(X.size)
+        parts = list(pool.map(lambda part: self._learn(part, columns), _slices(len(X), BLOCK)))
         self.median, self._inverse, self.first = (np.concatenate([part[k] for part in parts], axis=1) for k in range(3))
         self._missing = np.concatenate([part[3] for part in parts])
 
@@ -61,22 +60,16 @@ class FeaturePass:
 
     def _learn(self, part: slice, columns: NDArray[np.float64]) -> tuple[NDArray, ...]:
         raw, sets = np.asarray(self.X[part]), len(self.rows)
-        absent = np.isnan(raw)
-        missing = absent.any(axis=1)
-        at = np.flatnonzero(missing)
-        block = raw.astype(np.float64)
-        if len(at):
-            block[absent] = 0
+        sums, squares, missing = self._sums(raw, columns)
         median = np.zeros((sets, len(raw)))
-        for t, rows in enumerate(self.rows if len(at) else []):
-            median[t, at] = Standardiser.medians(raw[at].take(rows, axis=1))
-        sums = columns @ block.T
-        np.square(block, out=block)
-        squares = columns[:sets] @ block.T
+        at = np.flatnonzero(missing)
         if len(at):
-            gone = columns @ absent.astype(np.float64).T
-            sums += np.tile(median, (2, 1)) * gone
-            squares += median**2 * gone[:sets]
+            gaps = raw[at]
+            for t, rows in enumerate(self.rows):
+                median[t, at] = Standardiser.medians(gaps.take(rows, axis=1))
+            gone = columns @ np.isnan(gaps).astype(np.float64).T
+            sums[:, at] += np.tile(median[:, at], (2, 1)) * gone
+            squares[:, at] += median[:, at] ** 2 * gone[:sets]
         size = np.array([[len(rows)] for rows in self.rows], np.float64)
         mean = sums[:sets] / size
         variance = squares / size - mean**2
@@ -113,13 +106,16 @@ class FeaturePass:
         ]
 
 
-def products_for(n_values: int) -> type:
-    """The class that computes correlations: by the matrix alone, so that no path's rounding depends on the others."""
-    if n_values < LARGE:
-        return simple_products.Residuals
-    from heteroage.engine import residual_products  # loads Numba
+def products_for(n_values: int) -> tuple[type, Callable]:
+    """What computes the passes' correlations and the statistics' sums: compiled, or for small matrices NumPy.
 
-    return residual_products.Residuals
+    Chosen by the matrix alone, so that no path's rounding depends on the others.
+    """
+    if n_values < LARGE:
+        return simple_products.Residuals, simple_products.training_sums
+    from heteroage.engine import residual_products, training_sums  # load Numba
+
+    return residual_products.Residuals, training_sums.training_sums
 
 
 def _slices(length: int, size: int) -> Iterator[slice]:

@@ -8,6 +8,29 @@ from numpy.typing import NDArray
 Found = tuple[NDArray[np.int64], NDArray[np.float64]]  # features, sorted, and their correlations
 
 
+def training_sums(
+    X: NDArray[np.float32], columns: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Sum each feature, and its squares, in all training sets; and its products with their targets.
+
+    Parameters
+    ----------
+    X : (features, samples); NaN where missing, which adds nothing
+    columns : (2 training sets, samples), 0/1 membership and then the targets, 0 outside of the set
+
+    Returns
+    -------
+    (2 training sets, features) sums with the columns, (training sets, features) sums of squares, and which features
+    have a value missing
+    """
+    absent = np.isnan(X)
+    block = X.astype(np.float64)
+    block[absent] = 0
+    sums = columns @ block.T
+    np.square(block, out=block)
+    return sums, columns[: len(columns) // 2] @ block.T, absent.any(axis=1)
+
+
 class Residuals:
     """The residuals of all paths of a pass, (paths, samples) float32, 0 outside the path's training set."""
 

@@ -29,8 +29,25 @@ class Standardiser:
         filled -= mean[:, None]
         np.square(filled, out=filled)
         scale = np.sqrt(filled.mean(axis=1))
-        constant = scale <= 10 * np.finfo(np.float64).eps * np.maximum(np.abs(mean), 1)
+        constant = _is_constant(scale, mean)
         return cls(median, mean, np.where(constant, 1.0, scale), constant)
+
+    @staticmethod
+    def own(X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Impute and standardise training samples by their own statistics: `fit(X).apply(X)`, with less work.
+
+        Medians are not looked for where nothing is missing.
+        """
+        absent = np.isnan(X)
+        missing = np.flatnonzero(absent.any(axis=1))
+        Z = X.astype(np.float64)
+        if len(missing):
+            Z[missing] = np.where(absent[missing], Standardiser.medians(X[missing])[:, None], Z[missing])
+        mean = Z.mean(axis=1)
+        Z -= mean[:, None]
+        scale = np.sqrt(np.square(Z).mean(axis=1))
+        Z /= np.where(_is_constant(scale, mean), 1.0, scale)[:, None]
+        return Z
 
     def apply(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Impute and standardise X (features x samples)."""
@@ -49,6 +66,10 @@ class Standardiser:
         low = ordered[row, np.maximum(present - 1, 0) // 2].astype(np.float64)
         high = ordered[row, np.minimum(present // 2, X.shape[1] - 1)].astype(np.float64)
         return np.where(present > 0, (low + high) / 2, 0.0)
+
+
+def _is_constant(scale: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return scale <= 10 * np.finfo(np.float64).eps * np.maximum(np.abs(mean), 1)
 
 
 def _fill(X: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

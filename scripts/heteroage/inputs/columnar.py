@@ -55,7 +55,7 @@ class ColumnarReader:
             first = next(self.batches([column], PEEK), None)
         return [] if first is None else [str(value) for value in first.column(0).to_pylist()[:PEEK]]
 
-    def load(self, text: Sequence[int], values: Sequence[int], scratch: Path) -> Grid:
+    def load(self, text: Sequence[int], values: Sequence[int], by_columns: bool, scratch: Path) -> Grid:
         """Columns `text` as a frame at once; columns `values` when their blocks are gone through."""
         with _reading(self.path):
             rising = sorted(text)
@@ -63,7 +63,7 @@ class ColumnarReader:
             schema = pa.schema([self._schema.field(k) for k in rising])
             frame = pa.Table.from_batches([_plain(b, schema) for b in batches], schema).to_pandas(ignore_metadata=True)
         frame = frame.set_axis(rising, axis=1)[list(text)].set_axis(range(len(text)), axis=1)
-        return Grid(frame, len(frame), len(values), lambda by_columns: self._blocks(values, len(frame), by_columns))
+        return Grid(frame, len(frame), len(values), lambda: self._blocks(values, len(frame), by_columns))
 
     def _blocks(self, values: Sequence[int], n_rows: int, by_columns: bool) -> Iterator[Block]:
         bad: list[Cell] = []

@@ -1,4 +1,4 @@
-"""CSV and TSV, plain or gzipped, as a stream: lines are parsed block by block into a spool on disk."""
+"""CSV and TSV, plain or gzipped, as a stream: lines are parsed block by block."""
 
 from __future__ import annotations
 
@@ -19,11 +19,31 @@ from heteroage.inputs.grid import MISSING, Block, Cell, Grid, Spool, UnreadableC
 
 TEXT, VALUE = 1, 2  # as line_parser has them, which takes a second to import
 CHUNK = 4 << 20  # bytes of text parsed at a time: little enough to stay in the processor's cache
+ROWS_BYTES = 64 << 20  # of values given at a time
 SMALL = 1 << 20  # bytes on disk below which compiled code is not worth its loading
 PEEK = 50  # lines looked at to tell what a column holds
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons"}
 GZIP = b"\x1f\x8b"
 CUT_SHORT = "Is it cut short? Copy or download it again."
+
+
+class BadCells:
+    """The first cells that hold no number, and how many there are."""
+
+    def __init__(self) -> None:
+        self.cells: list[Cell] = []
+        self.total = 0
+
+    def add(self, cell: Cell) -> None:
+        """Count one more."""
+        self.total += 1
+        if len(self.cells) < FIRST:
+            self.cells.append(cell)
+
+    def tell(self) -> None:
+        """Raise UnreadableCells if there are any."""
+        if self.total:
+            raise UnreadableCells(self.cells, self.total)
 
 
 class DelimitedReader:
@@ -52,22 +72,64 @@ class DelimitedReader:
         """The first values of a column, as text."""
         return [row[column].strip() for row in self._peeked if len(row) > column]
 
-    def load(self, text: Sequence[int], values: Sequence[int], scratch: Path) -> Grid:
-        """Read the file once: columns `text` into a frame, `values` (rising) into a spool.
+    def load(self, text: Sequence[int], values: Sequence[int], by_columns: bool, scratch: Path) -> Grid:
+        """Read columns `text` into a frame, and if `values` (rising) are wanted by columns, these into a spool.
+
+        By rows they are read when they are asked for, so the file is read twice: unpacking it again costs less than
+        to write down and read again what cannot be placed before the last name is known.
 
         Raises
         ------
         HeteroAgeError
             A line with too few or too many fields, text that is not UTF-8, a gzip stream cut short.
         """
+        spool, bad = Spool(scratch, len(values)), BadCells()
+        columns: list[list[str | None]] = [[] for _ in text]
+        n_rows = 0
+        for texts, block in self._rows(text, values if by_columns else (), bad):
+            for column, fields in zip(columns, texts, strict=True):
+                column += fields
+            n_rows += len(block)
+            if by_columns:
+                spool.append(block)
+
+        def blocks() -> Iterator[Block]:
+            bad.tell()  # only now: by then the caller knows the samples' names
+            yield from spool.blocks() if by_columns else self._by_rows(values, n_rows)
+
+        return Grid(pd.DataFrame(dict(enumerate(columns)), dtype=object), n_rows, len(values), blocks)
+
+    def _by_rows(self, values: Sequence[int], n_rows: int) -> Iterator[Block]:
+        bad, at, waiting, last = BadCells(), 0, [], 0
+        for _, block in self._rows((), values, bad):
+            waiting.append(block)
+            last += len(block)
+            # Blocks large enough that the store is written nearly in its own order.
+            if not bad.total and 4 * (last - at) * len(values) >= ROWS_BYTES:
+                yield slice(at, last), slice(0, len(values)), np.concatenate(waiting)
+                at, waiting = last, []
+        bad.tell()
+        if last != n_rows:
+            raise HeteroAgeError(
+                f"{self.path} had {n_rows} rows, and {last} a moment later. Run again when it is whole."
+            )
+        if waiting and values:
+            yield slice(at, last), slice(0, len(values)), np.concatenate(waiting)
+
+    def _rows(
+        self, text: Sequence[int], values: Sequence[int], bad: BadCells
+    ) -> Iterator[tuple[list[list[str | None]], NDArray[np.float32]]]:
+        """Go through the file once: (columns `text`, values) of some rows at a time."""
         kinds = np.zeros(len(self.header), np.int8)
         kinds[list(text)], kinds[list(values)] = TEXT, VALUE
         rank = np.argsort(np.argsort(text))  # texts are parsed in the file's order
-        columns: list[list[str | None]] = [[] for _ in text]
-        spool, line, bad, n_bad = Spool(scratch, len(values)), 2, [], 0
+        line, n_rows = 2, 0
         parse = parse_small if self.path.stat().st_size < SMALL else parse_large
         unpacked = ahead(self._chunks())
-        for texts, block, odd, ragged, n_lines in ahead(parse(chunk, self.delimiter, kinds) for chunk in unpacked):
+        skim = bool(text) and not values  # a second reading looks at the lines' lengths
+        for texts, block, odd, ragged, n_lines in ahead(
+            parse(chunk, self.delimiter, kinds, skim) for chunk in unpacked
+        ):
             if ragged:
                 at, n_fields = ragged
                 raise HeteroAgeError(
@@ -76,39 +138,35 @@ class DelimitedReader:
                 )
             for row, column, field in odd:
                 number = as_number(field)
-                if number is not None:
+                if number is None:
+                    bad.add(Cell(n_rows + row, column, field))
+                else:
                     block[row, column] = number
-                    continue
-                n_bad += 1
-                if len(bad) < FIRST:
-                    bad.append(Cell(spool.n_rows + row, column, field))
-            for target, source in enumerate(rank):
-                columns[target] += [_text(self._decode(field)) for field in texts[source]]
-            spool.append(block)
+            yield [[_text(self._decode(field)) for field in texts[source]] for source in rank], block
+            n_rows += len(block)
             line += n_lines
 
-        def blocks(by_columns: bool) -> Iterator[Block]:
-            if bad:  # told only now: by then the caller knows the samples' names
-                raise UnreadableCells(bad, n_bad)
-            yield from spool.blocks(by_columns)
-
-        return Grid(pd.DataFrame(dict(enumerate(columns)), dtype=object), spool.n_rows, len(values), blocks)
-
-    def _chunks(self) -> Iterator[bytes]:
-        """The rows as blocks of whole lines, each line ended."""
+    def _chunks(self) -> Iterator[memoryview]:
+        """The rows as blocks of whole lines, each line ended. The memory of one is that of the next but one."""
+        buffers, left = [bytearray(CHUNK), bytearray(CHUNK)], memoryview(b"")
         with self._opened() as stream:
             while not (line := stream.readline()).strip() and line:
                 pass
-            rest = b""
-            while block := stream.read(CHUNK):
-                cut = block.rfind(b"\n") + 1
+            while True:
+                if 2 * len(left) > len(buffers[0]):  # lines are long
+                    buffers[0] = bytearray(4 * len(left))
+                buffer = buffers[0]
+                buffer[: len(left)] = left
+                filled = len(left) + stream.readinto(memoryview(buffer)[len(left) :])
+                if filled == len(left):
+                    break
+                cut = buffer.rfind(b"\n", 0, filled) + 1
                 if cut:
-                    yield rest + block[:cut]
-                    rest = block[cut:]
-                else:
-                    rest += block
-            if rest.strip():
-                yield rest + b"\n"
+                    yield memoryview(buffer)[:cut]
+                left = memoryview(buffer)[cut:filled]
+                buffers.reverse()
+            if left.tobytes().strip():
+                yield memoryview(left.tobytes() + b"\n")
 
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:
@@ -151,8 +209,14 @@ def decode(text: bytes, path: Path) -> str:
 Parsed = tuple[list[list[bytes]], NDArray[np.float32], list[tuple[int, int, str]], tuple[int, int] | None, int]
 
 
-def parse_small(chunk: bytes, delimiter: str, kinds: NDArray[np.int8]) -> Parsed:
+def parse_small(chunk: memoryview, delimiter: str, kinds: NDArray[np.int8], skim: bool = False) -> Parsed:
     """Parse lines in plain Python.
+
+    Parameters
+    ----------
+    chunk : whole lines, each one ended
+    kinds : for each column TEXT, VALUE or 0
+    skim : do not look beyond the last column of a kind (`parse_large`)
 
     Returns
     -------
@@ -161,9 +225,8 @@ def parse_small(chunk: bytes, delimiter: str, kinds: NDArray[np.int8]) -> Parsed
     empty ones counted
     """
     text_at, value_at = np.flatnonzero(kinds == TEXT), np.flatnonzero(kinds == VALUE)
-    rows = [
-        row for row in csv.reader(io.StringIO(chunk.decode("utf-8", "surrogateescape")), delimiter=delimiter) if row
-    ]
+    lines = str(chunk, "utf-8", "surrogateescape")
+    rows = [row for row in csv.reader(io.StringIO(lines), delimiter=delimiter) if row]
     for at, row in enumerate(rows):
         if len(row) != len(kinds):
             return [], np.empty((0, 0), np.float32), [], (at, len(row)), 0
@@ -173,27 +236,27 @@ def parse_small(chunk: bytes, delimiter: str, kinds: NDArray[np.int8]) -> Parsed
         fields[r][c] = "nan"
     values = np.array(fields, dtype=np.float64).reshape(len(rows), len(value_at)).astype(np.float32)
     texts = [[row[k].encode("utf-8", "surrogateescape") for row in rows] for k in text_at]
-    return texts, values, odd, None, chunk.count(b"\n")
+    return texts, values, odd, None, lines.count("\n")
 
 
-def parse_large(chunk: bytes, delimiter: str, kinds: NDArray[np.int8]) -> Parsed:
+def parse_large(chunk: memoryview, delimiter: str, kinds: NDArray[np.int8], skim: bool = False) -> Parsed:
     """Parse lines with compiled code; as `parse_small`."""
-    from heteroage.inputs.line_parser import parse_lines
+    from heteroage.inputs.line_parser import count_lines, parse_lines
 
     buffer = np.frombuffer(chunk, np.uint8)
-    n_lines = int(np.count_nonzero(buffer == 10))  # several times faster than bytes.count
+    n_lines = count_lines(buffer)
     values = np.empty((n_lines, int((kinds == VALUE).sum())), np.float32)
     spans = np.empty((n_lines, int((kinds == TEXT).sum()), 2), np.int64)
     odd = np.empty((1 << 16, 4), np.int64)
-    lines, n_odd, ragged = parse_lines(buffer, ord(delimiter), kinds, values, spans, odd)
+    lines, n_odd, ragged = parse_lines(buffer, ord(delimiter), kinds, skim, values, spans, odd)
     if ragged >= 0:
-        line = chunk[ragged : chunk.index(b"\n", ragged)].decode("utf-8", "replace")
+        line = str(chunk[ragged:].tobytes().split(b"\n", 1)[0], "utf-8", "replace")
         return [], values, [], (lines, len(next(csv.reader([line.rstrip("\r")], delimiter=delimiter)))), 0
     if n_odd > len(odd):
         odd = np.empty((n_odd, 4), np.int64)
-        parse_lines(buffer, ord(delimiter), kinds, values, spans, odd)
-    fields = [(r, c, _unquoted(chunk[a:b]).decode("utf-8", "replace")) for r, c, a, b in odd[:n_odd].tolist()]
-    texts = [[_unquoted(chunk[a:b]) for a, b in spans[:lines, k].tolist()] for k in range(spans.shape[1])]
+        parse_lines(buffer, ord(delimiter), kinds, skim, values, spans, odd)
+    fields = [(r, c, _unquoted(chunk[a:b].tobytes()).decode("utf-8", "replace")) for r, c, a, b in odd[:n_odd].tolist()]
+    texts = [[_unquoted(chunk[a:b].tobytes()) for a, b in spans[:lines, k].tolist()] for k in range(spans.shape[1])]
     return texts, values[:lines], fields, None, n_lines
 
 

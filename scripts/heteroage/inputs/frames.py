@@ -29,10 +29,10 @@ class FrameReader:
         values = self._frame.iloc[:50, column]
         return [] if values.dtype.kind in "iufb" else [str(value) for value in values]
 
-    def load(self, text: Sequence[int], values: Sequence[int], scratch: Path) -> Grid:
+    def load(self, text: Sequence[int], values: Sequence[int], by_columns: bool, scratch: Path) -> Grid:
         """Columns `text` as a frame, columns `values` as blocks."""
         frame = self._frame.iloc[:, list(text)].set_axis(range(len(text)), axis=1).reset_index(drop=True)
-        return Grid(frame, len(self._frame), len(values), lambda by_columns: self._blocks(values))
+        return Grid(frame, len(self._frame), len(values), lambda: self._blocks(values))
 
     def _blocks(self, values: Sequence[int]) -> Iterator[Block]:
         n_rows = len(self._frame)
@@ -89,10 +89,10 @@ class AnnDataReader:
         """The first values of a column of obs; none of the matrix, which holds numbers."""
         return self._obs.iloc[:50, column].astype(str).tolist() if column < self._n_obs_columns else []
 
-    def load(self, text: Sequence[int], values: Sequence[int], scratch: Path) -> Grid:
+    def load(self, text: Sequence[int], values: Sequence[int], by_columns: bool, scratch: Path) -> Grid:
         """Columns `text` of obs as a frame, columns `values` of the matrix as blocks."""
         frame = self._obs.iloc[:, list(text)].set_axis(range(len(text)), axis=1)
-        return Grid(frame, len(frame), len(values), lambda by_columns: self._blocks(values))
+        return Grid(frame, len(frame), len(values), lambda: self._blocks(values))
 
     def _blocks(self, values: Sequence[int]) -> Iterator[Block]:
         columns = np.array(values) - self._n_obs_columns

@@ -26,14 +26,14 @@ class Grid:
     """A table as it stands in its file: rows and columns, whichever of them the samples are.
 
     text : frame of the text columns asked for, in that order, a row per row of the file
-    blocks(by_columns) : goes through the values once: (rows, columns, values of that block as float32). Blocks of
-        whole rows or of whole columns, as the caller would rather have and the file allows
+    blocks() : goes through the values once: (rows, columns, values of that block as float32). Blocks of whole rows or
+        of whole columns, as was asked for and the file allows
     """
 
     text: pd.DataFrame
     n_rows: int
     n_columns: int
-    blocks: Callable[[bool], Iterator[Block]]
+    blocks: Callable[[], Iterator[Block]]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
 
 
 class Spool:
-    """Rows of float32 on their way from a stream to the store: in a nameless file that ends with the process."""
+    """Rows of a stream that are wanted by columns: float32 in a nameless file that ends with the process."""
 
     def __init__(self, folder: Path, n_columns: int) -> None:
         self.n_rows, self.n_columns = 0, n_columns
@@ -86,14 +86,9 @@ class Spool:
         self._file.write(np.ascontiguousarray(rows, np.float32).data)
         self.n_rows += len(rows)
 
-    def blocks(self, by_columns: bool) -> Iterator[Block]:
-        """Go through the spool by blocks of columns, or have it whole, mapped."""
+    def blocks(self) -> Iterator[Block]:
+        """Go through the spool by blocks of columns."""
         self._file.flush()
-        if not by_columns and self.n_rows and self.n_columns:
-            shape = (self.n_rows, self.n_columns)
-            yield slice(0, self.n_rows), slice(0, self.n_columns), np.memmap(self._file, np.float32, "r", shape=shape)
-        if not by_columns:
-            return
         step = max(1, BLOCK_BYTES // (4 * max(self.n_rows, 1)))
         for start in range(0, self.n_columns, step):
             columns = slice(start, min(start + step, self.n_columns))

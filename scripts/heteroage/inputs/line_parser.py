@@ -15,6 +15,7 @@ TEXT, VALUE = 1, 2  # what to make of a column; 0 leaves it out
 
 _POWERS = 10.0 ** np.arange(23)  # those that float64 holds exactly
 _WHOLE = np.uint64(10) ** np.arange(9, dtype=np.uint64)
+_ZEROS = np.uint64(0x3030303030303030)  # eight characters "0"
 _QUOTE, _MINUS, _PLUS, _POINT, _NEWLINE, _RETURN = 34, 45, 43, 46, 10, 13
 
 
@@ -23,6 +24,7 @@ def parse_lines(
     text: NDArray[np.uint8],
     delimiter: int,
     kinds: NDArray[np.int8],
+    skim: bool,
     values: NDArray[np.float32],
     spans: NDArray[np.int64],
     odd: NDArray[np.int64],
@@ -33,6 +35,7 @@ def parse_lines(
     ----------
     text : (bytes,)
     kinds : (columns,) TEXT, VALUE, or 0 for columns that are left out
+    skim : whether to pass over what is behind the last column of a kind
     values : (lines, VALUE columns), filled; empty fields become NaN
     spans : (lines, TEXT columns, 2), filled with where each text starts and ends
     odd : (capacity, 4), filled with line, VALUE column, start and end of fields that are left to the caller
@@ -44,16 +47,25 @@ def parse_lines(
     """
     i, line, n_odd = 0, 0, 0
     last = len(kinds) - 1
+    wanted = last
+    while skim and wanted > 0 and kinds[wanted] == 0:
+        wanted -= 1
     while i < len(text):
         if text[i] == _NEWLINE or text[i] == _RETURN:  # an empty line
             i += 1
             continue
         line_start, n_values, n_texts = i, 0, 0
+        usual = np.uint64(0)  # decimals of the longest number so far: most end in no 0, which writers leave out
         for column in range(last + 1):
             start = i
             read = False
             if kinds[column] == VALUE:
-                i, number, read = _short_decimal(text, i, delimiter)
+                number, read = _usual_decimal(text, i, _NEWLINE if column == last else delimiter, usual)
+                if read:
+                    i += 2 + np.int64(usual)
+                else:
+                    i, number, decimals, read = _short_decimal(text, i, delimiter)
+                    usual = max(usual, decimals)
                 if read:
                     values[line, n_values] = number
                 else:
@@ -73,27 +85,53 @@ def parse_lines(
             n_texts += kinds[column] == TEXT
             if (text[i] == delimiter) == (column == last):
                 return line, n_odd, line_start
+            if column == wanted:
+                i = _line_end(text, i) + 1
+                break
             i += 1
         line += 1
     return line, n_odd, -1
 
 
 @compiled
-def _short_decimal(text: NDArray[np.uint8], start: int, delimiter: int) -> tuple[int, float, bool]:
+def _usual_decimal(text: NDArray[np.uint8], start: int, ending: int, decimals: np.uint64) -> tuple[float, bool]:
+    """Read a number of one digit, a point and so many decimals (1 to 8), and `ending` behind; False for all else.
+
+    With the length guessed, the processor begins the next fields before it is done with this one, which it cannot where
+    it has to count digits to know where the next field is.
+    """
+    at = np.uint64(start)
+    if decimals == np.uint64(0) or decimals > np.uint64(8) or at + np.uint64(11) > np.uint64(len(text)):
+        return 0.0, False
+    whole = np.uint64(text[at]) - np.uint64(48)
+    behind = at + np.uint64(2) + decimals
+    if whole > np.uint64(9) or text[at + np.uint64(1)] != _POINT or text[behind] != ending:
+        return 0.0, False
+    values = (_eight(text, at + np.uint64(2)) ^ _ZEROS) << (np.uint64(64) - np.uint64(8) * decimals)
+    if _no_digits(values) != np.uint64(0):
+        return 0.0, False
+    return np.float64(np.int64(whole * _WHOLE[decimals] + _make_number(values))) / _POWERS[decimals], True
+
+
+@compiled
+def _short_decimal(text: NDArray[np.uint8], start: int, delimiter: int) -> tuple[int, float, np.uint64, bool]:
     """Read a number of one digit and up to 14 decimals, exact in float64 before its one division; False for all else.
 
-    Nearly all fields are such, so that this is what counts. Positions are unsigned, which spares a check for negative
-    ones at every byte.
+    Positions are unsigned, which spares a check for negative ones at every byte.
+
+    Returns
+    -------
+    where the field ends, the number, how many decimals it has, and whether it was such a number
     """
     at = np.uint64(start)
     if at + np.uint64(20) > np.uint64(len(text)):  # a sign, a digit, a point, two times eight bytes, and one behind
-        return start, 0.0, False
+        return start, 0.0, np.uint64(0), False
     negative = text[at] == _MINUS
     if negative:
         at += np.uint64(1)
     mantissa = np.uint64(text[at]) - np.uint64(48)
     if mantissa > np.uint64(9):
-        return start, 0.0, False
+        return start, 0.0, np.uint64(0), False
     at += np.uint64(1)
     decimals = np.uint64(0)
     if text[at] == _POINT:
@@ -107,9 +145,32 @@ def _short_decimal(text: NDArray[np.uint8], start: int, delimiter: int) -> tuple
             at += more
             decimals += more
     if decimals > np.uint64(14) or (text[at] != delimiter and text[at] != _NEWLINE):
-        return start, 0.0, False
+        return start, 0.0, np.uint64(0), False
     number = np.float64(np.int64(mantissa)) / _POWERS[decimals]
-    return np.int64(at), -number if negative else number, True
+    return np.int64(at), -number if negative else number, decimals, True
+
+
+@compiled
+def count_lines(text: NDArray[np.uint8]) -> int:
+    """Count newlines: some times faster than NumPy or bytes.count."""
+    count = 0
+    for byte in text:
+        count += byte == _NEWLINE
+    return count
+
+
+@compiled
+def _line_end(text: NDArray[np.uint8], start: int) -> int:
+    """Where the next newline is, eight bytes at a time (Mycroft's test for a byte that is 0)."""
+    at = np.uint64(start)
+    while at + np.uint64(8) <= np.uint64(len(text)):
+        eight = _eight(text, at) ^ np.uint64(0x0A0A0A0A0A0A0A0A)
+        if (eight - np.uint64(0x0101010101010101)) & ~eight & np.uint64(0x8080808080808080) != np.uint64(0):
+            break
+        at += np.uint64(8)
+    while text[at] != _NEWLINE:
+        at += np.uint64(1)
+    return np.int64(at)
 
 
 @compiled
@@ -128,8 +189,8 @@ def _digits(eight: np.uint64) -> tuple[np.uint64, np.uint64]:
     All eight are looked at in one register (Mula 2014, "SIMD-ized conversion"; Lemire 2018): a branch per digit would
     be foretold wrongly wherever numbers differ in length.
     """
-    values = eight ^ np.uint64(0x3030303030303030)  # 0 to 9 where there are digits
-    other = (values + np.uint64(0x7676767676767676) | values) & np.uint64(0x8080808080808080)
+    values = eight ^ _ZEROS  # 0 to 9 where there are digits
+    other = _no_digits(values)
     if other == np.uint64(0):
         count = np.uint64(8)
     else:
@@ -138,9 +199,21 @@ def _digits(eight: np.uint64) -> tuple[np.uint64, np.uint64]:
         if count == np.uint64(0):
             return count, count
         values <<= np.uint64(64) - np.uint64(8) * count  # now the bytes in front are zeros
+    return count, _make_number(values)
+
+
+@compiled
+def _no_digits(values: np.uint64) -> np.uint64:
+    """The highest bit of every byte that is over 9."""
+    return (values + np.uint64(0x7676767676767676) | values) & np.uint64(0x8080808080808080)
+
+
+@compiled
+def _make_number(values: np.uint64) -> np.uint64:
+    """The number of eight digits, the first in the lowest byte."""
     values = values * np.uint64(10) + (values >> np.uint64(8))  # pairs, in every other byte
     low, high = values & np.uint64(0x000000FF000000FF), values >> np.uint64(16) & np.uint64(0x000000FF000000FF)
-    return count, (low * np.uint64(100 + (1000000 << 32)) + high * np.uint64(1 + (10000 << 32))) >> np.uint64(32)
+    return (low * np.uint64(100 + (1000000 << 32)) + high * np.uint64(1 + (10000 << 32))) >> np.uint64(32)
 
 
 @compiled

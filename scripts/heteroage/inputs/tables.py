@@ -57,8 +57,8 @@ class Reader(Protocol):
     def head(self, column: int) -> list[str]:
         """The first values of a column, as text; none where it holds numbers."""
 
-    def load(self, text: Sequence[int], values: Sequence[int], scratch: Path) -> Grid:
-        """Columns `text` as a frame, columns `values` (rising) as blocks."""
+    def load(self, text: Sequence[int], values: Sequence[int], by_columns: bool, scratch: Path) -> Grid:
+        """Columns `text` as a frame, columns `values` (rising) as blocks, of whole columns if there is a choice."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Table:
         """
         by_columns = self.orientation == SAMPLES_IN_ROWS
         with telling_cells(self.where, self.ids, self.sources, by_columns):
-            for rows, columns, values in self.grid.blocks(by_columns):
+            for rows, columns, values in self.grid.blocks():
                 yield (columns, rows, values.T) if by_columns else (rows, columns, values)
 
 
@@ -125,7 +125,7 @@ def arrange(reader: Reader, entry: TableEntry, modality: str, scratch: Path, int
         left_out = [name for k, name in enumerate(header) if k not in known and name not in UNNAMED]
     else:
         values = [k for k in range(len(header)) if k != label]
-        grid = reader.load([label], values, scratch)
+        grid = reader.load([label], values, False, scratch)
         ids = check_sample_ids(pd.DataFrame({"sample_id": [header[k] for k in values]}), where)
         metadata = pd.DataFrame(index=pd.Index(ids, name="sample_id"))
         sources = ["" if name is None else str(name).strip() for name in grid.text[0].tolist()]
@@ -238,7 +238,7 @@ def read_metadata(
             f"{where} has no column sample_id (it has {listed(header)}). Name the column that identifies samples "
             "sample_id, or say in inputs.columns which it is."
         )
-    grid = reader.load(list(ours.values()), values, scratch)
+    grid = reader.load(list(ours.values()), values, True, scratch)
     frame = grid.text.set_axis(list(ours), axis=1)
     if frame.empty:
         raise HeteroAgeError(f"{where} has a header and no rows. Give at least one sample.")

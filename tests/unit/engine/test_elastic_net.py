@@ -117,8 +117,7 @@ def as_array(paths, p):
 def small_blocks(monkeypatch):
     """Let small problems span many blocks, the last one cut short, and be worth compiled code."""
     monkeypatch.setattr(feature_pass, "LARGE", 0)
-    monkeypatch.setattr(feature_pass, "BLOCK", 48)
-    monkeypatch.setattr(feature_pass, "SMALL_BLOCK", 17)
+    monkeypatch.setattr(feature_pass, "BLOCK", 17)
 
 
 @pytest.mark.usefixtures("small_blocks")

@@ -53,3 +53,8 @@ def test_the_data_are_left_as_they_are(X):
     before = X.copy()
     Standardiser.fit(X).apply(X)
     np.testing.assert_array_equal(X, before)
+
+
+def test_training_samples_alone_are_standardised_to_the_same_bytes(X):
+    assert Standardiser.own(X).tobytes() == Standardiser.fit(X).apply(X).tobytes()
+    assert Standardiser.own(X[:4]).tobytes() == Standardiser.own(X)[:4].tobytes()
