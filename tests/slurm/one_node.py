@@ -72,8 +72,12 @@ class Slurm:
         self._call("slurmctld")
 
     def stop_controller(self) -> None:
-        """End slurmctld at once, as a crash of its host would."""
-        _end(self.folder / "slurmctld.pid", signal.SIGKILL)
+        """Stop slurmctld as a service is stopped: it saves what it knows.
+
+        One killed with -9 forgets what it did since it saved last; Slurm itself then starts a job twice, and drains
+        the node for it ("Duplicate jobid").
+        """
+        _end(self.folder / "slurmctld.pid", signal.SIGTERM)
 
     def jobs(self, state: str = "RUNNING,PENDING") -> dict[str, str]:
         """{job id: its comment, which names the rule} of the jobs in a state."""

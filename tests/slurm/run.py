@@ -1,8 +1,9 @@
 """The workflow on a real Slurm of one node, with what clusters do to it: `make test-slurm`.
 
 A study is run with --cores 2. Then it is run through sbatch, and meanwhile a running job is cancelled, one goes over
-its memory, slurmctld is killed and started again, and so is Snakemake. Every job must have finished once and no more,
-and all results must have the bytes of the undisturbed run. It prints what it did and the digests compared.
+its memory, slurmctld is stopped and started again, and Snakemake is killed with -9 and started again. Every job must
+have finished once and no more, and all results must have the bytes of the undisturbed run. It prints what it did and
+the digests compared.
 
     make test-slurm                 the demo with its nested evaluation
     make test-slurm STUDY=mini      a smaller study, without evaluation
@@ -108,7 +109,7 @@ def finish(run: subprocess.Popen, log: Path) -> None:
 
 
 def disturb(slurm: Slurm, run: subprocess.Popen, log: Path) -> None:
-    """Cancel a job, kill slurmctld and start it again, kill Snakemake."""
+    """Cancel a job, stop slurmctld and start it again, kill Snakemake."""
 
     def running(rule: str) -> list[str]:
         return [job for job, comment in slurm.jobs("RUNNING").items() if rule in comment]
@@ -119,7 +120,7 @@ def disturb(slurm: Slurm, run: subprocess.Popen, log: Path) -> None:
     say(f"scancel {cancelled}, a running sweep")
     wait_until(lambda: finished(log)["sweep_stage1"], "a sweep finishes", 600)
     slurm.stop_controller()
-    say("slurmctld killed")
+    say("slurmctld stopped")
     time.sleep(15)
     slurm.start_controller()
     say("slurmctld started again, after 15 s")
