@@ -86,7 +86,7 @@ class DelimitedReader:
         spool, bad = Spool(scratch, len(values)), BadCells()
         columns: list[list[str | None]] = [[] for _ in text]
         n_rows = 0
-        for texts, block in self._rows(text, values if by_columns else (), bad):
+        for texts, block in self._rows(text, values if by_columns else (), bad, skim=not by_columns):
             for column, fields in zip(columns, texts, strict=True):
                 column += fields
             n_rows += len(block)
@@ -117,19 +117,20 @@ class DelimitedReader:
             yield slice(at, last), slice(0, len(values)), np.concatenate(waiting)
 
     def _rows(
-        self, text: Sequence[int], values: Sequence[int], bad: BadCells
+        self, text: Sequence[int], values: Sequence[int], bad: BadCells, skim: bool = False
     ) -> Iterator[tuple[list[list[str | None]], NDArray[np.float32]]]:
-        """Go through the file once: (columns `text`, values) of some rows at a time."""
+        """Go through the file once: (columns `text`, values) of some rows at a time.
+
+        With `skim` nobody looks whether lines have the header's length, which the second reading of a file does.
+        """
         kinds = np.zeros(len(self.header), np.int8)
         kinds[list(text)], kinds[list(values)] = TEXT, VALUE
         rank = np.argsort(np.argsort(text))  # texts are parsed in the file's order
         line, n_rows = 2, 0
         parse = parse_small if self.path.stat().st_size < SMALL else parse_large
         unpacked = ahead(self._chunks())
-        skim = bool(text) and not values  # a second reading looks at the lines' lengths
-        for texts, block, odd, ragged, n_lines in ahead(
-            parse(chunk, self.delimiter, kinds, skim) for chunk in unpacked
-        ):
+        parsed = ahead(parse(chunk, self.delimiter, kinds, skim) for chunk in unpacked)
+        for texts, block, odd, ragged, n_lines in parsed:
             if ragged:
                 at, n_fields = ragged
                 raise HeteroAgeError(

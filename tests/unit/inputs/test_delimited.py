@@ -84,13 +84,17 @@ def test_what_is_skimmed_gives_the_same_text():
 
 
 @pytest.mark.parametrize("line", ["cg00000003,0.5", "cg00000003,0.5,0.5,0.5"])
-def test_a_line_of_another_length_is_found_when_the_values_are_read(tmp_path, monkeypatch, line):
+def test_a_line_of_another_length_is_found_before_all_is_read(tmp_path, monkeypatch, line):
     monkeypatch.setattr(delimited, "SMALL", 0)
     path = tmp_path / "t.csv"
     path.write_text(f"ID,a,b\ncg00000001,0.1,0.2\n{line}\n", encoding="utf-8")
-    loaded = DelimitedReader(path).load([0], [1, 2], False, tmp_path)
-    with pytest.raises(HeteroAgeError, match=re.escape(f"{path} has {line.count(',') + 1} fields in line 3 and 3")):
-        list(loaded.blocks())
+    message = re.escape(f"{path} has {line.count(',') + 1} fields in line 3 and 3")
+    by_rows = DelimitedReader(path).load([0], [1, 2], False, tmp_path)
+    with pytest.raises(HeteroAgeError, match=message):
+        list(by_rows.blocks())
+    for values in ([], [1, 2]):  # of a sample sheet nothing is read but text
+        with pytest.raises(HeteroAgeError, match=message):
+            DelimitedReader(path).load([0], values, True, tmp_path)
 
 
 def test_a_file_that_grows_between_the_two_readings(tmp_path):
