@@ -1,9 +1,9 @@
 """The workflow on a real Slurm of one node, with what clusters do to it: `make test-slurm`.
 
 A study is run with --cores 2. Then it is run through sbatch, and meanwhile a running job is cancelled, one goes over
-its memory, slurmctld is stopped and started again, and Snakemake is killed with -9 and started again. Every job must
-have finished once and no more, and all results must have the bytes of the undisturbed run. It prints what it did and
-the digests compared.
+its memory, slurmctld is stopped and started again, and Snakemake is killed with -9 and started again. No job must
+be done twice, and all results must have the bytes of the undisturbed run. It prints what it did and the digests
+compared.
 
     make test-slurm                 the demo with its nested evaluation
     make test-slurm STUDY=mini      a smaller study, without evaluation
@@ -81,10 +81,11 @@ def main(kind: str, scratch: Path) -> None:
     result = digest(cluster)
     say(f"through sbatch: {len(result)} results, digest {total(result)}")
     assert any(TOO_LITTLE in comment for comment in over.values()), "no job was ended for its memory"
-    assert done == jobs, f"jobs done twice, or not at all: {done - jobs or jobs - done}"
+    say(f"finished while snakemake was down, and not done again: {(jobs - done).total()}")
+    assert not done - jobs, f"jobs done twice: {done - jobs}"
     differing = sorted(name for name in expected | result if expected.get(name) != result.get(name))
     assert not differing, f"{len(differing)} results differ: {differing[:5]}"
-    say("the same bytes; every job finished once")
+    say("the same bytes; no job was done twice")
 
 
 def make_folder(kind: str, folder: Path) -> Path:
