@@ -33,7 +33,7 @@ from heteroage.engine.standardise import Standardiser
 
 log = logging.getLogger(__name__)
 
-STEP = 0.5  # a path comes down from its alpha_max by at least this ratio
+STEP = 0.25  # a path comes down from its alpha_max by at least this ratio
 KKT_TOLERANCE = 1e-4  # of alpha l1
 KEEP = 0.5  # of the next alpha l1: keep no feature below, however long the step
 EXPECT = 0.02  # features expected within this of entering enter the working set beforehand
