@@ -56,6 +56,7 @@ KillWait=2
 MinJobAge=3600
 SlurmdTimeout=60
 SchedulerParameters=sched_interval=2,batch_sched_delay=1
+EnforcePartLimits=ALL
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """

@@ -31,8 +31,10 @@ TARGETS = {
     "demo": ["all", "evaluate"],
     "mini": ["results/predictions/held_back.csv"],
 }
+CPUS = 4
 CLUSTER = ["--workflow-profile", str(REPOSITORY / "profiles/slurm")]
 CLUSTER += ["--slurm-init-seconds-before-status-checks", "3"]  # little patience, since this one is near
+CLUSTER += ["--cores", str(CPUS)]  # the profile's are more than this node has
 WITHOUT_ACCOUNTING = REPOSITORY / "profiles/slurm/without_accounting"
 CLUSTER += ["--default-resources", "slurm_partition=main", "mem_mb=1000 * attempt", "runtime=30 * attempt"]
 # Too little for the first attempt, and enough for the second: how retries ask for more.
@@ -66,7 +68,7 @@ def main(kind: str, scratch: Path) -> None:
     expected, jobs = digest(alone), finished(log)
     say(f"{jobs.total()} jobs; {len(expected)} results, digest {total(expected)}")
 
-    with one_node(scratch / "slurm", cpus=4) as slurm:
+    with one_node(scratch / "slurm", cpus=CPUS) as slurm:
         logs = [scratch / "cluster_1.log", scratch / "cluster_2.log"]
         say("the same through sbatch, on a Slurm of one node")
         run = start(cluster, [*targets, *CLUSTER], logs[0])
