@@ -1,0 +1,111 @@
+"""Whatever a folder holds, it is a clock or a message, and nothing of it is believed unchecked."""
+
+import json
+import os
+import re
+
+import pytest
+from command_line import command
+
+from heteroage.clock import artifacts
+from heteroage.clock.loading import load_clock
+from heteroage.errors import HeteroAgeError
+from heteroage.files import write_table
+
+
+def with_text(name, change):
+    def spoil(folder):
+        path = folder / name
+        path.write_text(change(path.read_text()))
+
+    return spoil
+
+
+def as_pipe(folder):
+    (folder / artifacts.STAGE1_WEIGHTS).unlink()
+    os.mkfifo(folder / artifacts.STAGE1_WEIGHTS)
+
+
+def huge(name, size):
+    def spoil(folder):
+        with (folder / name).open("ab") as stream:
+            stream.truncate(size)
+
+    return spoil
+
+
+def edit_meta(**changes):
+    def change(text):
+        return json.dumps(json.loads(text) | changes)
+
+    return with_text(artifacts.STAGE3_META, change)
+
+
+HOSTILE = {
+    "a pipe": (as_pipe, "files missing (1: stage1/Stage1_Global_Model_Weights.csv)", False),
+    "a terabyte": (huge("stage1/model.joblib", 2**40), "holds 1024.0 GiB: no clock does", False),
+    "a huge manifest": (huge("MANIFEST.json", 2**33), "MANIFEST.json is larger than 8 MiB", False),
+    "huge JSON": (huge(artifacts.STAGE3_META, 2**25), "larger than 8 MiB", True),
+    "deep JSON": (with_text(artifacts.STAGE3_META, lambda text: "[" * 100_000), "is not valid JSON", True),
+    "NaN in JSON": (edit_meta(acceleration_reference={"slope": float("nan"), "intercept": 0}), "not valid JSON", True),
+    "text for a number": (edit_meta(acceleration_reference={"slope": "1", "intercept": 0}), "holds text or no", True),
+    "no list": (edit_meta(feature_order=None), "lacks or misspells", True),
+    "twice": (edit_meta(feature_order=["Stage1_Pred_Age"] * 7), "does not list the fusion's features", True),
+    "other features": (
+        edit_meta(feature_order=["Stage1_Pred_Age", "Tissue", "Sex"]),
+        "name different features",
+        True,
+    ),
+    "intervals of nothing": (edit_meta(intervals={"half_width": -1}), "intervals of negative width", True),
+    "NaN weights": (with_text(artifacts.STAGE1_WEIGHTS, lambda t: t.replace("cg", "x,nan,cg", 1)), "no table of", True),
+    "empty weights": (with_text(artifacts.STAGE1_WEIGHTS, lambda text: ""), "no table of weights", True),
+    "features twice": (
+        with_text(artifacts.STAGE1_WEIGHTS, lambda t: t + t.splitlines()[-1] + "\n"),
+        "name each feature once",
+        True,
+    ),
+    "no expert": (with_text(artifacts.STAGE2_WEIGHTS, lambda t: t.replace("Telomere", "T")), "lacks hallmarks", True),
+    "a tree in a circle": (
+        with_text(artifacts.STAGE3_MODEL, lambda t: t.replace("left_child=", "left_child=0 ", 1)),
+        "tree 0 is no tree",
+        True,
+    ),
+    "no covariance": (with_text(artifacts.COVARIANCE, lambda t: t.splitlines()[0] + "\n"), "does not fit", True),
+}
+
+
+@pytest.mark.parametrize("name", list(HOSTILE))
+def test_hostile_folders_get_a_message(clock, clock_copy, reseal, tmp_path, capsys, name):
+    spoil, text, sealed_anew = HOSTILE[name]
+    spoil(clock_copy)
+    if sealed_anew:
+        reseal(clock_copy)
+    write_table(clock.master, tmp_path / "m.csv")
+    arguments = ["--artifact-dir", clock_copy, "--input", tmp_path / "m.csv", "--out", tmp_path / "o.csv"]
+    code, said = command(capsys, "pipeline-predict", *arguments)
+    assert code == 1
+    assert text in said
+    assert len(said) < 2000
+    assert not (tmp_path / "o.csv").exists()
+
+
+def test_a_file_that_changes_after_the_check_is_not_read(clock_copy, monkeypatch):
+    checked = artifacts.verify
+
+    def verify_then_change(folder, key=None):
+        manifest = checked(folder, key)
+        (folder / artifacts.STAGE3_MODEL).write_text("tree\n")
+        return manifest
+
+    monkeypatch.setattr(artifacts, "verify", verify_then_change)
+    with pytest.raises(HeteroAgeError, match="changed while it was read"):
+        load_clock(clock_copy)
+
+
+def test_a_sealed_folder_without_a_needed_file_is_no_clock(clock_copy, reseal):
+    (clock_copy / artifacts.STAGE3_MODEL).unlink()
+    reseal(clock_copy)
+    artifacts.verify(clock_copy)
+    text = f"is no whole clock: its manifest lacks files (1: {artifacts.STAGE3_MODEL})."
+    with pytest.raises(HeteroAgeError, match=re.escape(text)):
+        load_clock(clock_copy)
