@@ -1,9 +1,12 @@
 """A flag is raised by what it says and by nothing else."""
 
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 
-from heteroage.clock.flags import MEANINGS
+from heteroage.clock.flags import MEANINGS, flags_of
 
 
 def flags(loaded, frame):
@@ -33,3 +36,47 @@ def test_each_flag_is_raised_by_what_it_says_and_by_nothing_else(loaded, clock):
     )
     assert set(cases) <= set(MEANINGS)
     assert all(found <= set(MEANINGS) for table in cases.values() for found in flags(loaded, table))
+
+
+def raised(clock, missing_weight=0.0, outside=False, distance=0.0, measured=1, **output):
+    """The flags of one sample that is in nothing else remarkable."""
+    columns = {"Tissue": ["Blood"], "Sex": ["F"], "HeteroAge": np.array([40.0])} | output
+    sums = SimpleNamespace(
+        part=SimpleNamespace(ids=["s"]),
+        missing_weight=np.array([missing_weight]),
+        outside=np.array([outside]),
+        distance=np.array([distance]),
+        measured=np.array([measured]),
+    )
+    (cell,) = flags_of(clock, columns, sums)
+    return cell.split(";") if cell else []
+
+
+def test_limits_themselves_raise_no_flag(loaded):
+    limits = loaded.applicability
+    for name, flag in (("Age", "age_outside_training"), ("HeteroAge", "prediction_outside_training")):
+        for limit, beyond in ((limits.youngest, -1), (limits.oldest, 1)):
+            assert raised(loaded, **{name: np.array([limit])}) == []
+            assert raised(loaded, **{name: np.array([np.nextafter(limit, beyond * np.inf)])}) == [flag]
+    assert raised(loaded, Age=np.array([np.nan])) == []
+    assert raised(loaded, missing_weight=0.5) == []
+    assert raised(loaded, missing_weight=0.501) == ["mostly_imputed"]
+
+
+def test_the_distance_is_per_cpg_that_was_measured(loaded):
+    limit = loaded.applicability.distance_limit
+    for measured in (1, 40):
+        assert raised(loaded, distance=0.99 * measured * limit**2, measured=measured) == []
+        assert raised(loaded, distance=1.01 * measured * limit**2, measured=measured) == ["far_from_training"]
+    assert raised(loaded, measured=0) == []
+
+
+def test_all_flags_of_a_sample_come_in_one_order(loaded):
+    strange = {"Tissue": ["unknown"], "Sex": ["X"], "Age": np.array([121.0]), "HeteroAge": np.array([-1.0])}
+    found = raised(loaded, 1.0, True, 1e9, **strange)
+    assert found == [flag for flag in MEANINGS if flag not in ("tissue_not_in_training", "sex_unknown")]
+
+
+def test_a_clock_that_knows_no_limits_flags_the_rest(loaded):
+    without = dataclasses.replace(loaded, applicability=None)
+    assert raised(without, 1.0, True, 1e9, Age=np.array([121.0])) == ["mostly_imputed", "values_outside_0_1"]

@@ -1,9 +1,14 @@
 """A clock predicts its reference samples as it did when it was made, and they are nobody's."""
 
 import numpy as np
+import pytest
 from command_line import command
 
 from heteroage.clock import artifacts
+from heteroage.clock.columns import TEXT
+from heteroage.clock.loading import load_clock
+from heteroage.clock.reference import reference_samples, verify_folder
+from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
 
 
@@ -36,3 +41,34 @@ def test_a_folder_without_reference_samples_is_verified_as_far_as_it_goes(clock_
     reseal(clock_copy)
     code, said = command(capsys, "verify", clock_copy)
     assert (code, "holds no reference samples" in said) == (0, True)
+
+
+def test_reference_samples_follow_from_the_clock_alone(loaded, clock):
+    samples, again = reference_samples(loaded), reference_samples(load_clock(clock.folder))
+    assert list(samples) == list(again)
+    assert all(np.array_equal(samples[name], again[name], equal_nan=name not in TEXT) for name in samples)
+    assert {name for name in samples if name.startswith("cg")} == set(loaded.cpgs_read)
+    for name in loaded.anchor_place:
+        k = loaded.anchor_place[name]
+        values = samples[name][~np.isnan(samples[name])]
+        assert ((values >= 0) & (values <= 1)).all()
+        # 1e-6: values have six decimals.
+        assert (np.abs(values - loaded.anchor.mean[k]) <= 1.5 * loaded.anchor.scale[k] + 1e-6).all()
+    cpgs = np.array([samples[name] for name in loaded.cpgs])
+    assert not np.isnan(cpgs[:, 0]).any()  # the first sample is whole
+    assert np.isnan(cpgs[:, 1:]).any()
+    for name in ("Tissue", "Sex"):
+        assert set(samples[name]) == set(loaded.meta["categories"][name])
+
+
+def test_a_number_that_is_missing_now_or_then_is_another(clock_copy, reseal):
+    whole = read_table(clock_copy / artifacts.REFERENCE_PREDICTIONS)
+    for table in (whole.assign(HeteroAge=np.nan), whole.drop(columns="Imputed_Years")):
+        write_table(table, clock_copy / artifacts.REFERENCE_PREDICTIONS)
+        reseal(clock_copy)
+        with pytest.raises(HeteroAgeError, match=r"predicts other numbers than were stored \(8: \w+ of reference_1 by"):
+            verify_folder(clock_copy)
+    write_table(whole.drop(columns="HeteroAge"), clock_copy / artifacts.REFERENCE_PREDICTIONS)
+    reseal(clock_copy)
+    with pytest.raises(HeteroAgeError, match=f"{artifacts.REFERENCE_PREDICTIONS} holds no predictions. Get the folder"):
+        verify_folder(clock_copy)
