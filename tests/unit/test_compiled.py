@@ -1,5 +1,9 @@
 """Compiled functions run wherever numba may keep them or not, and sum the same way every time."""
 
+import math
+
+import numpy as np
+
 from heteroage import compiled
 
 
@@ -13,3 +17,25 @@ def test_compiled_functions_run_where_numba_may_keep_nothing(monkeypatch):
 
     monkeypatch.setattr(compiled, "njit", without_a_folder)
     assert compiled.compiled(lambda a: a + 1)(2) == 3
+
+
+def in_order(values: np.ndarray) -> float:
+    total = 0.0
+    for k in range(len(values)):
+        total += values[k]
+    return total
+
+
+def test_a_sum_is_taken_in_the_order_in_which_it_is_written():
+    values = np.random.default_rng(1).normal(size=1001) * 10.0 ** np.random.default_rng(2).integers(-8, 8, 1001)
+    assert in_order(values) != in_order(values[::-1])
+    assert compiled.compiled(in_order)(values) == in_order(values)
+
+
+def test_a_sum_that_may_be_taken_in_any_order_is_the_same_every_time():
+    values = np.random.default_rng(1).normal(size=1001)
+    total = compiled.compiled_sums(in_order)
+    sums = {total(values), total(values.copy()), total(np.concatenate([[0.0], values])[1:])}
+    assert len(sums) == 1
+    # A sum of n terms in any order is off by at most n roundings of their sizes' sum.
+    assert abs(sums.pop() - math.fsum(values)) <= 1001 * np.finfo(float).eps * np.abs(values).sum()
