@@ -2,12 +2,13 @@
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from picture_data import RNG, ablation, contributions, corrections, experts, predictions, sweep_report
 
 from heteroage.figures import acceleration, accuracy, evaluation, explanation, hallmarks, jobs, tuning
-from heteroage.figures.style import save_picture
+from heteroage.figures.style import draw_spread, new_axes, save_picture, spread_sideways
 
 UNIT = re.compile(r"\((?:years|seconds|%|no unit|penalty, .*)\)|\(%\)")
 
@@ -65,3 +66,22 @@ def test_equal_pictures_give_equal_bytes_without_a_date(tmp_path):
     content = (tmp_path / "one.svg").read_bytes()
     assert content == (tmp_path / "other.svg").read_bytes()
     assert b"dc:date" not in content
+
+
+def test_points_of_a_row_stay_near_it_and_apart():
+    values = np.sort(np.random.default_rng(1).normal(size=500))
+    offsets = spread_sideways(values, 0.3)
+    assert np.abs(offsets).max() <= 0.3 * 1.01  # a bin of an odd number of points leans by half a step
+    bins = np.minimum((values - values.min()) / np.ptp(values) * 40, 39).astype(int)
+    assert len(set(zip(bins.tolist(), offsets.tolist(), strict=True))) == 500
+    assert spread_sideways(np.full(9, 2.0), 0.3).tolist() == [0.0] * 9
+    assert spread_sideways(np.empty(0), 0.3).size == 0
+
+
+def test_a_spread_is_drawn_at_its_quantiles():
+    _, axis = new_axes(1.0)
+    draw_spread(axis, 2, np.arange(101.0), "k")
+    thin, thick, dot = axis.lines
+    assert thin.get_xdata().tolist() == [5, 95]
+    assert thick.get_xdata().tolist() == [25, 75]
+    assert dot.get_xydata().tolist() == [[50, 2]]
