@@ -43,7 +43,7 @@ def test_limits_and_covariance_are_those_of_the_training_samples(trained, clock)
     assert list(features.index) == sorted(calibrate.read_unsealed(trained[0]).terms)
     name = "cg00000003_beta"
     filled = clock.training[name].fillna(clock.training[name].median())
-    factors = features.loc[name].filter(like="factor" if any("factor" in c for c in features) else "F")
+    factors = features.loc[name].filter(like="factor_")
     spread = features.loc[name, "own_variance"] + (factors.astype(float) ** 2).sum()
     assert spread == pytest.approx(filled.var(ddof=0), rel=1e-5)  # the store's single precision
 

@@ -56,6 +56,7 @@ def test_the_cost_is_the_spread_of_what_missing_cpgs_would_have_contributed(load
     factors = loaded.covariance.factors[place]
     covariance = factors @ factors.T + np.diag(loaded.covariance.own[place])
     anchor = 21 * loaded.anchor.raw[[loaded.anchor.features.index(name) for name in missing]]
+    # 1e-12: the sums in another order.
     np.testing.assert_allclose(of["Stage1_Pred_Age"], np.sqrt(anchor @ covariance @ anchor), rtol=1e-12)
     whole = 21 * loaded.covariance.a[place] + loaded.covariance.b[place]
     np.testing.assert_allclose(of["HeteroAge"], np.sqrt(whole @ covariance @ whole), rtol=1e-12)

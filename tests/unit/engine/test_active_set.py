@@ -99,8 +99,8 @@ def test_forgetting_features_without_weight_changes_nothing(problem):
     solver.add(np.flatnonzero(before == 0), Z[before == 0])
     solver.solve(0.2, 0.2)
     np.testing.assert_allclose(weights(solver, len(Z)), before, rtol=0, atol=1e-9)  # as above
-    np.testing.assert_allclose(solver.residual, residual, rtol=0, atol=1e-8)
-    assert abs(solver.residual.sum()) < 1e-10
+    np.testing.assert_allclose(solver.residual, residual, rtol=0, atol=1e-7)  # of 90 such weights
+    assert abs(solver.residual.sum()) < 1e-10  # rounding: it is centred
 
 
 def test_the_line_search_ends_at_the_least_value_of_the_step(problem):

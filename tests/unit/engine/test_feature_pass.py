@@ -106,6 +106,7 @@ def test_a_deviation_small_beside_its_mean_is_computed_anew():
     for s, own in enumerate(rows):
         deviation = X[:, own].astype(float).std(axis=1)
         expected = np.where(np.arange(20) == 4, 0, 1 / np.maximum(len(own) * deviation, 1e-300))
+        # It is stored in single precision.
         np.testing.assert_allclose(found._inverse[s], expected, rtol=2 * np.finfo(np.float32).eps)
 
 

@@ -75,7 +75,7 @@ def test_what_is_kept_and_expected_follows_features_by_name():
     path = path_walk._start(0, np.zeros(4), 0.5, np.array([0.5, 0.4]), np.array([0.4, -0.5, 0.1, 0.45], np.float32))
     assert path.kept.tolist() == [0, 1, 3]
     path.alpha, path.before, path.alpha_before = 0.8, np.array([0.3, -0.4, np.nan]), 1.0
-    # Straight on where a feature was kept before, and as it is where it was not.
+    # Straight on where a feature was kept before, and as it is where it was not; 1e-6: single precision came in.
     np.testing.assert_allclose(path.expected(0.6), [0.5, -0.6, 0.45], rtol=1e-6)
     path.renew(np.array([1, 2]), np.array([-0.7, 0.2]))
     np.testing.assert_array_equal(path.before, [-0.4, np.nan])
