@@ -96,6 +96,8 @@ def test_forgetting_features_without_weight_changes_nothing(problem):
     solver.keep(solver.w != 0)
     assert len(solver.features) == np.count_nonzero(before)
     assert weights(solver, len(Z)).tobytes() == before.tobytes()
+    own = Z[solver.features] @ solver.residual / len(y)
+    np.testing.assert_allclose(solver.c, own, rtol=0, atol=1e-12)  # another order
     solver.add(np.flatnonzero(before == 0), Z[before == 0])
     solver.solve(0.2, 0.2)
     np.testing.assert_allclose(weights(solver, len(Z)), before, rtol=0, atol=1e-9)  # as above
