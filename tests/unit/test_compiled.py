@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 
 from heteroage import compiled
 
@@ -19,6 +20,13 @@ def test_compiled_functions_run_where_numba_may_keep_nothing(monkeypatch):
     assert compiled.compiled(lambda a: a + 1)(2) == 3
 
 
+@pytest.fixture
+def uncached(monkeypatch):
+    """Numba keeps a function by its code alone, not by how it is compiled."""
+    njit = compiled.njit
+    monkeypatch.setattr(compiled, "njit", lambda cache, **options: njit(**options))
+
+
 def in_order(values: np.ndarray) -> float:
     total = 0.0
     for k in range(len(values)):
@@ -26,12 +34,14 @@ def in_order(values: np.ndarray) -> float:
     return total
 
 
+@pytest.mark.usefixtures("uncached")
 def test_a_sum_is_taken_in_the_order_in_which_it_is_written():
     values = np.random.default_rng(1).normal(size=1001) * 10.0 ** np.random.default_rng(2).integers(-8, 8, 1001)
     assert in_order(values) != in_order(values[::-1])
     assert compiled.compiled(in_order)(values) == in_order(values)
 
 
+@pytest.mark.usefixtures("uncached")
 def test_a_sum_that_may_be_taken_in_any_order_is_the_same_every_time():
     values = np.random.default_rng(1).normal(size=1001)
     total = compiled.compiled_sums(in_order)
