@@ -72,3 +72,12 @@ def stored(cohorts: Cohorts, intake: Intake) -> Merged:
         own = sorted(set().union(*(t.ids for t in cohorts.tables if t.modality == modality)))
         betas[modality] = whole.loc[own, features]
     return Merged(cohorts.samples, names, betas, intake)
+
+
+def assert_equal_cohorts(one: Merged, two: Merged):
+    """Two merged cohorts are the same."""
+    pd.testing.assert_frame_equal(one.samples, two.samples)
+    assert one.feature_names == two.feature_names
+    assert set(one.betas) == set(two.betas)
+    for modality in one.betas:
+        pd.testing.assert_frame_equal(one.betas[modality], two.betas[modality])

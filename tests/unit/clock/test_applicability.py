@@ -1,12 +1,8 @@
 """What imputing costs, how far a sample lies from training, and what is flagged."""
 
-import dataclasses
-
 import numpy as np
-import pandas as pd
 import pytest
 
-from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock.applicability import (
     Applicability,
     Covariance,
@@ -15,7 +11,6 @@ from heteroage.clock.applicability import (
     learn_distance,
     learn_slopes,
 )
-from heteroage.clock.flags import MEANINGS
 from heteroage.errors import HeteroAgeError
 
 
@@ -99,65 +94,3 @@ def test_slopes_of_a_fusion_that_is_a_line_and_of_none():
 def test_what_is_no_applicability_is_refused(content):
     with pytest.raises(HeteroAgeError, match=r"a\.json"):
         Applicability.from_json(content, "a.json")
-
-
-# Flags
-
-
-def flags(loaded, frame):
-    return [set(filter(None, cell.split(";"))) for cell in loaded.predict(frame)["Flags"]]
-
-
-def test_each_flag_is_raised_by_what_it_says_and_by_nothing_else(loaded, clock):
-    base = clock.master.iloc[[0]].assign(Age=40.0, Tissue="Blood", Sex="F")
-    (ordinary,) = flags(loaded, base)
-    assert ordinary <= {"far_from_training"}
-    cpgs = [name for name in base.columns if name.startswith("cg")]
-    anchor = sorted(loaded.anchor_weight, key=loaded.anchor_weight.get, reverse=True)
-    cases = {
-        "tissue_unknown": base.assign(Tissue=None),
-        "tissue_not_in_training": base.assign(Tissue="Moon"),
-        "sex_unknown": base.assign(Sex="?"),
-        "age_outside_training": base.assign(Age=121.0),
-        "far_from_training": base.assign(**dict.fromkeys(cpgs, 1.0)),
-        "values_outside_0_1": base.assign(**{cpgs[0]: 1.2}),
-    }
-    for flag, table in cases.items():
-        assert flag in flags(loaded, table)[0], flag
-    without = base.assign(sample_id="x", **dict.fromkeys(anchor[:40], np.nan))
-    assert "mostly_imputed" in flags(loaded, pd.concat([base, without]))[1]
-    assert "prediction_outside_training" in flags(loaded, cases["far_from_training"])[0] or (
-        loaded.predict(cases["far_from_training"])["HeteroAge"].between(3, 90).all()
-    )
-    assert set(cases) <= set(MEANINGS)
-    assert all(found <= set(MEANINGS) for table in cases.values() for found in flags(loaded, table))
-
-
-# Intervals and contributions
-
-
-def test_intervals_are_the_tissues_own_or_the_pooled(loaded, clock):
-    meta = dict(loaded.meta, intervals={"half_width": 0.4, "tissues": {"Blood": {"half_width": 0.1}}})
-    output = dataclasses.replace(loaded, meta=meta).predict(clock.master)
-    plain = loaded.predict(clock.master)
-    pd.testing.assert_frame_equal(output[plain.columns], plain, check_exact=True)
-    place = list(output.columns).index("HeteroAge")
-    assert list(output.columns)[place + 1 : place + 3] == ["HeteroAge_Lower", "HeteroAge_Upper"]
-    width = np.where(output["Tissue"] == "Blood", 0.1, 0.4)
-    centre = transform_age(output["HeteroAge"])
-    np.testing.assert_allclose(output["HeteroAge_Upper"], inverse_transform_age(centre + width), rtol=1e-12)
-    lower = np.maximum(inverse_transform_age(centre - width), 0)
-    np.testing.assert_allclose(output["HeteroAge_Lower"], lower, rtol=1e-12)
-    assert (output["HeteroAge_Lower"] <= output["HeteroAge"]).all()
-
-
-def test_contributions_add_up_to_the_age(loaded, clock):
-    table, ages = loaded.contributions(clock.master), loaded.predict(clock.master)
-    assert list(table.columns[:3]) == ["sample_id", "Stage1_Pred_Age", "Stage1_Pred_Age_Contribution"]
-    assert {"Tissue", "Sex", "RF_PC1", "Genomic_Instability_Correction"} <= set(table.columns)
-    np.testing.assert_array_equal(table["HeteroAge"], ages["HeteroAge"])
-    parts = table.drop(columns=["sample_id", "HeteroAge"])
-    np.testing.assert_allclose(parts.sum(axis=1), table["HeteroAge"], rtol=0, atol=1e-9)  # rounding of the sum
-    assert table["Tissue"].abs().max() > 0.5
-    alone = loaded.contributions(clock.master.iloc[[3]])
-    pd.testing.assert_frame_equal(alone, table.iloc[[3]].reset_index(drop=True), check_exact=True)

@@ -1,4 +1,4 @@
-"""The commands: what is written, when nothing is, and what `check` and `export` say."""
+"""The commands: what is written, and when nothing is."""
 
 import resource
 import signal
@@ -6,18 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
+from command_line import run
 
 import heteroage
-from heteroage.age import inverse_transform_age
-from heteroage.cli import main
 from heteroage.clock.apply import run_step
 from heteroage.clock.loading import load_clock
-from heteroage.clock.output import writing
 from heteroage.errors import HeteroAgeError
-from heteroage.files import read_table, write_table
+from heteroage.files import write_table
 
 
 @pytest.fixture
@@ -28,12 +25,6 @@ def master(clock, tmp_path):
 
 def arguments(clock, master, out, *more):
     return ["pipeline-predict", "--artifact-dir", clock.folder, "--input", master, "--out", out, *more]
-
-
-def run(capsys, *command):
-    code = main(list(map(str, command)))
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 # Whole or not at all
@@ -92,14 +83,6 @@ def test_killed_while_writing_the_old_file_stands(clock, tmp_path):
     assert out.read_bytes() == whole
 
 
-def test_a_problem_in_the_last_part_writes_nothing(tmp_path):
-    with pytest.raises(ValueError, match="late"), writing([tmp_path / "a.csv", tmp_path / "b.parquet"]) as (one, two):
-        one.write({"x": ["1"]})
-        two.write({"x": ["1"]})
-        raise ValueError("late")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_no_right_to_write(clock, master, tmp_path, capsys):
     folder = tmp_path / "folder.csv"
     folder.mkdir()
@@ -124,7 +107,7 @@ def test_ctrl_c_is_said_in_a_line(clock, master, tmp_path, capsys, monkeypatch):
     assert run(capsys, *arguments(clock, master, tmp_path / "o.csv"))[0] == 130
 
 
-# Contributions, check, export
+# Contributions
 
 
 def test_contributions_are_written_beside_the_ages(clock, loaded, master, tmp_path, capsys):
@@ -132,65 +115,6 @@ def test_contributions_are_written_beside_the_ages(clock, loaded, master, tmp_pa
     assert run(capsys, *arguments(clock, master, tmp_path / "o.csv", "--contributions", why))[0] == 0
     expected = loaded.contributions(clock.master)
     pd.testing.assert_frame_equal(pd.read_parquet(why).astype({"sample_id": object}), expected, check_dtype=False)
-
-
-def test_check_says_what_is_missing_and_its_cost(clock, loaded, tmp_path, capsys):
-    heavy = max(loaded.anchor_weight, key=loaded.anchor_weight.get)
-    write_table(clock.master.drop(columns=heavy), tmp_path / "m.csv")
-    where = ["check", "--artifact-dir", clock.folder]
-    code, out, _ = run(capsys, *where, "--input", tmp_path / "m.csv", "--out", tmp_path / "missing.csv")
-    assert code == 0
-    assert "holds 47 of the clock's 48 CpGs" in out
-    assert f"It lacks 1: {heavy}" in out
-    assert "can be predicted" in out
-    missing = read_table(tmp_path / "missing.csv")
-    assert missing["feature"].tolist() == [heavy]
-    costs = loaded.check(clock.master.drop(columns=heavy)).set_index("stage")
-    assert costs["missing"]["Stage1_Pred_Age"] == 1
-    np.testing.assert_allclose(costs["missing_weight"]["Stage1_Pred_Age"], loaded.anchor_weight[heavy])
-    place = loaded.covariance.features[heavy]
-    spread = np.sqrt(loaded.covariance.own[place] + (loaded.covariance.factors[place] ** 2).sum())
-    raw = loaded.anchor.raw[loaded.anchor.features.index(heavy)]
-    np.testing.assert_allclose(costs["cost_years"]["Stage1_Pred_Age"], 21 * abs(raw) * spread)
-    assert loaded.check(clock.master)["missing"].eq(0).all()
-    assert loaded.check(clock.master)["cost_years"].eq(0).all()
-
-
-def test_check_of_a_platform(clock, loaded, tmp_path, capsys):
-    probes = tmp_path / "manifest.csv"
-    lines = ["Illumina, Inc.", "[Assay]", "IlmnID,Name", *(f"cg{k:08d}_TC21,x" for k in range(24))]
-    probes.write_text("\n".join(lines))
-    code, out, _ = run(capsys, "check", "--artifact-dir", clock.folder, "--platform", probes)
-    assert "names 24 of the clock's 48 CpGs" in out
-    share = sum(weight for name, weight in loaded.anchor_weight.items() if name.endswith("chalm"))
-    assert code == (1 if share > 0.5 else 0)
-    probes.write_text("nothing\n")
-    code, _, err = run(capsys, "check", "--artifact-dir", clock.folder, "--platform", probes)
-    assert (code, "names no probe in its first column" in err) == (1, True)
-
-
-def test_the_exported_coefficients_predict_the_anchor(clock, loaded, tmp_path, capsys):
-    """As biolearn's linear models do: joined by name, the intercept's row a 1, and the transform after the sum."""
-    out = tmp_path / "c.csv"
-    code, said, _ = run(capsys, "export", "--artifact-dir", clock.folder, "--out", out)
-    assert (code, "chalm keep their suffix" in said) == (0, True)
-    table = pd.read_csv(out, index_col=0)
-    assert list(table.columns) == ["CoefficientTraining"]
-    cpgs = [name for name in clock.master.columns if name.startswith("cg")]
-    whole = clock.master.assign(**clock.master[cpgs].fillna(0.5))
-    matrix = whole.set_index("sample_id")[cpgs].rename(columns=lambda name: name.removesuffix("_beta")).T
-    matrix.loc["intercept"] = 1
-    joined = table.join(matrix, how="inner")
-    assert len(joined) == len(table)
-    ages = inverse_transform_age(joined.iloc[:, 1:].multiply(joined["CoefficientTraining"], axis=0).sum())
-    np.testing.assert_allclose(ages, loaded.predict(whole)["Stage1_Pred_Age"], rtol=0, atol=1e-9)
-    run(capsys, "export", "--artifact-dir", clock.folder, "--out", out, "--style", "methylclock")
-    assert pd.read_csv(out)["CpGmarker"][0] == "(Intercept)"
-
-
-def test_coefficients_cannot_hold_pcs_from_a_file(clock_without_loadings, tmp_path, capsys):
-    code, _, err = run(capsys, "export", "--artifact-dir", clock_without_loadings, "--out", tmp_path / "c.csv")
-    assert (code, "RF_PCs that came from a file" in err) == (1, True)
 
 
 def test_the_python_interface(clock, loaded):

@@ -1,19 +1,13 @@
-"""Tables in any form give the same samples, and bad ones a message."""
-
-import gzip
+"""A sample's row is its own, whatever stands beside it, in one table or several, whichever way round."""
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.feather
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from sample_tables import FORMS, cpgs_of, equal, from_files, predicted_bytes, refused, table_refused, write
 
-from heteroage.clock import master_table, readers
-from heteroage.clock.apply import run_step
-from heteroage.errors import HeteroAgeError
+from heteroage.files import write_table
 
 QUICK = [Phase.explicit, Phase.generate]  # an example takes a tenth of a second: to shrink one would take minutes
 
@@ -26,77 +20,12 @@ def expected(clock, tmp_path_factory):
     return predicted_bytes(clock, folder / "m.csv")
 
 
-def predicted_bytes(clock, *paths, **options):
-    out = paths[0].parent / "predicted.csv"
-    run_step("predict", clock.folder, list(paths), out, **options)
-    return out.read_bytes()
+@pytest.fixture(scope="module")
+def predicted(loaded, clock):
+    return loaded.predict(clock.master)
 
 
-def cpgs_of(table):
-    return [name for name in table.columns if name.startswith("cg")]
-
-
-# Forms
-
-
-def write(frame, path):
-    """Write a frame as its path's ending says."""
-    ending = path.name.partition(".")[2]
-    if ending in ("csv", "csv.gz"):
-        frame.to_csv(path, index=False)
-    elif ending == "tsv":
-        frame.to_csv(path, index=False, sep="\t")
-    elif ending == "semicolon.csv":
-        frame.to_csv(path, index=False, sep=";")
-    elif ending == "bom.csv":
-        frame.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\r\n")
-    elif ending == "quoted.csv":
-        frame.to_csv(path, index=False, quoting=1)
-    elif ending == "indexed.csv":
-        frame.to_csv(path)
-    elif ending == "parquet":
-        frame.to_parquet(path, index=False)
-    elif ending == "groups.parquet":
-        pq.write_table(pa.Table.from_pandas(frame), path, row_group_size=3)
-    elif ending == "index.parquet":
-        frame.set_index("sample_id").to_parquet(path)
-    elif ending == "categories.parquet":
-        frame.astype({"Tissue": "category", "Sex": "category"}).to_parquet(path, index=False)
-    elif ending == "feather":
-        frame.to_feather(path)
-    elif ending == "batches.feather":
-        pa.feather.write_feather(frame, path, chunksize=4)
-    else:
-        raise AssertionError(path)
-    return path
-
-
-FORMS = ["csv", "csv.gz", "tsv", "semicolon.csv", "bom.csv", "quoted.csv", "indexed.csv", "parquet", "groups.parquet"]
-FORMS += ["index.parquet", "categories.parquet", "feather", "batches.feather"]
-
-
-@pytest.mark.parametrize("ending", FORMS)
-def test_every_format_gives_the_same_bytes(clock, tmp_path, expected, ending):
-    assert predicted_bytes(clock, write(clock.master, tmp_path / f"m.{ending}")) == expected
-
-
-@pytest.mark.parametrize("rows", [1, 5])
-@pytest.mark.parametrize("ending", ["csv", "batches.feather", "groups.parquet"])
-def test_the_size_of_parts_does_not_matter(clock, tmp_path, expected, monkeypatch, rows, ending):
-    monkeypatch.setattr(readers, "PART_ROWS", rows)
-    monkeypatch.setattr(readers, "BLOCK", 1)  # of a CSV: the least that holds a line
-    monkeypatch.setattr(master_table, "GROUP", rows)
-    assert predicted_bytes(clock, write(clock.master, tmp_path / f"m.{ending}")) == expected
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_threads_do_not_matter(clock, tmp_path, expected, threads):
-    before = pa.cpu_count()
-    try:
-        pa.set_cpu_count(threads)
-        assert predicted_bytes(clock, write(clock.master, tmp_path / "m.csv")) == expected
-    finally:
-        pa.set_cpu_count(before)
+# Rows
 
 
 @settings(max_examples=25, phases=QUICK, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -139,7 +68,7 @@ def test_any_text_survives_the_way_through(loaded, clock, tmp_path_factory, ids,
     assert back["sample_id"].tolist() == ids
 
 
-# CpGs in rows, replicates, names without suffix
+# CpGs in rows
 
 
 def transposed(frame):
@@ -183,95 +112,16 @@ def test_a_frame_with_cpgs_in_rows(loaded, clock):
     pd.testing.assert_frame_equal(indexed, whole, check_exact=True)
 
 
-def test_replicates_are_averaged_under_the_plain_name(loaded, clock):
-    one, *_ = loaded.anchor.features
-    name = one if one.startswith("cg") else loaded.anchor.features[1]
-    probe, modality = name.split("_")
-    first, second = f"{probe}_TC21_{modality}", f"{probe}_BC11_{modality}"
-    split = clock.master.drop(columns=name).assign(
-        **{first: clock.master[name] - 0.01, second: clock.master[name] + 0.01}
-    )
-    ages, again = (loaded.predict(table)["HeteroAge"] for table in (clock.master, split))
-    np.testing.assert_allclose(ages, again, rtol=0, atol=1e-9)  # rounding of the mean
-    alone = clock.master.rename(columns={name: first})
-    pd.testing.assert_series_equal(loaded.predict(alone)["HeteroAge"], ages, check_exact=True)
-    half = split.assign(**{second: np.nan, first: clock.master[name]})
-    pd.testing.assert_series_equal(loaded.predict(half)["HeteroAge"], ages, check_exact=True)
-
-
 # What is refused
-
-
-def refused(clock, path, *texts):
-    out = path.parent / "predicted.csv"
-    before = sorted(path.parent.iterdir())
-    with pytest.raises(HeteroAgeError) as caught:
-        run_step("predict", clock.folder, [path], out)
-    for text in texts:
-        assert text in str(caught.value)
-    assert sorted(path.parent.iterdir()) == before
-
-
-def test_text_among_numbers_is_named_from_a_csv_too(clock, tmp_path):
-    name = cpgs_of(clock.master)[3]
-    frame = clock.master.astype({name: object})
-    frame.loc[[4, 6], name] = ["n.d.", "0,5"]
-    for form in ("csv", "tsv"):
-        refused(
-            clock, write(frame, tmp_path / f"m.{form}"), f"column {name} holds text", "2: 'n.d.' at n004, '0,5' at n006"
-        )
-
-
-def test_percent_and_m_values_are_refused_with_advice(clock, tmp_path):
-    cpgs = cpgs_of(clock.master)
-    for factor, advice in ((lambda b: 100 * b, "Divide by 100"), (lambda b: np.log2(b / (1 - b)), "2^M / (2^M + 1)")):
-        frame = clock.master.copy()
-        frame[cpgs] = factor(frame[cpgs].clip(0.01, 0.99) ** 2)
-        refused(clock, write(frame, tmp_path / "m.csv"), "CpGs hold values far outside 0 to 1", advice)
-
-
-@pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        (b"", "is empty"),
-        (b"\xff\xfe\x00s", "cannot read"),
-        (b"name,Tissue\na,Blood\n", "has no column sample_id"),
-        (b"sample_id,Sex\n", "shares 0 of the clock's 48 CpGs"),
-    ],
-)
-def test_files_that_are_no_tables(clock, tmp_path, content, text):
-    (tmp_path / "m.csv").write_bytes(content)
-    refused(clock, tmp_path / "m.csv", text)
-
-
-def test_tables_cut_short(clock, tmp_path):
-    for form in ("parquet", "feather", "csv.gz"):
-        path = write(clock.master, tmp_path / f"m.{form}")
-        content = path.read_bytes()
-        path.write_bytes(content[: len(content) // 2])
-        refused(clock, path, f"cannot read {path}")
-    text = clock.master.to_csv(index=False)
-    (tmp_path / "m.csv").write_text(text[: int(len(text) * 0.9)])
-    refused(clock, tmp_path / "m.csv", "cannot read", "Expected")
-    with gzip.open(tmp_path / "m.csv.gz", "wt") as stream:
-        stream.write("sample_id")
-    refused(clock, tmp_path / "m.csv.gz", "shares 0")
 
 
 def test_no_rows_and_repeated_ids_and_ages(clock, tmp_path):
     for form in ("csv", "parquet", "feather"):
-        refused(clock, write(clock.master.iloc[:0], tmp_path / f"none.{form}"), "the table has no rows")
+        table_refused(clock, write(clock.master.iloc[:0], tmp_path / f"none.{form}"), "the table has no rows")
         twice = pd.concat([clock.master, clock.master.iloc[[2, 2]]], ignore_index=True)
-        refused(clock, write(twice, tmp_path / f"twice.{form}"), "has duplicate sample_ids (1: n002)")
+        table_refused(clock, write(twice, tmp_path / f"twice.{form}"), "has duplicate sample_ids (1: n002)")
         old = clock.master.assign(Age=clock.master["Age"] + 200)
-        refused(clock, write(old, tmp_path / f"old.{form}"), "column Age has ages outside 0 to 122 years (14:")
-
-
-def test_ids_repeated_across_parts(clock, tmp_path, monkeypatch):
-    monkeypatch.setattr(readers, "PART_ROWS", 1)
-    monkeypatch.setattr(readers, "BLOCK", 1)
-    twice = pd.concat([clock.master, clock.master.iloc[[2]]], ignore_index=True)
-    refused(clock, write(twice, tmp_path / "twice.csv"), "has duplicate sample_ids (1: n002)")
+        table_refused(clock, write(old, tmp_path / f"old.{form}"), "column Age has ages outside 0 to 122 years (14:")
 
 
 def test_columns_full_of_nothing(clock, loaded, tmp_path):
@@ -281,7 +131,7 @@ def test_columns_full_of_nothing(clock, loaded, tmp_path):
         loaded.predict(clock.master.assign(**{name: None})), loaded.predict(clock.master.drop(columns=name))
     )
     empty = clock.master.assign(**dict.fromkeys(cpgs_of(clock.master), np.nan))
-    refused(clock, write(empty, tmp_path / "m.csv"), "every sample lacks more than 50% of the anchor's weight")
+    table_refused(clock, write(empty, tmp_path / "m.csv"), "every sample lacks more than 50% of the anchor's weight")
     beside = pd.concat([clock.master, empty.iloc[[0]].assign(sample_id="empty")], ignore_index=True)
     output = loaded.predict(beside)
     pd.testing.assert_frame_equal(output.iloc[:-1], whole)
@@ -289,15 +139,29 @@ def test_columns_full_of_nothing(clock, loaded, tmp_path):
     assert output["Imputed_Fraction"].iloc[-1] == 1
 
 
-def test_both_with_and_without_suffix_is_refused(clock, clock_copy, reseal, loaded):
-    from heteroage.clock.columns import Wanted
+# Several tables
 
-    wanted = Wanted(["cg00000001_beta", "cg00000002_beta"])
-    assert wanted.columns_of(["cg00000001", "cg00000002_TC11"]) == {
-        "cg00000001_beta": ["cg00000001"],
-        "cg00000002_beta": ["cg00000002_TC11"],
-    }
-    with pytest.raises(HeteroAgeError, match=r"both with and without .* \(1: cg00000001_beta\)"):
-        wanted.columns_of(["cg00000001", "cg00000001_beta"])
-    # Of a clock with two modalities a bare name says nothing.
-    assert Wanted(["cg00000001_beta", "cg00000002_chalm"]).columns_of(["cg00000001"]) == {}
+
+def test_several_tables_are_joined_by_sample(clock, tmp_path, loaded, predicted):
+    names = list(clock.master.columns)
+    parts = [["sample_id", *names[1:20]], ["sample_id", "Sex", *names[20:]]]
+    order = np.random.default_rng(3).permutation(len(clock.master))
+    write_table(clock.master[parts[0]], tmp_path / "a.csv")
+    write_table(clock.master[parts[1]].iloc[order], tmp_path / "b.parquet")
+    equal(from_files(loaded, tmp_path / "a.csv", tmp_path / "b.parquet"), predicted)
+    swapped = from_files(loaded, tmp_path / "b.parquet", tmp_path / "a.csv")
+    equal(swapped, predicted.iloc[order].reset_index(drop=True))
+
+
+def test_tables_of_other_samples_are_not_joined(clock, loaded, tmp_path):
+    write_table(clock.master, tmp_path / "a.csv")
+    write_table(clock.master.iloc[2:], tmp_path / "b.csv")
+    text = f"{tmp_path / 'b.csv'} does not hold the samples of {tmp_path / 'a.csv'}; they differ in 2: n000, n001."
+    refused(text, from_files, loaded, tmp_path / "a.csv", tmp_path / "b.csv")
+
+
+def test_tables_that_disagree_are_not_joined(clock, loaded, tmp_path):
+    write_table(clock.master, tmp_path / "a.csv")
+    write_table(clock.master[["sample_id", "Age"]].assign(Age=1.5), tmp_path / "b.csv")
+    text = f"columns of {tmp_path / 'b.csv'} differ from those of {tmp_path / 'a.csv'} (1: Age)."
+    refused(text, from_files, loaded, tmp_path / "a.csv", tmp_path / "b.csv")

@@ -1,10 +1,9 @@
 """A table that holds too little of what a clock looks at is refused, and `heteroage check` says so beforehand."""
 
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
+from sample_tables import cpgs_of, refused
 
 from heteroage.clock.apply import check
 from heteroage.clock.loading import load_clock
@@ -19,15 +18,6 @@ HALLMARKS = ["Genomic_Instability", "Telomere_Attrition"]
 @pytest.fixture(scope="module")
 def predicted(loaded, clock):
     return loaded.predict(clock.master)
-
-
-def refused(text, work, *arguments):
-    with pytest.raises(HeteroAgeError, match=re.escape(text)):
-        work(*arguments)
-
-
-def cpgs_of(table):
-    return [name for name in table.columns if name.startswith("cg")]
 
 
 def test_a_table_of_another_platform_is_refused(loaded, clock):

@@ -1,20 +1,20 @@
 """Applying a clock: sample by sample, from text files alone, with nothing silent."""
 
+import dataclasses
 import pickle
-import re
 from types import SimpleNamespace
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sample_tables import cpgs_of, equal, from_files, refused
 
+from heteroage.age import inverse_transform_age, transform_age
 from heteroage.cli import main
 from heteroage.clock import artifacts
 from heteroage.clock.apply import run_step
 from heteroage.clock.loading import load_clock
-from heteroage.clock.master_table import open_tables
-from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
 
 HALLMARKS = ["Genomic_Instability", "Telomere_Attrition"]
@@ -25,25 +25,6 @@ PROMISED = 1e-6
 @pytest.fixture(scope="module")
 def predicted(loaded, clock):
     return loaded.predict(clock.master)
-
-
-def equal(one, two):
-    pd.testing.assert_frame_equal(one, two, check_exact=True)
-
-
-def refused(text, work, *arguments):
-    with pytest.raises(HeteroAgeError, match=re.escape(text)):
-        work(*arguments)
-
-
-def from_files(clock, *paths, step="predict"):
-    return pd.concat(
-        [pd.DataFrame(rows) for rows, _ in clock.stream(step, open_tables(paths, clock.wanted))], ignore_index=True
-    )
-
-
-def cpgs_of(table):
-    return [name for name in table.columns if name.startswith("cg")]
 
 
 # What is predicted
@@ -101,6 +82,21 @@ def test_a_sample_without_an_age_among_others(loaded, clock, predicted):
     output = loaded.predict(clock.master.assign(Age=clock.master["Age"].where(clock.master.index != 3)))
     assert output.loc[3, ["Age", "Age_Acceleration", "Age_Acceleration_Residual"]].isna().all()
     assert output["HeteroAge"].tolist() == predicted["HeteroAge"].tolist()
+
+
+def test_intervals_are_the_tissues_own_or_the_pooled(loaded, clock):
+    meta = dict(loaded.meta, intervals={"half_width": 0.4, "tissues": {"Blood": {"half_width": 0.1}}})
+    output = dataclasses.replace(loaded, meta=meta).predict(clock.master)
+    plain = loaded.predict(clock.master)
+    pd.testing.assert_frame_equal(output[plain.columns], plain, check_exact=True)
+    place = list(output.columns).index("HeteroAge")
+    assert list(output.columns)[place + 1 : place + 3] == ["HeteroAge_Lower", "HeteroAge_Upper"]
+    width = np.where(output["Tissue"] == "Blood", 0.1, 0.4)
+    centre = transform_age(output["HeteroAge"])
+    np.testing.assert_allclose(output["HeteroAge_Upper"], inverse_transform_age(centre + width), rtol=1e-12)
+    lower = np.maximum(inverse_transform_age(centre - width), 0)
+    np.testing.assert_allclose(output["HeteroAge_Lower"], lower, rtol=1e-12)
+    assert (output["HeteroAge_Lower"] <= output["HeteroAge"]).all()
 
 
 # Promise: batch-mates, order and format do not matter
@@ -281,34 +277,6 @@ def test_stage3_names_samples_that_earlier_stages_left_empty(loaded, clock):
         loaded.predict_stage3,
         both,
     )
-
-
-# Joining tables
-
-
-def test_several_tables_are_joined_by_sample(clock, tmp_path, loaded, predicted):
-    names = list(clock.master.columns)
-    parts = [["sample_id", *names[1:20]], ["sample_id", "Sex", *names[20:]]]
-    order = np.random.default_rng(3).permutation(len(clock.master))
-    write_table(clock.master[parts[0]], tmp_path / "a.csv")
-    write_table(clock.master[parts[1]].iloc[order], tmp_path / "b.parquet")
-    equal(from_files(loaded, tmp_path / "a.csv", tmp_path / "b.parquet"), predicted)
-    swapped = from_files(loaded, tmp_path / "b.parquet", tmp_path / "a.csv")
-    equal(swapped, predicted.iloc[order].reset_index(drop=True))
-
-
-def test_tables_of_other_samples_are_not_joined(clock, loaded, tmp_path):
-    write_table(clock.master, tmp_path / "a.csv")
-    write_table(clock.master.iloc[2:], tmp_path / "b.csv")
-    text = f"{tmp_path / 'b.csv'} does not hold the samples of {tmp_path / 'a.csv'}; they differ in 2: n000, n001."
-    refused(text, from_files, loaded, tmp_path / "a.csv", tmp_path / "b.csv")
-
-
-def test_tables_that_disagree_are_not_joined(clock, loaded, tmp_path):
-    write_table(clock.master, tmp_path / "a.csv")
-    write_table(clock.master[["sample_id", "Age"]].assign(Age=1.5), tmp_path / "b.csv")
-    text = f"columns of {tmp_path / 'b.csv'} differ from those of {tmp_path / 'a.csv'} (1: Age)."
-    refused(text, from_files, loaded, tmp_path / "a.csv", tmp_path / "b.csv")
 
 
 # Bad tables

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
+from elastic_net_problems import ALPHAS, PROBLEMS, as_array, dense, objective, problem, reference_matrix, training_sets
 from sklearn.linear_model import ElasticNet
 
 from heteroage.age import transform_age
-from heteroage.engine import active_set, feature_pass, path_walk
-from heteroage.engine.active_system import PANEL, ActiveSystem
+from heteroage.engine import feature_pass
 from heteroage.engine.elastic_net import TrainingSet, fit_paths, fit_pipeline
 
-ALPHAS = np.geomspace(0.8, 0.02, 9)
 # The objective's optimum is flat: 1e-6 of it is far below what any score can see, and 10 times what float32
 # products leave.
 OBJECTIVE = 1e-6
@@ -17,68 +16,6 @@ OBJECTIVE = 1e-6
 KKT = 2e-4
 # What float32 sums leave in a correlation whatever the bound, in standard deviations of y.
 NOISE = 5e-7
-
-
-def reference_matrix(X, rows):
-    """Impute with the median, standardise: the definition, one feature at a time, in float64."""
-    Z = np.empty((len(rows), len(X)))
-    for j, feature in enumerate(X[:, rows].astype(np.float64)):
-        present = ~np.isnan(feature)
-        filled = np.where(present, feature, np.median(feature[present]) if present.any() else 0.0)
-        scale = filled.std()
-        Z[:, j] = (filled - filled.mean()) / (scale if scale > 1e-12 * max(1, abs(filled.mean())) else 1.0)
-    return Z
-
-
-def objective(Z, y, w, alpha, l1_ratio):
-    residual = y - y.mean() - Z @ w
-    return residual @ residual / (2 * len(y)) + alpha * (l1_ratio * np.abs(w).sum() + (1 - l1_ratio) / 2 * (w @ w))
-
-
-def dense(paths, j, i, p):
-    w = np.zeros(p)
-    features, weights = paths.coefficients(j, i)
-    w[features] = weights
-    return w
-
-
-def problem(name):
-    """Return X (features x samples) and y; every kind of feature matrix the engine must cope with."""
-    rng = np.random.default_rng(sum(map(ord, name)))
-    n, p = {"wide": (60, 400), "tall": (300, 40)}.get(name, (90, 220))
-    Z = rng.normal(size=(p, n))
-    if name == "correlated":
-        Z = 0.95 * rng.normal(size=n) + 0.3 * Z
-    if name == "duplicated":
-        Z[1::2] = Z[::2]
-    y = Z[:6].T @ rng.normal(size=6) + 0.5 * rng.normal(size=n)
-    X = (0.5 + 0.1 * Z).astype(np.float32)
-    if name == "low_variance":
-        X[::3] = (0.97 + 0.0005 * Z[::3]).astype(np.float32)
-    if name == "constant":
-        X[::5] = 0.3
-        X[1::5] = 0
-    if name == "missing":
-        X[rng.random(X.shape) < 0.1] = np.nan
-        X[::4, : n // 3] = np.nan
-        X[7] = np.nan
-    if name == "scales":
-        X *= np.geomspace(1e-3, 1e4, p, dtype=np.float32)[:, None]
-    return X, y
-
-
-PROBLEMS = ["wide", "tall", "plain", "correlated", "duplicated", "low_variance", "constant", "missing", "scales"]
-
-
-def training_sets(X, y, rng):
-    n = X.shape[1]
-    odd = np.sort(rng.choice(n, int(0.7 * n), replace=False))
-    other = np.sort(rng.choice(n, int(0.5 * n), replace=False))
-    return [
-        TrainingSet(np.arange(n), y),
-        TrainingSet(odd, y[odd]),
-        TrainingSet(other, 3 * y[other] - 40 + rng.normal(size=len(other))),
-    ]
 
 
 @pytest.mark.parametrize("l1_ratios", [(0.5,), (0.01, 1.0), (0.1, 0.9)])
@@ -107,10 +44,6 @@ def test_paths_reach_the_optimum(name, l1_ratios):
 def solutions(paths):
     """All numbers of a result, as bytes."""
     return [(p.coef.data.tobytes(), p.coef.indices.tobytes(), p.used.tobytes(), p.intercept) for p in paths]
-
-
-def as_array(paths, p):
-    return np.array([[dense(paths, j, i, p) for i in range(paths.shape[1])] for j in range(paths.shape[0])])
 
 
 @pytest.fixture
@@ -156,58 +89,6 @@ def test_block_size_and_riders_do_not_matter(request):
         # Working sets differ, and with them the rounding of float32 sums.
         scale = np.abs(as_array(alone, len(X))).max()
         np.testing.assert_allclose(as_array(alone, len(X))[0], as_array(together[k], len(X))[1], atol=1e-5 * scale)
-
-
-@pytest.mark.parametrize(
-    "setting",
-    [
-        # Nothing is expected to enter: the check of all features must find every one.
-        {(path_walk, "EXPECT"): -1e6},
-        # A rule that keeps too little: only a second pass can say that a repair was enough.
-        {(path_walk, "EXPECT"): -1e6, (path_walk, "KEEP"): 1.1},
-        # Features enter in lots of a few, with a pass in between.
-        {(path_walk, "EXPECT"): -1e6, (path_walk, "ADMIT"): 2},
-        # Every step is the monotone search's.
-        {(active_set, "PATIENCE"): 0},
-    ],
-    ids=["unexpected", "screened away", "few at once", "monotone"],
-)
-@pytest.mark.parametrize("l1_ratio", [0.3, 1.0])
-@pytest.mark.parametrize("name", ["correlated", "missing"])
-def test_every_way_down_ends_at_the_same_optimum(monkeypatch, name, l1_ratio, setting):
-    X, y = problem(name)
-    training = [TrainingSet(np.arange(X.shape[1]), y)]
-    usual = as_array(fit_paths(X, training, [l1_ratio], ALPHAS)[0], len(X))
-    for (module, constant), value in setting.items():
-        monkeypatch.setattr(module, constant, value)
-    other = as_array(fit_paths(X, training, [l1_ratio], ALPHAS)[0], len(X))
-    # Features within 1e-4 of the bound may be in or out, which moves the others by about as much.
-    np.testing.assert_allclose(other, usual, atol=3e-4 * np.abs(usual).max())
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_active_system_follows_changes(dtype):
-    rng = np.random.default_rng(0)
-    v = 3 * PANEL
-    Z = rng.normal(size=(v, 2 * v))
-    gram = (Z @ Z.T / (2 * v)).astype(dtype)
-    system, active = ActiveSystem(gram, 0.1), rng.random(v) < 0.8
-    for flips in [0, 3, 10, 1, 0, v // 2, 5]:
-        change = rng.choice(v, flips, replace=False)
-        active[change] = ~active[change]
-        right = rng.normal(size=active.sum())
-        exact = np.linalg.solve(gram[np.ix_(active, active)].astype(float) + 0.1 * np.eye(active.sum()), right)
-        # The condition number is about 30, so this is a hundred roundings.
-        np.testing.assert_allclose(
-            system.solve(active, right), exact, atol=3000 * np.finfo(dtype).eps * np.abs(exact).max()
-        )
-
-
-def test_the_active_system_stands_duplicates():
-    gram = np.ones((4, 4))
-    x = ActiveSystem(gram, 0.0).solve(np.array([True, True, False, True]), np.ones(3))
-    # The ridge of 1e-9 that makes it solvable moves the solution by as much.
-    np.testing.assert_allclose(x, np.full(3, 1 / 3), rtol=1e-6)
 
 
 def test_permuted_features_permute_the_result():

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from heteroage import compiled
 from heteroage.engine import residual_products, simple_products
 
 Residuals = residual_products.Residuals  # a fixture puts the simple ones in its place
@@ -93,15 +92,3 @@ def test_a_block_finds_its_statistics_among_all_features():
     whole = above(X, residuals, set_of, median, inverse)
     later = above(X, residuals, set_of, median, inverse, start=9)
     assert later == {(k, j + 9): value for (k, j), value in whole.items()}
-
-
-def test_compiled_functions_run_where_numba_may_keep_nothing(monkeypatch):
-    njit = compiled.njit
-
-    def without_a_folder(cache=False, **options):
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return njit(**options)
-
-    monkeypatch.setattr(compiled, "njit", without_a_folder)
-    assert compiled.compiled(lambda a: a + 1)(2) == 3

@@ -5,20 +5,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from input_tables import CPGS, Merged, merged, table
+from input_tables import CPGS, assert_equal_cohorts, merged, table
 
 from heteroage.errors import HeteroAgeError
 from heteroage.inputs.cohorts import normalise_sex, normalise_tissue, pc_columns
 from heteroage.probes import feature_name
-
-
-def assert_equal_cohorts(one: Merged, two: Merged):
-    pd.testing.assert_frame_equal(one.samples, two.samples)
-    assert one.feature_names == two.feature_names
-    assert set(one.betas) == set(two.betas)
-    for modality in one.betas:
-        pd.testing.assert_frame_equal(one.betas[modality], two.betas[modality])
-
 
 # Names
 
@@ -50,14 +41,6 @@ def test_pc_columns_are_in_the_order_of_their_numbers():
 # Features
 
 
-def test_same_cpg_in_two_modalities_stays_two_features():
-    beta, chalm = table(seed=1), table(seed=2, metadata=False)
-    cohorts = merged({"beta": beta, "chalm": chalm})
-    assert cohorts.feature_names == sorted(f"{cpg}_{m}" for cpg in CPGS for m in ("beta", "chalm"))
-    np.testing.assert_array_equal(cohorts.betas["beta"]["cg00000001_beta"], beta["cg00000001"])
-    np.testing.assert_array_equal(cohorts.betas["chalm"]["cg00000001_chalm"], chalm["cg00000001"])
-
-
 def test_no_metadata_and_no_other_number_is_ever_a_feature(tmp_path):
     extra = {
         "donor_id": np.arange(6),
@@ -76,17 +59,6 @@ def test_no_metadata_and_no_other_number_is_ever_a_feature(tmp_path):
     age = np.arange(6) * 10.0
     for frame in cohorts.betas.values():
         assert not any(np.corrcoef(frame[name], age)[0, 1] > 0.999 for name in frame)
-
-
-def test_samples_are_the_union_of_the_tables():
-    first, second = table(n=6), table(n=4, seed=2)
-    second["sample_id"] = ["s4", "s5", "z1", "z2"]
-    second[["project_id", "Tissue", "Sex", "Age"]] = second[["project_id", "Tissue", "Sex", "Age"]].astype(object)
-    both = first.set_index("sample_id").loc[["s4", "s5"], ["project_id", "Tissue", "Sex", "Age"]]
-    second.loc[[0, 1], both.columns] = both.to_numpy()
-    cohorts = merged({"beta": first, "camda": second})
-    assert cohorts.samples["sample_id"].tolist() == ["s0", "s1", "s2", "s3", "s4", "s5", "z1", "z2"]
-    assert cohorts.betas["camda"].index.tolist() == ["s4", "s5", "z1", "z2"]
 
 
 def test_missing_values_stay_missing():
@@ -111,23 +83,6 @@ def test_numbers_that_came_as_text_are_read():
 
 
 # Order
-
-
-def test_order_of_rows_columns_and_tables_changes_nothing():
-    rng = np.random.default_rng(5)
-    tables = {
-        "beta": table(seed=1),
-        "chalm": table(seed=2),
-        "camda": table(n=4, seed=3, metadata=False),
-    }
-    tables["beta"].loc[1, "cg00000001"] = np.nan
-    one = merged(tables)
-    for _ in range(5):
-        shuffled = {
-            m: tables[m].iloc[rng.permutation(len(tables[m]))][list(rng.permutation(tables[m].columns))]
-            for m in rng.permutation(list(tables))
-        }
-        assert_equal_cohorts(one, merged(shuffled))
 
 
 def test_bare_and_suffixed_tables_are_the_same():
@@ -271,13 +226,6 @@ def test_text_in_age():
     beta = table().astype({"Age": object})
     beta.loc[1, "Age"] = "45y"
     expect("column Age of the beta table x holds text where numbers belong (1: '45y' at s1)", {"beta": beta})
-
-
-@pytest.mark.parametrize("value", [np.inf, -np.inf])
-def test_infinite_values(value):
-    beta = table()
-    beta.loc[0, "cg00000003"] = value
-    expect("the beta table x has infinite values (1: sample s0, cg00000003). Are these M-values", {"beta": beta})
 
 
 @pytest.mark.parametrize("value", [np.inf, -5.0, -1.0])

@@ -8,9 +8,7 @@ from browser import CHROMIUM, browser
 
 from heteroage.figures.evaluation import plot_ablation
 from heteroage.figures.style import save_picture
-from heteroage.report.explanation import contributions, most_moved
 from heteroage.report.page import out_of_fold_errors, page, page_content, read_figure
-from heteroage.stages import stage3
 
 FOLDER = Path(__file__).parents[3] / "workflow/report"
 META = {"boosting_rounds": 0, "intervals": {"level": 0.9}, "software": {"numpy": "2.0"}}
@@ -161,19 +159,3 @@ def test_the_guess_of_a_fold_is_the_mean_age_of_the_others(tables):
     by_hand = [abs(row["Age"] - table.loc[table["fold"] != row["fold"], "Age"].mean()) for _, row in table.iterrows()]
     assert errors.loc["Training_Mean_Age", "MAE"] == pytest.approx(np.mean(by_hand))
     assert errors.loc["HeteroAge", "Bias"] == pytest.approx(-2)
-
-
-def test_contributions_add_up_to_heteroage(tmp_path):
-    rng = np.random.default_rng(2)
-    frame = pd.DataFrame({"Stage1_Pred_Age": rng.uniform(20, 80, 200), "A_Correction": rng.normal(0, 2, 200)})
-    frame["Tissue"], frame["Sex"] = rng.choice(["Blood", "Skin"], 200), rng.choice(["F", "M"], 200)
-    age = (frame["Stage1_Pred_Age"] + frame["A_Correction"] + 5 * (frame["Sex"] == "F")).to_numpy()
-    categories = stage3.categories_of(frame)
-    booster = stage3.boost(frame, age, categories, {"learning_rate": 0.3, "min_data_in_leaf": 5}, 15)
-    booster.save_model(tmp_path / "model.txt")
-    table = contributions(tmp_path / "model.txt", frame, categories)
-    np.testing.assert_allclose(table["HeteroAge"], stage3.fuse(booster, frame, categories), atol=1e-9)
-    np.testing.assert_allclose(table["HeteroAge"], table.drop(columns="HeteroAge").sum(axis=1), atol=1e-9)
-    moved = (table["HeteroAge"] - table["Stage1_Pred_Age"]).abs()
-    assert most_moved(table).name == moved.idxmax()
-    assert table["Sex"].abs().mean() > 1

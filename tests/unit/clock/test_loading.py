@@ -1,0 +1,178 @@
+"""Whatever a folder holds, it is a clock or a message, and nothing of it is believed unchecked."""
+
+import json
+import os
+import re
+
+import numpy as np
+import pytest
+from command_line import command
+
+from heteroage.clock import artifacts
+from heteroage.clock.loading import columns_of, linear_weights, load_clock, loadings_of
+from heteroage.errors import HeteroAgeError
+from heteroage.files import write_table
+
+
+def with_text(name, change):
+    def spoil(folder):
+        path = folder / name
+        path.write_text(change(path.read_text()))
+
+    return spoil
+
+
+def as_pipe(folder):
+    (folder / artifacts.STAGE1_WEIGHTS).unlink()
+    os.mkfifo(folder / artifacts.STAGE1_WEIGHTS)
+
+
+def huge(name, size):
+    def spoil(folder):
+        with (folder / name).open("ab") as stream:
+            stream.truncate(size)
+
+    return spoil
+
+
+def edit_meta(**changes):
+    def change(text):
+        return json.dumps(json.loads(text) | changes)
+
+    return with_text(artifacts.STAGE3_META, change)
+
+
+HOSTILE = {
+    "a pipe": (as_pipe, "files missing (1: stage1/Stage1_Global_Model_Weights.csv)", False),
+    "a terabyte": (huge("stage1/model.joblib", 2**40), "holds 1024.0 GiB: no clock does", False),
+    "a huge manifest": (huge("MANIFEST.json", 2**33), "MANIFEST.json is larger than 8 MiB", False),
+    "huge JSON": (huge(artifacts.STAGE3_META, 2**25), "larger than 8 MiB", True),
+    "deep JSON": (with_text(artifacts.STAGE3_META, lambda text: "[" * 100_000), "is not valid JSON", True),
+    "NaN in JSON": (edit_meta(acceleration_reference={"slope": float("nan"), "intercept": 0}), "not valid JSON", True),
+    "text for a number": (edit_meta(acceleration_reference={"slope": "1", "intercept": 0}), "holds text or no", True),
+    "no list": (edit_meta(feature_order=None), "lacks or misspells", True),
+    "twice": (edit_meta(feature_order=["Stage1_Pred_Age"] * 7), "does not list the fusion's features", True),
+    "other features": (
+        edit_meta(feature_order=["Stage1_Pred_Age", "Tissue", "Sex"]),
+        "name different features",
+        True,
+    ),
+    "intervals of nothing": (edit_meta(intervals={"half_width": -1}), "intervals of negative width", True),
+    "NaN weights": (with_text(artifacts.STAGE1_WEIGHTS, lambda t: t.replace("cg", "x,nan,cg", 1)), "no table of", True),
+    "empty weights": (with_text(artifacts.STAGE1_WEIGHTS, lambda text: ""), "no table of weights", True),
+    "features twice": (
+        with_text(artifacts.STAGE1_WEIGHTS, lambda t: t + t.splitlines()[-1] + "\n"),
+        "name each feature once",
+        True,
+    ),
+    "no expert": (with_text(artifacts.STAGE2_WEIGHTS, lambda t: t.replace("Telomere", "T")), "lacks hallmarks", True),
+    "a tree in a circle": (
+        with_text(artifacts.STAGE3_MODEL, lambda t: t.replace("left_child=", "left_child=0 ", 1)),
+        "tree 0 is no tree",
+        True,
+    ),
+    "no covariance": (with_text(artifacts.COVARIANCE, lambda t: t.splitlines()[0] + "\n"), "does not fit", True),
+}
+
+
+@pytest.mark.parametrize("name", list(HOSTILE))
+def test_hostile_folders_get_a_message(clock, clock_copy, reseal, tmp_path, capsys, name):
+    spoil, text, sealed_anew = HOSTILE[name]
+    spoil(clock_copy)
+    if sealed_anew:
+        reseal(clock_copy)
+    write_table(clock.master, tmp_path / "m.csv")
+    arguments = ["--artifact-dir", clock_copy, "--input", tmp_path / "m.csv", "--out", tmp_path / "o.csv"]
+    code, said = command(capsys, "pipeline-predict", *arguments)
+    assert code == 1
+    assert text in said
+    assert len(said) < 2000
+    assert not (tmp_path / "o.csv").exists()
+
+
+def test_a_file_that_changes_after_the_check_is_not_read(clock_copy, monkeypatch):
+    checked = artifacts.verify
+
+    def verify_then_change(folder, key=None):
+        manifest = checked(folder, key)
+        (folder / artifacts.STAGE3_MODEL).write_text("tree\n")
+        return manifest
+
+    monkeypatch.setattr(artifacts, "verify", verify_then_change)
+    with pytest.raises(HeteroAgeError, match="changed while it was read"):
+        load_clock(clock_copy)
+
+
+def test_a_sealed_folder_without_a_needed_file_is_no_clock(clock_copy, reseal):
+    (clock_copy / artifacts.STAGE3_MODEL).unlink()
+    reseal(clock_copy)
+    artifacts.verify(clock_copy)
+    text = f"is no whole clock: its manifest lacks files (1: {artifacts.STAGE3_MODEL})."
+    with pytest.raises(HeteroAgeError, match=re.escape(text)):
+        load_clock(clock_copy)
+
+
+def test_the_fusion_as_a_line_is_the_slope_of_a_prediction(loaded, clock):
+    """Per unit of a feature, in an adult: 21 a years by the anchor, and b by the experts, times the fusion's slopes."""
+    slopes = loaded.applicability.slopes
+    filled = clock.master.assign(**clock.master[loaded.cpgs].fillna(0.5))
+    adults = filled[loaded.predict(filled)["Stage1_Pred_Age"] > 30]
+    assert len(adults) > 3
+    before, weights = loaded.predict(adults), linear_weights(loaded, loaded.applicability)
+    assert sorted(weights) == sorted(loaded.terms)
+    several = max(loaded.cpgs, key=lambda name: len(loaded.terms[name]))
+    for name in (several, next(iter(loaded.anchor_weight))):
+        moved = loaded.predict(adults.assign(**{name: adults[name] + 0.01}))
+        change = sum(slope * (moved[stage] - before[stage]) for stage, slope in slopes.items())
+        a, b = weights[name]
+        direct = change - through_components(loaded, name, 0.01)
+        # 1e-9 years: the rounding of a difference of two ages.
+        np.testing.assert_allclose(direct, 0.01 * (21 * a + b), rtol=0, atol=1e-9)
+
+
+def through_components(clock, name, step):
+    """What a feature adds by way of the components that are computed from it, years."""
+    row, total = clock.loadings.row[name], 0.0
+    for pc, loading in zip(clock.loadings.names, clock.loadings.weight[row], strict=True):
+        for key, k in clock.terms.get(pc, []):
+            slope = clock.applicability.slopes["Stage1_Pred_Age" if key is None else f"{key}_Correction"]
+            total += slope * (21 if key is None else 1) * clock.models[key].raw[k] * loading * step
+    return total
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"feature,median,median\n", "w.csv has columns of the same name (3: feature, median, median). Get the folder"),
+        (b"x" * (2**20 + 1), "w.csv has no header. Get the folder anew."),
+        (b"feature,mean\ncg1,0.5,1\n", "w.csv is no table of weights ("),
+        (b"feature,mean\ncg1,0x1\n", "w.csv is no table of weights ("),
+        (b"feature,m\xe4\n", "w.csv is no text in UTF-8. Get the folder anew."),
+    ],
+)
+def test_a_table_in_the_folder_that_is_none_is_refused(content, said):
+    with pytest.raises(HeteroAgeError, match=f"^{re.escape(said)}"):
+        columns_of(content, "w.csv")
+
+
+def test_numbers_in_the_folder_are_read_to_the_bit():
+    numbers = np.random.default_rng(1).normal(size=200) * 10.0 ** np.arange(-100, 100)
+    lines = [f"cg{k},{x!r}" for k, x in enumerate(numbers.tolist())]
+    for end in ("\n", "\r\n"):
+        read = columns_of(end.join(["feature,mean", *lines, ""]).encode(), "w.csv")
+        assert read["mean"].tobytes() == numbers.tobytes()
+        assert read["feature"].tolist() == [f"cg{k}" for k in range(200)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("feature,median,mean\ncg1,0,0\n", "is no table of loadings: it lacks columns (1: RF_PC1)."),
+        ("feature,mean,RF_PC1\ncg1,0,0\n", "is no table of loadings: it lacks columns (1: median)."),
+        ("feature,median,mean,RF_PC1\ncg1,0,0,\n", "holds loadings that are not finite. Get the folder anew."),
+        ("feature,median,mean,RF_PC1\ncg1,0,0,1\ncg1,0,0,1\n", "names a feature more than once. Get the folder anew."),
+    ],
+)
+def test_loadings_that_are_none_are_refused(rows, said):
+    with pytest.raises(HeteroAgeError, match=f"^{re.escape(f'{artifacts.PC_LOADINGS} {said}')}$"):
+        loadings_of(columns_of(rows.encode(), "l.csv"))

@@ -1,0 +1,44 @@
+"""Where each feature stands in a clock: every place is the feature's own, and shares of weight are shares."""
+
+import numpy as np
+import pytest
+
+from heteroage.clock.model import Loadings
+from heteroage.probes import is_pc
+
+
+def test_every_place_of_a_feature_is_its_own(loaded):
+    places = [(feature, key, k) for feature, own in loaded.terms.items() for key, k in own]
+    assert all(loaded.models[key].features[k] == feature for feature, key, k in places)
+    assert len(places) == sum(len(model.features) for model in loaded.models.values())
+    assert max(len(own) for own in loaded.terms.values()) > 1  # some CpG is the anchor's and an expert's
+
+
+def test_the_anchors_weight_is_shared_by_its_cpgs_alone(loaded):
+    assert sum(loaded.anchor_weight.values()) == pytest.approx(1)
+    assert any(map(is_pc, loaded.anchor.features))
+    assert not any(map(is_pc, loaded.anchor_weight))
+    first, *_, last = loaded.anchor_weight  # the weights table is sorted
+    weight = dict(zip(loaded.anchor.features, np.abs(loaded.anchor.weight), strict=True))
+    assert loaded.anchor_weight[first] * weight[last] == pytest.approx(loaded.anchor_weight[last] * weight[first])
+
+
+def test_what_is_read_is_what_has_weight_and_what_components_are_made_of(loaded):
+    assert loaded.cpgs == sorted(loaded.weighted)
+    assert set(loaded.cpgs_read) == set(loaded.cpgs) | set(loaded.loadings.row)
+    assert set(loaded.wanted.among(loaded.cpgs_read)) == set(loaded.cpgs_read)
+    assert loaded.pc_names == ["RF_PC1", "RF_PC2"]
+
+
+def test_components_are_the_product_of_centred_values_and_loadings():
+    rng = np.random.default_rng(1)
+    values, weight, median, mean = rng.random((5, 9)), rng.normal(size=(5, 2)), rng.random(5), rng.random(5)
+    values[rng.random(values.shape) < 0.3] = np.nan
+    names = [f"cg{k}_beta" for k in range(5)]
+    loadings = Loadings(["RF_PC1", "RF_PC2"], {name: k for k, name in enumerate(names)}, median, mean, weight)
+    found = {name: np.zeros(9) for name in loadings.names}
+    for name, own in zip(names, values, strict=True):
+        loadings.add(name, found, own)
+    filled = np.where(np.isnan(values), median[:, None], values)
+    # 1e-12: five terms near 1, in another order.
+    np.testing.assert_allclose(list(found.values()), weight.T @ (filled - mean[:, None]), atol=1e-12)

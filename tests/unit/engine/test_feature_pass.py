@@ -1,0 +1,116 @@
+"""A pass gives each feature's statistics and correlations as their definition does, in any blocks and threads."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from elastic_net_problems import PROBLEMS, problem, reference_matrix
+
+from heteroage.engine import feature_pass, residual_products, simple_products, training_sums
+from heteroage.engine.feature_pass import FeaturePass, products_for
+
+
+def sets_of(n, rng):
+    rows = [np.arange(n), np.sort(rng.choice(n, n // 2, replace=False))]
+    targets = [rng.normal(size=len(own)) for own in rows]
+    return rows, [y - y.mean() for y in targets]
+
+
+def opened(X, rows, targets, threads=1):
+    with ThreadPoolExecutor(threads) as pool:
+        return FeaturePass(X, rows, targets, pool)
+
+
+def residuals_of(rows, n, rng):
+    """Two paths of each set; a residual is centred, and 0 outside of its set."""
+    set_of = np.array([0, 0, 1, 1])
+    residuals = np.zeros((4, n), np.float32)
+    for residual, s in zip(residuals, set_of, strict=True):
+        own = rng.normal(size=len(rows[s]))
+        residual[rows[s]] = own - own.mean()
+    return residuals, set_of
+
+
+@pytest.fixture(params=["simple", "compiled"])
+def products(request, monkeypatch):
+    monkeypatch.setattr(feature_pass, "LARGE", 0 if request.param == "compiled" else 1 << 40)
+
+
+@pytest.mark.usefixtures("products")
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_statistics_and_correlations_are_those_of_the_standardised_matrix(name):
+    X, _ = problem(name)
+    n, rng = X.shape[1], np.random.default_rng(1)
+    rows, targets = sets_of(n, rng)
+    found = opened(X, rows, targets)
+    residuals, set_of = residuals_of(rows, n, rng)
+    with ThreadPoolExecutor(1) as found.pool:
+        above = found.above(residuals, set_of, np.zeros(4, np.float32))
+    for s, (own, y) in enumerate(zip(rows, targets, strict=True)):
+        present = ~np.isnan(X[:, own]).all(axis=1)
+        np.testing.assert_array_equal(
+            found.median[s][found._missing & present], medians(X[:, own])[found._missing & present]
+        )
+        Z = reference_matrix(X, own)
+        constant = ~Z.any(axis=0) | (np.abs(Z).max(axis=0) < 1e-6)
+        # Single precision: X has 24 bits, of which a deviation small beside its mean keeps few.
+        tolerance = lost(X, own)
+        assert (np.abs(found.first[s] - np.where(constant, 0, Z.T @ y / len(own))) <= tolerance * y.std()).all()
+        for k in np.flatnonzero(set_of == s):
+            features, c = above[k]
+            assert features.tolist() == list(range(len(X)))
+            expected = np.where(constant, 0, Z.T @ residuals[k, own].astype(float) / len(own))
+            assert (np.abs(c - expected) <= tolerance * residuals[k, own].std()).all()
+
+
+def medians(X):
+    with np.errstate(all="ignore"):
+        return np.array([np.median(row[~np.isnan(row)]) if (~np.isnan(row)).any() else 0 for row in X], np.float32)
+
+
+def lost(X, rows):
+    """What rounding to single precision may move a correlation of each feature by, in standard deviations."""
+    X = X[:, rows].astype(float)
+    with np.errstate(all="ignore"):
+        size = np.array([np.abs(row[~np.isnan(row)]).max() if (~np.isnan(row)).any() else 0 for row in X])
+        scale = np.array([row[~np.isnan(row)].std() if (~np.isnan(row)).any() else 1 for row in X])
+    ratio = np.where(scale > 0, size / np.where(scale > 0, scale, 1), 1)
+    return 8 * np.finfo(np.float32).eps * (1 + np.minimum(ratio, 1e4))
+
+
+@pytest.mark.usefixtures("products")
+def test_blocks_and_threads_change_no_byte(monkeypatch):
+    X, _ = problem("missing")
+    rng = np.random.default_rng(1)
+    rows, targets = sets_of(X.shape[1], rng)
+    residuals, set_of = residuals_of(rows, X.shape[1], rng)
+    results = []
+    for block, threads in ((7, 1), (7, 2), (2048, 1)):
+        monkeypatch.setattr(feature_pass, "BLOCK", block)
+        found = opened(X, rows, targets, threads)
+        with ThreadPoolExecutor(threads) as found.pool:
+            above = found.above(residuals, set_of, np.full(4, 0.1, np.float32))
+        statistics = [found.median, found._inverse, found.first]
+        results.append([array.tobytes() for array in [*statistics, *(a for pair in above for a in pair)]])
+    assert results[0] == results[1]
+    assert results[0][3:] == results[2][3:]
+
+
+def test_a_deviation_small_beside_its_mean_is_computed_anew():
+    """The difference of squares has no digit left of it."""
+    rng = np.random.default_rng(1)
+    X = (0.97 + 1e-6 * rng.integers(-3, 4, (20, 60))).astype(np.float32)
+    X[4] = 0.3
+    rows = [np.arange(60), np.arange(40)]
+    found = opened(X, rows, [np.zeros(60), np.zeros(40)])
+    for s, own in enumerate(rows):
+        deviation = X[:, own].astype(float).std(axis=1)
+        expected = np.where(np.arange(20) == 4, 0, 1 / np.maximum(len(own) * deviation, 1e-300))
+        # It is stored in single precision.
+        np.testing.assert_allclose(found._inverse[s], expected, rtol=2 * np.finfo(np.float32).eps)
+
+
+def test_compiled_code_is_chosen_by_the_size_of_the_matrix_alone(monkeypatch):
+    monkeypatch.setattr(feature_pass, "LARGE", 1000)
+    assert products_for(999) == (simple_products.Residuals, simple_products.training_sums)
+    assert products_for(1000) == (residual_products.Residuals, training_sums.training_sums)

@@ -1,0 +1,42 @@
+"""Every sample is in one panel, however many tissues there are."""
+
+import re
+
+from picture_data import predictions
+
+from heteroage.figures import accuracy
+
+
+def test_a_study_of_many_tissues_shares_the_last_panel():
+    table = predictions(tissues=12)
+    panels = [axis.get_title() for axis in accuracy.plot_tissues(table).figure.axes if axis.get_title()]
+    assert len(panels) == accuracy.MOST_PANELS
+    assert panels[-1].startswith("5 other tissues (n = 50)")
+
+
+def test_panels_count_every_sample_once():
+    table = predictions(tissues=12)
+    titles = " ".join(axis.get_title() for axis in accuracy.plot_tissues(table).figure.axes)
+    assert sum(map(int, re.findall(r"n = (\d+)", titles))) == len(table)
+
+
+def test_a_panels_error_is_that_of_its_tissue():
+    table = predictions(tissues=3)
+    error = (table["HeteroAge"] - table["Age"]).abs().groupby(table["Tissue"]).mean()
+    picture = accuracy.plot_tissues(table)
+    for axis in picture.figure.axes:
+        tissue = axis.get_title().partition(" ")[0]
+        if tissue:
+            assert f"MAE {error[tissue]:.1f} years" in axis.get_title()
+            assert f"{tissue} {error[tissue]:.1f} years (n = 40)" in picture.alt
+
+
+def test_the_largest_projects_are_drawn_by_their_median_error():
+    table = predictions(projects=50, n=420).sample(frac=1, random_state=1)
+    picture = accuracy.plot_projects(table)
+    assert picture.title == "Error by project (the 40 largest of 50)"
+    shown = [label.get_text().partition(" ")[0] for label in picture.figure.axes[0].get_yticklabels()]
+    sizes = table["project_id"].value_counts()
+    assert sizes[shown].min() >= sizes.drop(shown).max()
+    errors = (table["HeteroAge"] - table["Age"]).groupby(table["project_id"]).median()[shown]
+    assert errors.is_monotonic_increasing

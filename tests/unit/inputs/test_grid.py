@@ -1,0 +1,71 @@
+"""Fields are numbers or none, and rows that are wanted by columns come back as they went in."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from heteroage.inputs import grid
+from heteroage.inputs.grid import MISSING, Spool, ahead, as_number
+from heteroage.labels import MISSING as MISSING_TO_READERS
+
+
+@pytest.mark.parametrize("field", [*sorted(MISSING), " NA ", "\tnan"])
+def test_the_usual_spellings_of_missing_are_missing(field):
+    assert np.isnan(as_number(field))
+
+
+def test_what_is_missing_in_a_table_to_train_on_is_missing_in_one_to_predict():
+    assert MISSING <= MISSING_TO_READERS
+
+
+@pytest.mark.parametrize(
+    ("field", "number"), [("0.5", 0.5), (" -1e-3 ", -0.001), ("1", 1.0), (".5", 0.5), ("5.", 5.0), ("inf", np.inf)]
+)
+def test_numbers_are_read(field, number):
+    assert as_number(field) == number
+
+
+@pytest.mark.parametrize("field", ["0,5", "1_000", "n.d.", "0x1", "1 2", "--1", "true", "-"])
+def test_what_is_no_number_is_none(field):
+    assert as_number(field) is None
+
+
+@pytest.mark.parametrize("block_bytes", [1, 60, 1 << 24])
+def test_a_spool_gives_back_its_rows_by_blocks_of_columns_of_any_size(tmp_path, monkeypatch, block_bytes):
+    monkeypatch.setattr(grid, "BLOCK_BYTES", block_bytes)
+    rows = np.random.default_rng(1).random((9, 7)).astype(np.float32)
+    spool = Spool(tmp_path, 7)
+    for part in (rows[:4], rows[4:4], np.asfortranarray(rows[4:])):
+        spool.append(part)
+    for _ in range(2):  # as often as one likes
+        blocks = list(spool.blocks())
+        np.testing.assert_array_equal(np.hstack([values for _, _, values in blocks]), rows)
+        assert [columns.start for _, columns, _ in blocks] == [0, *(columns.stop for _, columns, _ in blocks[:-1])]
+        assert max(values.nbytes for _, _, values in blocks) <= max(block_bytes, 4 * 9)
+    assert list(tmp_path.iterdir()) == []  # its file has no name
+
+
+def test_items_made_ahead_come_in_order_from_another_thread():
+    makers = []
+
+    def items():
+        for k in range(50):
+            makers.append(threading.get_ident())
+            yield k
+
+    assert list(ahead(items())) == list(range(50))
+    assert threading.get_ident() not in makers
+    assert list(ahead(iter([]))) == []
+
+
+def test_an_error_in_what_is_made_ahead_comes_after_what_was_made_before():
+    def items():
+        yield 1
+        raise ValueError("late")
+
+    seen = []
+    with pytest.raises(ValueError, match="late"):
+        for item in ahead(items()):
+            seen.append(item)
+    assert seen == [1]

@@ -1,0 +1,77 @@
+"""Samples are merged by sample_id and a modality's tables by CpG, whatever the order of any."""
+
+import numpy as np
+import pytest
+from bad_tables import study
+from input_files import float32, read, same, write
+from input_tables import CPGS, assert_equal_cohorts, merged, table
+
+
+def test_same_cpg_in_two_modalities_stays_two_features():
+    beta, chalm = table(seed=1), table(seed=2, metadata=False)
+    cohorts = merged({"beta": beta, "chalm": chalm})
+    assert cohorts.feature_names == sorted(f"{cpg}_{m}" for cpg in CPGS for m in ("beta", "chalm"))
+    np.testing.assert_array_equal(cohorts.betas["beta"]["cg00000001_beta"], beta["cg00000001"])
+    np.testing.assert_array_equal(cohorts.betas["chalm"]["cg00000001_chalm"], chalm["cg00000001"])
+
+
+def test_samples_are_the_union_of_the_tables():
+    first, second = table(n=6), table(n=4, seed=2)
+    second["sample_id"] = ["s4", "s5", "z1", "z2"]
+    second[["project_id", "Tissue", "Sex", "Age"]] = second[["project_id", "Tissue", "Sex", "Age"]].astype(object)
+    both = first.set_index("sample_id").loc[["s4", "s5"], ["project_id", "Tissue", "Sex", "Age"]]
+    second.loc[[0, 1], both.columns] = both.to_numpy()
+    cohorts = merged({"beta": first, "camda": second})
+    assert cohorts.samples["sample_id"].tolist() == ["s0", "s1", "s2", "s3", "s4", "s5", "z1", "z2"]
+    assert cohorts.betas["camda"].index.tolist() == ["s4", "s5", "z1", "z2"]
+
+
+def test_order_of_rows_columns_and_tables_changes_nothing():
+    rng = np.random.default_rng(5)
+    tables = {
+        "beta": table(seed=1),
+        "chalm": table(seed=2),
+        "camda": table(n=4, seed=3, metadata=False),
+    }
+    tables["beta"].loc[1, "cg00000001"] = np.nan
+    one = merged(tables)
+    for _ in range(5):
+        shuffled = {
+            m: tables[m].iloc[rng.permutation(len(tables[m]))][list(rng.permutation(tables[m].columns))]
+            for m in rng.permutation(list(tables))
+        }
+        assert_equal_cohorts(one, merged(shuffled))
+
+
+def halves():
+    """Two tables of one modality: different samples, one CpG each that the other has not."""
+    frame = float32(study(n=10, n_cpgs=4))
+    first, second = frame.iloc[::2].drop(columns="cg00000001"), frame.iloc[1::2].drop(columns="cg00000004")
+    return frame, first, second
+
+
+@pytest.mark.parametrize("join", ["union", "intersection"])
+def test_tables_of_a_modality_are_joined_whatever_their_order(folder, block_bytes, join):
+    frame, first, second = halves()
+    write(first, "a.parquet")
+    write(second, "b.csv")
+    one, two = (read({"beta": files}, join=join) for files in (["a.parquet", "b.csv"], ["b.csv", "a.parquet"]))
+    same(one, two)
+    assert one.intake.as_json() == two.intake.as_json()
+    expected = frame.set_index("sample_id").filter(like="cg").add_suffix("_beta")
+    expected.loc[first["sample_id"], "cg00000001_beta"] = np.nan
+    expected.loc[second["sample_id"], "cg00000004_beta"] = np.nan
+    kept = expected.columns if join == "union" else expected.columns[1:3]
+    np.testing.assert_array_equal(one.betas["beta"], expected.sort_index()[kept])
+
+
+def test_metadata_may_stand_in_a_sheet_and_in_tables(folder):
+    frame = float32(study())
+    write(frame.drop(columns="Age"), "t.parquet")
+    write(frame[["sample_id", "Age"]].iloc[::-1], "ages.tsv")
+    same(read({"beta": ["t.parquet"]}, ["ages.tsv"]), merged({"beta": frame}))
+
+
+def test_disjoint_modalities_where_they_are_allowed():
+    chalm = table(seed=2).assign(sample_id=[f"x{k}" for k in range(6)])
+    assert len(merged({"beta": table(), "chalm": chalm}, allow_disjoint_modalities=True).samples) == 12

@@ -1,0 +1,124 @@
+"""M-values and percent become beta values, and what is neither as stated nor beta values is refused."""
+
+import re
+
+import numpy as np
+import pytest
+from bad_tables import study
+from input_files import read, write
+from input_tables import merged, table
+
+from heteroage.errors import HeteroAgeError
+from heteroage.inputs.tables import TableEntry
+from heteroage.inputs.values import ValueCheck
+
+
+def expect(text, tables):
+    with pytest.raises(HeteroAgeError, match=re.escape(text)):
+        merged(tables)
+
+
+def test_m_values_and_percent_become_betas(folder):
+    frame = study(n=6)
+    cpgs = list(frame.filter(like="cg").columns)
+    expected = frame.set_index("sample_id")[cpgs]
+    for values, change in (("m_values", lambda b: np.log2(b / (1 - b))), ("percent", lambda b: 100 * b)):
+        write(frame.assign(**change(frame[cpgs])), "t.parquet")
+        found = read({"beta": [TableEntry("t.parquet", values=values)]})
+        np.testing.assert_allclose(found.betas["beta"], expected, rtol=1e-6)
+        assert found.intake.tables[0]["n_values"] == expected.size
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinite_values(value):
+    beta = table()
+    beta.loc[0, "cg00000003"] = value
+    expect("the beta table x has infinite values (1: sample s0, cg00000003). Are these M-values", {"beta": beta})
+
+
+def checked(values, stated, parts=((slice(0, None), slice(0, None)),)):
+    """A check that has seen the values (CpGs x samples) in these parts, and what it made of them."""
+    cpgs, samples = [f"cg{k}" for k in range(len(values))], [f"s{k}" for k in range(values.shape[1])]
+    check, made = ValueCheck("the beta table x", stated, cpgs, samples), np.empty_like(values)
+    for rows, columns in parts:
+        places = np.arange(len(values))[rows]
+        made[rows, columns] = check.convert(values[rows, columns], places, slice(columns.start, None))
+    return check, made
+
+
+def betas(n_cpgs=50, n_samples=40):
+    values = np.random.default_rng(1).uniform(0.02, 0.98, (n_cpgs, n_samples)).astype(np.float32)
+    values[::7, ::5] = np.nan
+    return values
+
+
+def test_values_are_converted_by_their_definition_and_missing_stays_missing():
+    values = betas()
+    for stated, change in (
+        ("beta", lambda b: b),
+        ("percent", lambda b: 100 * b),
+        ("m_values", lambda b: np.log2(b / (1 - b))),
+    ):
+        check, made = checked(change(values.astype(np.float64)).astype(np.float32), stated)
+        check.verdict()
+        # 1e-6: the single precision in which M-values came.
+        np.testing.assert_allclose(made, values, rtol=1e-6 if stated != "beta" else 0)
+        assert (check.n, check.missing) == (values.size, np.isnan(values).sum())
+
+
+def test_the_parts_in_which_values_come_do_not_matter():
+    values = betas()
+    values[[3, 9, 9, 30, 31, 32], [4, 0, 39, 39, 2, 2]] = [np.inf, -np.inf, np.inf, np.inf, np.inf, np.inf]
+    values[5, :4] = -0.1, 1.1, -9, 9
+    halves = [(slice(a, a + 25), slice(b, b + 20)) for a in (0, 25) for b in (0, 20)]
+    whole, parted, backwards = (
+        checked(values, "beta", p)[0] for p in ([(slice(0, 50), slice(0, 40))], halves, halves[::-1])
+    )
+    assert vars(whole) == vars(parted) == vars(backwards)
+    text = (
+        "the beta table x has infinite values (6: sample s4, cg3, sample s0, cg9, sample s39, cg9, sample s39, cg30, "
+    )
+    for check in (whole, parted, backwards):
+        with pytest.raises(HeteroAgeError, match=re.escape(f"{text}sample s2, cg31, ...). Are these M-values")):
+            check.verdict()
+
+
+@pytest.mark.parametrize("stated", ["beta", "percent", "m_values"])
+@pytest.mark.parametrize("found", ["beta", "percent", "m_values"])
+def test_values_are_what_they_are_said_to_be_or_are_refused_with_the_key_to_set(stated, found):
+    values = betas(200)
+    values = {"beta": values, "percent": 100 * values, "m_values": np.log2(values / (1 - values))}[found]
+    check, _ = checked(values, stated)
+    if stated == found:
+        check.verdict()
+        return
+    with pytest.raises(
+        HeteroAgeError, match=rf"looks like .* not .*\. Set values: {found} for this table in the config"
+    ):
+        check.verdict()
+
+
+@pytest.mark.parametrize("stray", [-0.25, 1.3])
+def test_one_in_a_hundred_may_stray_and_more_may_not(stray):
+    values = np.full((10, 100), 0.5, np.float32)
+    values.ravel()[:10] = stray
+    checked(values, "beta")[0].verdict()
+    values.ravel()[10] = stray
+    with pytest.raises(HeteroAgeError, match=f"looks like {'M-values' if stray < 0 else 'percent'}"):
+        checked(values, "beta")[0].verdict()
+
+
+@pytest.mark.parametrize("highest", [101.0, 65_000.0])
+def test_intensities_are_no_values_of_any_kind(highest):
+    values = np.full((4, 5), highest, np.float32)
+    text = (
+        "the beta table x does not hold beta values: 100% of its values are far outside 0 to 1 (the highest is "
+        f"{highest:g}). Are these intensities or counts? Give beta values."
+    )
+    with pytest.raises(HeteroAgeError, match=f"^{re.escape(text)}$"):
+        checked(values, "percent")[0].verdict()
+
+
+def test_a_table_of_nothing_is_of_any_kind():
+    for stated in ("beta", "percent", "m_values"):
+        checked(np.full((4, 5), np.nan, np.float32), stated)[0].verdict()

@@ -1,0 +1,99 @@
+"""What is added when a clock is assembled is learnt from its training samples, found by name."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from heteroage import calibrate
+from heteroage.clock import artifacts
+from heteroage.files import read_json, read_table, write_table
+from heteroage.stages.context import project
+from heteroage.stages.training_data import TrainingData
+
+
+@pytest.fixture
+def trained(clock, clock_copy, loaded):
+    """The folder as it is before it is calibrated, and the data that its clock was trained on."""
+    for name in (artifacts.APPLICABILITY, artifacts.COVARIANCE, artifacts.REFERENCE_SAMPLES):
+        (clock_copy / name).unlink()
+    full = pd.concat([clock.training, project(clock.loadings, clock.training)], axis=1)
+    names = [name for name in full.columns if name.startswith(("cg", "RF_PC"))]
+    samples = full[["sample_id", "Tissue", "Sex", "Age"]].assign(fold=np.arange(len(full)) % 4)
+    predicted = loaded.predict(clock.training)
+    corrections = [name for name in predicted if name.endswith("_Correction")]
+    for path, columns in zip(calibrate.OUT_OF_FOLD, (["Stage1_Pred_Age"], corrections), strict=True):
+        write_table(predicted[["sample_id", *columns]], clock_copy / path)
+    return clock_copy, TrainingData(samples, full[names].to_numpy(np.float32).T, names)
+
+
+def learnt(folder, data):
+    calibrate.add_applicability(folder, data)
+    return read_json(folder / artifacts.APPLICABILITY), read_table(folder / artifacts.COVARIANCE)
+
+
+def test_limits_and_covariance_are_those_of_the_training_samples(trained, clock):
+    limits, covariance = learnt(*trained)
+    assert limits["age_range"] == [clock.training["Age"].min(), clock.training["Age"].max()]
+    assert set(limits["slopes"]) == {
+        "Stage1_Pred_Age",
+        "Genomic_Instability_Correction",
+        "Telomere_Attrition_Correction",
+    }
+    features = covariance.set_index("feature")
+    assert list(features.index) == sorted(calibrate.read_unsealed(trained[0]).terms)
+    name = "cg00000003_beta"
+    filled = clock.training[name].fillna(clock.training[name].median())
+    factors = features.loc[name].filter(like="factor_")
+    spread = features.loc[name, "own_variance"] + (factors.astype(float) ** 2).sum()
+    assert spread == pytest.approx(filled.var(ddof=0), rel=1e-5)  # the store's single precision
+
+
+def test_the_order_of_samples_features_and_out_of_fold_rows_does_not_matter(trained):
+    folder, data = trained
+    expected = learnt(folder, data)
+    rng = np.random.default_rng(1)
+    for path in calibrate.OUT_OF_FOLD:
+        table = read_table(folder / path)
+        write_table(table.iloc[rng.permutation(len(table))], folder / path)
+    order = rng.permutation(len(data.feature_names))
+    shuffled = TrainingData(data.samples, data.X[order], [data.feature_names[k] for k in order])
+    limits, covariance = learnt(folder, shuffled)
+    assert limits == expected[0]
+    pd.testing.assert_frame_equal(covariance, expected[1], check_exact=True)
+
+
+def test_what_the_fusion_adds_is_what_prediction_adds(trained, clock, loaded):
+    folder, data = trained
+    predicted = loaded.predict(clock.training)
+    frame = {name: predicted[name].to_numpy() for name in predicted if name.endswith(("_Pred_Age", "_Correction"))}
+    pcs = project(clock.loadings, clock.training)
+    components = {name: pcs[name].to_numpy() for name in pcs}
+    added = calibrate.added_by_fusion(calibrate.read_unsealed(folder), frame, components, data.samples)
+    # 1e-9 years: the rounding of a difference of two ages.
+    np.testing.assert_allclose(added, predicted["HeteroAge"] - predicted["Stage1_Pred_Age"], rtol=0, atol=1e-9)
+    unknown = data.samples.assign(Tissue="unknown", Sex="unknown")
+    other = calibrate.added_by_fusion(calibrate.read_unsealed(folder), frame, components, unknown)
+    without = loaded.predict(clock.training.drop(columns=["Tissue", "Sex"]))
+    np.testing.assert_allclose(other, without["HeteroAge"] - without["Stage1_Pred_Age"], rtol=0, atol=1e-9)
+
+
+def test_features_that_nobody_has_vary_by_nothing(tmp_path):
+    values = np.vstack([np.full(30, np.nan), np.linspace(0.2, 0.8, 30)])
+    values[1, 4] = np.nan
+    linear = {"Stage1_Pred_Age": np.linspace(20, 80, 30)}
+    arguments = (np.linspace(20, 80, 30), 2.0, np.zeros(30), linear, values, ["cg1_beta", "cg2_beta"])
+    (tmp_path / "stage3").mkdir()
+    calibrate.write_applicability(tmp_path, *arguments)
+    table = read_table(tmp_path / artifacts.COVARIANCE).set_index("feature")
+    assert np.isfinite(table.to_numpy(float)).all()
+    assert (table.loc["cg1_beta"].astype(float) == 0).all()
+
+
+def test_reference_samples_are_written_as_they_were_when_the_clock_was_made(clock, trained):
+    folder, data = trained
+    learnt(folder, data)
+    calibrate.add_reference(folder)
+    for name in (artifacts.REFERENCE_SAMPLES, artifacts.REFERENCE_PREDICTIONS):
+        one, other = read_table(folder / name), read_table(clock.folder / name)
+        kept = [column for column in one if column not in ("Imputed_Years", "Flags")]
+        pd.testing.assert_frame_equal(one[kept], other[kept], check_exact=True)
