@@ -44,7 +44,7 @@ def stage_costs(clock: ClockModel, names: Iterable[str]) -> dict[str, list]:
         raw = {name: scale * model.raw[own[name]] for name in absent}
         share = sum(weight[name] for name in absent) / total if (total := sum(weight.values())) else 0.0
         rows.append((ANCHOR if key is None else f"{key}{CORRECTION}", len(own), len(absent), share, _cost(clock, raw)))
-    whole = {}
+    whole = dict.fromkeys(lacking, np.nan)
     if clock.covariance is not None:
         place = clock.covariance.features
         whole = {n: (ADULT_AGE + 1) * clock.covariance.a[place[n]] + clock.covariance.b[place[n]] for n in lacking}

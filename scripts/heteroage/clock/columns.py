@@ -127,7 +127,7 @@ def text_error(name: str, cells: Sequence[str]) -> HeteroAgeError:
 
 def _number(cell: object) -> float | None:
     """A cell as a number, NaN where empty, None where it is something else."""
-    if cell is None or cell != cell or cell is _pandas_na():
+    if cell is None or cell is _pandas_na() or cell != cell:
         return np.nan
     if isinstance(cell, str):
         cell = cell.strip()

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.engine.active_system import RIDGE, ActiveSystem
+from heteroage.errors import HeteroAgeError
 
 # Of l1, on the optimality conditions. An inactive feature enters above l1 (1 + tolerance): rounding must not make
 # it come and go.
@@ -30,6 +31,8 @@ TOLERANCE = {np.float32: 2e-5, np.float64: 1e-10}
 ROUNDING = {np.float32: 1e-6, np.float64: 1e-15}  # in a product with the Gram matrix, relative to the weights' norm
 PATIENCE = 6  # Newton steps without fewer changes than ever before, until the monotone search takes over
 MONOTONE_STEPS = 1000
+UNSETTLED = 0.01  # of l1: optimality conditions that are off by more than any rounding
+SHORT = 0.1  # of a Newton step: below, the features that enter together stop each other
 REFINEMENTS = 8
 CHUNK = 64  # features summed in single precision
 
@@ -81,7 +84,13 @@ class PathSolver:
         self._last = (self._last[0], self._last[1][at])
 
     def solve(self, alpha: float, previous_alpha: float) -> None:
-        """Move from the solution at `previous_alpha` to the optimum at `alpha`, on the working set."""
+        """Move from the solution at `previous_alpha` to the optimum at `alpha`, on the working set.
+
+        Raises
+        ------
+        HeteroAgeError
+            The optimality conditions still do not hold when all steps are used up.
+        """
         l1, l2 = alpha * self.l1_ratio, alpha * (1 - self.l1_ratio)
         v = len(self.features)
         gram = self._gram[:v, :v]
@@ -105,6 +114,12 @@ class PathSolver:
                 break
             entering = (signs == 0) & (np.abs(self.c) > l1 * (1 + self.tolerance))
             signs[entering] = np.sign(self.c[entering])
+        if error > UNSETTLED * l1:
+            raise HeteroAgeError(
+                f"the elastic net did not settle at alpha {alpha:g}, l1_ratio {self.l1_ratio:g} "
+                f"({v} features; its optimality conditions are off by {error / l1:.0%}). "
+                "Give a larger least alpha or a smaller l1_ratio."
+            )
 
     @property
     def tolerance(self) -> float:
@@ -211,7 +226,10 @@ def _monotone(model: Model) -> NDArray[np.float64]:
         signs[entering] = np.sign(c[entering])
         step = model.newton_step(w, c, signs)
         length = _line_search(model, c, w, step)
-        several = regular and length > 0
+        if several and entering.any() and length < SHORT:
+            several = False  # they hinder each other: none, and at the next stationary point one
+            continue
+        several = several or (regular and settled)
         moved = w + length * step
         # Where the search stops at a feature's zero, the feature leaves.
         w = np.where(np.abs(moved) <= 1e-12 * np.maximum(np.abs(w), np.abs(length * step)), 0.0, moved)

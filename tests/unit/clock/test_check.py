@@ -67,10 +67,7 @@ def experts(clock):
     return list(clock.experts.values())
 
 
-UNKNOWN = pytest.mark.xfail(reason="the cost of the whole clock is said to be 0 where it is unknown")
-
-
-@pytest.mark.parametrize("stage", [0, 1, 2, pytest.param(3, marks=UNKNOWN)])
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
 def test_a_clock_that_knows_no_covariance_knows_no_cost_but_of_nothing(loaded, stage):
     without = dataclasses.replace(loaded, covariance=None)
     assert stage_costs(without, loaded.cpgs)["cost_years"][stage] == 0
