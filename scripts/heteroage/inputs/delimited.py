@@ -1,4 +1,4 @@
-"""CSV and TSV, plain or gzipped, as a stream: lines are parsed block by block."""
+"""CSV and TSV, plain or gzipped, as a stream: lines are parsed block by block into a spool on disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from heteroage.inputs.grid import MISSING, Block, Cell, Grid, Spool, UnreadableC
 
 TEXT, VALUE = 1, 2  # as line_parser has them, which takes a second to import
 CHUNK = 4 << 20  # bytes of text parsed at a time: little enough to stay in the processor's cache
-ROWS_BYTES = 64 << 20  # of values given at a time
 SMALL = 1 << 20  # bytes on disk below which compiled code is not worth its loading
 PEEK = 50  # lines looked at to tell what a column holds
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons"}
@@ -73,10 +72,7 @@ class DelimitedReader:
         return [row[column].strip() for row in self._peeked if len(row) > column]
 
     def load(self, text: Sequence[int], values: Sequence[int], by_columns: bool, scratch: Path) -> Grid:
-        """Read columns `text` into a frame, and if `values` (rising) are wanted by columns, these into a spool.
-
-        By rows they are read when they are asked for, so the file is read twice: unpacking it again costs less than
-        to write down and read again what cannot be placed before the last name is known.
+        """Read the file once: columns `text` into a frame, `values` (rising) into a spool.
 
         Raises
         ------
@@ -85,52 +81,29 @@ class DelimitedReader:
         """
         spool, bad = Spool(scratch, len(values)), BadCells()
         columns: list[list[str | None]] = [[] for _ in text]
-        n_rows = 0
-        for texts, block in self._rows(text, values if by_columns else (), bad, skim=not by_columns):
+        for texts, block in self._rows(text, values, bad):
             for column, fields in zip(columns, texts, strict=True):
                 column += fields
-            n_rows += len(block)
-            if by_columns:
-                spool.append(block)
+            spool.append(block)
 
         def blocks() -> Iterator[Block]:
             bad.tell()  # only now: by then the caller knows the samples' names
-            yield from spool.blocks() if by_columns else self._by_rows(values, n_rows)
+            yield from spool.blocks(by_columns)
 
-        return Grid(pd.DataFrame(dict(enumerate(columns)), dtype=object), n_rows, len(values), blocks)
-
-    def _by_rows(self, values: Sequence[int], n_rows: int) -> Iterator[Block]:
-        bad, at, waiting, last = BadCells(), 0, [], 0
-        for _, block in self._rows((), values, bad):
-            waiting.append(block)
-            last += len(block)
-            # Blocks large enough that the store is written nearly in its own order.
-            if not bad.total and 4 * (last - at) * len(values) >= ROWS_BYTES:
-                yield slice(at, last), slice(0, len(values)), np.concatenate(waiting)
-                at, waiting = last, []
-        bad.tell()
-        if last != n_rows:
-            raise HeteroAgeError(
-                f"{self.path} had {n_rows} rows, and {last} a moment later. Run again when it is whole."
-            )
-        if waiting and values:
-            yield slice(at, last), slice(0, len(values)), np.concatenate(waiting)
+        frame = pd.DataFrame(dict(enumerate(columns)), dtype=object)
+        return Grid(frame, spool.n_rows, len(values), blocks, None if by_columns else spool)
 
     def _rows(
-        self, text: Sequence[int], values: Sequence[int], bad: BadCells, skim: bool = False
+        self, text: Sequence[int], values: Sequence[int], bad: BadCells
     ) -> Iterator[tuple[list[list[str | None]], NDArray[np.float32]]]:
-        """Go through the file once: (columns `text`, values) of some rows at a time.
-
-        With `skim` nobody looks whether lines have the header's length, which the second reading of a file does.
-        """
+        """Go through the file: (columns `text`, values) of some rows at a time."""
         kinds = np.zeros(len(self.header), np.int8)
         kinds[list(text)], kinds[list(values)] = TEXT, VALUE
         rank = np.argsort(np.argsort(text))  # texts are parsed in the file's order
         line, n_rows = 2, 0
         parse = parse_small if self.path.stat().st_size < SMALL else parse_large
         unpacked = ahead(self._chunks())
-        parsed = ahead(parse(chunk, self.delimiter, kinds, skim) for chunk in unpacked)
-        for texts, block, odd, ragged, n_lines in parsed:
+        for texts, block, odd, ragged, n_lines in ahead(parse(chunk, self.delimiter, kinds) for chunk in unpacked):
             if ragged:
                 at, n_fields = ragged
                 raise HeteroAgeError(
@@ -210,14 +183,13 @@ def decode(text: bytes, path: Path) -> str:
 Parsed = tuple[list[list[bytes]], NDArray[np.float32], list[tuple[int, int, str]], tuple[int, int] | None, int]
 
 
-def parse_small(chunk: memoryview, delimiter: str, kinds: NDArray[np.int8], skim: bool = False) -> Parsed:
+def parse_small(chunk: memoryview, delimiter: str, kinds: NDArray[np.int8]) -> Parsed:
     """Parse lines in plain Python.
 
     Parameters
     ----------
     chunk : whole lines, each one ended
     kinds : for each column TEXT, VALUE or 0
-    skim : do not look beyond the last column of a kind (`parse_large`)
 
     Returns
     -------
@@ -240,7 +212,7 @@ def parse_small(chunk: memoryview, delimiter: str, kinds: NDArray[np.int8], skim
     return texts, values, odd, None, lines.count("\n")
 
 
-def parse_large(chunk: memoryview, delimiter: str, kinds: NDArray[np.int8], skim: bool = False) -> Parsed:
+def parse_large(chunk: memoryview, delimiter: str, kinds: NDArray[np.int8]) -> Parsed:
     """Parse lines with compiled code; as `parse_small`."""
     from heteroage.inputs.line_parser import count_lines, parse_lines
 
@@ -249,13 +221,13 @@ def parse_large(chunk: memoryview, delimiter: str, kinds: NDArray[np.int8], skim
     values = np.empty((n_lines, int((kinds == VALUE).sum())), np.float32)
     spans = np.empty((n_lines, int((kinds == TEXT).sum()), 2), np.int64)
     odd = np.empty((1 << 16, 4), np.int64)
-    lines, n_odd, ragged = parse_lines(buffer, ord(delimiter), kinds, skim, values, spans, odd)
+    lines, n_odd, ragged = parse_lines(buffer, ord(delimiter), kinds, values, spans, odd)
     if ragged >= 0:
         line = str(chunk[ragged:].tobytes().split(b"\n", 1)[0], "utf-8", "replace")
         return [], values, [], (lines, len(next(csv.reader([line.rstrip("\r")], delimiter=delimiter)))), 0
     if n_odd > len(odd):
         odd = np.empty((n_odd, 4), np.int64)
-        parse_lines(buffer, ord(delimiter), kinds, skim, values, spans, odd)
+        parse_lines(buffer, ord(delimiter), kinds, values, spans, odd)
     fields = [(r, c, _unquoted(chunk[a:b].tobytes()).decode("utf-8", "replace")) for r, c, a, b in odd[:n_odd].tolist()]
     texts = [[_unquoted(chunk[a:b].tobytes()) for a, b in spans[:lines, k].tolist()] for k in range(spans.shape[1])]
     return texts, values[:lines], fields, None, n_lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 BLOCK_BYTES = 16 << 20  # of values held at a time: larger blocks are slower, as their memory is always fresh
+HEADER_BYTES = 128  # of a .npy file of two dimensions
 MISSING = frozenset({"", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A", "-NaN", "-nan"})
 
 T = TypeVar("T")
@@ -28,12 +30,14 @@ class Grid:
     text : frame of the text columns asked for, in that order, a row per row of the file
     blocks() : goes through the values once: (rows, columns, values of that block as float32). Blocks of whole rows or
         of whole columns, as was asked for and the file allows
+    spool : where its rows already lie in a file of their own
     """
 
     text: pd.DataFrame
     n_rows: int
     n_columns: int
     blocks: Callable[[], Iterator[Block]]
+    spool: Spool | None = None
 
 
 @dataclass(frozen=True)
@@ -75,26 +79,58 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
 
 
 class Spool:
-    """Rows of a stream that are wanted by columns: float32 in a nameless file that ends with the process."""
+    """Rows of float32 on their way from a stream to the store: in a nameless file that ends with the process."""
 
     def __init__(self, folder: Path, n_columns: int) -> None:
         self.n_rows, self.n_columns = 0, n_columns
-        self._file = tempfile.TemporaryFile(dir=folder, prefix=".spool")  # noqa: SIM115, lives as long as its grid
+        try:
+            self._file = os.fdopen(os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666), "w+b")
+        except (AttributeError, OSError):  # no such files on this system, or in this folder
+            self._file = tempfile.TemporaryFile(dir=folder, prefix=".spool")  # noqa: SIM115, lives as long as its grid
+        self._file.write(bytes(HEADER_BYTES))
 
     def append(self, rows: NDArray[np.float32]) -> None:
         """Write rows (n, n_columns) behind those that are there."""
         self._file.write(np.ascontiguousarray(rows, np.float32).data)
         self.n_rows += len(rows)
 
-    def blocks(self) -> Iterator[Block]:
-        """Go through the spool by blocks of columns."""
+    def blocks(self, by_columns: bool) -> Iterator[Block]:
+        """Go through the spool by blocks of columns, or have it whole, mapped."""
         self._file.flush()
+        if not by_columns and self.n_rows and self.n_columns:
+            yield slice(0, self.n_rows), slice(0, self.n_columns), self._mapped("r")
+        if not by_columns:
+            return
         step = max(1, BLOCK_BYTES // (4 * max(self.n_rows, 1)))
         for start in range(0, self.n_columns, step):
             columns = slice(start, min(start + step, self.n_columns))
             width = columns.stop - start
             values = np.empty((self.n_rows, width), np.float32)
             for row in range(self.n_rows):
-                at = 4 * (row * self.n_columns + start)
+                at = HEADER_BYTES + 4 * (row * self.n_columns + start)
                 values[row] = np.frombuffer(os.pread(self._file.fileno(), 4 * width, at), np.float32)
             yield slice(0, self.n_rows), columns, values
+
+    def become(self, path: Path) -> np.memmap | None:
+        """Give the file a name, and its rows to be written; None where the system cannot."""
+        self._file.flush()
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:  # with a folder's number, link goes where /proc points to, as it must
+            os.link(f"/proc/self/fd/{self._file.fileno()}", path.name, dst_dir_fd=folder)
+        except (OSError, NotImplementedError):
+            return None
+        finally:
+            os.close(folder)
+        return self._mapped("r+")
+
+    def end(self, n_rows: int) -> None:
+        """Make a .npy file of the first rows."""
+        header = io.BytesIO()
+        shape = {"descr": "<f4", "fortran_order": False, "shape": (n_rows, self.n_columns)}
+        np.lib.format.write_array_header_1_0(header, shape)
+        assert len(header.getvalue()) == HEADER_BYTES
+        os.pwrite(self._file.fileno(), header.getvalue(), 0)
+        os.ftruncate(self._file.fileno(), HEADER_BYTES + 4 * n_rows * self.n_columns)
+
+    def _mapped(self, mode: str) -> np.memmap:
+        return np.memmap(self._file, np.float32, mode, HEADER_BYTES, (self.n_rows, self.n_columns))

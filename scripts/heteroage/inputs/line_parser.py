@@ -24,7 +24,6 @@ def parse_lines(
     text: NDArray[np.uint8],
     delimiter: int,
     kinds: NDArray[np.int8],
-    skim: bool,
     values: NDArray[np.float32],
     spans: NDArray[np.int64],
     odd: NDArray[np.int64],
@@ -35,7 +34,6 @@ def parse_lines(
     ----------
     text : (bytes,)
     kinds : (columns,) TEXT, VALUE, or 0 for columns that are left out
-    skim : whether to pass over what is behind the last column of a kind
     values : (lines, VALUE columns), filled; empty fields become NaN
     spans : (lines, TEXT columns, 2), filled with where each text starts and ends
     odd : (capacity, 4), filled with line, VALUE column, start and end of fields that are left to the caller
@@ -47,9 +45,6 @@ def parse_lines(
     """
     i, line, n_odd = 0, 0, 0
     last = len(kinds) - 1
-    wanted = last
-    while skim and wanted > 0 and kinds[wanted] == 0:
-        wanted -= 1
     while i < len(text):
         if text[i] == _NEWLINE or text[i] == _RETURN:  # an empty line
             i += 1
@@ -85,9 +80,6 @@ def parse_lines(
             n_texts += kinds[column] == TEXT
             if (text[i] == delimiter) == (column == last):
                 return line, n_odd, line_start
-            if column == wanted:
-                i = _line_end(text, i) + 1
-                break
             i += 1
         line += 1
     return line, n_odd, -1
@@ -157,20 +149,6 @@ def count_lines(text: NDArray[np.uint8]) -> int:
     for byte in text:
         count += byte == _NEWLINE
     return count
-
-
-@compiled
-def _line_end(text: NDArray[np.uint8], start: int) -> int:
-    """Where the next newline is, eight bytes at a time (Mycroft's test for a byte that is 0)."""
-    at = np.uint64(start)
-    while at + np.uint64(8) <= np.uint64(len(text)):
-        eight = _eight(text, at) ^ np.uint64(0x0A0A0A0A0A0A0A0A)
-        if (eight - np.uint64(0x0101010101010101)) & ~eight & np.uint64(0x8080808080808080) != np.uint64(0):
-            break
-        at += np.uint64(8)
-    while text[at] != _NEWLINE:
-        at += np.uint64(1)
-    return np.int64(at)
 
 
 @compiled

@@ -19,9 +19,21 @@ def scatter(
     target[np.ix_(rows[rows >= 0], columns)] = values[rows >= 0]
 
 
+def is_large(n_values: int) -> bool:
+    """Whether compiled code is worth its loading."""
+    return n_values >= LARGE
+
+
+def permute(matrix: NDArray[np.float32], rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
+    """Move row i of a large matrix to place rows[i] and its values k to columns[k], in the memory where it lies."""
+    from heteroage.inputs.compiled_scatter import permute as compiled
+
+    compiled(matrix, rows, columns)
+
+
 def scatter_for(n_values: int) -> Scatter:
     """`scatter`, or for many values the same compiled."""
-    if n_values < LARGE:
+    if not is_large(n_values):
         return scatter
     from heteroage.inputs.compiled_scatter import scatter as compiled
 

@@ -19,9 +19,9 @@ from heteroage.files import atomic_path
 from heteroage.inputs.grid import ahead
 from heteroage.inputs.intake import Intake
 from heteroage.inputs.merge import Cohorts
-from heteroage.inputs.scatter import scatter_for
+from heteroage.inputs.scatter import is_large, permute, scatter_for
 from heteroage.inputs.tables import Table
-from heteroage.inputs.values import ValueCheck
+from heteroage.inputs.values import BETA, ValueCheck
 
 BLOCK = 4096  # features read at a time: 16 MB per 1,000 samples
 PART = 1 << 17  # values checked and written at a time: few enough to stay in the processor's cache
@@ -39,6 +39,10 @@ def write_store(cohorts: Cohorts, features: str | Path, names: str | Path, intak
     samples, feature_names = cohorts.samples["sample_id"], cohorts.feature_names
     row_of = {name: row for row, name in enumerate(feature_names)}
     with atomic_path(features) as beside, atomic_path(names) as names_beside:
+        names_beside.write_text("".join(f"{name}\n" for name in feature_names), encoding="utf-8")
+        only = cohorts.tables[0] if len(cohorts.tables) == 1 else None
+        if only and _take_over(beside, only, row_of, samples.searchsorted(only.ids), intake):
+            return
         store = _create(beside, (len(feature_names), len(samples)))
         if sum(len(set(t.features) & row_of.keys()) * len(t.ids) for t in cohorts.tables) < store.size:
             for rows, _ in feature_blocks(store, np.arange(0)):
@@ -46,7 +50,30 @@ def write_store(cohorts: Cohorts, features: str | Path, names: str | Path, intak
                 _release(store)
         for table in cohorts.tables:
             _write_table(store, table, row_of, samples.searchsorted(table.ids), intake)
-        names_beside.write_text("".join(f"{name}\n" for name in feature_names), encoding="utf-8")
+
+
+def _take_over(path: Path, table: Table, row_of: dict[str, int], columns: NDArray[np.int64], intake: Intake) -> bool:
+    """Make the store of an only table's spool, if it has one: its rows and columns are put in order where they lie.
+
+    Another file would want as many pages again, which takes longer than all else that is done with the values. Left
+    to `_write_table` are small tables, values to convert, and probes to average.
+    """
+    target = np.array([row_of.get(name, -1) for name in table.features], np.int64)
+    spool, features = table.grid.spool, int((target >= 0).sum())
+    check = ValueCheck(table.where, table.entry.values, table.sources, table.ids)
+    if spool is None or not is_large(target.size * len(columns)) or check.stated != BETA or _replicates(target):
+        return False
+    for _ in _checked(table, np.arange(len(target)), check):
+        pass
+    check.verdict()
+    matrix = spool.become(path)
+    if matrix is None:
+        return False
+    target[target < 0] = features + np.arange(len(target) - features)  # behind the store's end
+    permute(matrix, target, columns)
+    spool.end(features)
+    _note(table, check, [], 0, intake)
+    return True
 
 
 def _write_table(
@@ -73,14 +100,18 @@ def _write_table(
                 written = 0
         check.verdict()
         merged = _merge_replicates(store, waiting, target[list(aside)], columns)
-    plain = [table.features[k] for k in aside]
-    intake.note("merge_replicates", table.where, len(aside), f"averaged under {merged} names", dict.fromkeys(plain))
-    for step, found, done in (
-        ("convert_values", check.n * (check.stated != "beta"), f"from {check.stated} to beta values"),
-        ("missing_values", check.missing, "kept as missing"),
-        ("outside_0_1", check.below + check.above, "kept as they are"),
+    _note(table, check, [table.features[k] for k in aside], merged, intake)
+
+
+def _note(table: Table, check: ValueCheck, replicates: Sequence[str | None], merged: int, intake: Intake) -> None:
+    """Count what was found and done in a table."""
+    for step, found, done, which in (
+        ("merge_replicates", len(replicates), f"averaged under {merged} names", dict.fromkeys(replicates)),
+        ("convert_values", check.n * (check.stated != BETA), f"from {check.stated} to beta values", ()),
+        ("missing_values", check.missing, "kept as missing", ()),
+        ("outside_0_1", check.below + check.above, "kept as they are", ()),
     ):
-        intake.note(step, table.where, found, done)
+        intake.note(step, table.where, found, done, which)
     intake.tables.append(
         {"modality": table.modality, "file": table.entry.file, "format": table.format}
         | {"orientation": table.orientation}

@@ -22,7 +22,6 @@ def block_bytes(request, monkeypatch):
     monkeypatch.setattr(store, "PART", request.param)
     monkeypatch.setattr(scatter, "LARGE", request.param)
     monkeypatch.setattr(delimited, "CHUNK", request.param)
-    monkeypatch.setattr(delimited, "ROWS_BYTES", request.param)
 
 
 @pytest.fixture(params=[0, 1 << 20])

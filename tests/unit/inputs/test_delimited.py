@@ -75,35 +75,15 @@ def test_numbers_as_long_as_the_one_before_and_what_only_looks_so(fields, end):
         np.testing.assert_equal(plain, compiled)
 
 
-def test_what_is_skimmed_gives_the_same_text():
-    lines = memoryview("".join(f's{k},"a,{k}",{"0.5," * (k % 40)}x\n' for k in range(200)).encode())
-    kinds = np.array([0, 1, 0], np.int8)
-    texts, values, odd, ragged, n_lines = parse_large(lines, ",", kinds, skim=True)
-    assert texts == [[f"a,{k}".encode() for k in range(200)]]
-    assert (values.shape, odd, ragged, n_lines) == ((200, 0), [], None, 200)
-
-
 @pytest.mark.parametrize("line", ["cg00000003,0.5", "cg00000003,0.5,0.5,0.5"])
-def test_a_line_of_another_length_is_found_before_all_is_read(tmp_path, monkeypatch, line):
+def test_a_line_of_another_length_is_found_at_once(tmp_path, monkeypatch, line):
     monkeypatch.setattr(delimited, "SMALL", 0)
     path = tmp_path / "t.csv"
     path.write_text(f"ID,a,b\ncg00000001,0.1,0.2\n{line}\n", encoding="utf-8")
-    message = re.escape(f"{path} has {line.count(',') + 1} fields in line 3 and 3")
-    by_rows = DelimitedReader(path).load([0], [1, 2], False, tmp_path)
-    with pytest.raises(HeteroAgeError, match=message):
-        list(by_rows.blocks())
     for values in ([], [1, 2]):  # of a sample sheet nothing is read but text
+        message = re.escape(f"{path} has {line.count(',') + 1} fields in line 3 and 3")
         with pytest.raises(HeteroAgeError, match=message):
-            DelimitedReader(path).load([0], values, True, tmp_path)
-
-
-def test_a_file_that_grows_between_the_two_readings(tmp_path):
-    path = tmp_path / "t.csv"
-    path.write_text("ID,a\ncg00000001,0.5\n", encoding="utf-8")
-    loaded = DelimitedReader(path).load([0], [1], False, tmp_path)
-    path.write_text("ID,a\ncg00000001,0.5\ncg00000002,0.5\n", encoding="utf-8")
-    with pytest.raises(HeteroAgeError, match=re.escape(f"{path} had 1 rows, and 2 a moment later. Run again")):
-        list(loaded.blocks())
+            DelimitedReader(path).load([0], values, bool(values), tmp_path)
 
 
 @pytest.mark.parametrize("parse", [parse_small, parse_large])

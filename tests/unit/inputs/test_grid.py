@@ -39,11 +39,31 @@ def test_a_spool_gives_back_its_rows_by_blocks_of_columns_of_any_size(tmp_path, 
     for part in (rows[:4], rows[4:4], np.asfortranarray(rows[4:])):
         spool.append(part)
     for _ in range(2):  # as often as one likes
-        blocks = list(spool.blocks())
+        blocks = list(spool.blocks(by_columns=True))
         np.testing.assert_array_equal(np.hstack([values for _, _, values in blocks]), rows)
         assert [columns.start for _, columns, _ in blocks] == [0, *(columns.stop for _, columns, _ in blocks[:-1])]
         assert max(values.nbytes for _, _, values in blocks) <= max(block_bytes, 4 * 9)
+        [(_, _, whole)] = spool.blocks(by_columns=False)
+        np.testing.assert_array_equal(whole, rows)
     assert list(tmp_path.iterdir()) == []  # its file has no name
+
+
+def test_a_spool_becomes_a_file_of_its_first_rows(tmp_path):
+    rows = np.random.default_rng(1).random((9, 7)).astype(np.float32)
+    spool, path = Spool(tmp_path, 7), tmp_path / "matrix.npy"
+    spool.append(rows)
+    spool.become(path)[0] = 1
+    spool.end(6)
+    np.testing.assert_array_equal(np.load(path), np.vstack([np.ones((1, 7), np.float32), rows[1:6]]))
+
+
+def test_a_spool_that_can_have_no_name_stays_as_it_is(tmp_path, monkeypatch):
+    spool = Spool(tmp_path, 2)
+    spool.append(np.ones((3, 2), np.float32))
+    monkeypatch.setattr(grid.os, "link", lambda *a, **k: (_ for _ in ()).throw(OSError(18, "another file system")))
+    assert spool.become(tmp_path / "matrix.npy") is None
+    assert list(tmp_path.iterdir()) == []
+    assert next(spool.blocks(by_columns=False))[2].sum() == 6
 
 
 def test_items_made_ahead_come_in_order_from_another_thread():

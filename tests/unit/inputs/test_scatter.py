@@ -28,3 +28,15 @@ def test_compiled_code_is_loaded_for_many_values_alone(monkeypatch):
     monkeypatch.setattr(scatter, "LARGE", 100)
     assert scatter.scatter_for(99) is scatter.scatter
     assert scatter.scatter_for(100) is compiled_scatter.scatter
+
+
+def test_rows_and_columns_are_permuted_where_they_lie():
+    rng = np.random.default_rng(2)
+    for n in (1, 2, 9, 40):
+        matrix = rng.random((n, 5)).astype(np.float32)
+        rows, columns = rng.permutation(n), rng.permutation(5)
+        rows[rows == 0], rows[0] = rows[0], 0  # one that stays, as well as cycles
+        expected = np.empty_like(matrix)
+        expected[np.ix_(rows, columns)] = matrix
+        scatter.permute(matrix, rows, columns)
+        np.testing.assert_array_equal(matrix, expected)
