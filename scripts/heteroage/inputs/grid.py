@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 BLOCK_BYTES = 16 << 20  # of values held at a time: larger blocks are slower, as their memory is always fresh
+POPULATE_WRITE = 23  # madvise of Linux 5.14: all pages at once, a fortieth of the time that they take one by one
 HEADER_BYTES = 128  # of a .npy file of two dimensions
 MISSING = frozenset({"", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A", "-NaN", "-nan"})
 
@@ -121,7 +123,10 @@ class Spool:
             return None
         finally:
             os.close(folder)
-        return self._mapped("r+")
+        rows = self._mapped("r+")
+        with suppress(OSError):  # an older system: pages are then got one by one, when they are met
+            rows._mmap.madvise(POPULATE_WRITE)
+        return rows
 
     def end(self, n_rows: int) -> None:
         """Make a .npy file of the first rows."""

@@ -25,6 +25,7 @@ from heteroage.inputs.values import BETA, ValueCheck
 
 BLOCK = 4096  # features read at a time: 16 MB per 1,000 samples
 PART = 1 << 17  # values checked and written at a time: few enough to stay in the processor's cache
+IN_PLACE_BYTES = 8 << 30  # of a spool that may become the store: rows are moved at random, which a disk is slow at
 RELEASED = 256 << 20  # bytes written before mapped pages are given back
 
 
@@ -56,12 +57,15 @@ def _take_over(path: Path, table: Table, row_of: dict[str, int], columns: NDArra
     """Make the store of an only table's spool, if it has one: its rows and columns are put in order where they lie.
 
     Another file would want as many pages again, which takes longer than all else that is done with the values. Left
-    to `_write_table` are small tables, values to convert, and probes to average.
+    to `_write_table` are small tables, those that memory may not hold, values to convert, and probes to average.
     """
     target = np.array([row_of.get(name, -1) for name in table.features], np.int64)
     spool, features = table.grid.spool, int((target >= 0).sum())
     check = ValueCheck(table.where, table.entry.values, table.sources, table.ids)
-    if spool is None or not is_large(target.size * len(columns)) or check.stated != BETA or _replicates(target):
+    n_values = target.size * len(columns)
+    if spool is None or not is_large(n_values) or 4 * n_values > IN_PLACE_BYTES:
+        return False
+    if check.stated != BETA or _replicates(target):
         return False
     for _ in _checked(table, np.arange(len(target)), check):
         pass
