@@ -93,7 +93,7 @@ def test_missing_features_come_by_weight_with_all_their_models(loaded):
         ("p.txt", b"cg00000001\ncg00000002_chalm\n"),
         ("p.csv", b'\xef\xbb\xbfIlmnID,Name\r\n[Assay]\r\n"cg00000001_TC21",x\r\ncg00000002_BO11_chalm,y\r\n'),
         ("p.tsv", b"probe\tgene\n cg00000001 \tA\nrs10033147\tcg00000003\ncg00000002_chalm\tB\n"),
-        ("p.csv.gz", gzip.compress(b"[Controls]\n\ncg00000001\ncg00000002_chalm\n")),
+        ("p.csv.gz", gzip.compress(b"[Controls]\n\ncg00000001\ncg00000002_chalm\n", mtime=0)),
     ],
 )
 def test_probes_are_read_from_lists_and_manifests_alike(tmp_path, name, content):
@@ -104,7 +104,11 @@ def test_probes_are_read_from_lists_and_manifests_alike(tmp_path, name, content)
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("p.csv", b"\xff\xfe\x00c"), ("p.csv.gz", gzip.compress(b"cg00000001\n" * 99)[:-9]), ("p.csv.gz", b"no gzip")],
+    [
+        ("p.csv", b"\xff\xfe\x00c"),
+        ("p.csv.gz", gzip.compress(b"cg00000001\n" * 99, mtime=0)[:-9]),
+        ("p.csv.gz", b"no gzip"),
+    ],
 )
 def test_a_probe_list_that_cannot_be_read_is_named(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
