@@ -97,6 +97,23 @@ def test_a_cold_start_far_down_ends_at_the_optimum(seed, dtype):
     assert violation(Z, y, w, 0.009, 0.001) <= allowed
 
 
+def test_rounding_is_not_taken_for_a_solution_that_does_not_settle():
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(400, 200)) + 2 * rng.normal(size=200)
+    y = 10 * (rng.normal(size=200) + Z[:5].sum(axis=0))
+    Z -= Z.mean(axis=1, keepdims=True)
+    Z /= Z.std(axis=1, keepdims=True)
+    y -= y.mean()
+    alpha, l1_ratio = 1e-3, 0.01  # l1 is a ten-millionth of the largest correlation: single precision's last digit
+    objectives = {}
+    for dtype in (np.float32, np.float64):
+        w = weights(solved(Z, y, l1_ratio, [1.0, 0.1, 0.01, alpha], [np.arange(400)], dtype), 400)
+        penalty = l1_ratio * np.abs(w).sum() + (1 - l1_ratio) / 2 * w @ w
+        objectives[dtype] = ((y - w @ Z) ** 2).mean() / 2 + alpha * penalty
+    # 1e-6, relatively: what the engine promises of every objective.
+    assert objectives[np.float32] <= objectives[np.float64] * (1 + 1e-6)
+
+
 def test_a_solution_that_does_not_settle_is_none(problem, monkeypatch):
     monkeypatch.setattr(active_set, "PATIENCE", 0)
     monkeypatch.setattr(active_set, "MONOTONE_STEPS", 1)
