@@ -63,7 +63,7 @@ class PathSolver:
         """Let features (standardised rows Z) into the working set, at weight 0."""
         v, total = len(self.features), len(self.features) + len(features)
         if total > len(self._Z):
-            self._reserve(int(1.2 * total))
+            self._reserve(int(1.35 * total))
         self._Z[v:total] = Z
         new = self._gram[v:total, :total]
         np.matmul(self._Z[v:total], self._Z[:total].T, out=new)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack, solve_triangular
+from scipy.linalg import lapack
 
 PANEL = 96
 MANY = 512  # active features for whose matrix compiled code is worth its loading
@@ -31,7 +31,7 @@ class ActiveSystem:
         self._base = np.empty(0, np.int64)  # B
         self._in_base = np.zeros(len(gram), bool)
         self._factor: PanelCholesky | None = None
-        self._changed = np.empty(0, np.int64)  # features whose column of C has been solved for
+        self._place = np.full(len(gram), -1)  # of a feature's column in L^-1 C, if it has been solved for
         self._solved = np.empty((0, 0), gram.dtype)  # L^-1 C
 
     def solve(self, active: NDArray[np.bool_], right: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -58,7 +58,7 @@ class ActiveSystem:
 
     def _refactor(self, active: NDArray[np.bool_]) -> None:
         self._base, self._in_base = np.flatnonzero(active), active.copy()
-        self._changed, self._solved = np.empty(0, np.int64), np.empty((len(self._base), 0), self.gram.dtype)
+        self._place[:], self._solved = -1, np.empty((len(self._base), 0), self.gram.dtype)
         while True:
             system = lower_triangle(self.gram, self._base)
             system.flat[:: len(system) + 1] += self.gram.dtype.type(self.ridge)
@@ -70,16 +70,15 @@ class ActiveSystem:
 
     def _columns(self, changes: NDArray[np.int64]) -> NDArray:
         """L^-1 C for these changes, solving for those that are new."""
-        new = np.setdiff1d(changes, self._changed)
+        new = changes[self._place[changes] < 0]
         if len(new):
             C = self.gram[np.ix_(self._base, new)]
             leaves = np.flatnonzero(self._in_base[new])
             C[:, leaves] = 0
             C[np.searchsorted(self._base, new[leaves]), leaves] = 1
-            self._changed = np.concatenate([self._changed, new])
+            self._place[new] = self._solved.shape[1] + np.arange(len(new))
             self._solved = np.concatenate([self._solved, self._factor.forward(C)], axis=1)
-        order = np.argsort(self._changed)
-        return self._solved[:, order[np.searchsorted(self._changed, changes, sorter=order)]]
+        return self._solved[:, self._place[changes]]
 
 
 def lower_triangle(gram: NDArray, chosen: NDArray[np.int64]) -> NDArray:
@@ -100,7 +99,7 @@ class PanelCholesky:
 
     def __init__(self, a: NDArray) -> None:
         n = len(a)
-        (potrf,) = lapack.get_lapack_funcs(("potrf",), (a,))
+        potrf, trtri = lapack.get_lapack_funcs(("potrf", "trtri"), (a,))
         self._a = a
         self._panels = [(start, min(start + PANEL, n)) for start in range(0, n, PANEL)]
         self._inverses = []
@@ -111,7 +110,7 @@ class PanelCholesky:
             corner, info = potrf(panel[: stop - start], lower=1)
             if info != 0:
                 raise np.linalg.LinAlgError("not positive definite")
-            inverse = solve_triangular(corner, np.eye(stop - start, dtype=a.dtype), lower=True, check_finite=False)
+            inverse, _ = trtri(corner, lower=1)
             self._inverses.append(inverse)
             if stop < n:
                 panel[stop - start :] = panel[stop - start :] @ inverse.T

@@ -11,9 +11,11 @@ Every statistic comes from the training set's own rows. `path_walk` says how the
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +37,7 @@ from heteroage.engine.standardise import Standardiser
 
 FINAL_TOLERANCE = 1e-12  # scikit-learn's, on the duality gap relative to |y|²
 MAX_ITERATIONS = 100_000
+TURN = 2e-4  # seconds
 NEARLY = 0.99  # features this near to entering are offered to the final fit, which decides in float64
 
 
@@ -115,12 +118,23 @@ def fit_paths(
     """
     alphas = np.asarray(alphas, np.float64)
     # One BLAS thread in each worker: the sums then have the same order whatever the machine.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+    with threadpool_limits(1, user_api="blas"), _short_turns(), ThreadPoolExecutor(threads) as pool:
         walk = Walk(X, [s.rows for s in training_sets], [s.y for s in training_sets], l1_ratios, alphas, pool)
         walk.run(label)
         paths = [walk.paths[t * len(l1_ratios) : (t + 1) * len(l1_ratios)] for t in range(len(training_sets))]
         jobs = zip(training_sets, paths, strict=True)
         return list(pool.map(lambda job: _collect(X, *job, len(alphas)), jobs))
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Let threads hold the interpreter for shorter turns: most of what workers wait for here takes less than one."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _collect(X: NDArray[np.float32], training_set: TrainingSet, paths: Sequence[Path], n_alphas: int) -> Paths:

@@ -91,10 +91,8 @@ class Path:
     def renew(self, features: NDArray[np.int64], correlation: NDArray[np.float64]) -> None:
         """Replace the kept features, carrying over the correlations of one alpha earlier."""
         before = np.full(len(features), np.nan)
-        if len(self.kept):
-            position = np.minimum(np.searchsorted(self.kept, features), len(self.kept) - 1)
-            known = self.kept[position] == features
-            before[known] = self.before[position[known]]
+        known, position = _find(features, self.kept)
+        before[known] = self.before[position[known]]
         self.kept, self.correlation, self.before = features, correlation, before
 
     def near_bound(self, fraction: float) -> NDArray[np.int64]:
@@ -175,7 +173,7 @@ class Walk:
         """Move one path to its next alpha, on its working set."""
         solver = path.solver
         # Forget what neither has weight nor was kept, once it is a third of the working set.
-        stale = (solver.w == 0) & ~np.isin(solver.features, path.kept)
+        stale = (solver.w == 0) & ~_find(solver.features, path.kept)[0]
         if 3 * stale.sum() > len(stale):
             path.in_working_set[solver.features[stale]] = False
             solver.keep(~stale)
@@ -262,6 +260,14 @@ def _start(
         correlation=c[kept].astype(np.float64),
         in_working_set=np.zeros(len(c), bool),
     )
+
+
+def _find(features: NDArray[np.int64], kept: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Whether each of the features is among the kept ones (sorted), and where if so."""
+    if not len(kept):
+        return np.zeros(len(features), bool), np.zeros(len(features), np.int64)
+    position = np.minimum(np.searchsorted(kept, features), len(kept) - 1)
+    return kept[position] == features, position
 
 
 def _strong_rule(l1_ratio: float, alpha: float, following: float) -> float:

@@ -29,7 +29,7 @@ LANES = 8
 FEATURES, PATHS = 2, 5  # of a tile: 10 sums, 2 features and a residual take 13 of the 16 vector registers of AVX2
 SUMS = FEATURES * PATHS * LANES
 GROUP = 32  # samples added, or passed over, together: four vectors
-STRETCH = 1024  # samples at a time: five residuals' (20 kB) stay in the first cache while features pass by
+STRETCH = 512  # samples at a time: five residuals' (10 kB) stay in the first cache while features pass by
 BLOCK = 16  # features that stay in the second cache while the tiles pass by
 BYTES = 4  # of a float32
 LINE = 64  # bytes of a line of the cache
@@ -153,6 +153,7 @@ def _find(
     at, values = np.empty((paths, features), np.int64), np.empty((paths, features), np.float32)
     counts = np.zeros(paths, np.int64)
     row = np.empty(BLOCK, np.int64)  # addresses
+    totals = np.empty(sums.size // LANES, np.float32)
     for first in range(0, features, BLOCK):
         count = min(BLOCK, features - first)
         for f in range(count):
@@ -184,14 +185,17 @@ def _find(
                             x = ends.ctypes.data + BYTES * GROUP * f
                             r += BYTES * PATHS * inside
                             _add_tile(x, x + BYTES * GROUP, r, GROUP, tile_sums, coming)
+        for place in range(totals.size):
+            totals[place] = _add_lanes(sums.ctypes.data + BYTES * LANES * place)
+        gaps = missing[start + first : start + first + count]
         for k in range(paths):
             tile, p, s, threshold, n = k // PATHS, k % PATHS, set_of[k], thresholds[k], counts[k]
+            scale = inverse[s, start + first : start + first + count]
             for f in range(count):
-                place = ((f // FEATURES * tiles + tile) * FEATURES + f % FEATURES) * PATHS + p
-                total, feature = _add_lanes(sums.ctypes.data + BYTES * LANES * place), start + first + f
-                if missing[feature]:
-                    total += median[s, feature] * gone[f, k]
-                total *= inverse[s, feature]
+                total = totals[((f // FEATURES * tiles + tile) * FEATURES + f % FEATURES) * PATHS + p]
+                if gaps[f]:
+                    total += median[s, start + first + f] * gone[f, k]
+                total *= scale[f]
                 at[k, n], values[k, n] = first + f, total  # and overwrite it if it is small
                 n += abs(total) >= threshold
             counts[k] = n
