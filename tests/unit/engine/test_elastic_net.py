@@ -1,5 +1,7 @@
 """The elastic-net paths against their definition: scikit-learn on the standardised float64 matrix."""
 
+import sys
+
 import numpy as np
 import pytest
 from elastic_net_problems import ALPHAS, PROBLEMS, as_array, dense, objective, problem, reference_matrix, training_sets
@@ -77,6 +79,16 @@ def test_values_outside_a_training_set_do_not_move_a_bit(name):
     before, after = fit_paths(X, sets, [0.2, 0.8], ALPHAS), fit_paths(other, changed, [0.2, 0.8], ALPHAS)
     assert solutions(before)[0] == solutions(after)[0]
     assert solutions(before)[1] != solutions(after)[1]
+
+
+def test_the_process_gets_its_settings_back():
+    X, y = problem("plain")
+    before = sys.getswitchinterval()
+    fit_paths(X, [TrainingSet(np.arange(90), y)], [0.5], ALPHAS)
+    assert sys.getswitchinterval() == before
+    with pytest.raises(ZeroDivisionError):
+        fit_paths(X, [TrainingSet(np.arange(90), y)], [0.0], ALPHAS)  # not an elastic net
+    assert sys.getswitchinterval() == before
 
 
 def test_block_size_and_riders_do_not_matter(request):
