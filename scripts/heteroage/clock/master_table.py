@@ -7,7 +7,10 @@ numbers do not depend on the rows that are read with it.
 
 from __future__ import annotations
 
+import csv
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -26,6 +29,19 @@ if TYPE_CHECKING:
 GROUP = 32  # columns read at a time
 ROWS = 65_536  # samples of a part of a frame; files have their own parts
 NORMALISED = {"Tissue": tissue_of, "Sex": sex_of}
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Put what a reader says of a broken file into words for the user."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, EOFError, UnicodeError, ValueError, csv.Error, zlib.error) as error:
+        said = " ".join(str(error).split())
+        raise HeteroAgeError(
+            f"cannot read {path}: {said[:300]}{'...' if len(said) > 300 else ''}. Give a whole CSV (.csv, .csv.gz, "
+            ".tsv; UTF-8), Parquet (.parquet) or Feather (.feather) file."
+        ) from error
 
 
 @dataclass(frozen=True)

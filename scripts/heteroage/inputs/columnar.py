@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from heteroage.errors import FIRST, HeteroAgeError
-from heteroage.inputs.grid import BLOCK_BYTES, Block, Cell, Grid, UnreadableCells, as_number
+from heteroage.errors import HeteroAgeError
+from heteroage.inputs.grid import BLOCK_BYTES, BadCells, Block, Cell, Grid, UnreadableCells, as_number
 from heteroage.inputs.scatter import scatter_for
 
 WIDE = 4096  # short columns of a block
@@ -66,24 +66,20 @@ class ColumnarReader:
         return Grid(frame, len(frame), len(values), lambda: self._blocks(values, len(frame), by_columns))
 
     def _blocks(self, values: Sequence[int], n_rows: int, by_columns: bool) -> Iterator[Block]:
-        bad: list[Cell] = []
-        n_bad = 0
+        bad = BadCells()
 
         def readable(batch: pa.RecordBatch, row: int, column: int) -> NDArray[np.float32] | None:
-            nonlocal n_bad
             try:
                 return _as_float32(batch)
             except UnreadableCells as problem:
-                n_bad += problem.total
-                bad.extend(Cell(row + c.row, column + c.column, c.text) for c in problem.cells)
+                bad.take(problem, row, column)
             return None
 
         with _reading(self.path):
             for block in self._short(values, n_rows, readable) if by_columns else self._long(values, readable):
-                if not bad:
+                if not bad.total:
                     yield block
-        if bad:
-            raise UnreadableCells(bad[:FIRST], n_bad)
+        bad.tell()
 
     def _short(self, values: Sequence[int], n_rows: int, readable: Readable) -> Iterator[Block]:
         """Blocks of some columns and, if they are not too long, all their rows."""
@@ -216,19 +212,20 @@ def _as_float32(batch: pa.RecordBatch) -> NDArray[np.float32]:
     if all(pa.types.is_floating(kind) and kind != pa.float16() for kind in set(batch.schema.types)):
         return batch.to_tensor(null_to_nan=True, row_major=False).to_numpy().astype(np.float32)
     values = np.empty((batch.num_columns, batch.num_rows), np.float32)
-    bad = []
+    bad = BadCells()
     for k, column in enumerate(batch.columns):
         if _is_text(column.type):
             for row, field in enumerate(column.to_pylist()):
                 number = np.nan if field is None else as_number(field)
                 if number is None:
-                    bad.append(Cell(row, k, field))
+                    bad.add(Cell(row, k, field))
                 else:
                     values[k, row] = number
         elif pa.types.is_temporal(column.type) or pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
-            bad += [Cell(row, k, str(field)) for row, field in enumerate(column.to_pylist()) if field is not None]
+            for row, field in enumerate(column.to_pylist()):
+                if field is not None:
+                    bad.add(Cell(row, k, str(field)))
         else:
             values[k] = pd.to_numeric(column.to_pandas(), errors="raise").astype(np.float64).to_numpy()
-    if bad:
-        raise UnreadableCells(bad[:FIRST], len(bad))
+    bad.tell()
     return values.T

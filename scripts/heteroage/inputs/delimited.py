@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heteroage.errors import FIRST, HeteroAgeError
-from heteroage.inputs.grid import MISSING, Block, Cell, Grid, Spool, UnreadableCells, ahead, as_number
+from heteroage.errors import HeteroAgeError
+from heteroage.inputs.grid import MISSING, BadCells, Block, Cell, Grid, Spool, ahead, as_number
 
 TEXT, VALUE = 1, 2  # as line_parser has them, which takes a second to import
 CHUNK = 4 << 20  # bytes of text parsed at a time: little enough to stay in the processor's cache
@@ -24,25 +24,6 @@ PEEK = 50  # lines looked at to tell what a column holds
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons"}
 GZIP = b"\x1f\x8b"
 CUT_SHORT = "Is it cut short? Copy or download it again."
-
-
-class BadCells:
-    """The first cells that hold no number, and how many there are."""
-
-    def __init__(self) -> None:
-        self.cells: list[Cell] = []
-        self.total = 0
-
-    def add(self, cell: Cell) -> None:
-        """Count one more."""
-        self.total += 1
-        if len(self.cells) < FIRST:
-            self.cells.append(cell)
-
-    def tell(self) -> None:
-        """Raise UnreadableCells if there are any."""
-        if self.total:
-            raise UnreadableCells(self.cells, self.total)
 
 
 class DelimitedReader:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from heteroage.errors import FIRST, HeteroAgeError
-from heteroage.inputs.grid import BLOCK_BYTES, Block, Cell, Grid, UnreadableCells, as_number
+from heteroage.errors import HeteroAgeError
+from heteroage.inputs.grid import BLOCK_BYTES, BadCells, Block, Cell, Grid, as_number
 
 
 class FrameReader:
@@ -37,7 +37,7 @@ class FrameReader:
     def _blocks(self, values: Sequence[int]) -> Iterator[Block]:
         n_rows = len(self._frame)
         step = max(1, BLOCK_BYTES // (4 * max(n_rows, 1)))
-        bad: list[Cell] = []
+        bad = BadCells()
         for start in range(0, len(values), step):
             columns = list(values[start : start + step])
             frame = self._frame.iloc[:, columns]
@@ -51,13 +51,12 @@ class FrameReader:
                             np.nan if pd.isna(field) else as_number(str(field)) if isinstance(field, str) else field
                         )
                         if number is None:
-                            bad.append(Cell(row, start + k, field))
+                            bad.add(Cell(row, start + k, field))
                         else:
                             block[row, k] = number
-            if not bad:
+            if not bad.total:
                 yield slice(0, n_rows), slice(start, start + len(columns)), block
-        if bad:
-            raise UnreadableCells(bad[:FIRST], len(bad))
+        bad.tell()
 
 
 class AnnDataReader:

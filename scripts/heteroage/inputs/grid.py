@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from heteroage.errors import FIRST
+
 BLOCK_BYTES = 16 << 20  # of values held at a time: larger blocks are slower, as their memory is always fresh
 POPULATE_WRITE = 23  # madvise of Linux 5.14: all pages at once, a fortieth of the time that they take one by one
 HEADER_BYTES = 128  # of a .npy file of two dimensions
@@ -57,6 +59,30 @@ class UnreadableCells(Exception):  # noqa: N818, it is caught and told in terms 
     def __init__(self, cells: list[Cell], total: int) -> None:
         super().__init__(cells)
         self.cells, self.total = cells, total
+
+
+class BadCells:
+    """The first cells that hold no number, and how many there are."""
+
+    def __init__(self) -> None:
+        self.cells: list[Cell] = []
+        self.total = 0
+
+    def add(self, cell: Cell) -> None:
+        """Count one more."""
+        self.total += 1
+        if len(self.cells) < FIRST:
+            self.cells.append(cell)
+
+    def take(self, part: UnreadableCells, row: int, column: int) -> None:
+        """Count those of a part, which begins at this row and column."""
+        self.cells += [Cell(row + c.row, column + c.column, c.text) for c in part.cells[: FIRST - len(self.cells)]]
+        self.total += part.total
+
+    def tell(self) -> None:
+        """Raise UnreadableCells if there are any."""
+        if self.total:
+            raise UnreadableCells(self.cells, self.total)
 
 
 def as_number(field: str) -> float | None:

@@ -2,12 +2,11 @@
 
 import gzip
 
-import pandas as pd
 import pyarrow as pa
 import pytest
-from sample_tables import FORMS, cpgs_of, predicted_bytes, table_refused, write
+from sample_tables import FORMS, predicted_bytes, table_refused, write
 
-from heteroage.clock import master_table, readers
+from heteroage.clock import csv_table, master_table
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +25,8 @@ def test_every_format_gives_the_same_bytes(clock, tmp_path, expected, ending):
 @pytest.mark.parametrize("rows", [1, 5])
 @pytest.mark.parametrize("ending", ["csv", "batches.feather", "groups.parquet"])
 def test_the_size_of_parts_does_not_matter(clock, tmp_path, expected, monkeypatch, rows, ending):
-    monkeypatch.setattr(readers, "PART_ROWS", rows)
-    monkeypatch.setattr(readers, "BLOCK", 1)  # of a CSV: the least that holds a line
+    monkeypatch.setattr(csv_table, "PART_ROWS", rows)
+    monkeypatch.setattr(csv_table, "BLOCK", 1)  # of a CSV: the least that holds a line
     monkeypatch.setattr(master_table, "GROUP", rows)
     assert predicted_bytes(clock, write(clock.master, tmp_path / f"m.{ending}")) == expected
 
@@ -42,30 +41,6 @@ def test_threads_do_not_matter(clock, tmp_path, expected, threads):
         pa.set_cpu_count(before)
 
 
-def test_text_among_numbers_is_named_from_a_csv_too(clock, tmp_path):
-    name = cpgs_of(clock.master)[3]
-    frame = clock.master.astype({name: object})
-    frame.loc[[4, 6], name] = ["n.d.", "0,5"]
-    for form in ("csv", "tsv"):
-        table_refused(
-            clock, write(frame, tmp_path / f"m.{form}"), f"column {name} holds text", "2: 'n.d.' at n004, '0,5' at n006"
-        )
-
-
-@pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        (b"", "is empty"),
-        (b"\xff\xfe\x00s", "cannot read"),
-        (b"name,Tissue\na,Blood\n", "has no column sample_id"),
-        (b"sample_id,Sex\n", "shares 0 of the clock's 48 CpGs"),
-    ],
-)
-def test_files_that_are_no_tables(clock, tmp_path, content, text):
-    (tmp_path / "m.csv").write_bytes(content)
-    table_refused(clock, tmp_path / "m.csv", text)
-
-
 def test_tables_cut_short(clock, tmp_path):
     for form in ("parquet", "feather", "csv.gz"):
         path = write(clock.master, tmp_path / f"m.{form}")
@@ -78,10 +53,3 @@ def test_tables_cut_short(clock, tmp_path):
     with gzip.open(tmp_path / "m.csv.gz", "wt") as stream:
         stream.write("sample_id")
     table_refused(clock, tmp_path / "m.csv.gz", "shares 0")
-
-
-def test_ids_repeated_across_parts(clock, tmp_path, monkeypatch):
-    monkeypatch.setattr(readers, "PART_ROWS", 1)
-    monkeypatch.setattr(readers, "BLOCK", 1)
-    twice = pd.concat([clock.master, clock.master.iloc[[2]]], ignore_index=True)
-    table_refused(clock, write(twice, tmp_path / "twice.csv"), "has duplicate sample_ids (1: n002)")
