@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
-import resource
 import tempfile
 import threading
 import time
@@ -20,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from shared import ALPHAS, SHOWN, objective
+from shared import ALPHAS, SHOWN, objective, resident_gib
 
 from heteroage.engine import path_walk
 from heteroage.engine.elastic_net import Paths, TrainingSet, fit_paths
@@ -49,13 +47,12 @@ class TimedPass(FeaturePass):
 
 def peak_anonymous(job: Callable[[], object]) -> tuple[object, float]:
     """Run a job; returns its result and the most anonymous memory of this process meanwhile, in GiB."""
-    peak, done = 0, threading.Event()
+    peak, done = 0.0, threading.Event()
 
     def watch() -> None:
         nonlocal peak
         while not done.wait(0.02):
-            status = Path("/proc/self/status").read_text()
-            peak = max(peak, int(re.search(r"RssAnon:\s+(\d+)", status)[1]))
+            peak = max(peak, resident_gib("RssAnon"))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -64,7 +61,7 @@ def peak_anonymous(job: Callable[[], object]) -> tuple[object, float]:
     finally:
         done.set()
         watcher.join()
-    return result, peak / 2**20
+    return result, peak
 
 
 def training_sets(fold: NDArray, target: NDArray, balancings: int) -> list[TrainingSet]:
@@ -111,7 +108,7 @@ def main() -> None:
         chosen = np.sort(np.random.default_rng(1).choice(len(fold), given.samples, replace=False))
         target, fold = target[chosen], fold[chosen]
         with tempfile.NamedTemporaryFile(dir=given.folder, suffix=".npy") as store:
-            np.save(store, X[:, chosen])
+            np.save(store, X.take(chosen, axis=1))  # features in rows, which indexing would not keep
             X = np.load(store.name, mmap_mode="r")
     if not given.cold:
         # Into the page cache, as the peers' matrices are in memory when their clock starts.
@@ -134,7 +131,7 @@ def main() -> None:
                 "passes": TimedPass.passes,
                 "pass_seconds": TimedPass.seconds,
                 "anonymous_gib": anonymous,
-                "resident_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+                "resident_gib": resident_gib("VmHWM"),
                 "objectives": objectives(X, sets, paths, given.l1, alphas),
             }
         )

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from shared import ALPHAS, SHOWN, objective
+from shared import ALPHAS, SHOWN, objective, resident_gib
 
 THREADS = 2
 
@@ -109,8 +108,11 @@ def main() -> None:
                     X[:, used].T.astype(np.float64), y, coef[used, i].astype(np.float64), ALPHAS[i], l1_ratio
                 )
                 found[f"{l1_ratio:g} {ALPHAS[i]:.4g}"] = value
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps({"solver": given.solver, "each": seconds, "resident_gib": peak, "objectives": found}))
+    print(
+        json.dumps(
+            {"solver": given.solver, "each": seconds, "resident_gib": resident_gib("VmHWM"), "objectives": found}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ BLOCK = 2_000  # CpGs drawn at a time, each block from a seed of its own
 
 def simulate(samples: int, cpgs: int, folder: Path, seed: int = 0) -> None:
     """Write one problem into `folder`, if it is not there yet."""
-    if (folder / "fold.npy").exists():
+    if (folder / "fold.npy").exists() and (folder / "features.npy").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([seed, 0])
