@@ -14,6 +14,8 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +26,7 @@ import pyarrow.parquet as pq
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import atomic_path
+from heteroage.inputs.grid import ahead
 
 log = logging.getLogger(__name__)
 
@@ -165,10 +168,9 @@ def write_values(path: str | Path, table: str | Path) -> tuple[int, int]:
             raise HeteroAgeError(f"{path} has no table of values. Check the file.")
         columns = ["cpg", *(name.strip() for name in header[1:])]
         schema = pa.schema([("cpg", pa.string()), *((name, pa.float32()) for name in columns[1:])])
-        tail: list[str] = []
         count = 0
         with atomic_path(table) as beside, pq.ParquetWriter(beside, schema, use_dictionary=False) as writer:
-            for group in _groups(_blocks(stream, columns, schema, tail, path), max(1, GROUP // len(columns))):
+            for group in _groups(_blocks(stream, columns, schema, path), max(1, GROUP // len(columns))):
                 writer.write_table(group)
                 count += len(group)
             if not count:
@@ -176,8 +178,6 @@ def write_values(path: str | Path, table: str | Path) -> tuple[int, int]:
                     f"{path} has samples and no values: the series' authors left them in supplementary files. Download "
                     "those and give them as inputs.beta."
                 )
-            if tail != [END]:
-                raise HeteroAgeError(f"{path} ends early: {count} rows and no {END}. Remove it and run again.")
     return count, len(columns) - 1
 
 
@@ -229,25 +229,32 @@ def _head(stream: BinaryIO, path: str | Path) -> Iterator[str]:
     raise HeteroAgeError(f"{path} is no series matrix: it has no line {BEGIN}. Check the file.")
 
 
-def _blocks(
-    stream: BinaryIO, columns: Sequence[str], schema: pa.Schema, tail: list[str], path: str | Path
-) -> Iterator[pa.RecordBatch]:
-    """Parse the table of values block by block; lines of another width go to `tail`."""
-
-    def put_aside(row: pa.csv.InvalidRow) -> str:
-        tail.append(row.text.strip())
-        return "skip" if tail == [END] else "error"
-
-    try:
-        yield from pa.csv.open_csv(
-            stream,
-            pa.csv.ReadOptions(column_names=list(columns), block_size=BLOCK, use_threads=False),
-            pa.csv.ParseOptions(delimiter="\t", invalid_row_handler=put_aside),
-            pa.csv.ConvertOptions(column_types=schema, null_values=MISSING, strings_can_be_null=False),
-        )
-    except pa.ArrowInvalid as error:
-        if "Empty CSV" not in str(error):
+def _blocks(stream: BinaryIO, columns: Sequence[str], schema: pa.Schema, path: str | Path) -> Iterator[pa.RecordBatch]:
+    """Parse the table of values block by block, to its end."""
+    reading = pa.csv.ReadOptions(column_names=list(columns), block_size=BLOCK, use_threads=False)
+    parsing = pa.csv.ParseOptions(delimiter="\t")
+    converting = pa.csv.ConvertOptions(column_types=schema, null_values=MISSING, strings_can_be_null=False)
+    rest, count, ended = b"", 0, False
+    for text in ahead(chain(iter(partial(stream.read, BLOCK), b""), [b"\n"])):
+        if ended:
+            continue  # to the end of the file, for its checksum
+        lines, newline, rest = (rest + text).rpartition(b"\n")
+        lines, end, _ = (lines + newline).partition(END.encode())
+        ended = bool(end)
+        if not lines.strip():
+            continue
+        # A copy in memory of Arrow's own: its threads may let go of what they read only while Python is ending, and a
+        # Python object that they hold then makes the process abort (https://github.com/apache/arrow/issues/34314).
+        buffer = pa.allocate_buffer(len(lines))
+        memoryview(buffer).cast("B")[:] = lines
+        try:
+            table = pa.csv.read_csv(pa.BufferReader(buffer), reading, parsing, converting)
+        except pa.ArrowInvalid as error:
             raise HeteroAgeError(f"cannot read the values of {path}: {error}. Check the file.") from error
+        count += len(table)
+        yield from table.to_batches()
+    if not ended:
+        raise HeteroAgeError(f"{path} ends early: {count} rows and no {END}. Remove it and run again.")
 
 
 def _groups(blocks: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
