@@ -37,7 +37,7 @@ from heteroage.engine.standardise import Standardiser
 
 FINAL_TOLERANCE = 1e-12  # scikit-learn's, on the duality gap relative to |y|²
 MAX_ITERATIONS = 100_000
-TURN = 2e-4  # seconds
+TURN = 2e-4  # seconds that a thread may hold the interpreter while another waits
 NEARLY = 0.99  # features this near to entering are offered to the final fit, which decides in float64
 
 
