@@ -22,8 +22,9 @@ from heteroage.evaluation.falsification import SIGNIFICANCE, draw_random_sets
 from heteroage.files import write_table
 from heteroage.inputs.intake import Intake
 from heteroage.inputs.merge import InputOptions, read_cohorts
-from heteroage.inputs.store import open_matrix, write_store
+from heteroage.inputs.store import write_store
 from heteroage.inputs.tables import TableEntry
+from heteroage.matrix import open_matrix
 from heteroage.stages import sampling, stage1, stage2
 from heteroage.stages.hallmarks import absolute_correlation, match_features, orthogonalise
 from heteroage.stages.training_data import TrainingData, log_grid

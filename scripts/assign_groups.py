@@ -4,7 +4,7 @@ import logging
 
 from heteroage.checks.duplicates import find_duplicates, refuse_duplicates
 from heteroage.files import read_table, write_table
-from heteroage.inputs.store import open_matrix
+from heteroage.matrix import open_matrix
 from heteroage.stages.sampling import assign_groups, assign_outer_folds
 from heteroage.workflow import reporting
 

@@ -17,7 +17,7 @@ from heteroage.checks.audit import (
 from heteroage.checks.cohort_map import ages_by_project, associations, cross_table
 from heteroage.checks.outliers import find_outliers
 from heteroage.files import read_json, read_table, write_table
-from heteroage.inputs.store import open_matrix
+from heteroage.matrix import open_matrix
 from heteroage.stages.hallmarks import match_features, read_dictionary
 from heteroage.stages.sampling import training_samples
 from heteroage.workflow import reporting

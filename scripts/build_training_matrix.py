@@ -2,7 +2,8 @@
 
 from heteroage.files import read_table
 from heteroage.inputs.cohorts import pc_columns
-from heteroage.inputs.store import open_matrix, write_names, write_training_matrix
+from heteroage.inputs.store import write_training_matrix
+from heteroage.matrix import open_matrix, write_names
 from heteroage.stages.hallmarks import check_any_match, match_features, read_dictionary
 from heteroage.workflow import reporting
 

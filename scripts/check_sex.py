@@ -7,7 +7,7 @@ from heteroage.errors import listed
 from heteroage.figures.audit import plot_sex
 from heteroage.files import atomic_path, read_table, write_table
 from heteroage.inputs.annotation import read_annotation
-from heteroage.inputs.store import open_matrix
+from heteroage.matrix import open_matrix
 from heteroage.workflow import reporting
 
 

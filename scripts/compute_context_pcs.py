@@ -1,7 +1,9 @@
 """Learn RF_PCs from a run's training samples, without looking at ages."""
 
+import pandas as pd
+
 from heteroage.files import read_table, write_table
-from heteroage.inputs.store import feature_frame, open_matrix
+from heteroage.matrix import open_matrix, values_of
 from heteroage.stages.context import compute_loadings, project
 from heteroage.workflow import reporting
 
@@ -14,8 +16,8 @@ def main(
     sample_ids = read_table(samples)["sample_id"]
     columns = read_table(all_samples)["sample_id"].searchsorted(sample_ids)
     learnt = compute_loadings(store, feature_names, columns, n_pcs, n_cpgs)
-    betas = feature_frame(store, feature_names, learnt["feature"], columns)
-    components = project(learnt, betas)
+    values = values_of(store, feature_names, learnt["feature"], columns)
+    components = project(learnt, pd.DataFrame(values, columns=learnt["feature"]))
     components.insert(0, "sample_id", sample_ids)
     write_table(learnt, loadings)
     write_table(components, pcs)

@@ -6,7 +6,7 @@ from heteroage.clock.loading import load_clock
 from heteroage.errors import HeteroAgeError
 from heteroage.evaluation.held_out import features_looked_at, held_out_samples, master_table, predict_held_out
 from heteroage.files import read_table, write_table
-from heteroage.inputs.store import open_matrix
+from heteroage.matrix import open_matrix
 from heteroage.workflow import reporting
 
 

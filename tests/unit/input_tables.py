@@ -13,8 +13,9 @@ import pandas as pd
 from heteroage.inputs.frames import FrameReader
 from heteroage.inputs.intake import Intake
 from heteroage.inputs.merge import Cohorts, InputOptions, merge_cohorts
-from heteroage.inputs.store import open_matrix, write_store
+from heteroage.inputs.store import write_store
 from heteroage.inputs.tables import Table, TableEntry, arrange
+from heteroage.matrix import open_matrix
 
 CPGS = ["cg00000001", "cg00000002", "cg00000003"]
 

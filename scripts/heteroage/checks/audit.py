@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.errors import listed
-from heteroage.inputs.store import feature_blocks
+from heteroage.matrix import feature_blocks
 from heteroage.probes import MODALITIES, split_modality
 
 MISSING_BINS = np.array([0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 0.999999, 1])  # upper ends; the first is "none"

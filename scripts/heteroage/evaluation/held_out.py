@@ -13,7 +13,7 @@ from heteroage.clock import artifacts
 from heteroage.clock.predict import Clock
 from heteroage.files import read_table
 from heteroage.inputs.cohorts import pc_columns
-from heteroage.inputs.store import feature_frame
+from heteroage.matrix import values_of
 
 IDENTITY = ["sample_id", "Tissue", "Sex", "Age"]
 
@@ -45,7 +45,8 @@ def master_table(
     pcs : the user's table of RF_PCs, for a clock that was trained on one; samples that it lacks have none
     """
     wanted = [name for name in feature_names if name in looked_at]
-    betas = feature_frame(store, feature_names, wanted, samples.index.to_numpy()).astype(np.float64)
+    values = values_of(store, feature_names, wanted, samples.index.to_numpy())
+    betas = pd.DataFrame(values, columns=wanted, dtype=np.float64)
     parts = [samples[IDENTITY].reset_index(drop=True), betas]
     if pcs is not None:
         known = pcs.set_index("sample_id")[pc_columns(pcs.columns)]

@@ -1,20 +1,14 @@
-"""The feature store: one float32 file, features in rows, samples in columns, memory-mapped.
-
-`features.npy` (features x samples) goes with `feature_names.txt`, a name a line, in the order of its rows.
-"""
+"""Writing the feature store from the modality tables. `matrix.py` has its format."""
 
 from __future__ import annotations
 
-import mmap
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from heteroage.errors import HeteroAgeError
 from heteroage.files import atomic_path
 from heteroage.inputs.grid import ahead
 from heteroage.inputs.intake import Intake
@@ -22,8 +16,8 @@ from heteroage.inputs.merge import Cohorts
 from heteroage.inputs.scatter import is_large, permute, scatter_for
 from heteroage.inputs.tables import Table
 from heteroage.inputs.values import BETA, ValueCheck
+from heteroage.matrix import create_matrix, feature_blocks, release, write_names
 
-BLOCK = 4096  # features read at a time: 16 MB per 1,000 samples
 PART = 1 << 17  # values checked and written at a time: few enough to stay in the processor's cache
 IN_PLACE_BYTES = 8 << 30  # of a spool that may become the store: rows are moved at random, which a disk is slow at
 RELEASED = 256 << 20  # bytes written before mapped pages are given back
@@ -40,15 +34,15 @@ def write_store(cohorts: Cohorts, features: str | Path, names: str | Path, intak
     samples, feature_names = cohorts.samples["sample_id"], cohorts.feature_names
     row_of = {name: row for row, name in enumerate(feature_names)}
     with atomic_path(features) as beside, atomic_path(names) as names_beside:
-        names_beside.write_text("".join(f"{name}\n" for name in feature_names), encoding="utf-8")
+        write_names(feature_names, names_beside)
         only = cohorts.tables[0] if len(cohorts.tables) == 1 else None
         if only and _take_over(beside, only, row_of, samples.searchsorted(only.ids), intake):
             return
-        store = _create(beside, (len(feature_names), len(samples)))
+        store = create_matrix(beside, (len(feature_names), len(samples)))
         if sum(len(set(t.features) & row_of.keys()) * len(t.ids) for t in cohorts.tables) < store.size:
             for rows, _ in feature_blocks(store, np.arange(0)):
                 store[rows] = np.nan
-                _release(store)
+                release(store)
         for table in cohorts.tables:
             _write_table(store, table, row_of, samples.searchsorted(table.ids), intake)
 
@@ -100,7 +94,7 @@ def _write_table(
             scatter(store, np.where(is_shared[cpgs], -1, target[cpgs]), columns[own], values)
             written += values.nbytes
             if written > RELEASED:
-                _release(store)
+                release(store)
                 written = 0
         check.verdict()
         merged = _merge_replicates(store, waiting, target[list(aside)], columns)
@@ -160,58 +154,13 @@ def _merge_replicates(
     return len(starts)
 
 
-def _release(store: np.memmap) -> None:
-    """Give mapped pages back to the system, which writes them to the file: they are no memory of this process."""
-    if hasattr(mmap, "MADV_DONTNEED"):
-        store._mmap.madvise(mmap.MADV_DONTNEED)
-
-
 def write_training_matrix(
     store: NDArray[np.float32], columns: NDArray[np.int64], context: NDArray[np.float64], path: str | Path
 ) -> None:
     """Copy the training samples (`columns` of the store) and below them their PCs (samples x PCs) to a file."""
     with atomic_path(path) as beside:
-        matrix = _create(beside, (store.shape[0] + context.shape[1], len(columns)))
+        matrix = create_matrix(beside, (store.shape[0] + context.shape[1], len(columns)))
         for rows, block in feature_blocks(store, columns):
             matrix[rows] = block
         matrix[store.shape[0] :] = context.T
         matrix.flush()
-
-
-def feature_blocks(
-    store: NDArray[np.float32], columns: NDArray[np.int64]
-) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Go through the store once, giving each block of features for the given samples."""
-    for start in range(0, store.shape[0], BLOCK):
-        rows = slice(start, min(start + BLOCK, store.shape[0]))
-        yield rows, store[rows][:, columns]
-
-
-def feature_frame(
-    store: NDArray[np.float32], feature_names: Sequence[str], wanted: Sequence[str], columns: NDArray[np.int64]
-) -> pd.DataFrame:
-    """Some features of some samples, as a frame with a column per feature."""
-    row_of = {name: row for row, name in enumerate(feature_names)}
-    return pd.DataFrame(store[[row_of[name] for name in wanted]][:, columns].T, columns=list(wanted))
-
-
-def open_matrix(features: str | Path, names: str | Path) -> tuple[NDArray[np.float32], list[str]]:
-    """Map a store or training matrix (features x samples) and read its feature names."""
-    matrix = np.load(features, mmap_mode="r")
-    feature_names = Path(names).read_text(encoding="utf-8").splitlines()
-    if matrix.shape[0] != len(feature_names):
-        raise HeteroAgeError(
-            f"{features} has {matrix.shape[0]} features and {names} {len(feature_names)}: "
-            "they are of different runs. Remove both and run again."
-        )
-    return matrix, feature_names
-
-
-def write_names(feature_names: Sequence[str], path: str | Path) -> None:
-    """Write feature names, one a line."""
-    with atomic_path(path) as beside:
-        beside.write_text("".join(f"{name}\n" for name in feature_names), encoding="utf-8")
-
-
-def _create(path: Path, shape: tuple[int, int]) -> np.memmap:
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.cohorts import check_sample_ids, numeric_column, pc_columns
-from heteroage.inputs.store import feature_blocks
+from heteroage.matrix import feature_blocks
 
 
 def read_pcs(table: pd.DataFrame, sample_ids: Sequence[str], where: str) -> pd.DataFrame:

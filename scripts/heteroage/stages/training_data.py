@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.files import read_table
-from heteroage.inputs.store import open_matrix
+from heteroage.matrix import open_matrix
 from heteroage.probes import is_pc
 from heteroage.stages.sampling import balanced_rows
 

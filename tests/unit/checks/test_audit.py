@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from heteroage import matrix
 from heteroage.checks.audit import (
     count_hallmarks,
     count_outside,
@@ -12,7 +13,6 @@ from heteroage.checks.audit import (
     missing_by_sample,
     scan_store,
 )
-from heteroage.inputs import store as store_module
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def data():
 
 @pytest.fixture
 def scan(data, monkeypatch):
-    monkeypatch.setattr(store_module, "BLOCK", 7)
+    monkeypatch.setattr(matrix, "BLOCK", 7)
     return scan_store(*data[:2])
 
 

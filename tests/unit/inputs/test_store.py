@@ -1,27 +1,19 @@
 """The store holds exactly the union of the modality tables."""
 
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
 from input_tables import cohorts_of
 
+from heteroage import matrix as matrix_module
 from heteroage.errors import HeteroAgeError
 from heteroage.inputs import scatter
-from heteroage.inputs import store as store_module
 from heteroage.inputs.grid import Spool
 from heteroage.inputs.intake import Intake
 from heteroage.inputs.merge import InputOptions, read_cohorts
-from heteroage.inputs.store import (
-    feature_blocks,
-    feature_frame,
-    open_matrix,
-    write_names,
-    write_store,
-    write_training_matrix,
-)
+from heteroage.inputs.store import write_store, write_training_matrix
 from heteroage.inputs.tables import TableEntry
+from heteroage.matrix import open_matrix, write_names
 
 
 def tables(order=None):
@@ -44,7 +36,7 @@ def tables(order=None):
 @pytest.fixture(params=[1, 2, 4096])
 def block(request, monkeypatch):
     """Blocks of any size must give the same store."""
-    monkeypatch.setattr(store_module, "BLOCK", request.param)
+    monkeypatch.setattr(matrix_module, "BLOCK", request.param)
 
 
 def written(folder, cohorts):
@@ -150,28 +142,6 @@ def test_training_matrix_is_the_chosen_columns_above_the_pcs(tmp_path, block):
     np.testing.assert_array_equal(matrix[-2:], context.T)
 
 
-def test_blocks_go_through_the_store_once(block):
-    matrix = np.arange(35, dtype=np.float32).reshape(7, 5)
-    parts = list(feature_blocks(matrix, np.array([3, 0])))
-    np.testing.assert_array_equal(np.concatenate([values for _, values in parts]), matrix[:, [3, 0]])
-    np.testing.assert_array_equal(np.concatenate([np.arange(7)[rows] for rows, _ in parts]), np.arange(7))
-
-
 def test_the_store_is_mapped_not_read(tmp_path):
     matrix, _ = open_matrix(*written(tmp_path, cohorts_of(tables())))
     assert isinstance(matrix, np.memmap)
-
-
-def test_names_of_another_run_are_refused(tmp_path):
-    features, names = written(tmp_path, cohorts_of(tables()))
-    write_names(["cg00000001_beta"], names)
-    with pytest.raises(HeteroAgeError, match=re.escape(f"{features} has 10 features and {names} 1: they are of")):
-        open_matrix(features, names)
-
-
-def test_a_frame_of_some_features_and_samples(tmp_path):
-    store, names = open_matrix(*written(tmp_path, cohorts_of(tables())))
-    wanted = [names[7], names[2]]
-    frame = feature_frame(store, names, wanted, np.array([4, 0, 2]))
-    assert list(frame.columns) == wanted
-    np.testing.assert_array_equal(frame, store[[7, 2]][:, [4, 0, 2]].T)

@@ -1,0 +1,71 @@
+"""The format of the feature store: one float32 file, features in rows, samples in columns, memory-mapped.
+
+`features.npy` (features x samples) goes with `feature_names.txt`, one name per line, in the order of its rows.
+Every step after reading opens the store through this module.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heteroage.errors import HeteroAgeError
+from heteroage.files import atomic_path
+
+BLOCK = 4096  # features read at a time: 16 MB per 1,000 samples
+
+
+def open_matrix(features: str | Path, names: str | Path) -> tuple[NDArray[np.float32], list[str]]:
+    """Map a matrix (features x samples) and read its feature names.
+
+    Raises
+    ------
+    HeteroAgeError
+        The two files do not have the same number of features.
+    """
+    matrix = np.load(features, mmap_mode="r")
+    feature_names = Path(names).read_text(encoding="utf-8").splitlines()
+    if matrix.shape[0] != len(feature_names):
+        raise HeteroAgeError(
+            f"{features} has {matrix.shape[0]} features and {names} {len(feature_names)}: "
+            "they are of different runs. Remove both and run again."
+        )
+    return matrix, feature_names
+
+
+def create_matrix(path: str | Path, shape: tuple[int, int]) -> np.memmap:
+    """Create a matrix file (features x samples) and map it for writing."""
+    return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+
+
+def write_names(feature_names: Sequence[str], path: str | Path) -> None:
+    """Write feature names, one per line."""
+    with atomic_path(path) as beside:
+        beside.write_text("".join(f"{name}\n" for name in feature_names), encoding="utf-8")
+
+
+def release(matrix: np.memmap) -> None:
+    """Give mapped pages back to the operating system, which writes them to the file."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        matrix._mmap.madvise(mmap.MADV_DONTNEED)
+
+
+def feature_blocks(
+    matrix: NDArray[np.float32], columns: NDArray[np.int64] | slice
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Read the matrix once, in blocks of `BLOCK` features; yields each block's rows and its values of `columns`."""
+    for start in range(0, matrix.shape[0], BLOCK):
+        rows = slice(start, min(start + BLOCK, matrix.shape[0]))
+        yield rows, matrix[rows][:, columns]
+
+
+def values_of(
+    matrix: NDArray[np.float32], feature_names: Sequence[str], wanted: Sequence[str], columns: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Read the features `wanted` of the samples in `columns`; returns (samples, features)."""
+    row_of = {name: row for row, name in enumerate(feature_names)}
+    return matrix[[row_of[name] for name in wanted]][:, columns].T

@@ -1,0 +1,54 @@
+"""The store's format: what is written is read back, by blocks and by names."""
+
+import re
+
+import numpy as np
+import pytest
+
+from heteroage import matrix as matrix_module
+from heteroage.errors import HeteroAgeError
+from heteroage.matrix import create_matrix, feature_blocks, open_matrix, release, values_of, write_names
+
+NAMES = [f"cg{k:08d}_beta" for k in range(7)]
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store of 7 features x 5 samples, written in two parts."""
+    paths = tmp_path / "features.npy", tmp_path / "feature_names.txt"
+    written = create_matrix(paths[0], (7, 5))
+    written[:3] = np.arange(15).reshape(3, 5)
+    release(written)
+    written[3:] = np.arange(15, 35).reshape(4, 5)
+    written.flush()
+    write_names(NAMES, paths[1])
+    return paths
+
+
+def test_what_is_written_is_read_back_mapped(store):
+    matrix, names = open_matrix(*store)
+    assert isinstance(matrix, np.memmap)
+    assert matrix.dtype == np.float32
+    assert names == NAMES
+    np.testing.assert_array_equal(matrix, np.arange(35).reshape(7, 5))
+
+
+@pytest.mark.parametrize("block", [1, 2, 4096])
+def test_blocks_go_through_the_store_once(store, block, monkeypatch):
+    monkeypatch.setattr(matrix_module, "BLOCK", block)
+    matrix, _ = open_matrix(*store)
+    parts = list(feature_blocks(matrix, np.array([3, 0])))
+    np.testing.assert_array_equal(np.concatenate([values for _, values in parts]), matrix[:, [3, 0]])
+    np.testing.assert_array_equal(np.concatenate([np.arange(7)[rows] for rows, _ in parts]), np.arange(7))
+
+
+def test_names_of_another_run_are_refused(store):
+    write_names(["cg00000001_beta"], store[1])
+    with pytest.raises(HeteroAgeError, match=re.escape(f"{store[0]} has 7 features and {store[1]} 1: they are of")):
+        open_matrix(*store)
+
+
+def test_values_of_some_features_and_samples(store):
+    matrix, names = open_matrix(*store)
+    values = values_of(matrix, names, [NAMES[6], NAMES[2]], np.array([4, 0, 2]))
+    np.testing.assert_array_equal(values, matrix[[6, 2]][:, [4, 0, 2]].T)
