@@ -78,15 +78,17 @@ def count_overlap(scan: Scan, feature_names: Sequence[str]) -> pd.DataFrame:
     -------
     frame of `modalities` (joined by +), `n_samples`, `n_cpgs`; each sample and each CpG counts once
     """
-    probes = pd.Series([split_modality(name)[0] for name in feature_names])
-    sets = {
-        "n_samples": pd.DataFrame({m: scan.has(m) for m in scan.modalities}),
-        "n_cpgs": pd.crosstab(probes, scan.modality).reindex(columns=scan.modalities, fill_value=0).astype(bool),
-    }
+    modalities = scan.modalities
+    probe, probes = pd.factorize(np.array([split_modality(name)[0] for name in feature_names], dtype=object))
+    of_probe = np.zeros((len(probes), len(modalities)), dtype=bool)
+    for k, m in enumerate(modalities):
+        of_probe[probe[scan.modality == m], k] = True
+    of_sample = np.array([scan.has(m) for m in modalities], dtype=bool).reshape(len(modalities), -1).T
     counts = {}
-    for name, table in sets.items():
-        joined = ["+".join(m for m, yes in zip(scan.modalities, row, strict=True) if yes) for row in table.to_numpy()]
-        counts[name] = pd.Series(joined, dtype=object).value_counts()
+    for name, table in {"n_samples": of_sample, "n_cpgs": of_probe}.items():
+        exact, times = np.unique(table, axis=0, return_counts=True)
+        joined = ["+".join(m for m, yes in zip(modalities, row, strict=True) if yes) for row in exact]
+        counts[name] = pd.Series(times, index=pd.Index(joined, dtype=object))
     overlap = pd.DataFrame(counts).fillna(0).astype(int).rename_axis("modalities").reset_index()
     overlap["modalities"] = overlap["modalities"].replace("", "none")
     order = overlap["modalities"].str.count(r"\+").rename("n")

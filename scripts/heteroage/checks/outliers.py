@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from heteroage.checks.duplicates import most_variable
-from heteroage.probes import split_modality
 
 N_PCS = 5
 FEWEST = 10  # samples of a tissue, for one of them to be far from it
@@ -37,7 +36,7 @@ def find_outliers(
     """
     parts = []
     for modality, having in has.items():
-        rows = np.array([k for k, name in enumerate(feature_names) if split_modality(name)[1] == modality], int)
+        rows = np.flatnonzero([name.endswith(f"_{modality}") for name in feature_names])
         columns = np.flatnonzero(having)
         chosen, _ = most_variable(store, rows, samples)
         n_pcs = min(N_PCS, len(chosen), len(columns) - 1)
