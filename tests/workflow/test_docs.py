@@ -1,7 +1,7 @@
 """Every command in the documentation runs, in the page's order, or says above it why the tests do not run it.
 
 A page's console commands stand in ```bash blocks; a ```yaml block that begins with `# name.yaml` is that file. Above a
-block may stand `*Not run by the tests: why.*`, or `*The tests add -n: why.*`: then Snakemake and make only plan.
+block may stand `<!-- test: not run: why -->`, or `<!-- test: dry-run: why -->`: then Snakemake and make get -n.
 """
 
 import os
@@ -31,8 +31,8 @@ READ_BY_MAKE = [
     *(path.name for path in REPOSITORY.glob("requirements*.lock")),
 ]
 WALKED = {"README.md", "docs/apply.md", "docs/tutorial.md"}  # each with a test below that makes what it reads
-BLOCK = re.compile(r"(?:^\*([^*\n]+)\*\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NOT_RUN, PLANNED = "Not run by the tests: ", "The tests add -n: "
+BLOCK = re.compile(r"(?:^<!-- test: ([^\n]+) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NOT_RUN, PLANNED = "not run: ", "dry-run: "
 COMMAND = re.compile(
     r"^(?: {4}|> )\s*(?:\$ )?(?:snakemake|heteroage|make|pip|python|docker|apptainer|git|cd) ", re.MULTILINE
 )
