@@ -1,14 +1,25 @@
 """Fuse a nested run's held-out samples without context: corrections alone, no tissue, sex or RF_PCs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from heteroage.files import read_table, write_table
 from heteroage.stages.stage3 import FusionInput, fuse, train
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
-def main(data: FusionInput, predictions: str, lightgbm: Mapping[str, object], max_rounds: int, ablated: str) -> None:
+def main(
+    samples: str,
+    anchor: str,
+    hallmarks: Sequence[str],
+    corrections: Sequence[str],
+    pcs: str,
+    predictions: str,
+    lightgbm: Mapping[str, object],
+    max_rounds: int,
+    ablated: str,
+) -> None:
     """Write sample_id and Fusion_Without_Context (years); rounds are tuned anew without the context."""
+    data = FusionInput.open(samples, anchor, hallmarks, corrections, pcs)
     table = read_table(predictions)
     fusion = train(data.without_context(), lightgbm, max_rounds)
     ages = fuse(fusion.booster, table[list(fusion.frame.columns)], fusion.categories)
@@ -16,12 +27,4 @@ def main(data: FusionInput, predictions: str, lightgbm: Mapping[str, object], ma
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        files, params = snakemake.input, snakemake.params
-        main(
-            FusionInput.open(files.samples, files.anchor, params.hallmarks, files.corrections, files.pcs),
-            files.predictions,
-            params.lightgbm,
-            params.max_rounds,
-            snakemake.output.ablated,
-        )
+    run_script(main)

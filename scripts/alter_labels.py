@@ -3,23 +3,15 @@
 from heteroage.evaluation.falsification import alter_labels
 from heteroage.files import read_table, write_table
 from heteroage.stages.sampling import assign_outer_folds
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
-def main(samples: str, outer_fold: int, outer_folds: int, seed: int, altered: str) -> None:
+def main(samples: str, fold: str, outer_folds: int, seed: int, altered: str) -> None:
     """Write the table; outer folds are dealt anew, by the altered labels."""
-    table = alter_labels(read_table(samples), outer_fold, seed)
+    table = alter_labels(read_table(samples), int(fold), seed)
     table["outer_fold"] = assign_outer_folds(table, outer_folds)
     write_table(table, altered)
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        params = snakemake.params
-        main(
-            snakemake.input.samples,
-            int(snakemake.wildcards.fold),
-            params.outer_folds,
-            params.seed,
-            snakemake.output.samples,
-        )
+    run_script(main)

@@ -6,7 +6,7 @@ from heteroage.checks.duplicates import find_duplicates, refuse_duplicates
 from heteroage.files import read_table, write_table
 from heteroage.matrix import open_matrix
 from heteroage.stages.sampling import assign_groups, assign_outer_folds
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(
@@ -42,14 +42,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        main(
-            snakemake.input.features,
-            snakemake.input.names,
-            snakemake.input.metadata,
-            snakemake.params.policy,
-            snakemake.params.concordance,
-            snakemake.params.outer_folds,
-            snakemake.output.samples,
-            snakemake.output.duplicates,
-        )
+    run_script(main)

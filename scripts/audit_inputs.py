@@ -20,17 +20,23 @@ from heteroage.files import read_json, read_table, write_table
 from heteroage.matrix import open_matrix
 from heteroage.stages.hallmarks import match_features, read_dictionary
 from heteroage.stages.sampling import training_samples
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(
-    features: str, names: str, samples: str, intake: str, hallmarks: str, sizes: str | None, output: Mapping[str, str]
+    features: str,
+    names: str,
+    samples: str,
+    intake: str,
+    dictionary: str,
+    outputs: Mapping[str, str],
+    sizes: str | None = None,
 ) -> None:
     """Write the tables of results/audit/."""
     store, feature_names = open_matrix(features, names)
     table = read_table(samples)
     table["trains"] = table["sample_id"].isin(training_samples(table)["sample_id"])
-    dictionary, record = read_dictionary(hallmarks), read_json(intake)
+    hallmarks, record = read_dictionary(dictionary), read_json(intake)
     scan = scan_store(store, feature_names)
     outliers = find_outliers(store, feature_names, table, {m: scan.has(m) for m in scan.modalities})
     tables = {
@@ -45,13 +51,13 @@ def main(
         "ages": ages_by_project(table),
         "pc_space": outliers,
         "hallmarks": count_hallmarks(
-            dictionary,
-            match_features(dictionary, feature_names),
+            hallmarks,
+            match_features(hallmarks, feature_names),
             pd.read_csv(sizes) if sizes and Path(sizes).is_file() else None,
         ),
     }
     for name, content in tables.items():
-        write_table(content, output[name])
+        write_table(content, outputs[name])
     for row in tables["values"].itertuples():
         if row.n_outside:
             logging.warning("%s: %d values below 0 or above 1", row.modality, row.n_outside)
@@ -60,13 +66,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule, snakemake.input):
-        main(
-            snakemake.input.features,
-            snakemake.input.names,
-            snakemake.input.samples,
-            snakemake.input.intake,
-            snakemake.input.hallmarks,
-            snakemake.input.get("sizes"),
-            dict(snakemake.output.items()),
-        )
+    run_script(main)

@@ -11,7 +11,7 @@ from heteroage.inputs.merge import InputOptions, read_cohorts
 from heteroage.inputs.store import write_store
 from heteroage.inputs.tables import TableEntry
 from heteroage.stages.sampling import training_samples
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(
@@ -42,13 +42,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule, snakemake.input):
-        main(
-            snakemake.params.tables,
-            snakemake.params.sample_sheets,
-            snakemake.params.options,
-            snakemake.output.features,
-            snakemake.output.names,
-            snakemake.output.metadata,
-            snakemake.output.intake,
-        )
+    run_script(main)

@@ -6,7 +6,7 @@ from heteroage.errors import listed
 from heteroage.files import write_json, write_table
 from heteroage.inputs.annotation import read_annotation
 from heteroage.stages.gene_sets import match_genes, read_gene_sets
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(gene_sets: str, annotation: str, dictionary: str, sizes: str) -> None:
@@ -21,10 +21,4 @@ def main(gene_sets: str, annotation: str, dictionary: str, sizes: str) -> None:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule, snakemake.input):
-        main(
-            snakemake.input.gene_sets,
-            snakemake.input.annotation,
-            snakemake.output.dictionary,
-            snakemake.output.sizes,
-        )
+    run_script(main)

@@ -5,7 +5,7 @@ from heteroage.inputs.cohorts import pc_columns
 from heteroage.inputs.store import write_training_matrix
 from heteroage.matrix import open_matrix, write_names
 from heteroage.stages.hallmarks import check_any_match, match_features, read_dictionary
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(
@@ -14,9 +14,9 @@ def main(
     all_samples: str,
     samples: str,
     pcs: str,
-    hallmarks: str | None,
     features: str,
     names: str,
+    hallmarks: str | None = None,
 ) -> None:
     """Write features.npy and feature_names.txt; the RF_PCs are the last rows."""
     matrix, feature_names = open_matrix(store, store_names)
@@ -30,14 +30,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        main(
-            snakemake.input.features,
-            snakemake.input.names,
-            snakemake.input.all_samples,
-            snakemake.input.samples,
-            snakemake.input.pcs,
-            snakemake.input.hallmarks or None,
-            snakemake.output.features,
-            snakemake.output.names,
-        )
+    run_script(main)

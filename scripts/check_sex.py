@@ -8,7 +8,7 @@ from heteroage.figures.audit import plot_sex
 from heteroage.files import atomic_path, read_table, write_table
 from heteroage.inputs.annotation import read_annotation
 from heteroage.matrix import open_matrix
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(features: str, names: str, samples: str, annotation: str, table: str, figure: str) -> None:
@@ -25,12 +25,4 @@ def main(features: str, names: str, samples: str, annotation: str, table: str, f
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule, snakemake.input):
-        main(
-            snakemake.input.features,
-            snakemake.input.names,
-            snakemake.input.samples,
-            snakemake.input.annotation,
-            snakemake.output.table,
-            snakemake.output.figure,
-        )
+    run_script(main)

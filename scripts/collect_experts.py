@@ -6,7 +6,7 @@ import pandas as pd
 
 from heteroage.files import read_json, read_table, write_table
 from heteroage.stages.training_data import OUT_OF_FOLD
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(
@@ -30,14 +30,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        files = snakemake.input
-        main(
-            snakemake.params.hallmarks,
-            files.corrections,
-            files.weights,
-            files.summaries,
-            snakemake.output.corrections,
-            snakemake.output.weights,
-            snakemake.output.summary,
-        )
+    run_script(main)

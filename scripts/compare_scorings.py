@@ -2,7 +2,7 @@
 
 from heteroage.evaluation.scores import optimism
 from heteroage.files import read_table, write_table
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(nested: str, out_of_fold: str, random_split: str, sweep: str, table: str) -> None:
@@ -13,6 +13,4 @@ def main(nested: str, out_of_fold: str, random_split: str, sweep: str, table: st
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        files = snakemake.input
-        main(files.nested, files.out_of_fold, files.random_split, files.sweep, snakemake.output.optimism)
+    run_script(main)

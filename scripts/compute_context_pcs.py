@@ -5,7 +5,7 @@ import pandas as pd
 from heteroage.files import read_table, write_table
 from heteroage.matrix import open_matrix, values_of
 from heteroage.stages.context import compute_loadings, project
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(
@@ -24,14 +24,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        main(
-            snakemake.input.features,
-            snakemake.input.names,
-            snakemake.input.all_samples,
-            snakemake.input.samples,
-            snakemake.params.n_pcs,
-            snakemake.params.n_cpgs,
-            snakemake.output.pcs,
-            snakemake.output.loadings,
-        )
+    run_script(main)

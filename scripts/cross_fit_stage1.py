@@ -5,13 +5,23 @@ from collections.abc import Mapping
 from heteroage.files import read_table, write_table
 from heteroage.stages.stage1 import cross_fit, out_of_fold_table, selected_row
 from heteroage.stages.training_data import TrainingData, log_grid
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(
-    data: TrainingData, report: str, alpha: Mapping[str, float], seed: int, threads: int, out_of_fold: str, views: str
+    samples: str,
+    features: str,
+    names: str,
+    report: str,
+    context_pcs: bool,
+    alpha: Mapping[str, float],
+    seed: int,
+    threads: int,
+    out_of_fold: str,
+    views: str,
 ) -> None:
     """Write the anchor's predictions in every view, and the out-of-fold table."""
+    data = TrainingData.open(samples, features, names).with_pcs(context_pcs)
     configuration = selected_row(read_table(report), report)
     anchor = cross_fit(data, configuration, log_grid(**alpha), seed, threads)
     write_table(anchor, views)
@@ -19,14 +29,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        files, params = snakemake.input, snakemake.params
-        main(
-            TrainingData.open(files.samples, files.features, files.names).with_pcs(params.context_pcs),
-            files.report,
-            params.alpha,
-            params.seed,
-            snakemake.threads,
-            snakemake.output.out_of_fold,
-            snakemake.output.views,
-        )
+    run_script(main)

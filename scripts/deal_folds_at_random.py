@@ -2,7 +2,7 @@
 
 from heteroage.files import read_table, write_table
 from heteroage.stages.sampling import assign_folds
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(samples: str, folds: int, seed: int, dealt: str) -> None:
@@ -14,5 +14,4 @@ def main(samples: str, folds: int, seed: int, dealt: str) -> None:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        main(snakemake.input.samples, snakemake.params.folds, snakemake.params.seed, snakemake.output.samples)
+    run_script(main)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from heteroage.inputs.download import download_gzip
 from heteroage.inputs.geo import matrix_url
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(base_url: str, series: str, matrix: str) -> None:
@@ -17,5 +17,4 @@ def main(base_url: str, series: str, matrix: str) -> None:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        main(snakemake.params.base_url, snakemake.wildcards.series, snakemake.output.matrix)
+    run_script(main)

@@ -2,7 +2,7 @@
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import read_table
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(certificate: str) -> None:
@@ -18,5 +18,4 @@ def main(certificate: str) -> None:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        main(snakemake.input.certificate)
+    run_script(main)

@@ -3,15 +3,14 @@
 from heteroage.evaluation.falsification import near_duplicates
 from heteroage.files import write_table
 from heteroage.stages.training_data import TrainingData
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
-def main(data: TrainingData, pairs: str) -> None:
+def main(samples: str, features: str, names: str, pairs: str) -> None:
     """Write the pairs, or the nearest one alone."""
+    data = TrainingData.open(samples, features, names)
     write_table(near_duplicates(data.with_pcs(False).X, data.samples), pairs)
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        files = snakemake.input
-        main(TrainingData.open(files.samples, files.features, files.names), snakemake.output.pairs)
+    run_script(main)

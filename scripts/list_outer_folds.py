@@ -4,7 +4,7 @@ import logging
 
 from heteroage.files import atomic_path, read_table
 from heteroage.stages.sampling import MINIMUM_FOLDS, folds_to_leave_out, training_samples
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(samples: str, folds: str) -> None:
@@ -17,5 +17,4 @@ def main(samples: str, folds: str) -> None:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        main(snakemake.input.samples, snakemake.output.folds)
+    run_script(main)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from heteroage.files import read_table, write_table
 from heteroage.stages.stage1 import merge_sweeps
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(parts: Sequence[str], report: str) -> None:
@@ -13,5 +13,4 @@ def main(parts: Sequence[str], report: str) -> None:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        main(snakemake.input.parts, snakemake.output.report)
+    run_script(main)

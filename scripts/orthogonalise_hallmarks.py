@@ -5,7 +5,7 @@ from pathlib import Path
 
 from heteroage.files import write_json
 from heteroage.stages.hallmarks import match_features, orthogonalise_files, read_dictionary, skipped_hallmarks
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(hallmarks: str, names: str, correlation: str, dictionary: str, skipped: str) -> None:
@@ -20,12 +20,4 @@ def main(hallmarks: str, names: str, correlation: str, dictionary: str, skipped:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule, snakemake.input):
-        files = snakemake.input
-        main(
-            files.hallmarks,
-            files.names,
-            files.correlation,
-            snakemake.output.dictionary,
-            snakemake.output.skipped,
-        )
+    run_script(main)

@@ -2,7 +2,7 @@
 
 from heteroage.evaluation.falsification import plant_study
 from heteroage.files import read_table, write_table
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(samples: str, pcs: str, seed: int, planted_samples: str, planted_pcs: str) -> None:
@@ -13,11 +13,4 @@ def main(samples: str, pcs: str, seed: int, planted_samples: str, planted_pcs: s
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        main(
-            snakemake.input.samples,
-            snakemake.input.pcs,
-            snakemake.params.seed,
-            snakemake.output.samples,
-            snakemake.output.pcs,
-        )
+    run_script(main)

@@ -7,7 +7,7 @@ import pandas as pd
 from heteroage.figures.acceleration import ACCELERATION, plot_acceleration
 from heteroage.figures.style import save_picture
 from heteroage.files import read_json, read_table
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(predictions: Sequence[str], metadata: str, acceleration: str) -> None:
@@ -23,6 +23,4 @@ def main(predictions: Sequence[str], metadata: str, acceleration: str) -> None:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        files = snakemake.input
-        main(files.predictions, files.metadata, snakemake.output.acceleration)
+    run_script(main)

@@ -3,7 +3,7 @@
 from heteroage.figures.accuracy import plot_projects, plot_tissues
 from heteroage.figures.style import save_picture
 from heteroage.files import read_table
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(predictions: str, tissues: str, projects: str) -> None:
@@ -14,5 +14,4 @@ def main(predictions: str, tissues: str, projects: str) -> None:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        main(snakemake.input.predictions, snakemake.output.tissues, snakemake.output.projects)
+    run_script(main)

@@ -12,12 +12,12 @@ from heteroage.figures.audit import (
 )
 from heteroage.files import atomic_path, read_table
 from heteroage.stages.sampling import training_samples
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
-def main(tables: Mapping[str, str], output: Mapping[str, str]) -> None:
+def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
     """Write the pictures of results/audit/."""
-    of = {name: read_table(path) for name, path in tables.items()}
+    of = {name: read_table(path) for name, path in inputs.items()}
     samples = of["samples"]
     samples["trains"] = samples["sample_id"].isin(training_samples(samples)["sample_id"])
     figures = {
@@ -29,10 +29,9 @@ def main(tables: Mapping[str, str], output: Mapping[str, str]) -> None:
         "hallmarks": plot_hallmarks(of["hallmarks"]),
     }
     for name, figure in figures.items():
-        with atomic_path(output[name]) as beside:
+        with atomic_path(outputs[name]) as beside:
             figure.savefig(beside, format="png", dpi=150)
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        main({k: v for k, v in snakemake.input.items() if k != "code"}, dict(snakemake.output.items()))
+    run_script(main)

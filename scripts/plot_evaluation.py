@@ -5,18 +5,16 @@ from collections.abc import Mapping
 from heteroage.figures.evaluation import plot_ablation, plot_coverage, plot_optimism
 from heteroage.figures.style import save_picture
 from heteroage.files import read_json, read_table
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
-def main(optimism: str, ablation: str, coverage: str, metadata: str, pictures: Mapping[str, str]) -> None:
+def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
     """Write the pictures."""
-    intervals = read_json(metadata)["intervals"]
-    save_picture(plot_optimism(read_table(optimism)), pictures["optimism"])
-    save_picture(plot_ablation(read_table(ablation)), pictures["ablation"])
-    save_picture(plot_coverage(read_table(coverage), intervals and intervals["level"]), pictures["coverage"])
+    intervals = read_json(inputs["metadata"])["intervals"]
+    save_picture(plot_optimism(read_table(inputs["optimism"])), outputs["optimism"])
+    save_picture(plot_ablation(read_table(inputs["ablation"])), outputs["ablation"])
+    save_picture(plot_coverage(read_table(inputs["coverage"]), intervals and intervals["level"]), outputs["coverage"])
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        files = snakemake.input
-        main(files.optimism, files.ablation, files.coverage, files.metadata, dict(snakemake.output.items()))
+    run_script(main)

@@ -2,7 +2,7 @@
 
 from heteroage.figures.accuracy import plot_predicted_age
 from heteroage.files import atomic_path, read_table
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(out_of_fold: str, figure: str) -> None:
@@ -12,5 +12,4 @@ def main(out_of_fold: str, figure: str) -> None:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        main(snakemake.input.out_of_fold, snakemake.output.figure)
+    run_script(main)

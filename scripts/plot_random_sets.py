@@ -3,7 +3,7 @@
 from heteroage.figures.hallmarks import plot_random_sets
 from heteroage.figures.style import save_picture
 from heteroage.files import read_table
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(hallmarks: str, scores: str, random_sets: str) -> None:
@@ -12,5 +12,4 @@ def main(hallmarks: str, scores: str, random_sets: str) -> None:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        main(snakemake.input.hallmarks, snakemake.input.scores, snakemake.output.random_sets)
+    run_script(main)

@@ -7,36 +7,32 @@ from heteroage.errors import HeteroAgeError
 from heteroage.evaluation.held_out import features_looked_at, held_out_samples, master_table, predict_held_out
 from heteroage.files import read_table, write_table
 from heteroage.matrix import open_matrix
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(
-    run: str, manifest: str, store: str, names: str, all_samples: str, trained: str, pcs: str | None, predictions: str
+    run: str,
+    manifest: str,
+    features: str,
+    names: str,
+    all_samples: str,
+    samples: str,
+    predictions: str,
+    pcs: str | None = None,
 ) -> None:
     """Write the predictions of the held-out samples of known age, healthy and unhealthy."""
     folder = Path(manifest).parent
     clock = load_clock(folder)
-    samples = held_out_samples(read_table(all_samples), int(run.removeprefix("nested-")))
-    training = read_table(trained)
-    seen = set(training["sample_id"]) & set(samples["sample_id"])
+    held_out = held_out_samples(read_table(all_samples), int(run.removeprefix("nested-")))
+    training = read_table(samples)
+    seen = set(training["sample_id"]) & set(held_out["sample_id"])
     if seen:
         raise HeteroAgeError(f"{run} was trained on {len(seen)} samples that it should predict. Remove results/{run}.")
-    matrix, feature_names = open_matrix(store, names)
+    matrix, feature_names = open_matrix(features, names)
     known = read_table(pcs) if pcs else None
-    master = master_table(features_looked_at(folder), matrix, feature_names, samples, known)
-    write_table(predict_held_out(clock, samples, master, training["Age"].mean()), predictions)
+    master = master_table(features_looked_at(folder), matrix, feature_names, held_out, known)
+    write_table(predict_held_out(clock, held_out, master, training["Age"].mean()), predictions)
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule, snakemake.input):
-        files = snakemake.input
-        main(
-            snakemake.wildcards.run,
-            files.manifest,
-            files.features,
-            files.names,
-            files.all_samples,
-            files.samples,
-            files.get("pcs"),
-            snakemake.output.predictions,
-        )
+    run_script(main)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from heteroage.clock.apply import run_step
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(manifest: str, table: str, predictions: str) -> None:
@@ -12,5 +12,4 @@ def main(manifest: str, table: str, predictions: str) -> None:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule, snakemake.input):
-        main(snakemake.input.manifest, snakemake.input.table, snakemake.output.predictions)
+    run_script(main)

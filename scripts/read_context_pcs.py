@@ -2,7 +2,7 @@
 
 from heteroage.files import read_table, write_table
 from heteroage.stages.context import read_pcs
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(table: str, samples: str, pcs: str) -> None:
@@ -11,5 +11,4 @@ def main(table: str, samples: str, pcs: str) -> None:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule, snakemake.input):
-        main(snakemake.input.pcs, snakemake.input.samples, snakemake.output.pcs)
+    run_script(main)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from heteroage.files import write_table
 from heteroage.inputs.geo import Mapped, map_samples, read_samples, write_values
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(
@@ -27,13 +27,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        main(
-            snakemake.input.matrix,
-            snakemake.wildcards.series,
-            snakemake.params.characteristics,
-            snakemake.params.healthy,
-            snakemake.params.given,
-            snakemake.output.table,
-            snakemake.output.samples,
-        )
+    run_script(main)

@@ -4,7 +4,7 @@ import logging
 
 from heteroage.files import read_table, write_table
 from heteroage.stages.stage1 import selected_row
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(earlier: str, report: str) -> None:
@@ -17,5 +17,4 @@ def main(earlier: str, report: str) -> None:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule, snakemake.input):
-        main(snakemake.input.report, snakemake.output.report)
+    run_script(main)

@@ -4,21 +4,20 @@ from collections.abc import Mapping, Sequence
 
 from heteroage.evaluation.scores import ablation, accuracy, coverage, put_together
 from heteroage.files import read_table, write_table
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
-def main(predictions: Sequence[str], ablated: Sequence[str], output: Mapping[str, str]) -> None:
+def main(held_out: Sequence[str], ablated: Sequence[str], outputs: Mapping[str, str]) -> None:
     """Write the predictions of healthy and of unhealthy samples, and three tables of the healthy ones' errors."""
-    table = put_together([read_table(path) for path in predictions])
+    table = put_together([read_table(path) for path in held_out])
     healthy = table["Is_Healthy"].astype(str) == "True"
-    write_table(table[healthy], output["predictions"])
-    write_table(table[~healthy], output["unhealthy"])
-    write_table(accuracy(table[healthy]), output["accuracy"])
-    write_table(coverage(table[healthy]), output["coverage"])
+    write_table(table[healthy], outputs["predictions"])
+    write_table(table[~healthy], outputs["unhealthy"])
+    write_table(accuracy(table[healthy]), outputs["accuracy"])
+    write_table(coverage(table[healthy]), outputs["coverage"])
     without_context = put_together([read_table(path) for path in ablated])
-    write_table(ablation(table[healthy].merge(without_context, on="sample_id")), output["ablation"])
+    write_table(ablation(table[healthy].merge(without_context, on="sample_id")), outputs["ablation"])
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        main(snakemake.input.predictions, snakemake.input.ablated, dict(snakemake.output.items()))
+    run_script(main)

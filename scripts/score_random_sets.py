@@ -9,12 +9,14 @@ from heteroage.files import read_json, read_table, write_table
 from heteroage.stages.stage1 import selected_row
 from heteroage.stages.stage2 import Grid, train_expert
 from heteroage.stages.training_data import TrainingData, log_grid, read_views
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(
     hallmark: str,
-    data: TrainingData,
+    samples: str,
+    features: str,
+    names: str,
     report: str,
     anchor: str,
     dictionary: str,
@@ -25,6 +27,7 @@ def main(
     scores: str,
 ) -> None:
     """Write the R2 on the residual of each set; none for a hallmark without features."""
+    data = TrainingData.open(samples, features, names)
     own = read_json(dictionary).get(hallmark, [])
     sets = draw_random_sets(data.with_pcs(False).feature_names, own, n_sets if own else 0, seed, hallmark)
     balancing, views = selected_row(read_table(report), report), read_views(anchor, data.samples)
@@ -37,17 +40,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        files, params = snakemake.input, snakemake.params
-        main(
-            snakemake.wildcards.hallmark,
-            TrainingData.open(files.samples, files.features, files.names),
-            files.report,
-            files.anchor,
-            files.dictionary,
-            params.alpha,
-            params.l1_ratio,
-            params.seed,
-            params.n_sets,
-            snakemake.output.scores,
-        )
+    run_script(main)

@@ -6,7 +6,7 @@ from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
 from heteroage.stages.sampling import assign_folds, training_samples
 from heteroage.stages.training_data import TRAINING_COLUMNS
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(run: str, all_samples: str, folds: int, seed: int, allow_leave_one_group_out: bool, samples: str) -> None:
@@ -33,12 +33,4 @@ def main(run: str, all_samples: str, folds: int, seed: int, allow_leave_one_grou
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        main(
-            snakemake.wildcards.run,
-            snakemake.input.samples,
-            snakemake.params.folds,
-            snakemake.params.seed,
-            snakemake.params.allow_leave_one_group_out,
-            snakemake.output.samples,
-        )
+    run_script(main)

@@ -2,7 +2,7 @@
 
 from heteroage.evaluation.falsification import shuffle_ages
 from heteroage.files import read_table, write_table
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(samples: str, seed: int, shuffled: str) -> None:
@@ -11,5 +11,4 @@ def main(samples: str, seed: int, shuffled: str) -> None:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        main(snakemake.input.samples, snakemake.params.seed, snakemake.output.samples)
+    run_script(main)

@@ -8,7 +8,7 @@ import yaml
 from heteroage.demo import simulate
 from heteroage.files import write_json, write_table
 from heteroage.stages.hallmarks import read_dictionary
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(
@@ -16,7 +16,7 @@ def main(
     hallmarks: str,
     modalities: Sequence[str],
     tables: Sequence[str],
-    pcs: str,
+    context_pcs: str,
     held_back: str,
     truth: str,
 ) -> None:
@@ -24,19 +24,10 @@ def main(
     demo = simulate(yaml.safe_load(Path(settings).read_text()), read_dictionary(hallmarks))
     for modality, path in zip(modalities, tables, strict=True):
         write_table(demo.tables[modality], path)
-    write_table(demo.context_pcs, pcs)
+    write_table(demo.context_pcs, context_pcs)
     write_table(demo.held_back, held_back)
     write_json(demo.truth, truth)
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        main(
-            snakemake.input.settings,
-            snakemake.input.hallmarks,
-            snakemake.params.modalities,
-            snakemake.output.tables,
-            snakemake.output.context_pcs,
-            snakemake.output.held_back,
-            snakemake.output.truth,
-        )
+    run_script(main)

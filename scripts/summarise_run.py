@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from heteroage.files import atomic_path, read_json, read_table
 from heteroage.report.summary import summarise
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(
@@ -18,13 +18,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        files = snakemake.input
-        main(
-            files.out_of_fold,
-            files.experts,
-            files.metadata,
-            files.predictions,
-            snakemake.params.simulated,
-            snakemake.output.summary,
-        )
+    run_script(main)

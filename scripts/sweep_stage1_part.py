@@ -5,31 +5,25 @@ from collections.abc import Mapping
 from heteroage.files import write_table
 from heteroage.stages.stage1 import sweep
 from heteroage.stages.training_data import TrainingData, log_grid
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(
-    data: TrainingData,
-    balancing: Mapping[str, float],
+    samples: str,
+    features: str,
+    names: str,
+    part_balancing: Mapping[str, float],
     alpha: Mapping[str, float],
-    l1_ratio: float,
+    part_l1_ratio: float,
+    context_pcs: bool,
     seed: int,
     threads: int,
     part: str,
 ) -> None:
     """Write this part of the sweep report."""
-    write_table(sweep(data, [balancing], log_grid(**alpha), [l1_ratio], seed, threads), part)
+    data = TrainingData.open(samples, features, names).with_pcs(context_pcs)
+    write_table(sweep(data, [part_balancing], log_grid(**alpha), [part_l1_ratio], seed, threads), part)
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        files, params = snakemake.input, snakemake.params
-        main(
-            TrainingData.open(files.samples, files.features, files.names).with_pcs(params.context_pcs),
-            params.balancing,
-            params.alpha,
-            params.l1_ratio,
-            params.seed,
-            snakemake.threads,
-            snakemake.output.part,
-        )
+    run_script(main)

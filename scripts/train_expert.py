@@ -11,29 +11,37 @@ from heteroage.stages.hallmarks import features_digest, orthogonalise_files
 from heteroage.stages.stage1 import selected_row
 from heteroage.stages.stage2 import Grid, placeholder, train_expert
 from heteroage.stages.training_data import TrainingData, log_grid, read_views
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(
     hallmark: str,
-    data: TrainingData,
+    samples: str,
+    features: str,
+    names: str,
     report: str,
     anchor: str,
-    features: Sequence[str],
+    hallmarks: str,
+    correlation: str,
+    own_features: str,
     alpha: Mapping[str, float],
     l1_ratio: Sequence[float],
     seed: int,
-    output: Mapping[str, str],
+    outputs: Mapping[str, str],
 ) -> None:
     """Write the expert's model, weights, corrections in every view, and row of the summary.
 
     A hallmark without features gets files too, since the workflow waits for them: of a placeholder that
     corrects by 0 years, which no later step takes in.
     """
-    if features:
+    own = orthogonalise_files(hallmarks, names, correlation)[hallmark]
+    if features_digest(own) != own_features:
+        raise HeteroAgeError(f"{hallmarks} changed while the run was under way. Run again.")
+    data = TrainingData.open(samples, features, names)
+    if own:
         expert = train_expert(
             hallmark,
-            data.restrict(features),
+            data.restrict(own),
             read_views(anchor, data.samples),
             Grid(log_grid(**alpha), l1_ratio),
             selected_row(read_table(report), report),
@@ -41,28 +49,13 @@ def main(
         )
     else:
         expert = placeholder(hallmark, data.samples)
-    weights = weights_table(expert.model) if features else pd.DataFrame(columns=COLUMNS)
+    weights = weights_table(expert.model) if own else pd.DataFrame(columns=COLUMNS)
     weights.insert(0, "hallmark", hallmark)
-    write_table(weights, output["weights"])
-    write_table(expert.corrections, output["corrections"])
-    write_json(expert.summary, output["summary"])
-    write_model(expert.model, output["model"])
+    write_table(weights, outputs["weights"])
+    write_table(expert.corrections, outputs["corrections"])
+    write_json(expert.summary, outputs["summary"])
+    write_model(expert.model, outputs["model"])
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        files, params = snakemake.input, snakemake.params
-        own = orthogonalise_files(files.hallmarks, files.names, files.correlation)[snakemake.wildcards.hallmark]
-        if features_digest(own) != params.own_features:
-            raise HeteroAgeError(f"{files.hallmarks} changed while the run was under way. Run again.")
-        main(
-            snakemake.wildcards.hallmark,
-            TrainingData.open(files.samples, files.features, files.names),
-            files.report,
-            files.anchor,
-            own,
-            params.alpha,
-            params.l1_ratio,
-            params.seed,
-            dict(snakemake.output.items()),
-        )
+    run_script(main)

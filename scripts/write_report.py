@@ -1,6 +1,6 @@
 """Write the report: one page that holds all pictures and tables, and opens offline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,12 +10,12 @@ from heteroage.figures.jobs import plot_rules, plot_run_times, sum_run_times
 from heteroage.figures.style import save_picture
 from heteroage.files import atomic_path, read_json, read_table
 from heteroage.report.page import page, page_content, read_figure
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(
     pictures: Sequence[str],
-    tables: Mapping[str, str],
+    tables: Sequence[str],
     metadata: str,
     manifest: str,
     template: str,
@@ -35,7 +35,7 @@ def main(
     content = page_content(
         {name: figure for name, figure in read.items() if name not in audit},
         [read[name] for name in audit],
-        {name: read_table(path) for name, path in tables.items()},
+        {Path(path).stem: read_table(path) for path in tables},
         read_json(metadata),
         read_json(manifest),
         simulated,
@@ -56,15 +56,4 @@ def run_times(edges: Sequence[tuple[str, str]]) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        files, params = snakemake.input, snakemake.params
-        main(
-            files.pictures,
-            {Path(path).stem: path for path in files.tables},
-            files.metadata,
-            files.manifest,
-            files.template,
-            params.edges,
-            params.simulated,
-            snakemake.output.report,
-        )
+    run_script(main)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from heteroage.files import read_json, read_table, write_json
 from heteroage.stages.stage2 import stage2_manifest
-from heteroage.workflow import reporting
+from heteroage.workflow import run_script
 
 
 def main(weights: str, summary: str, skipped: str, manifest: str, same: str) -> None:
@@ -15,6 +15,4 @@ def main(weights: str, summary: str, skipped: str, manifest: str, same: str) -> 
 
 
 if __name__ == "__main__":
-    with reporting(snakemake.log[0], snakemake.rule):
-        files = snakemake.input
-        main(files.weights, files.summary, files.skipped, snakemake.output.manifest, snakemake.output.same)
+    run_script(main)

@@ -1,53 +1,143 @@
-"""What Snakemake needs of the package: which modules a script uses, and how a script reports."""
+"""What Snakemake needs of the package: a digest of the code that a script uses, and how a script runs."""
 
 from __future__ import annotations
 
 import ast
+import hashlib
+import inspect
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import SimpleNamespace
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.run_lock import end_with
 
 SCRIPTS = Path(__file__).parent.parent
 SNAKEMAKE_PID = "HETEROAGE_SNAKEMAKE_PID"  # an environment variable: the Snakemake that runs the script
+# Packages whose numbers may change with their version, by the name that they are imported by.
+LIBRARIES = {"numpy": "numpy", "sklearn": "scikit-learn", "lightgbm": "lightgbm", "numba": "numba"}
+SAY = {"debug", "info", "warning", "error", "exception", "critical", "print", "warn"}  # functions that take messages
 
 
-def modules_used(script: Path) -> list[str]:
-    """List the package's modules that a script imports, directly or through another module.
+def code_digest(script: Path) -> str:
+    """Digest what a script computes: its own code, that of the package's modules it imports, and library versions.
 
-    Snakemake reruns a rule when its script changes, not when a module does: rules declare these as input.
+    Snakemake reruns a rule when this parameter of it changes. Comments, docstrings, and the texts of errors and log
+    messages are not part of it: rewording them reruns nothing.
     """
-    found: set[Path] = set()
-    waiting = [script]
+    modules, libraries = modules_used(script)
+    parts = [_module(path, path.stat().st_mtime_ns)[0] for path in [script, *modules]]
+    parts += [f"{name} {_version(name)}" for name in libraries]
+    return f"code {hashlib.sha256(''.join(parts).encode()).hexdigest()[:16]}"
+
+
+def modules_used(script: Path) -> tuple[list[Path], list[str]]:
+    """The package's modules that a script imports, directly or through another module, and the `LIBRARIES`."""
+    found, libraries, waiting = set(), set(), [script]
     while waiting:
-        for module in _imports(path := waiting.pop(), path.stat().st_mtime_ns) - found:
-            found.add(module)
-            waiting.append(module)
-    return sorted(str(path) for path in found)
+        path = waiting.pop()
+        _, modules, others = _module(path, path.stat().st_mtime_ns)
+        waiting += modules - found
+        found |= modules
+        libraries |= others
+    return sorted(found), sorted(libraries)
 
 
-@cache  # every job reads the workflow anew, and its rules share most modules
-def _imports(path: Path, modified: int) -> frozenset[Path]:
+@cache
+def _module(path: Path, modified: int) -> tuple[str, frozenset[Path], frozenset[str]]:
+    """A digest of a module's code, the package's modules and the libraries that it imports anywhere in it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     names: set[str] = set()
-    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
-    while waiting:
-        match node := waiting.pop():
+    for node in ast.walk(tree):
+        match node:
             case ast.Import():
                 names |= {alias.name for alias in node.names}
             case ast.ImportFrom(module=str(module)):
                 names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
-            case ast.expr():  # holds no statement: left out, which takes a third of the time
-                pass
-            case _:
-                waiting += ast.iter_child_nodes(node)
+            case ast.Raise():
+                _without_texts(node)
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in SAY or name.endswith("Error"):
+                _without_texts(node)
+        _without_docstring(node)
     ours = {SCRIPTS.joinpath(*name.split(".")).with_suffix(".py") for name in names if name.startswith("heteroage.")}
-    return frozenset(module for module in ours if module.is_file())
+    others = {LIBRARIES[top] for name in names if (top := name.split(".")[0]) in LIBRARIES}
+    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return digest, frozenset(module for module in ours if module.is_file()), frozenset(others)
+
+
+def _without_texts(node: ast.AST) -> None:
+    """Blank all text inside a `raise` statement or a call that logs."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.JoinedStr):
+            inner.values = [part for part in inner.values if isinstance(part, ast.FormattedValue)]
+        elif isinstance(inner, ast.Constant) and isinstance(inner.value, str):
+            inner.value = ""
+
+
+def _without_docstring(node: ast.AST) -> None:
+    match node:
+        case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+            match node.body:
+                case [ast.Expr(value=ast.Constant(value=str())), *others]:
+                    node.body = others
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:  # with --sdm conda, jobs have packages that the main process does not have
+        return "not installed"
+
+
+def run_script(main: Callable[..., None]) -> None:
+    """Run a rule's script: call its `main` with this job's inputs, outputs, params, wildcards and threads, by name.
+
+    Without Snakemake, in an editor or a shell, the job is named by its wildcards:
+    `python scripts/train_stage1.py run=full`, in the study's folder.
+    """
+    job = main.__globals__.get("snakemake")
+    if job is None:
+        from heteroage.standalone import find_job
+
+        try:
+            job = find_job(Path(inspect.getfile(main)).stem, sys.argv[1:])
+        except HeteroAgeError as error:
+            sys.exit(str(error))
+    # Files that a person may change during the run.
+    given = [path for path in job.input if not str(path).startswith("results" + os.sep)]
+    with reporting(job.log[0], job.rule, given):
+        main(**bind(main, job))
+
+
+def bind(main: Callable[..., None], job: SimpleNamespace) -> dict[str, object]:
+    """Find each parameter of `main` among a job's named inputs, outputs, params, wildcards and threads.
+
+    `inputs` and `outputs` are all named files: {name: path}. An input without files gives the parameter's default.
+
+    Raises
+    ------
+    TypeError
+        A parameter has no value, or a name stands for two things.
+    """
+    named: dict[str, object] = {"threads": job.threads, "inputs": dict(job.input.items())}
+    named["outputs"] = dict(job.output.items())
+    parts = [named, *(dict(part.items()) for part in (job.input, job.output, job.params, job.wildcards))]
+    bound = {}
+    for name, parameter in inspect.signature(main).parameters.items():
+        values = [part[name] for part in parts if name in part]
+        if len(values) > 1:
+            raise TypeError(f"rule {job.rule} uses the name {name} for two things")
+        if values and not (isinstance(values[0], list) and not values[0] and parameter.default is not parameter.empty):
+            bound[name] = values[0]
+        elif parameter.default is parameter.empty:
+            raise TypeError(f"rule {job.rule} has no input, output, parameter or wildcard {name}")
+    return bound
 
 
 @contextmanager

@@ -1,41 +1,131 @@
 """What rules declare as their code, and how scripts report."""
 
 import logging
-from pathlib import Path
+import os
+from types import SimpleNamespace
 
 import pytest
 
+from heteroage import workflow
 from heteroage.errors import HeteroAgeError
-from heteroage.workflow import SCRIPTS, modules_used, reporting
+from heteroage.workflow import SCRIPTS, bind, code_digest, modules_used, reporting
 
 
 def names(script):
-    return {Path(path).stem for path in modules_used(script)}
+    return {path.stem for path in modules_used(script)[0]}
 
 
 def test_modules_are_found_through_other_modules(tmp_path):
     script = tmp_path / "script.py"
-    script.write_text("import json\nfrom heteroage.metrics import score_predictions\n")
-    assert names(script) == {"metrics"}
-    script.write_text("from heteroage.stages.context import project\n")
-    assert {"context", "cohorts", "errors", "store", "files"} <= names(script)
-    script.write_text(
-        "def main():\n    from heteroage.age import transform_age\n    import heteroage.stages.sampling\n"
-    )
-    assert {"age", "sampling", "errors"} <= names(script)
-    script.write_text("from heteroage import age, metrics\n")
-    assert {"age", "metrics"} <= names(script)
-    script.write_text("import numpy\n")
-    assert modules_used(script) == []
+    for k, (code, expected) in enumerate(
+        (
+            ("import json\nfrom heteroage.metrics import score_predictions\n", {"metrics"}),
+            ("from heteroage.stages.context import project\n", {"context", "errors", "matrix", "files"}),
+            ("def main():\n    from heteroage.age import transform_age\n", {"age"}),
+            ("from heteroage import age, metrics\n", {"age", "metrics"}),
+            ("import numpy\n", set()),
+        )
+    ):
+        script.write_text(code)
+        os.utime(script, (k, k))  # as an edit would
+        assert expected <= names(script)
+        assert bool(expected) == bool(names(script))
 
 
-def test_every_script_of_a_rule_uses_modules_that_are_there():
-    scripts = sorted(SCRIPTS.glob("*.py"))
-    assert scripts
-    for script in scripts:
-        used = modules_used(script)
-        assert used == sorted(used)
-        assert all(Path(path).is_file() for path in used)
+def test_libraries_whose_numbers_count_are_found():
+    assert "lightgbm" in modules_used(SCRIPTS / "train_stage3.py")[1]
+    assert {"numba", "numpy", "scikit-learn"} <= set(modules_used(SCRIPTS / "train_stage1.py")[1])
+
+
+CODE = '''
+"""A script."""
+import logging
+
+
+def main(age):
+    """Write the age."""
+    if age < 0:
+        raise ValueError(f"{age} is no age. Correct it.")
+    logging.info("age %d", age)
+    return {"age": age + 1}  # in years
+'''
+
+
+def digest(folder, number, code):
+    script = folder / f"script_{number}.py"
+    script.write_text(code)
+    return code_digest(script)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"""A script."""', '"""Another text, of the module."""\n# and a comment'),
+        ("Write the age", "Write it"),
+        ("is no age. Correct it.", "is not an age."),
+        ('"age %d"', '"%d years"'),
+        ("  # in years", ""),
+        ("    return", "\n\n    return"),
+    ],
+)
+def test_rewording_does_not_change_the_digest(tmp_path, old, new):
+    assert old in CODE
+    assert digest(tmp_path, 0, CODE) == digest(tmp_path, 1, CODE.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("< 0", "<= 0"), ('{"age"', '{"Age"'), ("{age} is", "{-age} is"), ("+ 1", "+ 2")]
+)
+def test_a_change_of_what_is_computed_changes_the_digest(tmp_path, old, new):
+    assert old in CODE
+    assert digest(tmp_path, 0, CODE) != digest(tmp_path, 1, CODE.replace(old, new))
+
+
+def test_another_version_of_a_library_changes_the_digest(tmp_path, monkeypatch):
+    code = "import sklearn\nimport json\n"
+    before = digest(tmp_path, 0, code)
+    monkeypatch.setattr(workflow, "_version", lambda library: {"scikit-learn": "0.1"}[library])
+    assert digest(tmp_path, 0, code) != before
+
+
+class Named(dict):
+    """Stands for Snakemake's lists of named files."""
+
+    def __iter__(self):
+        return iter(self.values())
+
+
+def job(**changes):
+    parts = {
+        "input": Named(samples="samples.csv", pcs=[]),
+        "output": Named(model="model.joblib"),
+        "params": Named(seed=3, code="code 1"),
+        "wildcards": Named(run="full"),
+        "threads": 2,
+        "log": ["log"],
+        "rule": "train",
+    }
+    return SimpleNamespace(**parts | changes)
+
+
+def test_a_script_gets_what_its_main_names():
+    def main(run, samples, model, seed, threads, inputs, outputs, pcs=None):
+        pass
+
+    bound = bind(main, job())
+    assert (bound["run"], bound["samples"], bound["model"]) == ("full", "samples.csv", "model.joblib")
+    assert (bound["seed"], bound["threads"], bound["outputs"]) == (3, 2, {"model": "model.joblib"})
+    assert "pcs" not in bound  # no file was given
+
+
+def test_a_name_that_a_rule_does_not_have_or_has_twice_is_refused():
+    def main(samples, alpha):
+        pass
+
+    with pytest.raises(TypeError, match="rule train has no input, output, parameter or wildcard alpha"):
+        bind(main, job())
+    with pytest.raises(TypeError, match="rule train uses the name samples for two things"):
+        bind(main, job(output=Named(samples="other.csv")))
 
 
 @pytest.fixture(autouse=True)

@@ -17,10 +17,10 @@ EXPERTS = len(SETTINGS["hallmarks"])
 
 
 @contextmanager
-def edited(path, addition=b"\n# edited\n"):
-    """Append a comment to a module, or what is given; then put back the file's content and its time."""
+def edited(path, change=lambda content: content + b"\n_EDITED = 1\n"):
+    """Change a module; then put back the file's content and its time."""
     content, times = path.read_bytes(), path.stat()
-    path.write_bytes(content + addition)
+    path.write_bytes(change(content))
     try:
         yield
     finally:
@@ -57,7 +57,7 @@ def removal(study, scratch, times_shared, experts):
 
 def test_what_jobs_ask_a_cluster_for_reruns_nothing(study):
     with (
-        edited(study.repository / "workflow/needs.csv", b"another_rule,1,1,1,1,1,1\n"),
+        edited(study.repository / "workflow/needs.csv", lambda content: content + b"another_rule,1,1,1,1,1,1\n"),
         edited(study.repository / "scripts/heteroage/needs.py"),
     ):
         assert study.plan().jobs == {}
@@ -155,6 +155,15 @@ def test_an_edited_module_reruns_the_rules_that_use_it(study_copy, module, rules
 def test_an_edited_script_reruns_its_rule(study_copy):
     with edited(study_copy.repository / "scripts/plot_predictions.py"):
         assert study_copy.plan().jobs == once({"plot_predictions", "summarise_run"})
+
+
+def test_a_reworded_module_or_script_reruns_nothing(study):
+    def reworded(content):
+        return b"# A comment.\n" + content.replace(b'"""', b'"""Reworded: ', 1)
+
+    scripts = study.repository / "scripts"
+    with edited(scripts / "heteroage/engine/elastic_net.py", reworded), edited(scripts / "sweep_stage1.py", reworded):
+        assert study.plan().jobs == {}
 
 
 def test_a_table_of_the_study_that_changes_reruns_everything(study_copy):

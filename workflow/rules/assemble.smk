@@ -36,10 +36,9 @@ rule assemble_artifacts:
         samples="results/{run}/training/samples.csv",
         features="results/{run}/training/features.npy",
         names="results/{run}/training/feature_names.txt",
-        code=code_of("assemble_artifacts"),
     output:
         # The experts' models are copied too, of the hallmarks that have features: only the data tell which.
-        artifacts=collect("results/{{run}}_artifacts/{file}", file=ARTIFACTS + ADDED),
+        files=collect("results/{{run}}_artifacts/{file}", file=ARTIFACTS + ADDED),
         card="results/{run}_artifacts/MODEL_CARD.md",
         card_data="results/{run}_artifacts/MODEL_CARD.json",
         manifest="results/{run}_artifacts/MANIFEST.json",
@@ -51,6 +50,8 @@ rule assemble_artifacts:
         "../../envs/heteroage.yaml"
     resources:
         **needs("assemble_artifacts"),
+    params:
+        code=code_of("assemble_artifacts"),
     message:
         "Assembling results/{wildcards.run}_artifacts"
     script:

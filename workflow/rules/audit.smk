@@ -21,9 +21,8 @@ rule audit_inputs:
         names="results/store/feature_names.txt",
         samples="results/store/samples.csv",
         intake="results/store/intake.json",
-        hallmarks=DICTIONARY,
+        dictionary=DICTIONARY,
         sizes=branch(BUILD_DICTIONARY, then="results/hallmarks/sizes.csv", otherwise=[]),
-        code=code_of("audit_inputs"),
     output:
         tables=report("results/audit/tables.csv", **audit_report("Tables as they were read")),
         steps=report("results/audit/steps.csv", **audit_report("What was normalised, and how often")),
@@ -45,6 +44,8 @@ rule audit_inputs:
         "../../envs/heteroage.yaml"
     resources:
         **needs("audit_inputs"),
+    params:
+        code=code_of("audit_inputs"),
     message:
         "Checking the input"
     script:
@@ -61,7 +62,6 @@ rule plot_audit:
         ages="results/audit/ages.csv",
         pc_space="results/audit/pc_space.csv",
         hallmarks="results/audit/hallmarks.csv",
-        code=code_of("plot_audit"),
     output:
         overlap=report("results/audit/overlap.png", **audit_report("Samples and CpGs by modality (picture)", "overlap")),
         missingness=report("results/audit/missingness.png", **audit_report("Missing values (picture)", "missingness")),
@@ -78,6 +78,8 @@ rule plot_audit:
     priority: 1
     conda:
         "../../envs/heteroage.yaml"
+    params:
+        code=code_of("plot_audit"),
     message:
         "Drawing the audit"
     script:
@@ -92,7 +94,6 @@ if CHECK_SEX:
             names="results/store/feature_names.txt",
             samples="results/store/samples.csv",
             annotation=config["inputs"]["annotation"],
-            code=code_of("check_sex"),
         output:
             table=report("results/audit/sex.csv", **audit_report("Sex labels")),
             figure=report("results/audit/sex.png", **audit_report("Sex labels (picture)", "sex")),
@@ -104,6 +105,8 @@ if CHECK_SEX:
             "../../envs/heteroage.yaml"
         resources:
             **needs("check_sex"),
+        params:
+            code=code_of("check_sex"),
         message:
             "Comparing sex labels with the X and Y chromosomes"
         script:

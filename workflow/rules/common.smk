@@ -30,7 +30,7 @@ from heteroage.errors import HeteroAgeError
 from heteroage.stages.gene_sets import are_gene_sets, match_genes, read_gene_sets, read_hallmark_names
 from heteroage.stages.hallmarks import features_digest, orthogonalise_files, read_dictionary
 from heteroage.run_lock import cancel_leftover_jobs, hold
-from heteroage.workflow import SNAKEMAKE_PID, modules_used  # none of these loads pandas: every job reads this file
+from heteroage.workflow import SNAKEMAKE_PID, code_digest  # none of these loads pandas: every job reads this file
 
 STARTED = time.time()
 os.environ[SNAKEMAKE_PID] = str(os.getpid())
@@ -73,8 +73,8 @@ wildcard_constraints:
 
 
 def code_of(rule):
-    """The package's modules that a rule's script uses: editing one reruns the rule, moving the checkout does not."""
-    return [os.path.relpath(path) for path in modules_used(REPOSITORY / "scripts" / f"{rule}.py")]
+    """A digest of what a rule's script computes: when it changes, the rule runs again."""
+    return code_digest(REPOSITORY / "scripts" / f"{rule}.py")
 
 
 @cache
@@ -104,7 +104,7 @@ def own_features(wildcards):
     stamp = os.stat(f"results/{wildcards.run}/training/feature_correlation.npy").st_mtime_ns
     files = [DICTIONARY]
     if BUILD_DICTIONARY:
-        files += [config["inputs"]["hallmarks"], config["inputs"]["annotation"], *code_of("build_hallmark_dictionary")]
+        files += [config["inputs"]["hallmarks"], config["inputs"]["annotation"]]
     stamps = tuple(os.stat(path).st_mtime_ns if os.path.exists(path) else 0 for path in files)
     return features_digest(orthogonalised(wildcards.run, stamp, stamps)[wildcards.hallmark])
 

@@ -15,7 +15,6 @@ rule evaluate:
 checkpoint list_outer_folds:
     input:
         samples="results/store/samples.csv",
-        code=code_of("list_outer_folds"),
     output:
         folds="results/evaluation/outer_folds.txt",
     log:
@@ -24,6 +23,8 @@ checkpoint list_outer_folds:
         "results/benchmarks/list_outer_folds.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    params:
+        code=code_of("list_outer_folds"),
     message:
         "Listing the outer folds"
     script:
@@ -38,7 +39,6 @@ rule predict_held_out:
         all_samples="results/store/samples.csv",
         features="results/store/features.npy",
         names="results/store/feature_names.txt",
-        code=code_of("predict_held_out"),
     output:
         predictions="results/{run}/held_out/predictions.csv",
     log:
@@ -49,6 +49,8 @@ rule predict_held_out:
         "../../envs/heteroage.yaml"
     resources:
         **needs("predict_held_out"),
+    params:
+        code=code_of("predict_held_out"),
     message:
         "Predicting the samples that {wildcards.run} has left out"
     script:
@@ -62,7 +64,6 @@ rule ablate_fusion:
         corrections=EXPERT_CORRECTIONS,
         pcs="results/{run}/training/context_pcs.csv",
         predictions="results/{run}/held_out/predictions.csv",
-        code=code_of("ablate_fusion"),
     output:
         ablated="results/{run}/held_out/fusion_without_context.csv",
     log:
@@ -74,6 +75,7 @@ rule ablate_fusion:
     resources:
         **needs("ablate_fusion"),
     params:
+        code=code_of("ablate_fusion"),
         hallmarks=HALLMARKS,
         lightgbm=config["stage3"]["lightgbm"],
         max_rounds=config["stage3"]["max_rounds"],
@@ -85,9 +87,8 @@ rule ablate_fusion:
 
 rule score_nested_runs:
     input:
-        predictions=held_out("results/{run}/held_out/predictions.csv"),
+        held_out=held_out("results/{run}/held_out/predictions.csv"),
         ablated=held_out("results/{run}/held_out/fusion_without_context.csv"),
-        code=code_of("score_nested_runs"),
     output:
         predictions="results/evaluation/nested_predictions.csv",
         unhealthy="results/evaluation/unhealthy_predictions.csv",
@@ -100,6 +101,8 @@ rule score_nested_runs:
         "results/benchmarks/score_nested_runs.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    params:
+        code=code_of("score_nested_runs"),
     message:
         "Scoring the nested runs"
     script:
@@ -109,9 +112,8 @@ rule score_nested_runs:
 rule deal_folds_at_random:
     input:
         samples="results/full/training/samples.csv",
-        code=code_of("deal_folds_at_random"),
     output:
-        samples="results/random-split/training/samples.csv",
+        dealt="results/random-split/training/samples.csv",
     log:
         "logs/random-split/deal_folds_at_random.log",
     benchmark:
@@ -119,6 +121,7 @@ rule deal_folds_at_random:
     conda:
         "../../envs/heteroage.yaml"
     params:
+        code=code_of("deal_folds_at_random"),
         folds=config["cross_validation"]["folds"],
         seed=config["cross_validation"]["seed"],
     message:
@@ -136,15 +139,16 @@ rule compare_scorings:
         out_of_fold="results/full/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
         random_split="results/random-split/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
         sweep="results/full/artifacts/stage1/Stage1_Sweep_Report.csv",
-        code=code_of("compare_scorings"),
     output:
-        optimism="results/evaluation/optimism.csv",
+        table="results/evaluation/optimism.csv",
     log:
         "logs/compare_scorings.log",
     benchmark:
         "results/benchmarks/compare_scorings.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    params:
+        code=code_of("compare_scorings"),
     message:
         "Comparing nested errors with those of other ways of scoring"
     script:

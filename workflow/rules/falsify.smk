@@ -20,9 +20,8 @@ else:
 rule shuffle_ages:
     input:
         samples="results/full/training/samples.csv",
-        code=code_of("shuffle_ages"),
     output:
-        samples="results/shuffled-ages/training/samples.csv",
+        shuffled="results/shuffled-ages/training/samples.csv",
     log:
         "logs/shuffled-ages/shuffle_ages.log",
     benchmark:
@@ -30,6 +29,7 @@ rule shuffle_ages:
     conda:
         "../../envs/heteroage.yaml"
     params:
+        code=code_of("shuffle_ages"),
         seed=config["cross_validation"]["seed"],
     message:
         "Shuffling ages within tissue"
@@ -41,10 +41,9 @@ rule plant_study:
     input:
         samples="results/full/training/samples.csv",
         pcs="results/full/training/context_pcs.csv",
-        code=code_of("plant_study"),
     output:
-        samples="results/planted-study/training/samples.csv",
-        pcs="results/planted-study/training/context_pcs.csv",
+        planted_samples="results/planted-study/training/samples.csv",
+        planted_pcs="results/planted-study/training/context_pcs.csv",
     log:
         "logs/planted-study/plant_study.log",
     benchmark:
@@ -52,6 +51,7 @@ rule plant_study:
     conda:
         "../../envs/heteroage.yaml"
     params:
+        code=code_of("plant_study"),
         seed=config["cross_validation"]["seed"],
     message:
         "Planting features that name the study"
@@ -62,9 +62,8 @@ rule plant_study:
 rule alter_labels:
     input:
         samples="results/store/samples.csv",
-        code=code_of("alter_labels"),
     output:
-        samples="results/altered-{fold}/store/samples.csv",
+        altered="results/altered-{fold}/store/samples.csv",
     log:
         "logs/altered-{fold}/alter_labels.log",
     benchmark:
@@ -72,6 +71,7 @@ rule alter_labels:
     conda:
         "../../envs/heteroage.yaml"
     params:
+        code=code_of("alter_labels"),
         outer_folds=config["cross_validation"]["outer_folds"],
         seed=config["cross_validation"]["seed"],
     message:
@@ -88,7 +88,6 @@ rule score_random_sets:
         report="results/full/artifacts/stage1/Stage1_Sweep_Report.csv",
         dictionary="results/full/artifacts/stage1/Stage1_Orthogonalized_Hallmark_Dict.json",
         anchor="results/full/cross_fit/anchor.csv",
-        code=code_of("score_random_sets"),
     output:
         scores="results/falsification/random_sets/{hallmark}.csv",
     log:
@@ -100,6 +99,7 @@ rule score_random_sets:
     resources:
         **needs("score_random_sets"),
     params:
+        code=code_of("score_random_sets"),
         alpha=config["stage2"]["alpha"],
         l1_ratio=config["stage2"]["l1_ratio"],
         seed=config["cross_validation"]["seed"],
@@ -115,7 +115,6 @@ rule find_near_duplicates:
         samples="results/full/training/samples.csv",
         features="results/full/training/features.npy",
         names="results/full/training/feature_names.txt",
-        code=code_of("find_near_duplicates"),
     output:
         pairs="results/falsification/near_duplicates.csv",
     log:
@@ -126,6 +125,8 @@ rule find_near_duplicates:
         "../../envs/heteroage.yaml"
     resources:
         **needs("find_near_duplicates"),
+    params:
+        code=code_of("find_near_duplicates"),
     message:
         "Looking for near-duplicate samples across groups"
     script:
@@ -143,7 +144,6 @@ rule write_certificate:
         importance="results/full/artifacts/stage3/Stage3_Attention_Importance.csv",
         pairs="results/falsification/near_duplicates.csv",
         random_scores=of_each_expert("results/falsification/random_sets/{hallmark}.csv"),
-        code=code_of("write_certificate"),
     output:
         certificate="results/falsification/certificate.csv",
         random_sets="results/falsification/random_sets.csv",
@@ -155,6 +155,7 @@ rule write_certificate:
     conda:
         "../../envs/heteroage.yaml"
     params:
+        code=code_of("write_certificate"),
         seed=config["cross_validation"]["seed"],
     message:
         "Writing the leakage certificate"
@@ -166,7 +167,6 @@ rule write_certificate:
 rule falsify:
     input:
         certificate="results/falsification/certificate.csv",
-        code=code_of("falsify"),
     log:
         "logs/falsify.log",
     conda:

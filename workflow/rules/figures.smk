@@ -7,7 +7,6 @@ A picture's title and alternative text are in its file, its caption is workflow/
 rule plot_accuracy:
     input:
         predictions=healthy_predictions,
-        code=code_of("plot_accuracy"),
     output:
         tissues=picture("results/figures/{scored}/tissues.svg", "Accuracy", "By tissue ({scored})"),
         projects=picture("results/figures/{scored}/projects.svg", "Accuracy", "By project ({scored})"),
@@ -17,6 +16,8 @@ rule plot_accuracy:
         "results/benchmarks/plot_accuracy/{scored}.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    params:
+        code=code_of("plot_accuracy"),
     message:
         "Drawing the accuracy of {wildcards.scored} predictions"
     script:
@@ -27,7 +28,6 @@ rule plot_acceleration:
     input:
         predictions=held_out_predictions,
         metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
-        code=code_of("plot_acceleration"),
     output:
         acceleration=picture("results/figures/{scored}/acceleration.svg", "Age acceleration", "By group ({scored})"),
     log:
@@ -36,6 +36,8 @@ rule plot_acceleration:
         "results/benchmarks/plot_acceleration/{scored}.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    params:
+        code=code_of("plot_acceleration"),
     message:
         "Drawing the age acceleration of {wildcards.scored} predictions"
     script:
@@ -48,7 +50,6 @@ rule plot_evaluation:
         ablation="results/evaluation/ablation.csv",
         coverage="results/evaluation/coverage.csv",
         metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
-        code=code_of("plot_evaluation"),
     output:
         optimism=picture("results/figures/evaluation/optimism.svg", "Accuracy", "Optimism"),
         ablation=picture("results/figures/evaluation/ablation.svg", "Accuracy", "Ablation"),
@@ -59,6 +60,8 @@ rule plot_evaluation:
         "results/benchmarks/plot_evaluation.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    params:
+        code=code_of("plot_evaluation"),
     message:
         "Drawing the nested evaluation"
     script:
@@ -69,7 +72,6 @@ rule plot_random_sets:
     input:
         hallmarks="results/falsification/random_sets.csv",
         scores="results/falsification/random_set_scores.csv",
-        code=code_of("plot_random_sets"),
     output:
         random_sets=picture("results/figures/falsification/random_sets.svg", "Hallmarks", "Against random CpG sets"),
     log:
@@ -78,6 +80,8 @@ rule plot_random_sets:
         "results/benchmarks/plot_random_sets.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    params:
+        code=code_of("plot_random_sets"),
     message:
         "Drawing the hallmarks against random CpG sets"
     script:
@@ -91,7 +95,6 @@ rule plot_training:
         corrections="results/full/artifacts/stage2/Stage2_Expert_OOF_Corrections.csv",
         samples="results/full/training/samples.csv",
         importance="results/full/artifacts/stage3/Stage3_Attention_Importance.csv",
-        code=code_of("plot_training"),
     output:
         sweep=picture("results/figures/training/sweep.svg", "Training", "Sweep of Stage 1"),
         skill=picture("results/figures/training/skill.svg", "Hallmarks", "Skill"),
@@ -103,6 +106,8 @@ rule plot_training:
         "results/benchmarks/plot_training.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    params:
+        code=code_of("plot_training"),
     message:
         "Drawing how the clock was trained"
     script:
@@ -117,7 +122,6 @@ rule plot_contributions:
         pcs="results/full/training/context_pcs.csv",
         model="results/full/artifacts/stage3/model.txt",
         metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
-        code=code_of("plot_contributions"),
     output:
         cohort=picture("results/figures/training/cohort.svg", "Explanation", "Contributions in a cohort"),
         sample=picture("results/figures/training/sample.svg", "Explanation", "Contributions in one sample"),
@@ -128,6 +132,7 @@ rule plot_contributions:
     conda:
         "../../envs/heteroage.yaml"
     params:
+        code=code_of("plot_contributions"),
         hallmarks=HALLMARKS,
     message:
         "Drawing what moves HeteroAge away from the anchor"

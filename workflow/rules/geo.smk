@@ -3,9 +3,6 @@ for each, read as those that the config names itself."""
 
 
 rule download_geo_series:
-    input:
-        # Their age does not count: what was downloaded is not downloaded again.
-        code=ancient(code_of("download_geo_series")),
     output:
         matrix="results/geo/{series}/series_matrix.txt.gz",
     log:
@@ -15,6 +12,7 @@ rule download_geo_series:
     conda:
         "../../envs/heteroage.yaml"
     params:
+        # No code=: what was downloaded is not downloaded again.
         base_url=config["geo"]["base_url"],
     message:
         "Downloading {wildcards.series} from GEO"
@@ -25,7 +23,6 @@ rule download_geo_series:
 rule read_geo_series:
     input:
         matrix="results/geo/{series}/series_matrix.txt.gz",
-        code=code_of("read_geo_series"),
     output:
         table="results/geo/{series}/beta.parquet",
         samples="results/geo/{series}/samples.csv",
@@ -38,6 +35,7 @@ rule read_geo_series:
     resources:
         **needs("read_geo_series"),
     params:
+        code=code_of("read_geo_series"),
         characteristics=config["geo"]["characteristics"],
         healthy=config["geo"]["healthy"],
         given=given_of_series,

@@ -7,7 +7,6 @@ if BUILD_DICTIONARY:
         input:
             gene_sets=config["inputs"]["hallmarks"],
             annotation=config["inputs"]["annotation"],
-            code=code_of("build_hallmark_dictionary"),
         output:
             dictionary=DICTIONARY,
             sizes="results/hallmarks/sizes.csv",
@@ -17,6 +16,8 @@ if BUILD_DICTIONARY:
             "results/benchmarks/build_hallmark_dictionary.tsv"
         conda:
             "../../envs/heteroage.yaml"
+        params:
+            code=code_of("build_hallmark_dictionary"),
         message:
             "Finding the CpGs of the genes of {input.gene_sets}"
         script:

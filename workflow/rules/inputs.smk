@@ -6,7 +6,6 @@ rule simulate_demo:
     input:
         settings="resources/demo/settings.yaml",
         hallmarks="resources/demo/hallmarks.json",
-        code=code_of("simulate_demo"),
     output:
         tables=collect("results/demo/{modality}.parquet", modality=MODALITIES),
         context_pcs="results/demo/context_pcs.csv",
@@ -21,6 +20,7 @@ rule simulate_demo:
     resources:
         **needs("simulate_demo"),
     params:
+        code=code_of("simulate_demo"),
         modalities=list(MODALITIES),
     message:
         "Simulating the demo's cohorts"
@@ -30,9 +30,8 @@ rule simulate_demo:
 
 rule build_feature_store:
     input:
-        tables=[table["file"] for tables in MODALITY_TABLES.values() for table in tables],
-        sample_sheets=[sheet["file"] for sheet in SAMPLE_SHEETS],
-        code=code_of("build_feature_store"),
+        files=[table["file"] for tables in MODALITY_TABLES.values() for table in tables],
+        sheet_files=[sheet["file"] for sheet in SAMPLE_SHEETS],
     output:
         features="results/store/features.npy",
         names="results/store/feature_names.txt",
@@ -48,13 +47,14 @@ rule build_feature_store:
     resources:
         **needs("build_feature_store"),
     params:
+        code=code_of("build_feature_store"),
         tables=MODALITY_TABLES,
         sample_sheets=SAMPLE_SHEETS,
         options={
             key: config["inputs"][key] for key in ("sex_codes", "join", "allow_pickle", "allow_disjoint_modalities")
         },
     message:
-        "Reading {input.tables} into the feature store"
+        "Reading {input.files} into the feature store"
     script:
         "../../scripts/build_feature_store.py"
 
@@ -64,7 +64,6 @@ rule assign_groups:
         features="results/store/features.npy",
         names="results/store/feature_names.txt",
         metadata="results/store/metadata.csv",
-        code=code_of("assign_groups"),
     output:
         samples="results/store/samples.csv",
         duplicates=report(
@@ -82,6 +81,7 @@ rule assign_groups:
     resources:
         **needs("assign_groups"),
     params:
+        code=code_of("assign_groups"),
         policy=config["audit"]["duplicates"],
         concordance=config["audit"]["concordance"],
         outer_folds=config["cross_validation"]["outer_folds"],
@@ -93,8 +93,7 @@ rule assign_groups:
 
 rule select_training_samples:
     input:
-        samples=store_samples,
-        code=code_of("select_training_samples"),
+        all_samples=store_samples,
     output:
         samples="results/{run}/training/samples.csv",
     log:
@@ -104,6 +103,7 @@ rule select_training_samples:
     conda:
         "../../envs/heteroage.yaml"
     params:
+        code=code_of("select_training_samples"),
         folds=config["cross_validation"]["folds"],
         allow_leave_one_group_out=config["cross_validation"]["allow_leave_one_group_out"],
         seed=config["cross_validation"]["seed"],
@@ -121,7 +121,6 @@ if COMPUTE_PCS:
             names="results/store/feature_names.txt",
             all_samples=store_samples,
             samples="results/{run}/training/samples.csv",
-            code=code_of("compute_context_pcs"),
         output:
             pcs="results/{run}/training/context_pcs.csv",
             loadings="results/{run}/artifacts/stage1/RF_PC_Loadings.csv",
@@ -134,6 +133,7 @@ if COMPUTE_PCS:
         resources:
             **needs("compute_context_pcs"),
         params:
+            code=code_of("compute_context_pcs"),
             n_pcs=config["context"]["n_pcs"],
             n_cpgs=config["context"]["n_cpgs"],
         message:
@@ -145,9 +145,8 @@ else:
 
     rule read_context_pcs:
         input:
-            pcs=config["inputs"]["context_pcs"],
+            table=config["inputs"]["context_pcs"],
             samples="results/{run}/training/samples.csv",
-            code=code_of("read_context_pcs"),
         output:
             pcs="results/{run}/training/context_pcs.csv",
         log:
@@ -156,6 +155,8 @@ else:
             "results/benchmarks/{run}/read_context_pcs.tsv"
         conda:
             "../../envs/heteroage.yaml"
+        params:
+            code=code_of("read_context_pcs"),
         message:
             "Reading RF_PCs of {wildcards.run}"
         script:
@@ -164,15 +165,14 @@ else:
 
 rule build_training_matrix:
     input:
-        features="results/store/features.npy",
-        names="results/store/feature_names.txt",
+        store="results/store/features.npy",
+        store_names="results/store/feature_names.txt",
         all_samples=store_samples,
         samples="results/{run}/training/samples.csv",
         pcs="results/{run}/training/context_pcs.csv",
         # Its age does not count: it is looked at here so that one without a match stops the run before training.
         # (One that a rule makes is not: the anchor does not depend on it.)
         hallmarks=[] if BUILD_DICTIONARY else ancient(DICTIONARY),
-        code=code_of("build_training_matrix"),
     output:
         features="results/{run}/training/features.npy",
         names="results/{run}/training/feature_names.txt",
@@ -184,6 +184,8 @@ rule build_training_matrix:
         "../../envs/heteroage.yaml"
     resources:
         **needs("build_training_matrix"),
+    params:
+        code=code_of("build_training_matrix"),
     message:
         "Writing the training matrix of {wildcards.run}"
     script:

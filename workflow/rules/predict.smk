@@ -6,7 +6,6 @@ rule predict_samples:
     input:
         manifest="results/full_artifacts/MANIFEST.json",
         table=lookup(dpath="predict/{name}", within=config),
-        code=code_of("predict_samples"),
     output:
         predictions="results/predictions/{name}.csv",
     log:
@@ -17,6 +16,8 @@ rule predict_samples:
         "../../envs/heteroage.yaml"
     resources:
         **needs("predict_samples"),
+    params:
+        code=code_of("predict_samples"),
     message:
         "Predicting {wildcards.name}"
     script:

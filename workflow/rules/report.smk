@@ -4,7 +4,6 @@
 rule plot_predictions:
     input:
         out_of_fold="results/{run}/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
-        code=code_of("plot_predictions"),
     output:
         figure=report(
             "results/figures/{run}_predicted_age.png",
@@ -18,6 +17,8 @@ rule plot_predictions:
         "results/benchmarks/{run}/plot_predictions.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    params:
+        code=code_of("plot_predictions"),
     message:
         "Drawing predicted against actual age of {wildcards.run}"
     script:
@@ -32,7 +33,6 @@ rule summarise_run:
         manifest="results/full_artifacts/MANIFEST.json",
         predictions=collect("results/predictions/{name}.csv", name=config["predict"] or []),
         figure="results/figures/full_predicted_age.png",
-        code=code_of("summarise_run"),
     output:
         summary="results/summary.txt",
     log:
@@ -42,6 +42,7 @@ rule summarise_run:
     conda:
         "../../envs/heteroage.yaml"
     params:
+        code=code_of("summarise_run"),
         names=list(config["predict"] or []),
         simulated=SIMULATED,
     message:
@@ -58,7 +59,6 @@ rule write_report:
         manifest="results/full_artifacts/MANIFEST.json",
         template=REPORT / "report.html.j2",
         texts=sorted([*REPORT.glob("*.rst"), *REPORT.glob("*.css")]),
-        code=code_of("write_report"),
     output:
         report="results/report/{page}.html",
     log:
@@ -68,6 +68,7 @@ rule write_report:
     conda:
         "../../envs/heteroage.yaml"
     params:
+        code=code_of("write_report"),
         edges=rule_graph,
         simulated=SIMULATED,
     message:

@@ -5,8 +5,7 @@ if config["stage1"]["sweep_report"]:
 
     rule reuse_sweep_report:
         input:
-            report=config["stage1"]["sweep_report"],
-            code=code_of("reuse_sweep_report"),
+            earlier=config["stage1"]["sweep_report"],
         output:
             report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
         log:
@@ -15,8 +14,10 @@ if config["stage1"]["sweep_report"]:
             "results/benchmarks/{run}/reuse_sweep_report.tsv"
         conda:
             "../../envs/heteroage.yaml"
+        params:
+            code=code_of("reuse_sweep_report"),
         message:
-            "Taking the configuration of {input.report}"
+            "Taking the configuration of {input.earlier}"
         script:
             "../../scripts/reuse_sweep_report.py"
 
@@ -27,7 +28,6 @@ elif config["stage1"]["scatter"]:
             samples="results/{run}/training/samples.csv",
             features="results/{run}/training/features.npy",
             names="results/{run}/training/feature_names.txt",
-            code=code_of("sweep_stage1_part"),
         output:
             part="results/{run}/sweep/balancing-{balancing}_l1_ratio-{l1_ratio}.csv",
         log:
@@ -40,8 +40,9 @@ elif config["stage1"]["scatter"]:
         resources:
             **needs("sweep_stage1_part"),
         params:
-            balancing=balancing_of_part,
-            l1_ratio=l1_ratio_of_part,
+            code=code_of("sweep_stage1_part"),
+            part_balancing=balancing_of_part,
+            part_l1_ratio=l1_ratio_of_part,
             alpha=config["stage1"]["alpha"],
             context_pcs=config["stage1"]["context_pcs"],
             seed=config["cross_validation"]["seed"],
@@ -58,7 +59,6 @@ elif config["stage1"]["scatter"]:
                 l1_ratio=range(len(config["stage1"]["l1_ratio"])),
                 allow_missing=True,
             ),
-            code=code_of("merge_stage1_sweep"),
         output:
             report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
         log:
@@ -67,6 +67,8 @@ elif config["stage1"]["scatter"]:
             "results/benchmarks/{run}/merge_stage1_sweep.tsv"
         conda:
             "../../envs/heteroage.yaml"
+        params:
+            code=code_of("merge_stage1_sweep"),
         message:
             "Merging the sweep of {wildcards.run}"
         script:
@@ -79,7 +81,6 @@ else:
             samples="results/{run}/training/samples.csv",
             features="results/{run}/training/features.npy",
             names="results/{run}/training/feature_names.txt",
-            code=code_of("sweep_stage1"),
         output:
             report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
         log:
@@ -92,6 +93,7 @@ else:
         resources:
             **needs("sweep_stage1"),
         params:
+            code=code_of("sweep_stage1"),
             balancing=config["stage1"]["balancing"],
             alpha=config["stage1"]["alpha"],
             l1_ratio=config["stage1"]["l1_ratio"],
@@ -109,7 +111,6 @@ rule cross_fit_stage1:
         features="results/{run}/training/features.npy",
         names="results/{run}/training/feature_names.txt",
         report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
-        code=code_of("cross_fit_stage1"),
     output:
         out_of_fold="results/{run}/artifacts/stage1/Stage1_Global_Anchor_OOF.csv",
         views="results/{run}/cross_fit/anchor.csv",
@@ -123,6 +124,7 @@ rule cross_fit_stage1:
     resources:
         **needs("cross_fit_stage1"),
     params:
+        code=code_of("cross_fit_stage1"),
         alpha=config["stage1"]["alpha"],
         context_pcs=config["stage1"]["context_pcs"],
         seed=config["cross_validation"]["seed"],
@@ -138,7 +140,6 @@ rule train_stage1:
         features="results/{run}/training/features.npy",
         names="results/{run}/training/feature_names.txt",
         report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
-        code=code_of("train_stage1"),
     output:
         model="results/{run}/artifacts/stage1/model.joblib",
         weights="results/{run}/artifacts/stage1/Stage1_Global_Model_Weights.csv",
@@ -152,6 +153,7 @@ rule train_stage1:
     resources:
         **needs("train_stage1"),
     params:
+        code=code_of("train_stage1"),
         alpha=config["stage1"]["alpha"],
         context_pcs=config["stage1"]["context_pcs"],
         seed=config["cross_validation"]["seed"],
@@ -166,7 +168,6 @@ rule correlate_features:
         samples="results/{run}/training/samples.csv",
         features="results/{run}/training/features.npy",
         names="results/{run}/training/feature_names.txt",
-        code=code_of("correlate_features"),
     output:
         correlation="results/{run}/training/feature_correlation.npy",
     log:
@@ -177,6 +178,8 @@ rule correlate_features:
         "../../envs/heteroage.yaml"
     resources:
         **needs("correlate_features"),
+    params:
+        code=code_of("correlate_features"),
     message:
         "Correlating features of {wildcards.run} with transformed age"
     script:
@@ -188,7 +191,6 @@ rule orthogonalise_hallmarks:
         hallmarks=DICTIONARY,
         names="results/{run}/training/feature_names.txt",
         correlation="results/{run}/training/feature_correlation.npy",
-        code=code_of("orthogonalise_hallmarks"),
     output:
         dictionary="results/{run}/artifacts/stage1/Stage1_Orthogonalized_Hallmark_Dict.json",
         skipped="results/{run}/cross_fit/skipped_hallmarks.json",
@@ -198,6 +200,8 @@ rule orthogonalise_hallmarks:
         "results/benchmarks/{run}/orthogonalise_hallmarks.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    params:
+        code=code_of("orthogonalise_hallmarks"),
     message:
         "Matching hallmarks to features, each feature in one hallmark"
     script:

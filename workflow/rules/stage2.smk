@@ -16,7 +16,6 @@ rule train_expert:
         # The age of a given dictionary does not count: an expert depends on its own features, by the digest below.
         # Of one that a rule makes it does: Snakemake looks at no digest downstream of a job that is going to run.
         hallmarks=DICTIONARY if BUILD_DICTIONARY else ancient(DICTIONARY),
-        code=code_of("train_expert"),
     output:
         model="results/{run}/artifacts/stage2/hallmarks/Hallmark_{hallmark}.joblib",
         corrections="results/{run}/cross_fit/hallmarks/{hallmark}_corrections.csv",
@@ -31,6 +30,7 @@ rule train_expert:
     resources:
         **needs("train_expert"),
     params:
+        code=code_of("train_expert"),
         own_features=own_features,
         alpha=config["stage2"]["alpha"],
         l1_ratio=config["stage2"]["l1_ratio"],
@@ -46,10 +46,9 @@ rule collect_experts:
         corrections=EXPERT_CORRECTIONS,
         weights=of_each_expert("results/{run}/cross_fit/hallmarks/{hallmark}_weights.csv"),
         summaries=of_each_expert("results/{run}/cross_fit/hallmarks/{hallmark}_summary.json"),
-        code=code_of("collect_experts"),
     output:
-        corrections="results/{run}/artifacts/stage2/Stage2_Expert_OOF_Corrections.csv",
-        weights="results/{run}/artifacts/stage2/Stage2_Expert_Weights.csv",
+        all_corrections="results/{run}/artifacts/stage2/Stage2_Expert_OOF_Corrections.csv",
+        all_weights="results/{run}/artifacts/stage2/Stage2_Expert_Weights.csv",
         summary="results/{run}/artifacts/stage2/Stage2_Performance_Summary.csv",
     log:
         "logs/{run}/collect_experts.log",
@@ -58,6 +57,7 @@ rule collect_experts:
     conda:
         "../../envs/heteroage.yaml"
     params:
+        code=code_of("collect_experts"),
         hallmarks=HALLMARKS,
     message:
         "Collecting the experts of {wildcards.run}"
@@ -71,7 +71,6 @@ rule write_stage2_manifest:
         weights="results/{run}/artifacts/stage2/Stage2_Expert_Weights.csv",
         summary="results/{run}/artifacts/stage2/Stage2_Performance_Summary.csv",
         skipped="results/{run}/cross_fit/skipped_hallmarks.json",
-        code=code_of("write_stage2_manifest"),
     output:
         manifest="results/{run}/artifacts/stage2/Stage2_Manifest.json",
         same="results/{run}/artifacts/stage2/manifest.json",
@@ -81,6 +80,8 @@ rule write_stage2_manifest:
         "results/benchmarks/{run}/write_stage2_manifest.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    params:
+        code=code_of("write_stage2_manifest"),
     message:
         "Writing the manifest of the experts of {wildcards.run}"
     script:

@@ -8,7 +8,6 @@ rule cross_fit_stage3:
         anchor="results/{run}/cross_fit/anchor.csv",
         corrections=EXPERT_CORRECTIONS,
         pcs="results/{run}/training/context_pcs.csv",
-        code=code_of("cross_fit_stage3"),
     output:
         out_of_fold="results/{run}/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
     log:
@@ -20,6 +19,7 @@ rule cross_fit_stage3:
     resources:
         **needs("cross_fit_stage3"),
     params:
+        code=code_of("cross_fit_stage3"),
         hallmarks=HALLMARKS,
         lightgbm=config["stage3"]["lightgbm"],
         max_rounds=config["stage3"]["max_rounds"],
@@ -36,7 +36,6 @@ rule train_stage3:
         corrections=EXPERT_CORRECTIONS,
         pcs="results/{run}/training/context_pcs.csv",
         out_of_fold="results/{run}/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
-        code=code_of("train_stage3"),
     output:
         model="results/{run}/artifacts/stage3/model.joblib",
         text="results/{run}/artifacts/stage3/model.txt",
@@ -51,6 +50,7 @@ rule train_stage3:
     resources:
         **needs("train_stage3"),
     params:
+        code=code_of("train_stage3"),
         hallmarks=HALLMARKS,
         lightgbm=config["stage3"]["lightgbm"],
         max_rounds=config["stage3"]["max_rounds"],
