@@ -16,7 +16,6 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/needs.smk"
 include: "workflow/rules/geo.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/hallmarks.smk"

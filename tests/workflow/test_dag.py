@@ -55,14 +55,6 @@ def removal(study, scratch, times_shared, experts):
     raise AssertionError("the mini study has no such CpG")
 
 
-def test_what_jobs_ask_a_cluster_for_reruns_nothing(study):
-    with (
-        edited(study.repository / "workflow/needs.csv", lambda content: content + b"another_rule,1,1,1,1,1,1\n"),
-        edited(study.repository / "scripts/heteroage/needs.py"),
-    ):
-        assert study.plan().jobs == {}
-
-
 def test_a_sweep_in_parts_gives_the_same_report(study, study_copy):
     report = f"{ARTIFACTS}/stage1/Stage1_Sweep_Report.csv"
     study_copy.configure(stage1__scatter=True)

@@ -49,7 +49,7 @@ rule assemble_artifacts:
     conda:
         "../../envs/heteroage.yaml"
     resources:
-        **needs("assemble_artifacts"),
+        **needs(),
     params:
         code=code_of("assemble_artifacts"),
     message:

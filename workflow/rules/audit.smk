@@ -43,7 +43,7 @@ rule audit_inputs:
     conda:
         "../../envs/heteroage.yaml"
     resources:
-        **needs("audit_inputs"),
+        **needs(),
     params:
         code=code_of("audit_inputs"),
     message:
@@ -104,7 +104,7 @@ if CHECK_SEX:
         conda:
             "../../envs/heteroage.yaml"
         resources:
-            **needs("check_sex"),
+            **needs(),
         params:
             code=code_of("check_sex"),
         message:

@@ -77,6 +77,15 @@ def code_of(rule):
     return code_digest(REPOSITORY / "scripts" / f"{rule}.py")
 
 
+def needs(memory_per_input=1.5):
+    """Memory (MB) and run time (minutes) that a job asks a scheduler for: by the size of its input files, and more with
+    every attempt. benchmarks/whole_study.py compares it with what jobs take."""
+    return {
+        "mem_mb": lambda wildcards, input, attempt: attempt * int(2000 + memory_per_input * input.size_mb),
+        "runtime": lambda wildcards, input, attempt: attempt * int(30 + input.size_mb / 50),
+    }
+
+
 @cache
 def dictionary(stamps):
     """The hallmark dictionary; of gene sets that changed since it was made, as its rule is going to make it."""
@@ -115,9 +124,6 @@ def store_samples(wildcards):
     return "results/{run}/store/samples.csv" if altered else "results/store/samples.csv"
 
 
-store_samples.paths = ["results/store/samples.csv"]
-
-
 def of_each_expert(pattern):
     """Spell out a pattern for every hallmark; {run} stays a wildcard."""
     return collect(pattern, hallmark=HALLMARKS, allow_missing=True)
@@ -151,7 +157,6 @@ def held_out(pattern):
             )
         return collect(pattern, run=[f"nested-{fold}" for fold in folds])
 
-    of_each_outer_fold.paths = [pattern]
     return of_each_outer_fold
 
 

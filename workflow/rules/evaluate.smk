@@ -48,7 +48,7 @@ rule predict_held_out:
     conda:
         "../../envs/heteroage.yaml"
     resources:
-        **needs("predict_held_out"),
+        **needs(0.3),
     params:
         code=code_of("predict_held_out"),
     message:
@@ -73,7 +73,7 @@ rule ablate_fusion:
     conda:
         "../../envs/heteroage.yaml"
     resources:
-        **needs("ablate_fusion"),
+        **needs(0.3),
     params:
         code=code_of("ablate_fusion"),
         hallmarks=HALLMARKS,

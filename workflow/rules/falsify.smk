@@ -97,7 +97,7 @@ rule score_random_sets:
     conda:
         "../../envs/heteroage.yaml"
     resources:
-        **needs("score_random_sets"),
+        **needs(0.3),
     params:
         code=code_of("score_random_sets"),
         alpha=config["stage2"]["alpha"],
@@ -124,7 +124,7 @@ rule find_near_duplicates:
     conda:
         "../../envs/heteroage.yaml"
     resources:
-        **needs("find_near_duplicates"),
+        **needs(),
     params:
         code=code_of("find_near_duplicates"),
     message:

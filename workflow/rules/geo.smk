@@ -33,7 +33,7 @@ rule read_geo_series:
     conda:
         "../../envs/heteroage.yaml"
     resources:
-        **needs("read_geo_series"),
+        **needs(),
     params:
         code=code_of("read_geo_series"),
         characteristics=config["geo"]["characteristics"],

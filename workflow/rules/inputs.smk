@@ -18,7 +18,7 @@ rule simulate_demo:
     conda:
         "../../envs/heteroage.yaml"
     resources:
-        **needs("simulate_demo"),
+        **needs(0.3),
     params:
         code=code_of("simulate_demo"),
         modalities=list(MODALITIES),
@@ -45,7 +45,7 @@ rule build_feature_store:
         "../../envs/heteroage.yaml"
     threads: 2
     resources:
-        **needs("build_feature_store"),
+        **needs(),
     params:
         code=code_of("build_feature_store"),
         tables=MODALITY_TABLES,
@@ -79,7 +79,7 @@ rule assign_groups:
     conda:
         "../../envs/heteroage.yaml"
     resources:
-        **needs("assign_groups"),
+        **needs(),
     params:
         code=code_of("assign_groups"),
         policy=config["audit"]["duplicates"],
@@ -131,7 +131,7 @@ if COMPUTE_PCS:
         conda:
             "../../envs/heteroage.yaml"
         resources:
-            **needs("compute_context_pcs"),
+            **needs(),
         params:
             code=code_of("compute_context_pcs"),
             n_pcs=config["context"]["n_pcs"],
@@ -183,7 +183,7 @@ rule build_training_matrix:
     conda:
         "../../envs/heteroage.yaml"
     resources:
-        **needs("build_training_matrix"),
+        **needs(),
     params:
         code=code_of("build_training_matrix"),
     message:

@@ -20,15 +20,9 @@ def healthy_predictions(wildcards):
     return HELD_OUT[wildcards.scored][0]
 
 
-healthy_predictions.paths = [paths[0] for paths in HELD_OUT.values()]
-
-
 def held_out_predictions(wildcards):
     """Ages of held-out samples: nested runs predict unhealthy ones too."""
     return HELD_OUT[wildcards.scored]
-
-
-held_out_predictions.paths = sum(HELD_OUT.values(), [])
 
 
 BY_SCORING = ["tissues", "projects", "acceleration"]
@@ -68,9 +62,6 @@ def pictures_of_page(wildcards):
     return PAGES[wildcards.page]["pictures"]
 
 
-pictures_of_page.paths = PAGES["index"]["pictures"]
-
-
 def report_page(wildcards):
     """The page with all of it; nothing more than the training run's where the groups are too few for nested runs."""
     return "results/report/index.html" if folds_to_leave_out() else []
@@ -79,27 +70,3 @@ def report_page(wildcards):
 def tables_of_page(wildcards):
     """The tables of a page; it tells them by their files' names."""
     return PAGES[wildcards.page]["tables"]
-
-
-tables_of_page.paths = PAGES["index"]["tables"]
-
-
-EXAMPLES = {"run": "full", "fold": "0", "hallmark": HALLMARKS[0], "scored": "nested", "page": "index"}
-EXAMPLES["name"] = next(iter(config["predict"] or []), "name")
-
-
-def rule_graph(wildcards):
-    """Which rule uses what another makes, as [(maker, user), ...], by the paths that rules name.
-
-    An input function that finds its paths from the data names them in an attribute `paths`. Rules stand in run order:
-    what leads back to an earlier one is of another run.
-    """
-    ours = (rule for rule in workflow.rules if Path(rule.snakefile).is_relative_to(REPOSITORY))
-    rules = [(Path(rule.script).stem, rule) for rule in ours if rule.output]  # a module's rules may be renamed
-    edges = set()
-    for position, (user_name, user) in enumerate(rules):
-        for wanted in user.input:
-            for pattern in [wanted] if isinstance(wanted, str) else getattr(wanted, "paths", []):
-                path = re.sub(r"\{(\w+)[^}]*\}", lambda found: EXAMPLES.get(found[1], found[1]), pattern)
-                edges |= {(name, user_name) for name, maker in rules[:position] if maker.is_producer(path)}
-    return sorted(edges)

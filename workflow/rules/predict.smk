@@ -15,7 +15,7 @@ rule predict_samples:
     conda:
         "../../envs/heteroage.yaml"
     resources:
-        **needs("predict_samples"),
+        **needs(0.3),
     params:
         code=code_of("predict_samples"),
     message:

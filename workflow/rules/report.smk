@@ -69,7 +69,6 @@ rule write_report:
         "../../envs/heteroage.yaml"
     params:
         code=code_of("write_report"),
-        edges=rule_graph,
         simulated=SIMULATED,
     message:
         "Writing results/report/{wildcards.page}.html"

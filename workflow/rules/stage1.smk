@@ -36,9 +36,9 @@ elif config["stage1"]["scatter"]:
             "results/benchmarks/{run}/sweep_stage1_part/balancing-{balancing}_l1_ratio-{l1_ratio}.tsv"
         conda:
             "../../envs/heteroage.yaml"
-        threads: threads_for("sweep_stage1_part")
+        threads: 8
         resources:
-            **needs("sweep_stage1_part"),
+            **needs(),
         params:
             code=code_of("sweep_stage1_part"),
             part_balancing=balancing_of_part,
@@ -89,9 +89,9 @@ else:
             "results/benchmarks/{run}/sweep_stage1.tsv"
         conda:
             "../../envs/heteroage.yaml"
-        threads: threads_for("sweep_stage1")
+        threads: 8
         resources:
-            **needs("sweep_stage1"),
+            **needs(),
         params:
             code=code_of("sweep_stage1"),
             balancing=config["stage1"]["balancing"],
@@ -120,9 +120,9 @@ rule cross_fit_stage1:
         "results/benchmarks/{run}/cross_fit_stage1.tsv"
     conda:
         "../../envs/heteroage.yaml"
-    threads: threads_for("cross_fit_stage1")
+    threads: 8
     resources:
-        **needs("cross_fit_stage1"),
+        **needs(),
     params:
         code=code_of("cross_fit_stage1"),
         alpha=config["stage1"]["alpha"],
@@ -149,9 +149,9 @@ rule train_stage1:
         "results/benchmarks/{run}/train_stage1.tsv"
     conda:
         "../../envs/heteroage.yaml"
-    threads: threads_for("train_stage1")
+    threads: 8
     resources:
-        **needs("train_stage1"),
+        **needs(),
     params:
         code=code_of("train_stage1"),
         alpha=config["stage1"]["alpha"],
@@ -177,7 +177,7 @@ rule correlate_features:
     conda:
         "../../envs/heteroage.yaml"
     resources:
-        **needs("correlate_features"),
+        **needs(),
     params:
         code=code_of("correlate_features"),
     message:

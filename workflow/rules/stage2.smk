@@ -28,7 +28,7 @@ rule train_expert:
     conda:
         "../../envs/heteroage.yaml"
     resources:
-        **needs("train_expert"),
+        **needs(0.3),
     params:
         code=code_of("train_expert"),
         own_features=own_features,

@@ -17,7 +17,7 @@ rule cross_fit_stage3:
     conda:
         "../../envs/heteroage.yaml"
     resources:
-        **needs("cross_fit_stage3"),
+        **needs(0.3),
     params:
         code=code_of("cross_fit_stage3"),
         hallmarks=HALLMARKS,
@@ -48,7 +48,7 @@ rule train_stage3:
     conda:
         "../../envs/heteroage.yaml"
     resources:
-        **needs("train_stage3"),
+        **needs(0.3),
     params:
         code=code_of("train_stage3"),
         hallmarks=HALLMARKS,

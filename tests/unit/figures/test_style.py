@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from picture_data import RNG, ablation, contributions, corrections, experts, predictions, sweep_report
 
-from heteroage.figures import acceleration, accuracy, evaluation, explanation, hallmarks, jobs, tuning
+from heteroage.figures import acceleration, accuracy, evaluation, explanation, hallmarks, tuning
 from heteroage.figures.style import draw_spread, new_axes, save_picture, spread_sideways
 
 UNIT = re.compile(r"\((?:years|seconds|%|no unit|penalty, .*)\)|\(%\)")
@@ -21,7 +21,6 @@ def every_picture():
     random = pd.DataFrame({"hallmark": "Cellular_Senescence", "set": range(9), "R2_Residual": RNG.normal(0, 0.1, 9)})
     accelerated = table.assign(Age_Acceleration_Residual=RNG.normal(0, 3, len(table)), Is_Healthy=table.index % 3 > 0)
     importance = pd.DataFrame({"feature": ["Sex", "RF_PC1"], "split_count": [3, 0]})
-    benchmarks = {"sweep_stage1": pd.DataFrame({"s": [12.5, 3.0], "max_rss": [200.0, "-"]})}
     return {
         "tissues": accuracy.plot_tissues(table),
         "projects": accuracy.plot_projects(table),
@@ -36,8 +35,6 @@ def every_picture():
         "importance": explanation.plot_importance(importance.assign(mean_abs_contribution_years=[0.4, 0.0])),
         "cohort": explanation.plot_cohort(contributions()),
         "sample": explanation.plot_sample(contributions().iloc[0]),
-        "run_times": jobs.plot_run_times(jobs.sum_run_times(benchmarks)),
-        "rules": jobs.plot_rules([("build_feature_store", "sweep_stage1"), ("sweep_stage1", "train_stage1")]),
     }
 
 
@@ -51,7 +48,7 @@ def test_every_axis_names_its_unit(name):
     labels += [figure.get_supxlabel(), figure.get_supylabel()]
     labels = [label for label in labels if label]
     assert [label for label in labels if not UNIT.search(label)] == []
-    assert labels or name == "rules"
+    assert labels
 
 
 @pytest.mark.parametrize("name", PICTURES)
