@@ -1,6 +1,6 @@
 """Copy a run's training samples and RF_PCs into a matrix of their own: no training rule sees any other sample."""
 
-from heteroage.files import read_table
+from heteroage.files import read_table, rows_of
 from heteroage.inputs.cohorts import pc_columns
 from heteroage.inputs.store import write_training_matrix
 from heteroage.matrix import open_matrix, write_names
@@ -22,8 +22,9 @@ def main(
     matrix, feature_names = open_matrix(store, store_names)
     if hallmarks:
         check_any_match(match_features(read_dictionary(hallmarks), feature_names))
-    columns = read_table(all_samples)["sample_id"].searchsorted(read_table(samples)["sample_id"])
-    context = read_table(pcs)
+    sample_ids, context = read_table(samples)["sample_id"], read_table(pcs)
+    columns = rows_of(sample_ids, read_table(all_samples), all_samples)
+    context = context.iloc[rows_of(sample_ids, context, pcs)]
     pc_names = pc_columns(context.columns)
     write_training_matrix(matrix, columns, context[pc_names].to_numpy(), features)
     write_names([*feature_names, *pc_names], names)

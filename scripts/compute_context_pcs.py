@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from heteroage.files import read_table, write_table
+from heteroage.files import read_table, rows_of, write_table
 from heteroage.matrix import open_matrix, values_of
 from heteroage.stages.context import compute_loadings, project
 from heteroage.workflow import run_script
@@ -14,7 +14,7 @@ def main(
     """Write the loadings, and the training samples' components by the code that projects new samples."""
     store, feature_names = open_matrix(features, names)
     sample_ids = read_table(samples)["sample_id"]
-    columns = read_table(all_samples)["sample_id"].searchsorted(sample_ids)
+    columns = rows_of(sample_ids, read_table(all_samples), all_samples)
     learnt = compute_loadings(store, feature_names, columns, n_pcs, n_cpgs)
     values = values_of(store, feature_names, learnt["feature"], columns)
     components = project(learnt, pd.DataFrame(values, columns=learnt["feature"]))

@@ -1,13 +1,15 @@
 """Shift the ages of every other group, and plant features that name the group: held-out groups cannot profit."""
 
 from heteroage.evaluation.falsification import plant_study
-from heteroage.files import read_table, write_table
+from heteroage.files import read_table, rows_of, write_table
 from heteroage.workflow import run_script
 
 
 def main(samples: str, pcs: str, seed: int, planted_samples: str, planted_pcs: str) -> None:
     """Write the samples with shifted ages, and the RF_PCs with the planted ones behind them."""
-    shifted, planted = plant_study(read_table(samples), read_table(pcs), seed)
+    table, context = read_table(samples), read_table(pcs)
+    context = context.iloc[rows_of(table["sample_id"], context, pcs)].set_axis(table.index)
+    shifted, planted = plant_study(table, context, seed)
     write_table(shifted, planted_samples)
     write_table(planted, planted_pcs)
 

@@ -6,17 +6,25 @@ import glob
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heteroage.errors import HeteroAgeError
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.labels import MISSING
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 PARQUET = {".parquet", ".pq"}
+# Columns that hold names: read as text, so that 001, 1.5, TRUE and NA stay what they are.
+NAMES = {
+    *("sample_id", "sample_1", "sample_2", "donor_id", "project_id", "project_1", "project_2", "group"),
+    *("Tissue", "Sex", "hallmark", "level", "first", "second"),
+}
 
 
 @contextmanager
@@ -41,7 +49,7 @@ def check_writable(path: str | Path) -> None:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a CSV or Parquet table, told apart by the file's ending; `sample_id` is read as text."""
+    """Read a CSV or Parquet table, chosen by the file's ending; the columns NAMES are text, missing where empty."""
     import pandas as pd  # slow to import: `heteroage` starts without
 
     path = Path(path)
@@ -50,14 +58,37 @@ def read_table(path: str | Path) -> pd.DataFrame:
     try:
         if path.suffix in PARQUET:
             table = pd.read_parquet(path)
-            if table.index.name == "sample_id":
-                table = table.reset_index()
-        else:
-            text = dict.fromkeys(("sample_id", "donor_id", "project_id"), str)
-            table = pd.read_csv(path, dtype=text)
+            return table.reset_index() if table.index.name == "sample_id" else table
+        columns = pd.read_csv(path, nrows=0).columns
+        names = [name for name in columns if name in NAMES]
+        # pandas looks for its missing words in the columns of `na_values` alone.
+        words = {name: [""] if name in NAMES else sorted(MISSING) for name in columns}
+        return pd.read_csv(path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=words)
     except (ValueError, OSError) as error:
         raise HeteroAgeError(f"cannot read {path}: {error}. Give CSV (.csv, .csv.gz) or Parquet (.parquet).") from error
-    return table
+
+
+def rows_of(sample_ids: Sequence[str], table: pd.DataFrame, where: str | Path) -> NDArray[np.int64]:
+    """Return the row of each sample in a table with a column `sample_id`.
+
+    Raises
+    ------
+    HeteroAgeError
+        Samples without a row, or with several.
+    """
+    import pandas as pd
+
+    index = pd.Index(table["sample_id"])
+    twice = index[index.duplicated()].unique()
+    if len(twice):
+        raise HeteroAgeError(f"{where} has several rows for samples ({listed(twice)}). Keep one row per sample.")
+    rows = index.get_indexer(list(sample_ids))
+    absent = [sample for sample, row in zip(sample_ids, rows, strict=True) if row < 0]
+    if absent:
+        raise HeteroAgeError(
+            f"{where} has no row for samples ({listed(absent)}): it is of another run. Remove the file and run again."
+        )
+    return rows.astype("int64")
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:

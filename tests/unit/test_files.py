@@ -13,6 +13,7 @@ from heteroage.files import (
     check_writable,
     read_json,
     read_table,
+    rows_of,
     sha256_of,
     write_json,
     write_model,
@@ -74,6 +75,29 @@ def test_tables_read_back_equal_to_the_bit(tmp_path, name):
     assert back["Tissue"].tolist() == table["Tissue"].tolist()
     for column in ("third", "random", "large"):
         np.testing.assert_array_equal(back[column].to_numpy().view(np.int64), table[column].to_numpy().view(np.int64))
+
+
+@pytest.mark.parametrize("column", ["sample_id", "donor_id", "project_id", "group", "Tissue", "Sex", "hallmark"])
+@pytest.mark.parametrize("labels", [["1", "2"], ["001", "1.5"], ["TRUE", "FALSE"], ["True", "None"], ["NA", "1e3"]])
+def test_labels_read_back_as_the_text_that_they_are(tmp_path, column, labels):
+    write_table(pd.DataFrame({column: labels, "Age": [1.5, np.nan]}), tmp_path / "t.csv")
+    back = read_table(tmp_path / "t.csv")
+    assert back[column].tolist() == labels
+    assert back["Age"].isna().tolist() == [False, True]
+
+
+def test_an_empty_label_is_missing(tmp_path):
+    write_table(pd.DataFrame({"donor_id": ["7", None]}), tmp_path / "t.csv")
+    assert read_table(tmp_path / "t.csv")["donor_id"].isna().tolist() == [False, True]
+
+
+def test_rows_are_found_by_sample_id_and_a_table_of_other_samples_is_refused():
+    table = pd.DataFrame({"sample_id": ["b", "c", "a"]})
+    assert rows_of(["a", "b"], table, "t.csv").tolist() == [2, 0]
+    with pytest.raises(HeteroAgeError, match=re.escape("t.csv has no row for samples (2: d, e)")):
+        rows_of(["a", "d", "e"], table, "t.csv")
+    with pytest.raises(HeteroAgeError, match=re.escape("t.csv has several rows for samples (1: a)")):
+        rows_of(["a"], pd.DataFrame({"sample_id": ["a", "a"]}), "t.csv")
 
 
 def test_many_random_floats_survive_csv_as_they_survive_parquet(tmp_path):

@@ -28,14 +28,15 @@ TRAINING = "results/full/training"
 ORTHOGONAL = f"{ARTIFACTS}/stage1/Stage1_Orthogonalized_Hallmark_Dict.json"
 FUSED = f"{ARTIFACTS}/stage3/Stage3_Final_Predictions_OOF.csv"
 
-# The demo's cohorts, fewer and smaller, with CpGs that drift so clearly that few samples show it.
+# The demo's cohorts, fewer and smaller, with CpGs that drift so clearly that few samples show it. Labels look like
+# numbers and truth values: each must reach every table and page as the text that it is.
 SETTINGS = yaml.safe_load((REPOSITORY / "resources/demo/settings.yaml").read_text(encoding="utf-8")) | {
     "projects": 10,
     "samples_per_project": 20,
-    "tissues": ["Blood", "Liver", "Skin"],
+    "tissues": ["1", "2", "007"],
     "cpgs": 240,
     "cpgs_per_modality": 160,
-    "hallmarks": ["Cellular_Senescence", "Genomic_Instability", "Mitochondrial_Dysfunction"],
+    "hallmarks": ["Genomic_Instability", "Mitochondrial_Dysfunction", "True"],
     "cpgs_per_hallmark": 40,
     "shared_by_hallmarks": 8,
     "drift": {"clear_cpgs": 40, "clear": 0.5, "faint": 0.2},
@@ -43,6 +44,7 @@ SETTINGS = yaml.safe_load((REPOSITORY / "resources/demo/settings.yaml").read_tex
     "repeated_donors": 6,
     "n_pcs": 3,
 }
+PROJECTS = ["1", "2", "3", "001", "1.5", "1e3", "-4", "+5", "010", "7."]
 ABSENT = "Absent_From_The_Data"  # a hallmark that tests add
 
 # Women are labelled this much older than their CpGs say: only the fusion, which sees Sex, can learn it. So its
@@ -190,7 +192,8 @@ def make_study(folder: Path, repository: Path) -> Study:
     dictionary = demo.simulate_dictionary(SETTINGS)
     simulated = demo.simulate(SETTINGS, dictionary)
     (folder / "data").mkdir(parents=True)
-    tables = {modality: simulated.tables[modality] for modality in MODALITIES}
+    named = {f"study_{k:02d}": name for k, name in enumerate(PROJECTS, start=1)}
+    tables = {m: t.assign(project_id=t["project_id"].map(named)) for m, t in simulated.tables.items()}
     tables["chalm"] = tables["chalm"].assign(bmi=np.linspace(18, 35, len(tables["chalm"])), plate_beta=1.0)
     # camda comes as CSV and with the suffix in its column names, the others as Parquet with bare ones.
     tables["camda"] = tables["camda"].rename(columns=lambda c: f"{c}_camda" if c.startswith("cg") else c)

@@ -36,6 +36,9 @@ STARTED = time.time()
 os.environ[SNAKEMAKE_PID] = str(os.getpid())
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
 
+# YAML takes the name 2024 for a number.
+config["predict"] = {str(name): table for name, table in (config.get("predict") or {}).items()}
+
 try:
     check_config(config, yaml.safe_load(SCHEMA.read_text()))
     validate(config, str(SCHEMA))  # fills in the defaults

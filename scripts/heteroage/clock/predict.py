@@ -117,9 +117,11 @@ class Clock(ClockModel):
         return _concatenated([rows for rows, _ in self.stream(step, from_frame(table, self.wanted), allow_missing)])
 
     def _columns(self, step: str, names: Sequence[str], columns_of: Mapping[str, list[str]]) -> list[str]:
-        """The columns that a step reads."""
+        """The columns that a step reads: the fusion reads CpGs only where it computes RF_PCs from them."""
+        if step != "predict_stage3" or not set(self.pc_names) <= set(names):
+            return list(names)
         cpgs = {column for own in columns_of.values() for column in own}
-        return [name for name in names if name not in cpgs or step != "predict_stage3"]
+        return [name for name in names if name not in cpgs]
 
     def _pipeline(self, source: Source) -> tuple[Rows, Rows]:
         output = source.identity()

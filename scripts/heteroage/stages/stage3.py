@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.clock.artifacts import software_versions
-from heteroage.files import read_table
+from heteroage.files import read_table, rows_of
 from heteroage.inputs.cohorts import UNKNOWN, pc_columns
 from heteroage.metrics import group_errors
 from heteroage.stages.intervals import calibrate
@@ -53,7 +53,9 @@ class FusionInput:
         table = read_table(samples)
         views_of = {name: read_views(path, table) for name, path in zip(hallmarks, corrections, strict=True)}
         experts = {hallmark: frame for hallmark, frame in views_of.items() if OUT_OF_FOLD in frame.columns}
-        return cls(table, read_views(anchor, table), experts, read_table(pcs))
+        context = read_table(pcs)
+        context = context.iloc[rows_of(table["sample_id"], context, pcs)]
+        return cls(table, read_views(anchor, table), experts, context)
 
     def without_context(self) -> FusionInput:
         """The anchor and the corrections alone."""

@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heteroage.files import read_table
+from heteroage.errors import HeteroAgeError
+from heteroage.files import read_table, rows_of
 from heteroage.matrix import open_matrix
 from heteroage.probes import is_pc
 from heteroage.stages.sampling import balanced_rows
@@ -45,7 +46,13 @@ class TrainingData:
     def open(cls, samples: str | Path, features: str | Path, names: str | Path) -> TrainingData:
         """Read the samples and map the matrix."""
         matrix, feature_names = open_matrix(features, names)
-        return cls(read_table(samples), matrix, feature_names)
+        table = read_table(samples)
+        if matrix.shape[1] != len(table):
+            raise HeteroAgeError(
+                f"{features} has {matrix.shape[1]} samples and {samples} {len(table)}: they are of different runs. "
+                "Remove both and run again."
+            )
+        return cls(table, matrix, feature_names)
 
     def with_pcs(self, wanted: bool) -> TrainingData:
         """Keep the RF_PCs among the features, or leave them out."""
@@ -83,8 +90,8 @@ def views(folds: Sequence[int]) -> Iterator[tuple[str, int | None]]:
 
 def read_views(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
     """Read a table of views; its rows are those of `samples`."""
-    table = read_table(path).set_index("sample_id")
-    return table.loc[samples["sample_id"]]
+    table = read_table(path)
+    return table.iloc[rows_of(samples["sample_id"], table, path)].set_index("sample_id")
 
 
 def best_row(report: pd.DataFrame) -> int:

@@ -250,6 +250,13 @@ def test_stage2_takes_the_master_table_beside_stage1s_output(clock, tmp_path, pr
     assert read_table(tmp_path / "stage3.csv")["HeteroAge"].tolist() == predicted["HeteroAge"].tolist()
 
 
+def test_stage3_computes_rf_pcs_that_its_table_does_not_have(clock, tmp_path, predicted):
+    stages = predicted[["sample_id", *(c for c in predicted if c == "Stage1_Pred_Age" or c.endswith("_Correction"))]]
+    write_table(clock.master.merge(stages), tmp_path / "both.csv")
+    run_step("predict_stage3", clock.folder, [tmp_path / "both.csv"], tmp_path / "stage3.csv")
+    assert read_table(tmp_path / "stage3.csv")["HeteroAge"].tolist() == predicted["HeteroAge"].tolist()
+
+
 def test_stage3_names_what_is_missing_and_the_step_that_makes_it(loaded, clock):
     stage1 = loaded.predict_stage1(clock.master)
     text = (
