@@ -2,7 +2,7 @@
 
 from heteroage.evaluation.falsification import alter_labels
 from heteroage.files import read_table, write_table
-from heteroage.stages.sampling import assign_outer_folds
+from heteroage.grouping.folds import assign_outer_folds
 from heteroage.workflow import run_script
 
 

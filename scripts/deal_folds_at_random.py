@@ -1,7 +1,7 @@
 """Deal the training samples into folds at random, as clocks are often scored: studies are on both sides."""
 
 from heteroage.files import read_table, write_table
-from heteroage.stages.sampling import assign_folds
+from heteroage.grouping.folds import assign_folds
 from heteroage.workflow import run_script
 
 

@@ -3,7 +3,8 @@
 import logging
 
 from heteroage.files import atomic_path, read_table
-from heteroage.stages.sampling import MINIMUM_FOLDS, folds_to_leave_out, training_samples
+from heteroage.grouping.folds import MINIMUM_FOLDS, folds_to_leave_out
+from heteroage.stages.sampling import training_samples
 from heteroage.workflow import run_script
 
 

@@ -4,7 +4,9 @@ import logging
 
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
-from heteroage.stages.sampling import assign_folds, training_samples
+from heteroage.grouping.folds import assign_folds
+from heteroage.grouping.groups import describe_dominance
+from heteroage.stages.sampling import training_samples
 from heteroage.stages.training_data import TRAINING_COLUMNS
 from heteroage.workflow import run_script
 
@@ -26,6 +28,8 @@ def main(run: str, all_samples: str, folds: int, seed: int, allow_leave_one_grou
     except HeteroAgeError as error:
         raise HeteroAgeError(str(error) if run == "full" else f"{run}: {error}") from error
     write_table(table[TRAINING_COLUMNS], samples)
+    for sentence in describe_dominance(table):
+        logging.warning("%s", sentence)
     sizes = table.groupby("fold").size()
     logging.info("%d training samples; samples by fold: %s", len(table), sizes.to_dict())
     if len(sizes) != folds:

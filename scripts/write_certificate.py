@@ -24,7 +24,7 @@ def main(inputs: Mapping[str, str], random_scores: Sequence[str], seed: int, out
         f.judge_planted_study(samples, read_table(inputs["planted"])),
         f.judge_altered_labels(read_json(inputs["nested"]), read_json(inputs["altered"])),
         f.judge_random_sets(random_sets),
-        f.judge_near_duplicates(read_table(inputs["pairs"])),
+        f.judge_near_duplicates(read_table(inputs["pairs"]), samples),
     ]
     for verdict in verdicts:
         logging.info("%s: %s (%g, limit %g)", verdict.test, verdict.passed, verdict.measured, verdict.limit)

@@ -18,7 +18,6 @@ import yaml
 
 from heteroage import demo
 from heteroage.files import read_json, read_table, write_json, write_table
-from heteroage.probes import MODALITIES
 from heteroage.stages.hallmarks import orthogonalise_files
 
 REPOSITORY = Path(__file__).parents[2]

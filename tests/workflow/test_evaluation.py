@@ -74,7 +74,7 @@ def test_the_model_card_waits_for_evaluation_only_if_told_to(nested):
     plan = nested.configure(model_card__evaluated=True).plan().jobs
     nested.configure(model_card=None)
     assert plan["write_certificate"] == plan["score_nested_runs"] == 1
-    assert {"alter_labels", "shuffle_ages", "plant_study", "find_near_duplicates"} <= set(plan)
+    assert {"alter_labels", "shuffle_ages", "plant_study"} <= set(plan)
     card = nested.json("results/full_artifacts/MODEL_CARD.json")
     assert (card["errors_nested"], card["certificate"]) == (None, None)
     assert card["training_data"]["groups"] == nested.table("results/full/training/samples.csv")["group"].nunique()

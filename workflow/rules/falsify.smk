@@ -110,29 +110,6 @@ rule score_random_sets:
         "../../scripts/score_random_sets.py"
 
 
-rule find_near_duplicates:
-    input:
-        samples="results/full/training/samples.csv",
-        features="results/full/training/features.npy",
-        names="results/full/training/feature_names.txt",
-    output:
-        pairs="results/falsification/near_duplicates.csv",
-    log:
-        "logs/find_near_duplicates.log",
-    benchmark:
-        "results/benchmarks/find_near_duplicates.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    resources:
-        **needs(),
-    params:
-        code=code_of("find_near_duplicates"),
-    message:
-        "Looking for near-duplicate samples across groups"
-    script:
-        "../../scripts/find_near_duplicates.py"
-
-
 rule write_certificate:
     input:
         samples="results/full/training/samples.csv",
@@ -142,7 +119,7 @@ rule write_certificate:
         altered="results/altered-0_artifacts/MANIFEST.json",
         summary="results/full/artifacts/stage2/Stage2_Performance_Summary.csv",
         importance="results/full/artifacts/stage3/Stage3_Attention_Importance.csv",
-        pairs="results/falsification/near_duplicates.csv",
+        pairs="results/audit/duplicated_arrays.csv",
         random_scores=of_each_expert("results/falsification/random_sets/{hallmark}.csv"),
     output:
         certificate="results/falsification/certificate.csv",

@@ -83,7 +83,7 @@ rule assign_groups:
     params:
         code=code_of("assign_groups"),
         policy=config["audit"]["duplicates"],
-        concordance=config["audit"]["concordance"],
+        distance_ratio=config["audit"]["distance_ratio"],
         outer_folds=config["cross_validation"]["outer_folds"],
     message:
         "Looking for near-identical arrays; tying samples into groups"

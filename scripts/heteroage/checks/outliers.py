@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from heteroage.checks.duplicates import most_variable
+from heteroage.grouping.variation import most_variable
 
 N_PCS = 5
 FEWEST = 10  # samples of a tissue, for one of them to be far from it

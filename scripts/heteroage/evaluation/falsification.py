@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heteroage.engine.standardise import Standardiser
+from heteroage.errors import listed
+from heteroage.grouping.folds import draws
 from heteroage.inputs.cohorts import OLDEST, UNKNOWN, pc_columns
 from heteroage.metrics import pearson_r
-from heteroage.stages.sampling import draws
 
 SHIFT = 20.0  # years that the planted test adds to every other group
 SHARE_LIMIT = 0.25  # of the planted shift that may come through, where the groups scatter little
@@ -23,9 +23,6 @@ STANDARD_ERRORS = 3
 SHUFFLED_ERRORS = 4
 SIGNIFICANCE = 0.05
 LEANS_ON = 0.1  # years of mean absolute contribution from which HeteroAge is said to lean on a hallmark
-NEAR = 0.95  # correlation of two samples from which they are near-duplicates
-MOST_FEATURES = 5_000  # that near-duplicates are looked for by
-SAMPLES_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -238,56 +235,27 @@ def judge_random_sets(table: pd.DataFrame) -> Verdict:
     )
 
 
-# Near-duplicates
+# Near-identical arrays
 
 
-def near_duplicates(X: NDArray[np.float32], samples: pd.DataFrame) -> pd.DataFrame:
-    """Find pairs of samples of different groups whose methylation is nearly the same.
-
-    Features are centred and scaled over the samples, so that unrelated samples correlate about 0; of more than
-    5,000 features an even selection is looked at.
+def judge_near_duplicates(pairs: pd.DataFrame, samples: pd.DataFrame) -> Verdict:
+    """Count the pairs of near-identical arrays that lie in different folds.
 
     Parameters
     ----------
-    X : (features, samples)
-    samples : sample_id, group, fold, a row per column of X
-
-    Returns
-    -------
-    The pairs with r of at least 0.95, or else the nearest pair alone: sample_id, other_sample_id, their groups, r.
+    pairs : frame of `sample_1`, `sample_2`, as the audit found them among all samples
+    samples : the training samples, with `fold`
     """
-    step = -(-len(X) // MOST_FEATURES)
-    block = np.ascontiguousarray(X[::step])
-    Z = Standardiser.fit(block).apply(block).T.astype(np.float32)
-    Z -= Z.mean(axis=1, keepdims=True)
-    Z /= np.maximum(np.linalg.norm(Z, axis=1, keepdims=True), 1e-9)
-    group = pd.factorize(samples["group"])[0]
-    pairs, nearest = [], (-2.0, 0, 0)
-    for start in range(0, len(Z), SAMPLES_AT_ONCE):
-        r = Z[start : start + SAMPLES_AT_ONCE] @ Z.T
-        rows = np.arange(start, start + len(r))
-        r[(group[rows][:, None] == group) | (rows[:, None] >= np.arange(len(Z)))] = -2.0
-        pairs += [(float(r[i, j]), start + i, j) for i, j in np.argwhere(r >= NEAR)]
-        i, j = np.unravel_index(r.argmax(), r.shape)
-        nearest = max(nearest, (float(r[i, j]), start + int(i), int(j)))
-    ids, names = samples["sample_id"].to_numpy(), samples["group"].to_numpy()
-    return pd.DataFrame(
-        [
-            {"sample_id": ids[i], "other_sample_id": ids[j], "group": names[i], "other_group": names[j], "r": r}
-            for r, i, j in (pairs or [nearest])
-        ]
-    )
-
-
-def judge_near_duplicates(pairs: pd.DataFrame) -> Verdict:
-    """Count near-duplicates across groups, and so across folds."""
-    near = pairs[pairs["r"] >= NEAR]
-    listing = [f"{a} and {b}" for a, b in near[["sample_id", "other_sample_id"]].head(5).to_numpy()]
+    fold = samples.set_index("sample_id")["fold"]
+    pairs = pairs[["sample_1", "sample_2"]].drop_duplicates()
+    pairs = pairs[pairs["sample_1"].isin(fold.index) & pairs["sample_2"].isin(fold.index)]
+    split = pairs[fold[pairs["sample_1"]].to_numpy() != fold[pairs["sample_2"]].to_numpy()]
+    names = [f"{a} and {b}" for a, b in split.to_numpy()]
     return Verdict(
         "near_duplicates",
-        float(len(near)),
+        float(len(split)),
         0.0,
-        near.empty,
-        f"pairs of samples of different groups whose methylation correlates at {NEAR:g} or more (the nearest: "
-        f"{pairs['r'].max():.3f})" + (f" ({'; '.join(listing)})" if listing else ""),
+        split.empty,
+        f"of {len(pairs)} pairs of near-identical arrays among the training samples, those that lie in different folds"
+        + (f" ({listed(names)})" if names else ""),
     )

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from heteroage.grouping.folds import MINIMUM_FOLDS
 from heteroage.metrics import mean_age_of_other_folds, score_predictions
-from heteroage.stages.sampling import MINIMUM_FOLDS
 
 
 def summarise(

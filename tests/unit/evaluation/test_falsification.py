@@ -6,8 +6,8 @@ import pytest
 
 from heteroage.age import transform_age
 from heteroage.evaluation import falsification as f
+from heteroage.grouping.folds import assign_folds
 from heteroage.stages import stage1
-from heteroage.stages.sampling import assign_folds
 from heteroage.stages.training_data import TrainingData
 
 ALPHAS = np.array([0.3, 0.1, 0.03, 0.01])
@@ -147,21 +147,15 @@ def test_a_hallmark_that_is_leaned_on_must_beat_random_sets(own, contribution, p
     assert f.judge_random_sets(table).passed is passed
 
 
-# Near-duplicates
+# Near-identical arrays
 
 
-def test_unrelated_samples_are_no_duplicates(training_data):
-    pairs = f.near_duplicates(training_data.X[:40], training_data.samples)
-    assert len(pairs) == 1
-    assert f.judge_near_duplicates(pairs).passed
-
-
-def test_a_sample_measured_again_in_another_study_is_found(training_data):
-    X, samples = training_data.X[:40].copy(), training_data.samples
-    X[:, 50] = X[:, 17] + np.random.default_rng(1).normal(0, 0.005, 40).astype(np.float32)
-    assert samples["group"][50] != samples["group"][17]
-    verdict = f.judge_near_duplicates(f.near_duplicates(X, samples))
-    assert (verdict.passed, verdict.measured) == (False, 1)
-    assert "s017 and s050" in verdict.meaning
-    together = samples.assign(group="one")
-    assert f.judge_near_duplicates(f.near_duplicates(X, together)).passed
+def test_near_identical_arrays_in_different_folds_fail():
+    samples = pd.DataFrame({"sample_id": list("abcd"), "fold": [0, 0, 1, 2]})
+    pairs = pd.DataFrame({"sample_1": ["a", "c", "c", "a"], "sample_2": ["b", "d", "d", "x"], "modality": list("bbcb")})
+    verdict = f.judge_near_duplicates(pairs, samples)
+    assert (verdict.passed, verdict.measured) == (False, 1)  # of two modalities; x does not train
+    assert "of 2 pairs" in verdict.meaning
+    assert "(1: c and d)" in verdict.meaning
+    assert f.judge_near_duplicates(pairs.iloc[[0, 3]], samples).passed
+    assert f.judge_near_duplicates(pairs.iloc[:0], samples).passed

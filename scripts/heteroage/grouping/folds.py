@@ -1,0 +1,150 @@
+"""Folds: how whole groups are dealt.
+
+Nothing here depends on the order of rows: groups are taken by size and name, and ties are broken by a hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.grouping.groups import describe_ties
+
+LEAVE_ONE_GROUP_OUT = "leave_one_group_out"
+MINIMUM_FOLDS = 3  # one to predict, one to tune on, one to train on
+LARGEST_FOLD = 1.5  # times the mean, unless one group alone is larger
+SIZE_WEIGHT = 2.0  # of equal sizes, beside 1 for the tissues together
+SWAPPED = 500  # groups up to which exchanging two of them is tried; more are small enough to be moved one by one
+
+
+def assign_outer_folds(samples: pd.DataFrame, folds: int | str) -> NDArray[np.int64]:
+    """Deal whole groups into outer folds of about equal size, by group sizes and names alone.
+
+    Nothing else about a sample (age, tissue, health, methylation) moves it, or any other sample, to another
+    outer fold: a nested run's training set cannot depend on what is held out. With fewer groups than `folds`, or
+    with "leave_one_group_out", each group is a fold.
+    """
+    sizes = samples["group"].value_counts()
+    folds = len(sizes) if folds == LEAVE_ONE_GROUP_OUT else min(folds, len(sizes))
+    order = sorted(sizes.index, key=lambda group: (-sizes[group], group))
+    fold_of = dict(zip(order, _largest_first(sizes[order].to_numpy(), max(folds, 1)), strict=True))
+    return samples["group"].map(fold_of).to_numpy(np.int64)
+
+
+def folds_to_leave_out(samples: pd.DataFrame) -> list[int]:
+    """Outer folds that nested runs leave out in turn: those with a sample to score.
+
+    None at all where a run without one of them would have fewer than three groups to train on.
+
+    Parameters
+    ----------
+    samples : the samples that may train, with `group` and `outer_fold`
+    """
+    fold_groups = samples.groupby("outer_fold")["group"].nunique()  # a group lies in one outer fold
+    left = fold_groups.sum() - fold_groups
+    return sorted(fold_groups.index.tolist()) if (left >= MINIMUM_FOLDS).all() else []
+
+
+def assign_folds(samples: pd.DataFrame, folds: int, seed: int, allow_leave_one_group_out: bool) -> NDArray[np.int64]:
+    """Deal whole groups into folds of about equal size, alike in tissues as far as the groups allow.
+
+    No fold has more than 1.5 times the mean number of samples, unless one group alone is larger or no fold could be
+    smaller. The groups are dealt by size, the largest first, each into the smallest fold; then groups are moved and
+    exchanged while that makes sizes and tissues more equal.
+
+    Raises
+    ------
+    HeteroAgeError
+        Fewer groups than folds, unless leave-one-group-out is allowed; fewer than three groups in any case.
+    """
+    groups = sorted(samples["group"].unique())
+    if len(groups) < MINIMUM_FOLDS:
+        raise HeteroAgeError(
+            f"too few groups to hold out, tune and train on different ones: {len(samples)} training samples are of "
+            f"groups {listed(groups)}; {MINIMUM_FOLDS} are needed{_ties(samples)}. Add studies, or check project_id "
+            "and donor_id."
+        )
+    if len(groups) < folds:
+        if not allow_leave_one_group_out:
+            raise HeteroAgeError(
+                f"fewer groups than folds: {folds} folds, groups {listed(groups)}{_ties(samples)}. Lower "
+                "cross_validation.folds, or set cross_validation.allow_leave_one_group_out: true to hold out one group "
+                "at a time."
+            )
+        folds = len(groups)
+    if len(groups) == folds:
+        return samples["group"].map({group: k for k, group in enumerate(groups)}).to_numpy(np.int64)
+    counts = pd.crosstab(samples["group"], samples["Tissue"])
+    sizes = counts.sum(axis=1)
+    tie = dict(zip(groups, draws(groups, seed), strict=True))
+    order = sorted(groups, key=lambda group: (-sizes[group], tie[group]))
+    dealt = _even_out(counts.loc[order].to_numpy(float), _largest_first(sizes[order].to_numpy(), folds), folds)
+    return samples["group"].map(dict(zip(order, dealt, strict=True))).to_numpy(np.int64)
+
+
+def _ties(samples: pd.DataFrame) -> str:
+    """What ties projects into groups, in brackets; nothing where each project is its own."""
+    ties = [sentence.removesuffix(".") for sentence in describe_ties(samples)]
+    return f" ({'; '.join(ties[:5])})" if ties else ""
+
+
+def _largest_first(sizes: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
+    """Put each group, given by falling size, into the fold that is smallest so far (Graham 1969)."""
+    filled, fold = np.zeros(folds), np.empty(len(sizes), np.int64)
+    for k, size in enumerate(sizes):
+        fold[k] = filled.argmin()
+        filled[fold[k]] += size
+    return fold
+
+
+def _even_out(counts: NDArray[np.float64], fold: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
+    """Move a group, or exchange two, as long as the folds become more alike; the best change comes first.
+
+    What falls is the weighted sum of squared differences from equal folds, over fold sizes and each tissue's counts.
+
+    Parameters
+    ----------
+    counts : (groups, tissues), numbers of samples
+    fold : of each group; no fold is empty, and none becomes so
+    """
+    sizes = counts.sum(axis=1)
+    weight = np.append(counts.sum(axis=0) / sizes.sum(), SIZE_WEIGHT)
+    counts = np.column_stack([counts, sizes])
+    scaled = counts / (counts.sum(axis=0) / folds) * np.sqrt(weight)
+    fold, inside = fold.copy(), np.eye(folds)[fold]
+    filled = inside.T @ sizes
+    limit = max(LARGEST_FOLD * sizes.sum() / folds, filled.max())
+    own, rows = (scaled**2).sum(axis=1), np.arange(len(fold))
+    products = scaled @ scaled.T if len(fold) <= SWAPPED else None
+    for _ in range(10 * len(fold)):
+        toward = scaled @ (inside.T @ scaled).T  # (groups, folds)
+        gain = toward - toward[rows, fold][:, None]
+        moved = own[:, None] + gain
+        moved[(filled + sizes[:, None] > limit) | (inside.sum(axis=0)[fold] == 1)[:, None] | (inside == 1)] = np.inf
+        changes = [(moved.min(), np.unravel_index(moved.argmin(), moved.shape), False)]
+        if products is not None:
+            across = gain[:, fold]  # of the row's group, to the fold of the column's
+            swapped = own[:, None] + own - 2 * products + across + across.T
+            larger = filled[fold] + sizes[:, None] - sizes  # the column's fold, after the exchange
+            swapped[(larger > limit) | (limit < larger.T) | (fold[:, None] == fold)] = np.inf
+            changes.append((swapped.min(), np.unravel_index(swapped.argmin(), swapped.shape), True))
+        change, (one, other), exchanged = min(changes, key=lambda found: found[0])
+        if change > -1e-9:
+            break
+        if exchanged:
+            fold[one], fold[other] = fold[other], fold[one]
+        else:
+            fold[one] = other
+        inside = np.eye(folds)[fold]
+        filled = inside.T @ sizes
+    return fold
+
+
+def draws(names: Iterable[str], seed: int) -> list[int]:
+    """Return a number for each name that looks random and depends on nothing else: 64 bits of SHA-256."""
+    return [int.from_bytes(hashlib.sha256(f"{seed}:{s}".encode()).digest()[:8], "big") for s in names]

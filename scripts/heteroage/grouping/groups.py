@@ -1,0 +1,99 @@
+"""Groups: samples that are held out together, and what ties their studies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from heteroage.errors import FIRST, listed
+
+DOMINATES = 0.5  # share of the samples from which one group is said to dominate
+
+
+def assign_groups(samples: pd.DataFrame, duplicates: pd.DataFrame | None = None) -> pd.Series:
+    """Tie samples that share a `project_id` or a `donor_id`, or are near-identical arrays, transitively.
+
+    Parameters
+    ----------
+    samples : frame of `project_id`, `donor_id` (samples without one are tied by project alone)
+    duplicates : frame of `project_1`, `project_2`, the projects of near-identical arrays
+
+    Returns
+    -------
+    each sample's group, named after the group's first project_id
+    """
+    project, projects = pd.factorize(samples["project_id"])
+    donor, donors = pd.factorize(samples["donor_id"])
+    has_donor = donor >= 0
+    n_projects, n_donors = len(projects), len(donors)
+    one, other = project[has_donor], n_projects + donor[has_donor]
+    if duplicates is not None:
+        one = np.concatenate([one, projects.get_indexer(duplicates["project_1"])])
+        other = np.concatenate([other, projects.get_indexer(duplicates["project_2"])])
+    edges = coo_array((np.ones(len(one)), (one, other)), shape=(n_projects + n_donors, n_projects + n_donors))
+    _, component = connected_components(edges, directed=False)
+    component_of_sample = component[project]
+    return samples["project_id"].groupby(component_of_sample).transform("min").rename("group")
+
+
+def describe_ties(samples: pd.DataFrame, copies: pd.DataFrame | None = None) -> list[str]:
+    """Say which projects are one group and what ties them: a sentence per group of several projects, the largest first.
+
+    Parameters
+    ----------
+    samples : frame of `project_id`, `donor_id`, `group`
+    copies : frame of `sample_1`, `sample_2`, `project_1`, `project_2`, pairs of near-identical arrays
+    """
+    n_projects = samples["project_id"].nunique()
+    members = samples.groupby("group")["project_id"].unique().map(sorted)
+    members = members[members.map(len) > 1]
+    sentences = []
+    for _, projects in sorted(members.items(), key=lambda item: (-len(item[1]), str(item[0]))):
+        why = _reasons(samples[samples["project_id"].isin(projects)], copies)
+        named = ", ".join(map(str, projects[:FIRST])) + (", ..." if len(projects) > FIRST else "")
+        sentences.append(
+            f"{len(projects)} of {n_projects} projects are one group: {named}. They are held out together"
+            f"{', because ' + why if why else ''}."
+        )
+    return sentences
+
+
+def describe_dominance(samples: pd.DataFrame) -> list[str]:
+    """Say that one group holds at least half of the samples, if one does: at most one sentence."""
+    sizes = samples["group"].value_counts()
+    if len(sizes) < 2 or sizes.iloc[0] < DOMINATES * len(samples):
+        return []
+    share = 100 * sizes.iloc[0] / len(samples)
+    return [
+        f"One group, {sizes.index[0]}, holds {sizes.iloc[0]} of {len(samples)} training samples ({share:.0f}%). Its "
+        "fold is as large, and the ages of its samples are predicted by models that are trained on the few others."
+    ]
+
+
+def _reasons(own: pd.DataFrame, copies: pd.DataFrame | None) -> str:
+    """What ties projects: donors with samples in several, pairs of near-identical arrays in two."""
+    parts = []
+    donors = own.dropna(subset="donor_id").groupby("donor_id")["project_id"].unique()
+    shared = donors[donors.map(len) > 1]
+    if n := len(shared):
+        parts.append(f"{n} donor{'s have' if n > 1 else ' has'} samples in several ({_pairs_of(shared)})")
+    if copies is not None:
+        inside = copies["project_1"].isin(own["project_id"]) & (copies["project_1"] != copies["project_2"])
+        pairs = copies[inside].drop_duplicates(["sample_1", "sample_2"])
+        if n := len(pairs):
+            named = _pairs_of(pairs[["project_1", "project_2"]].to_numpy())
+            parts.append(
+                f"{n} pair{'s' if n > 1 else ''} of near-identical arrays {'are' if n > 1 else 'is'} in two ({named})"
+            )
+    return " and ".join(parts)
+
+
+def _pairs_of(projects: Iterable[Iterable[str]]) -> str:
+    """Name the projects that are tied, the pairs that are tied most often first."""
+    times = Counter(" with ".join(sorted(map(str, tied))) for tied in projects)
+    return listed(sorted(times, key=lambda name: (-times[name], name))).partition(": ")[2]
