@@ -1,6 +1,6 @@
 """Fuse a nested run's held-out samples without context: corrections alone, no tissue, sex or RF_PCs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from heteroage.files import read_table, write_table
 from heteroage.stages.stage3 import FusionInput, fuse, train
@@ -10,8 +10,7 @@ from heteroage.workflow import run_script
 def main(
     samples: str,
     anchor: str,
-    hallmarks: Sequence[str],
-    corrections: Sequence[str],
+    corrections: str,
     pcs: str,
     predictions: str,
     lightgbm: Mapping[str, object],
@@ -19,7 +18,7 @@ def main(
     ablated: str,
 ) -> None:
     """Write sample_id and Fusion_Without_Context (years); rounds are tuned anew without the context."""
-    data = FusionInput.open(samples, anchor, hallmarks, corrections, pcs)
+    data = FusionInput.open(samples, anchor, corrections, pcs)
     table = read_table(predictions)
     fusion = train(data.without_context(), lightgbm, max_rounds)
     ages = fuse(fusion.booster, table[list(fusion.frame.columns)], fusion.categories)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from heteroage.calibrate import add_applicability, add_reference
 from heteroage.clock.artifacts import assemble, seal, training_digest
-from heteroage.files import atomic_path, read_json, read_table, write_json
+from heteroage.files import atomic_path, read_table, write_json
 from heteroage.report.model_card import describe, render
 from heteroage.stages.training_data import TrainingData
 from heteroage.workflow import run_script
@@ -16,7 +16,6 @@ def main(
     run: str,
     artifacts: Sequence[str],
     experts: Sequence[str],
-    skipped: str,
     samples: str,
     features: str,
     names: str,
@@ -30,8 +29,8 @@ def main(
     target, root = Path(manifest).parent, Path("results") / run / "artifacts"
     beside = target.with_name(f".{target.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
-    placeholders = {f"Hallmark_{hallmark}.joblib" for hallmark in read_json(skipped)}
-    assemble([Path(source) for source in [*artifacts, *experts] if Path(source).name not in placeholders], root, beside)
+    models = [model for path in map(Path, experts) for model in (path.glob("*.joblib") if path.is_dir() else [path])]
+    assemble([*map(Path, artifacts), *sorted(models)], root, beside)
     add_applicability(beside, TrainingData.open(*training_files))
     add_reference(beside)
     training_data = training_digest(training_files)

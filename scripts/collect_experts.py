@@ -1,32 +1,24 @@
-"""Collect the experts' out-of-fold corrections, weights and performance, one table each."""
+"""Put the full run's experts together: all corrections, weights and performance in one table each, and the manifest."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
-from heteroage.files import read_json, read_table, write_table
-from heteroage.stages.training_data import OUT_OF_FOLD
+from heteroage.files import read_json, read_table
+from heteroage.stages.stage2 import write_experts
 from heteroage.workflow import run_script
 
 
 def main(
     hallmarks: Sequence[str],
-    corrections: Sequence[str],
-    weights: Sequence[str],
-    summaries: Sequence[str],
-    all_corrections: str,
-    all_weights: str,
-    summary: str,
+    expert_corrections: Sequence[str],
+    expert_weights: Sequence[str],
+    expert_summaries: Sequence[str],
+    skipped: str,
+    outputs: Mapping[str, str],
 ) -> None:
-    """Write the three tables, of the hallmarks that were not skipped, in the order of the dictionary."""
-    tables = {hallmark: read_table(path) for hallmark, path in zip(hallmarks, corrections, strict=True)}
-    wide = next(iter(tables.values()))[["sample_id"]].copy()
-    for hallmark, table in tables.items():
-        if OUT_OF_FOLD in table.columns:
-            wide[f"{hallmark}_Correction"] = table[OUT_OF_FOLD]
-    write_table(wide, all_corrections)
-    write_table(pd.concat([table for table in map(read_table, weights) if len(table)]), all_weights)
-    write_table(pd.DataFrame([row for row in map(read_json, summaries) if "skipped" not in row]), summary)
+    """Write the tables and the manifest, hallmarks in the order of the dictionary."""
+    corrections = dict(zip(hallmarks, map(read_table, expert_corrections), strict=True))
+    summaries = [read_json(path) for path in expert_summaries]
+    write_experts(corrections, [read_table(path) for path in expert_weights], summaries, read_json(skipped), outputs)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,19 @@
-"""Match each hallmark's CpGs to the data, and put each feature into one hallmark."""
+"""Match the hallmark dictionary to the data, and give each feature to one hallmark."""
 
 import logging
-from pathlib import Path
 
 from heteroage.files import write_json
-from heteroage.stages.hallmarks import match_features, orthogonalise_files, read_dictionary, skipped_hallmarks
+from heteroage.stages.hallmarks import assign_features, read_dictionary
+from heteroage.stages.training_data import TrainingData
 from heteroage.workflow import run_script
 
 
-def main(hallmarks: str, names: str, correlation: str, dictionary: str, skipped: str) -> None:
+def main(samples: str, features: str, names: str, hallmarks: str, dictionary: str, skipped: str) -> None:
     """Write the orthogonalised dictionary, and which hallmarks get no expert and why."""
-    orthogonal = orthogonalise_files(hallmarks, names, correlation)
-    matched = match_features(read_dictionary(hallmarks), Path(names).read_text(encoding="utf-8").splitlines())
-    reasons = skipped_hallmarks(matched, orthogonal)
+    orthogonal, reasons = assign_features(read_dictionary(hallmarks), TrainingData.open(samples, features, names))
     for hallmark, reason in reasons.items():
         logging.warning("%s is skipped: %s", hallmark, reason)
-    write_json({name: features for name, features in orthogonal.items() if name not in reasons}, dictionary)
+    write_json(orthogonal, dictionary)
     write_json(reasons, skipped)
 
 

@@ -1,7 +1,5 @@
 """Draw what moves HeteroAge away from the anchor, in all training samples and in one."""
 
-from collections.abc import Sequence
-
 from heteroage.figures.explanation import plot_cohort, plot_sample
 from heteroage.figures.style import save_picture
 from heteroage.files import read_json
@@ -14,8 +12,7 @@ from heteroage.workflow import run_script
 def main(
     samples: str,
     anchor: str,
-    hallmarks: Sequence[str],
-    corrections: Sequence[str],
+    corrections: str,
     pcs: str,
     model: str,
     metadata: str,
@@ -23,7 +20,7 @@ def main(
     sample: str,
 ) -> None:
     """Write both pictures, of the final fusion on the training samples' out-of-fold features."""
-    data = FusionInput.open(samples, anchor, hallmarks, corrections, pcs)
+    data = FusionInput.open(samples, anchor, corrections, pcs)
     table = contributions(model, data.frame(OUT_OF_FOLD), read_json(metadata)["categories"])
     table.insert(0, "sample_id", data.samples["sample_id"].to_numpy())
     save_picture(plot_cohort(table), cohort)

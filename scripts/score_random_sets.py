@@ -7,7 +7,7 @@ import pandas as pd
 from heteroage.evaluation.falsification import draw_random_sets
 from heteroage.files import read_json, read_table, write_table
 from heteroage.stages.stage1 import selected_row
-from heteroage.stages.stage2 import Grid, train_expert
+from heteroage.stages.stage2 import Grid, cross_fit
 from heteroage.stages.training_data import TrainingData, log_grid, read_views
 from heteroage.workflow import run_script
 
@@ -26,16 +26,16 @@ def main(
     n_sets: int,
     scores: str,
 ) -> None:
-    """Write the R2 on the residual of each set; none for a hallmark without features."""
+    """Write the R2 on the residual of each set: no deployable model is fitted."""
     data = TrainingData.open(samples, features, names)
-    own = read_json(dictionary).get(hallmark, [])
-    sets = draw_random_sets(data.with_pcs(False).feature_names, own, n_sets if own else 0, seed, hallmark)
+    own = read_json(dictionary)[hallmark]
+    sets = draw_random_sets(data.with_pcs(False).feature_names, own, n_sets, seed, hallmark)
     balancing, views = selected_row(read_table(report), report), read_views(anchor, data.samples)
     grid = Grid(log_grid(**alpha), l1_ratio)
     rows = []
     for k, features in enumerate(sets, start=1):
-        expert = train_expert(f"random set {k}", data.restrict(features), views, grid, balancing, seed)
-        rows.append({"hallmark": hallmark, "set": k, "R2_Residual": expert.summary["R2_Residual"]})
+        fitted = cross_fit(f"random set {k} of {n_sets}", data.restrict(features), views, grid, balancing, seed)
+        rows.append({"hallmark": hallmark, "set": k, "R2_Residual": fitted.r2})
     write_table(pd.DataFrame(rows, columns=["hallmark", "set", "R2_Residual"]), scores)
 
 

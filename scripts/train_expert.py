@@ -1,15 +1,11 @@
-"""Train one hallmark's expert on the anchor's residuals."""
+"""Train one hallmark's expert of the full run on the anchor's residuals."""
 
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
-from heteroage.clock.weights import COLUMNS, weights_table
 from heteroage.errors import HeteroAgeError
-from heteroage.files import read_table, write_json, write_model, write_table
-from heteroage.stages.hallmarks import features_digest, orthogonalise_files
+from heteroage.files import read_json, read_table, write_json, write_model, write_table
 from heteroage.stages.stage1 import selected_row
-from heteroage.stages.stage2 import Grid, placeholder, train_expert
+from heteroage.stages.stage2 import Grid, train_expert
 from heteroage.stages.training_data import TrainingData, log_grid, read_views
 from heteroage.workflow import run_script
 
@@ -21,37 +17,26 @@ def main(
     names: str,
     report: str,
     anchor: str,
-    hallmarks: str,
-    correlation: str,
-    own_features: str,
+    dictionary: str,
     alpha: Mapping[str, float],
     l1_ratio: Sequence[float],
     seed: int,
     outputs: Mapping[str, str],
 ) -> None:
-    """Write the expert's model, weights, corrections in every view, and row of the summary.
-
-    A hallmark without features gets files too, since the workflow waits for them: of a placeholder that
-    corrects by 0 years, which no later step takes in.
-    """
-    own = orthogonalise_files(hallmarks, names, correlation)[hallmark]
-    if features_digest(own) != own_features:
-        raise HeteroAgeError(f"{hallmarks} changed while the run was under way. Run again.")
+    """Write the expert's model, weights, corrections in every view, and row of the summary."""
+    own = read_json(dictionary).get(hallmark)
+    if not own:
+        raise HeteroAgeError(f"{hallmark} has no expert: none of its features is left to it in {dictionary}.")
     data = TrainingData.open(samples, features, names)
-    if own:
-        expert = train_expert(
-            hallmark,
-            data.restrict(own),
-            read_views(anchor, data.samples),
-            Grid(log_grid(**alpha), l1_ratio),
-            selected_row(read_table(report), report),
-            seed,
-        )
-    else:
-        expert = placeholder(hallmark, data.samples)
-    weights = weights_table(expert.model) if own else pd.DataFrame(columns=COLUMNS)
-    weights.insert(0, "hallmark", hallmark)
-    write_table(weights, outputs["weights"])
+    expert = train_expert(
+        hallmark,
+        data.restrict(own),
+        read_views(anchor, data.samples),
+        Grid(log_grid(**alpha), l1_ratio),
+        selected_row(read_table(report), report),
+        seed,
+    )
+    write_table(expert.weights, outputs["weights"])
     write_table(expert.corrections, outputs["corrections"])
     write_json(expert.summary, outputs["summary"])
     write_model(expert.model, outputs["model"])

@@ -18,7 +18,8 @@ import yaml
 
 from heteroage import demo
 from heteroage.files import read_json, read_table, write_json, write_table
-from heteroage.stages.hallmarks import orthogonalise_files
+from heteroage.stages.hallmarks import assign_features
+from heteroage.stages.training_data import TrainingData
 
 REPOSITORY = Path(__file__).parents[2]
 ARTIFACTS = "results/full/artifacts"
@@ -101,7 +102,7 @@ class Study:
     def plan(self, *targets: str) -> Plan:
         """What a dry run would do."""
         output = self.run("-n", *targets)
-        return Plan(job_counts(output), set(re.findall(r"Training the expert of (\S+) \(full\)", output)))
+        return Plan(job_counts(output), experts_trained(output))
 
     def table(self, name: str) -> pd.DataFrame:
         return read_table(self.path(name))
@@ -147,13 +148,10 @@ class Study:
         write_json(dictionary, self.path("data/hallmarks.json"))
         return self
 
-    def orthogonalised(self, dictionary: dict[str, list[str]], scratch: Path) -> dict[str, list[str]]:
+    def orthogonalised(self, dictionary: dict[str, list[str]]) -> dict[str, list[str]]:
         """What a dictionary becomes on this study's features."""
-        write_json(dictionary, scratch / "dictionary.json")
-        names, correlation = (
-            self.path(f"{TRAINING}/{name}") for name in ("feature_names.txt", "feature_correlation.npy")
-        )
-        return orthogonalise_files(scratch / "dictionary.json", names, correlation)
+        files = (self.path(f"{TRAINING}/{name}") for name in ("samples.csv", "features.npy", "feature_names.txt"))
+        return assign_features(dictionary, TrainingData.open(*files))[0]
 
     @property
     def feature_names(self) -> list[str]:
@@ -248,6 +246,11 @@ def call(command: Sequence[str], folder: Path, repository: Path) -> subprocess.C
     return subprocess.run(
         command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
+
+
+def experts_trained(output: str) -> set[str]:
+    """Parse whose experts a run has trained, or would train."""
+    return set(re.findall(r"Training the expert of (\S+) \(full run\)", output))
 
 
 def job_counts(output: str) -> dict[str, int]:

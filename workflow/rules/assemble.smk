@@ -31,8 +31,7 @@ rule assemble_artifacts:
     input:
         unpack(evaluation_of),
         artifacts=collect("results/{{run}}/artifacts/{file}", file=ARTIFACTS),
-        experts=EXPERT_MODELS,
-        skipped="results/{run}/cross_fit/skipped_hallmarks.json",
+        experts=expert_models,
         samples="results/{run}/training/samples.csv",
         features="results/{run}/training/features.npy",
         names="results/{run}/training/feature_names.txt",

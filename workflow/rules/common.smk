@@ -1,11 +1,11 @@
 """Takes in the configuration; gives out what every other file of rules uses: the checked `config`, the
 constraints of wildcards, and a few helpers."""
 
+import json
 import os
 import re
 import sys
 import time
-from functools import cache
 from pathlib import Path
 
 import yaml
@@ -27,8 +27,8 @@ sys.path.insert(0, str(REPOSITORY / "scripts"))
 from heteroage.probes import MODALITIES
 from heteroage.config import check_config, check_files, geo_entries, table_entries
 from heteroage.errors import HeteroAgeError
-from heteroage.stages.gene_sets import are_gene_sets, match_genes, read_gene_sets, read_hallmark_names
-from heteroage.stages.hallmarks import features_digest, orthogonalise_files, read_dictionary
+from heteroage.stages.gene_sets import are_gene_sets, read_hallmark_names
+from heteroage.stages.hallmarks import features_digest
 from heteroage.run_lock import cancel_leftover_jobs, hold
 from heteroage.workflow import SNAKEMAKE_PID, code_digest  # none of these loads pandas: every job reads this file
 
@@ -60,11 +60,15 @@ SAMPLE_SHEETS = table_entries(config["inputs"], "sample_sheet") + GEO_SHEETS
 BUILD_DICTIONARY = are_gene_sets(config["inputs"]["hallmarks"])
 DICTIONARY = "results/hallmarks/dictionary.json" if BUILD_DICTIONARY else config["inputs"]["hallmarks"]
 SIMULATED = any(table["file"].startswith("results/demo/") for tables in MODALITY_TABLES.values() for table in tables)
+ORTHOGONALISED = "results/full/artifacts/stage1/Stage1_Orthogonalized_Hallmark_Dict.json"
 COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 
 
+OTHER_RUNS = r"nested-\d+|altered-\d+|random-split|shuffled-ages|planted-study"  # than `full`
+
+
 wildcard_constraints:
-    run=r"full|nested-\d+|altered-\d+|random-split|shuffled-ages|planted-study",
+    run=f"full|{OTHER_RUNS}",
     fold=r"\d+",
     balancing=r"\d+",
     l1_ratio=r"\d+",
@@ -89,47 +93,10 @@ def needs(memory_per_input=1.5):
     }
 
 
-@cache
-def dictionary(stamps):
-    """The hallmark dictionary; of gene sets that changed since it was made, as its rule is going to make it."""
-    made, *sources = stamps
-    if BUILD_DICTIONARY and made < max(sources):
-        from heteroage.inputs.annotation import read_annotation
-
-        given = config["inputs"]
-        return match_genes(read_gene_sets(given["hallmarks"]), read_annotation(given["annotation"], "gene"))[0]
-    return read_dictionary(DICTIONARY)
-
-
-@cache
-def orthogonalised(run, stamp, stamps):
-    """The run's features by hallmark, worked out from the dictionary and the correlations on disk."""
-    folder = f"results/{run}/training"
-    return orthogonalise_files(dictionary(stamps), f"{folder}/feature_names.txt", f"{folder}/feature_correlation.npy")
-
-
-def own_features(wildcards):
-    """A digest of one hallmark's own features: when it changes, this expert is trained again, and no other.
-
-    Correlations that are not there yet raise FileNotFoundError, which Snakemake takes for "to be determined".
-    """
-    stamp = os.stat(f"results/{wildcards.run}/training/feature_correlation.npy").st_mtime_ns
-    files = [DICTIONARY]
-    if BUILD_DICTIONARY:
-        files += [config["inputs"]["hallmarks"], config["inputs"]["annotation"]]
-    stamps = tuple(os.stat(path).st_mtime_ns if os.path.exists(path) else 0 for path in files)
-    return features_digest(orthogonalised(wildcards.run, stamp, stamps)[wildcards.hallmark])
-
-
 def store_samples(wildcards):
     """The table of all samples that a run chooses from: `altered-<k>` sees other labels in outer fold k."""
     altered = wildcards.run.startswith("altered-")
     return "results/{run}/store/samples.csv" if altered else "results/store/samples.csv"
-
-
-def of_each_expert(pattern):
-    """Spell out a pattern for every hallmark; {run} stays a wildcard."""
-    return collect(pattern, hallmark=HALLMARKS, allow_missing=True)
 
 
 def folds_to_leave_out():

@@ -61,7 +61,7 @@ rule ablate_fusion:
     input:
         samples="results/{run}/training/samples.csv",
         anchor="results/{run}/cross_fit/anchor.csv",
-        corrections=EXPERT_CORRECTIONS,
+        corrections="results/{run}/cross_fit/corrections.csv",
         pcs="results/{run}/training/context_pcs.csv",
         predictions="results/{run}/held_out/predictions.csv",
     output:
@@ -76,7 +76,6 @@ rule ablate_fusion:
         **needs(0.3),
     params:
         code=code_of("ablate_fusion"),
-        hallmarks=HALLMARKS,
         lightgbm=config["stage3"]["lightgbm"],
         max_rounds=config["stage3"]["max_rounds"],
     message:

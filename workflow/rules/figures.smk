@@ -118,7 +118,7 @@ rule plot_contributions:
     input:
         samples="results/full/training/samples.csv",
         anchor="results/full/cross_fit/anchor.csv",
-        corrections=collect("results/full/cross_fit/hallmarks/{hallmark}_corrections.csv", hallmark=HALLMARKS),
+        corrections="results/full/cross_fit/corrections.csv",
         pcs="results/full/training/context_pcs.csv",
         model="results/full/artifacts/stage3/model.txt",
         metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
@@ -133,7 +133,6 @@ rule plot_contributions:
         "../../envs/heteroage.yaml"
     params:
         code=code_of("plot_contributions"),
-        hallmarks=HALLMARKS,
     message:
         "Drawing what moves HeteroAge away from the anchor"
     script:

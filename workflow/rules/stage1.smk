@@ -1,5 +1,5 @@
-"""Takes in a run's training samples and matrix; gives out the global anchor (sweep report, out-of-fold ages,
-final model, weights) and the hallmark dictionary with each feature in one hallmark."""
+"""Takes in a run's training samples and matrix; gives out the global anchor: sweep report, out-of-fold ages,
+final model and weights."""
 
 if config["stage1"]["sweep_report"]:
 
@@ -161,48 +161,3 @@ rule train_stage1:
         "Training the anchor of {wildcards.run}"
     script:
         "../../scripts/train_stage1.py"
-
-
-rule correlate_features:
-    input:
-        samples="results/{run}/training/samples.csv",
-        features="results/{run}/training/features.npy",
-        names="results/{run}/training/feature_names.txt",
-    output:
-        correlation="results/{run}/training/feature_correlation.npy",
-    log:
-        "logs/{run}/correlate_features.log",
-    benchmark:
-        "results/benchmarks/{run}/correlate_features.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    resources:
-        **needs(),
-    params:
-        code=code_of("correlate_features"),
-    message:
-        "Correlating features of {wildcards.run} with transformed age"
-    script:
-        "../../scripts/correlate_features.py"
-
-
-rule orthogonalise_hallmarks:
-    input:
-        hallmarks=DICTIONARY,
-        names="results/{run}/training/feature_names.txt",
-        correlation="results/{run}/training/feature_correlation.npy",
-    output:
-        dictionary="results/{run}/artifacts/stage1/Stage1_Orthogonalized_Hallmark_Dict.json",
-        skipped="results/{run}/cross_fit/skipped_hallmarks.json",
-    log:
-        "logs/{run}/orthogonalise_hallmarks.log",
-    benchmark:
-        "results/benchmarks/{run}/orthogonalise_hallmarks.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    params:
-        code=code_of("orthogonalise_hallmarks"),
-    message:
-        "Matching hallmarks to features, each feature in one hallmark"
-    script:
-        "../../scripts/orthogonalise_hallmarks.py"

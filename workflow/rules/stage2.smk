@@ -1,30 +1,94 @@
-"""Takes in the anchor's views and the orthogonalised dictionary; gives out one expert per hallmark, trained on
-the anchor's residuals, their out-of-fold corrections, weights, performance and manifest."""
+"""Takes in the anchor's views and the hallmark dictionary; gives out the dictionary with each feature in one hallmark, and
+one expert per hallmark, trained on the anchor's residuals: out-of-fold corrections, weights, performance and manifest.
 
-EXPERT_MODELS = of_each_expert("results/{run}/artifacts/stage2/hallmarks/Hallmark_{hallmark}.joblib")
-EXPERT_CORRECTIONS = of_each_expert("results/{run}/cross_fit/hallmarks/{hallmark}_corrections.csv")
+In the full run each expert is a job of its own: editing one hallmark trains one expert. In all other runs one job trains all.
+"""
+
+STAGE2 = "artifacts/stage2"
+OF_EXPERTS = {
+    "views": "cross_fit/corrections.csv",
+    "out_of_fold": f"{STAGE2}/Stage2_Expert_OOF_Corrections.csv",
+    "weights": f"{STAGE2}/Stage2_Expert_Weights.csv",
+    "summary": f"{STAGE2}/Stage2_Performance_Summary.csv",
+    "manifest": f"{STAGE2}/Stage2_Manifest.json",
+    "same_manifest": f"{STAGE2}/manifest.json",
+}
+
+
+def orthogonalised(wildcards):
+    """The full run's dictionary, each feature in one hallmark. Its time stamp does not count: `own_features` does."""
+    return ancient(checkpoints.orthogonalise_hallmarks.get().output.dictionary)
+
+
+def own_features(wildcards):
+    """A digest of one hallmark's own features: when it changes, this expert is trained again, and no other.
+
+    A dictionary that is not there yet raises FileNotFoundError, which Snakemake takes for "to be determined".
+    """
+    dictionary = yaml.safe_load(Path(ORTHOGONALISED).read_text(encoding="utf-8"))
+    return features_digest(dictionary.get(wildcards.hallmark, []))
+
+
+def hallmarks_with_expert(wildcards=None):
+    """The hallmarks that have features of their own in the full run: no other is a job."""
+    with checkpoints.orthogonalise_hallmarks.get().output.dictionary.open() as dictionary:
+        return list(json.load(dictionary))
+
+
+def of_each_expert(pattern):
+    """Spell out a pattern for every hallmark that has an expert in the full run."""
+    return lambda wildcards: collect(pattern, hallmark=hallmarks_with_expert())
+
+
+def expert_models(wildcards):
+    """A run's models of its experts: files, or their folder."""
+    if wildcards.run == "full":
+        return of_each_expert(f"results/full/{STAGE2}/hallmarks/Hallmark_{{hallmark}}.joblib")(wildcards)
+    return [f"results/{wildcards.run}/artifacts/stage2/hallmarks"]
+
+
+checkpoint orthogonalise_hallmarks:
+    input:
+        samples="results/full/training/samples.csv",
+        features="results/full/training/features.npy",
+        names="results/full/training/feature_names.txt",
+        hallmarks=DICTIONARY,
+    output:
+        dictionary=ORTHOGONALISED,
+        skipped="results/full/cross_fit/skipped_hallmarks.json",
+    log:
+        "logs/full/orthogonalise_hallmarks.log",
+    benchmark:
+        "results/benchmarks/full/orthogonalise_hallmarks.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    resources:
+        **needs(0.3),
+    params:
+        code=code_of("orthogonalise_hallmarks"),
+    message:
+        "Matching hallmarks to features, each feature in one hallmark"
+    script:
+        "../../scripts/orthogonalise_hallmarks.py"
 
 
 rule train_expert:
     input:
-        samples="results/{run}/training/samples.csv",
-        features="results/{run}/training/features.npy",
-        names="results/{run}/training/feature_names.txt",
-        report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
-        anchor="results/{run}/cross_fit/anchor.csv",
-        correlation="results/{run}/training/feature_correlation.npy",
-        # The age of a given dictionary does not count: an expert depends on its own features, by the digest below.
-        # Of one that a rule makes it does: Snakemake looks at no digest downstream of a job that is going to run.
-        hallmarks=DICTIONARY if BUILD_DICTIONARY else ancient(DICTIONARY),
+        samples="results/full/training/samples.csv",
+        features="results/full/training/features.npy",
+        names="results/full/training/feature_names.txt",
+        report="results/full/artifacts/stage1/Stage1_Sweep_Report.csv",
+        anchor="results/full/cross_fit/anchor.csv",
+        dictionary=orthogonalised,
     output:
-        model="results/{run}/artifacts/stage2/hallmarks/Hallmark_{hallmark}.joblib",
-        corrections="results/{run}/cross_fit/hallmarks/{hallmark}_corrections.csv",
-        weights="results/{run}/cross_fit/hallmarks/{hallmark}_weights.csv",
-        summary="results/{run}/cross_fit/hallmarks/{hallmark}_summary.json",
+        model=f"results/full/{STAGE2}/hallmarks/Hallmark_{{hallmark}}.joblib",
+        corrections="results/full/cross_fit/hallmarks/{hallmark}_corrections.csv",
+        weights="results/full/cross_fit/hallmarks/{hallmark}_weights.csv",
+        summary="results/full/cross_fit/hallmarks/{hallmark}_summary.json",
     log:
-        "logs/{run}/train_expert/{hallmark}.log",
+        "logs/full/train_expert/{hallmark}.log",
     benchmark:
-        "results/benchmarks/{run}/train_expert/{hallmark}.tsv"
+        "results/benchmarks/full/train_expert/{hallmark}.tsv"
     conda:
         "../../envs/heteroage.yaml"
     resources:
@@ -36,53 +100,62 @@ rule train_expert:
         l1_ratio=config["stage2"]["l1_ratio"],
         seed=config["cross_validation"]["seed"],
     message:
-        "Training the expert of {wildcards.hallmark} ({wildcards.run})"
+        "Training the expert of {wildcards.hallmark} (full run)"
     script:
         "../../scripts/train_expert.py"
 
 
 rule collect_experts:
     input:
-        corrections=EXPERT_CORRECTIONS,
-        weights=of_each_expert("results/{run}/cross_fit/hallmarks/{hallmark}_weights.csv"),
-        summaries=of_each_expert("results/{run}/cross_fit/hallmarks/{hallmark}_summary.json"),
+        expert_corrections=of_each_expert("results/full/cross_fit/hallmarks/{hallmark}_corrections.csv"),
+        expert_weights=of_each_expert("results/full/cross_fit/hallmarks/{hallmark}_weights.csv"),
+        expert_summaries=of_each_expert("results/full/cross_fit/hallmarks/{hallmark}_summary.json"),
+        skipped="results/full/cross_fit/skipped_hallmarks.json",
     output:
-        all_corrections="results/{run}/artifacts/stage2/Stage2_Expert_OOF_Corrections.csv",
-        all_weights="results/{run}/artifacts/stage2/Stage2_Expert_Weights.csv",
-        summary="results/{run}/artifacts/stage2/Stage2_Performance_Summary.csv",
+        **{name: f"results/full/{path}" for name, path in OF_EXPERTS.items()},
     log:
-        "logs/{run}/collect_experts.log",
+        "logs/full/collect_experts.log",
     benchmark:
-        "results/benchmarks/{run}/collect_experts.tsv"
+        "results/benchmarks/full/collect_experts.tsv"
     conda:
         "../../envs/heteroage.yaml"
     params:
         code=code_of("collect_experts"),
-        hallmarks=HALLMARKS,
+        hallmarks=hallmarks_with_expert,
     message:
-        "Collecting the experts of {wildcards.run}"
+        "Collecting the experts of the full run"
     script:
         "../../scripts/collect_experts.py"
 
 
-rule write_stage2_manifest:
+rule train_experts:
     input:
-        models=EXPERT_MODELS,
-        weights="results/{run}/artifacts/stage2/Stage2_Expert_Weights.csv",
-        summary="results/{run}/artifacts/stage2/Stage2_Performance_Summary.csv",
-        skipped="results/{run}/cross_fit/skipped_hallmarks.json",
+        samples="results/{run}/training/samples.csv",
+        features="results/{run}/training/features.npy",
+        names="results/{run}/training/feature_names.txt",
+        report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
+        anchor="results/{run}/cross_fit/anchor.csv",
+        hallmarks=DICTIONARY,
     output:
-        manifest="results/{run}/artifacts/stage2/Stage2_Manifest.json",
-        same="results/{run}/artifacts/stage2/manifest.json",
+        **{name: f"results/{{run}}/{path}" for name, path in OF_EXPERTS.items()},
+        dictionary="results/{run}/artifacts/stage1/Stage1_Orthogonalized_Hallmark_Dict.json",
+        models=directory("results/{run}/artifacts/stage2/hallmarks"),
     log:
-        "logs/{run}/write_stage2_manifest.log",
+        "logs/{run}/train_experts.log",
     benchmark:
-        "results/benchmarks/{run}/write_stage2_manifest.tsv"
+        "results/benchmarks/{run}/train_experts.tsv"
+    wildcard_constraints:
+        run=OTHER_RUNS,
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs(0.3),
     params:
-        code=code_of("write_stage2_manifest"),
+        code=code_of("train_experts"),
+        alpha=config["stage2"]["alpha"],
+        l1_ratio=config["stage2"]["l1_ratio"],
+        seed=config["cross_validation"]["seed"],
     message:
-        "Writing the manifest of the experts of {wildcards.run}"
+        "Training all experts of {wildcards.run}"
     script:
-        "../../scripts/write_stage2_manifest.py"
+        "../../scripts/train_experts.py"

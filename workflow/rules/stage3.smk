@@ -6,7 +6,7 @@ rule cross_fit_stage3:
     input:
         samples="results/{run}/training/samples.csv",
         anchor="results/{run}/cross_fit/anchor.csv",
-        corrections=EXPERT_CORRECTIONS,
+        corrections="results/{run}/cross_fit/corrections.csv",
         pcs="results/{run}/training/context_pcs.csv",
     output:
         out_of_fold="results/{run}/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
@@ -20,7 +20,6 @@ rule cross_fit_stage3:
         **needs(0.3),
     params:
         code=code_of("cross_fit_stage3"),
-        hallmarks=HALLMARKS,
         lightgbm=config["stage3"]["lightgbm"],
         max_rounds=config["stage3"]["max_rounds"],
     message:
@@ -33,7 +32,7 @@ rule train_stage3:
     input:
         samples="results/{run}/training/samples.csv",
         anchor="results/{run}/cross_fit/anchor.csv",
-        corrections=EXPERT_CORRECTIONS,
+        corrections="results/{run}/cross_fit/corrections.csv",
         pcs="results/{run}/training/context_pcs.csv",
         out_of_fold="results/{run}/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
     output:
@@ -51,7 +50,6 @@ rule train_stage3:
         **needs(0.3),
     params:
         code=code_of("train_stage3"),
-        hallmarks=HALLMARKS,
         lightgbm=config["stage3"]["lightgbm"],
         max_rounds=config["stage3"]["max_rounds"],
         intervals=config["stage3"]["intervals"],

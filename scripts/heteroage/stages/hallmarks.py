@@ -6,13 +6,18 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heteroage.age import transform_age
 from heteroage.engine.standardise import Standardiser
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import read_json
+
+if TYPE_CHECKING:
+    from heteroage.stages.training_data import TrainingData
 
 BLOCK = 4096  # features at a time: 16 MB per 1,000 samples
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -55,17 +60,13 @@ def match_features(dictionary: Mapping[str, Sequence[str]], feature_names: Seque
 def absolute_correlation(X: NDArray[np.float32], target: NDArray[np.float64]) -> NDArray[np.float64]:
     """|Pearson's r| of each feature (features, samples) with the target, missing values at the feature's median.
 
-    0 where a feature is constant or all missing. Works through X block by block, each row on its own: a
-    feature's value does not depend on the features beside it.
+    0 where a feature is constant or all missing. A feature's value does not depend on the features beside it.
     """
     centred = target - target.mean()
-    r = np.zeros(len(X))
-    for start in range(0, len(X), BLOCK):
-        block = np.ascontiguousarray(X[start : start + BLOCK])  # in another layout, sums round otherwise
-        Z = Standardiser.fit(block).apply(block)
-        covariance = np.abs((Z * centred).sum(axis=1)) / (len(target) * (centred.std() or 1.0))
-        r[start : start + BLOCK] = np.where(Z.any(axis=1), covariance, 0.0)
-    return r
+    X = np.ascontiguousarray(X)  # in another layout, sums round otherwise
+    Z = Standardiser.fit(X).apply(X)
+    covariance = np.abs((Z * centred).sum(axis=1)) / (len(target) * (centred.std() or 1.0))
+    return np.where(Z.any(axis=1), covariance, 0.0)
 
 
 def orthogonalise(matched: Mapping[str, Sequence[str]], correlation: Mapping[str, float]) -> dict[str, list[str]]:
@@ -92,15 +93,30 @@ def orthogonalise(matched: Mapping[str, Sequence[str]], correlation: Mapping[str
     return result
 
 
-def orthogonalise_files(
-    hallmarks: str | Path | Mapping[str, Sequence[str]], names: str | Path, correlation: str | Path
-) -> dict[str, list[str]]:
-    """Orthogonalise a dictionary, or its file, by a run's feature names and their correlations."""
-    dictionary = hallmarks if isinstance(hallmarks, Mapping) else read_dictionary(hallmarks)
-    r = np.load(correlation)
-    feature_names = Path(names).read_text(encoding="utf-8").splitlines()
-    matched = match_features(dictionary, feature_names[: len(r)])
-    return orthogonalise(matched, dict(zip(feature_names, r.tolist(), strict=False)))
+def assign_features(
+    dictionary: Mapping[str, Sequence[str]], data: TrainingData
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Match a dictionary to a run's features and orthogonalise it by the run's own samples.
+
+    Returns
+    -------
+    ({hallmark: its features}, {hallmark that gets no expert: why})
+
+    Raises
+    ------
+    HeteroAgeError
+        No hallmark has a feature.
+    """
+    matched = match_features(dictionary, data.with_pcs(False).feature_names)
+    offered = sorted(set().union(*matched.values()))
+    target = transform_age(data.samples["Age"].to_numpy())
+    correlation: dict[str, float] = {}
+    for start in range(0, len(offered), BLOCK):
+        part = data.restrict(offered[start : start + BLOCK])
+        correlation |= zip(part.feature_names, absolute_correlation(part.X, target).tolist(), strict=True)
+    orthogonal = orthogonalise(matched, correlation)
+    skipped = skipped_hallmarks(matched, orthogonal)
+    return {name: features for name, features in orthogonal.items() if name not in skipped}, skipped
 
 
 def features_digest(features: Sequence[str]) -> str:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.dummy import DummyRegressor
 from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline
 
+from heteroage.clock.weights import weights_table
 from heteroage.engine.elastic_net import Paths, TrainingSet, fit_paths, fit_pipeline
+from heteroage.files import write_json, write_table
 from heteroage.metrics import score_predictions
 from heteroage.stages.training_data import OUT_OF_FOLD, TrainingData, best_row, views
 
@@ -22,11 +23,31 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Expert:
-    """A trained expert: its model, its corrections (sample_id, a column per view) and its row of the summary."""
+    """A trained expert: its model and their table of weights, its corrections, and its row of the summary."""
 
     model: Pipeline
+    weights: pd.DataFrame
     corrections: pd.DataFrame
     summary: dict[str, object]
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """An expert's corrections (sample_id, a column per view), and what the final model is fitted with.
+
+    target : Age minus the out-of-fold anchor, years
+    alpha, l1_ratio : tuned on all folds
+    """
+
+    corrections: pd.DataFrame
+    target: NDArray[np.float64]
+    alpha: float
+    l1_ratio: float
+
+    @property
+    def r2(self) -> float:
+        """R2 of the out-of-fold corrections on the residual; at or below 0 there is no skill."""
+        return float(r2_score(self.target, self.corrections[OUT_OF_FOLD]))
 
 
 @dataclass(frozen=True)
@@ -37,7 +58,7 @@ class Grid:
     l1_ratios: Sequence[float]
 
 
-def train_expert(
+def cross_fit(
     hallmark: str,
     data: TrainingData,
     anchor: pd.DataFrame,
@@ -45,8 +66,8 @@ def train_expert(
     balancing: Mapping[str, float],
     seed: int,
     threads: int = 1,
-) -> Expert:
-    """Train one hallmark's expert, and predict its correction for each sample in every view.
+) -> CrossFitted:
+    """Predict one hallmark's correction for each sample in every view.
 
     In each view the target is Age minus the anchor of that view, and alpha and l1_ratio are those of the best
     Score over the view's own folds: what predicts a fold was tuned and trained without it (see `training_data`).
@@ -95,10 +116,27 @@ def train_expert(
             corrections.loc[~seen, name] = corrections.loc[~seen, OUT_OF_FOLD] = own
         log.info("%s, %s: alpha %g, l1_ratio %g", hallmark, name, grid.alphas[i], grid.l1_ratios[j])
 
+    return CrossFitted(corrections, residual, *tuned)
+
+
+def train_expert(
+    hallmark: str,
+    data: TrainingData,
+    anchor: pd.DataFrame,
+    grid: Grid,
+    balancing: Mapping[str, float],
+    seed: int,
+    threads: int = 1,
+) -> Expert:
+    """Cross-fit one hallmark's expert (see `cross_fit`), and fit the deployable model on all samples."""
+    fitted = cross_fit(hallmark, data, anchor, grid, balancing, seed, threads)
     rows = data.balanced([], balancing, seed)
-    chosen = TrainingSet(rows, residual[rows])
+    chosen = TrainingSet(rows, fitted.target[rows])
+    tuned = (fitted.alpha, fitted.l1_ratio)
     model = fit_pipeline(data.X, data.feature_names, chosen, *tuned, grid.alphas, False, threads)
-    return Expert(model, corrections, _summary(hallmark, data, residual, corrections[OUT_OF_FOLD], model, tuned))
+    weights = weights_table(model)
+    weights.insert(0, "hallmark", hallmark)
+    return Expert(model, weights, fitted.corrections, _summary(hallmark, data, fitted, model))
 
 
 def _corrections(paths: Paths, data: TrainingData, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -118,34 +156,50 @@ def _best(
     return at[best_row(pd.DataFrame({"Score": scores, "n_features": [n_features[k] for k in at]}))]
 
 
-def _summary(
-    hallmark: str,
-    data: TrainingData,
-    residual: NDArray[np.float64],
-    correction: pd.Series,
-    model: Pipeline,
-    tuned: tuple[float, float],
-) -> dict[str, object]:
+def _summary(hallmark: str, data: TrainingData, fitted: CrossFitted, model: Pipeline) -> dict[str, object]:
     """One row of the performance summary; a correction without skill out of fold has R2 at or below 0."""
-    r2 = float(r2_score(residual, correction))
+    residual, correction = fitted.target, fitted.corrections[OUT_OF_FOLD]
     return {
         "hallmark": hallmark,
         "features_offered": len(data.feature_names),
         "features_used": int(np.count_nonzero(model[-1].coef_)),
-        "alpha": tuned[0],
-        "l1_ratio": tuned[1],
+        "alpha": fitted.alpha,
+        "l1_ratio": fitted.l1_ratio,
         "MAE_Anchor": float(np.abs(residual).mean()),
         "MAE_Residual": float(np.abs(residual - correction).mean()),
-        "R2_Residual": r2,
+        "R2_Residual": fitted.r2,
         "MAE_Anchor_Plus_Correction": float(np.abs(residual - correction).mean()),
-        "skill": r2 > 0,
+        "skill": fitted.r2 > 0,
     }
 
 
-def placeholder(hallmark: str, samples: pd.DataFrame) -> Expert:
-    """Stand in for the expert of a skipped hallmark: no feature and no correction."""
-    nothing = DummyRegressor(strategy="constant", constant=0.0).fit([[0.0]], [0.0])
-    return Expert(nothing, samples[["sample_id"]], {"hallmark": hallmark, "skipped": True})
+def write_experts(
+    corrections: Mapping[str, pd.DataFrame],
+    weights: Sequence[pd.DataFrame],
+    summaries: Sequence[Mapping[str, object]],
+    skipped: Mapping[str, str],
+    outputs: Mapping[str, str],
+) -> None:
+    """Write all experts' tables and their manifest.
+
+    Parameters
+    ----------
+    corrections : {hallmark: sample_id and a column per view}
+    weights, summaries : a table, and a row, of each expert
+    skipped : {hallmark: why it has no expert}
+    outputs : paths of `views` (all corrections, a row per hallmark and sample), `out_of_fold` (a column per hallmark),
+        `weights`, `summary`, and the manifest under its two names, `manifest` and `same_manifest`
+    """
+    ids = next(iter(corrections.values()))["sample_id"]
+    columns = {f"{hallmark}_Correction": table[OUT_OF_FOLD] for hallmark, table in corrections.items()}
+    long = [table.assign(hallmark=hallmark) for hallmark, table in corrections.items()]
+    summary, all_weights = pd.DataFrame(summaries), pd.concat(weights)
+    write_table(pd.concat(long), outputs["views"])
+    write_table(pd.DataFrame({"sample_id": ids, **columns}), outputs["out_of_fold"])
+    write_table(all_weights, outputs["weights"])
+    write_table(summary, outputs["summary"])
+    for name in ("manifest", "same_manifest"):
+        write_json(stage2_manifest(summary, all_weights, skipped), outputs[name])
 
 
 def stage2_manifest(summary: pd.DataFrame, weights: pd.DataFrame, skipped: Mapping[str, str]) -> dict[str, object]:

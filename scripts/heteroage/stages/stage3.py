@@ -46,13 +46,12 @@ class FusionInput:
     context: bool = True
 
     @classmethod
-    def open(
-        cls, samples: str, anchor: str, hallmarks: Sequence[str], corrections: Sequence[str], pcs: str
-    ) -> FusionInput:
-        """Read the tables that the earlier stages wrote; a skipped hallmark's has no view and is left out."""
+    def open(cls, samples: str, anchor: str, corrections: str, pcs: str) -> FusionInput:
+        """Read the tables that the earlier stages wrote; that of the experts has a row per hallmark and sample."""
         table = read_table(samples)
-        views_of = {name: read_views(path, table) for name, path in zip(hallmarks, corrections, strict=True)}
-        experts = {hallmark: frame for hallmark, frame in views_of.items() if OUT_OF_FOLD in frame.columns}
+        experts = {}
+        for hallmark, rows in read_table(corrections).groupby("hallmark", sort=False):
+            experts[str(hallmark)] = rows.iloc[rows_of(table["sample_id"], rows, corrections)]
         context = read_table(pcs)
         context = context.iloc[rows_of(table["sample_id"], context, pcs)]
         return cls(table, read_views(anchor, table), experts, context)

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heteroage.age import transform_age
 from heteroage.errors import HeteroAgeError
 from heteroage.stages import hallmarks
 from heteroage.stages.hallmarks import (
     absolute_correlation,
+    assign_features,
     features_digest,
     match_features,
     orthogonalise,
-    orthogonalise_files,
     read_dictionary,
     skipped_hallmarks,
 )
@@ -152,14 +153,18 @@ def test_no_hallmark_left():
         skipped_hallmarks({"A": [], "B": []}, {"A": [], "B": []})
 
 
-def test_files_are_orthogonalised_by_their_correlations_and_pcs_left_out(tmp_path):
-    path = written(tmp_path, {"A": ["cg1", "cg2"], "B": ["cg2", "RF_PC1"]})
-    (tmp_path / "names.txt").write_text("cg1_beta\ncg2_beta\nRF_PC1\n")
-    np.save(tmp_path / "r.npy", np.array([0.9, 0.5]))
-    assert orthogonalise_files(path, tmp_path / "names.txt", tmp_path / "r.npy") == {
-        "A": ["cg1_beta"],
-        "B": ["cg2_beta"],
-    }
+def test_features_are_given_to_hallmarks_by_the_runs_own_samples(training_data, monkeypatch):
+    names = training_data.feature_names
+    cpgs = [name.rpartition("_")[0] for name in names]
+    dictionary = {"A": cpgs[:20], "B": [*cpgs[10:38], "RF"], "C": ["cg99999999"]}
+    orthogonal, skipped = assign_features(dictionary, training_data)
+    assert skipped == {"C": "none of its CpGs is in the data"}
+    r = absolute_correlation(training_data.X, transform_age(training_data.samples["Age"]))
+    expected = orthogonalise(match_features(dictionary, names[:40]), dict(zip(names, r.tolist(), strict=True)))
+    assert orthogonal == {"A": expected["A"], "B": expected["B"]}
+    assert sorted(orthogonal["A"] + orthogonal["B"]) == sorted(names[:38])
+    monkeypatch.setattr(hallmarks, "BLOCK", 7)
+    assert assign_features(dictionary, training_data) == (orthogonal, skipped)
 
 
 def test_a_digest_is_of_the_features_and_their_order():
@@ -208,10 +213,3 @@ def test_a_features_value_does_not_depend_on_the_features_beside_it(order):
     for k in range(37):
         assert absolute_correlation(X[[k]], target)[0] == together[k]
         assert absolute_correlation(np.asarray(X[k : k + 2], order=order), target)[0] == together[k]
-
-
-def test_blocks_give_the_same_values(monkeypatch):
-    X, target = np.random.default_rng(4).random((9, 21)).astype(np.float32), np.arange(21.0)
-    whole = absolute_correlation(X, target)
-    monkeypatch.setattr(hallmarks, "BLOCK", 2)
-    assert absolute_correlation(X, target).tolist() == whole.tolist()

@@ -1,5 +1,6 @@
 """The experts: tuned and trained, in each view, without the fold that the view has never seen."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -158,12 +159,32 @@ def test_skill_is_an_r2_above_zero(hallmark, anchor):
     assert summary["skill"] is (summary["R2_Residual"] > 0)
 
 
-def test_a_skipped_hallmark_has_no_view_and_corrects_nothing(hallmark):
-    expert = stage2.placeholder("Cellular_Senescence", hallmark.samples)
-    assert list(expert.corrections.columns) == ["sample_id"]
-    assert expert.summary["hallmark"] == "Cellular_Senescence"
-    assert expert.summary["skipped"]
-    assert expert.model.predict([[3.0], [4.0]]).tolist() == [0.0, 0.0]
+def test_the_tables_of_all_experts(hallmark, expert, tmp_path):
+    other = replace(expert, corrections=expert.corrections.assign(out_of_fold=1.5))
+    outputs = {
+        name: tmp_path / name for name in ("views", "out_of_fold", "weights", "summary", "manifest", "same_manifest")
+    }
+    of = {"Genomic_Instability": expert.corrections, "Another": other.corrections}
+    summaries = [expert.summary, expert.summary | {"hallmark": "Another"}]
+    stage2.write_experts(
+        of, [expert.weights, expert.weights.assign(hallmark="Another")], summaries, {"C": "why"}, outputs
+    )
+    views = pd.read_csv(outputs["views"])
+    assert views["hallmark"].unique().tolist() == list(of)
+    own = views[views["hallmark"] == "Genomic_Instability"].drop(columns="hallmark")
+    pd.testing.assert_frame_equal(own, expert.corrections)
+    wide = pd.read_csv(outputs["out_of_fold"])
+    assert list(wide.columns) == ["sample_id", "Genomic_Instability_Correction", "Another_Correction"]
+    assert (wide["Another_Correction"] == 1.5).all()
+    assert pd.read_csv(outputs["weights"]).columns[0] == "hallmark"
+    assert outputs["manifest"].read_bytes() == outputs["same_manifest"].read_bytes()
+    assert set(json.loads(outputs["manifest"].read_text())["hallmarks"]) == set(of)
+
+
+def test_cross_fitting_alone_gives_the_experts_own_corrections(hallmark, anchor, expert):
+    fitted = stage2.cross_fit("Genomic_Instability", hallmark, anchor, GRID, BALANCING, SEED)
+    pd.testing.assert_frame_equal(fitted.corrections, expert.corrections)
+    assert fitted.r2 == expert.summary["R2_Residual"]
 
 
 def test_manifest_names_each_experts_file_features_hyperparameters_and_metrics(expert):

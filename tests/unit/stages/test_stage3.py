@@ -355,14 +355,11 @@ def test_the_final_fusion_and_its_metadata(data, crossed):
     json.dumps(meta, allow_nan=False)
 
 
-def test_a_skipped_hallmark_is_no_feature(data, tmp_path):
-    paths = {"samples": data.samples, "anchor": data.anchor, "pcs": data.pcs, "Known": data.corrections["Known"]}
-    for name, table in paths.items():
+def test_the_tables_of_earlier_stages_are_read(data, tmp_path):
+    long = pd.concat([table.assign(hallmark=name) for name, table in data.corrections.items()])
+    tables = {"samples": data.samples, "anchor": data.anchor, "corrections": long, "pcs": data.pcs}
+    for name, table in tables.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False)
-    data.samples[["sample_id"]].to_csv(tmp_path / "Lost.csv", index=False)
-    files = {name: tmp_path / f"{name}.csv" for name in (*paths, "Lost")}
-    opened = FusionInput.open(
-        files["samples"], files["anchor"], ["Known", "Lost"], [files["Known"], files["Lost"]], files["pcs"]
-    )
-    expected = replace(data, corrections={"Known": data.corrections["Known"]}).frame("without_fold_2")
+    opened = FusionInput.open(*(tmp_path / f"{name}.csv" for name in tables))
+    expected = data.frame("without_fold_2")
     pd.testing.assert_frame_equal(opened.frame("without_fold_2"), expected, check_exact=True, check_dtype=False)

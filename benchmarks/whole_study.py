@@ -1,0 +1,136 @@
+"""A whole study, from a table to its report: wall time, CPU time, memory and disk of every rule, by size.
+
+    make benchmark-study                                     three sizes, two cores: half an hour, 30 GB of disk
+    python benchmarks/whole_study.py --folder scratch --sizes 250x112500 --targets all evaluate
+
+Each study is simulated: ten projects, four tissues, ten hallmarks of 2,500 CpGs, a Parquet table with CpGs in rows.
+Growth is the factor from one size to the next (samples and CpGs both double: 4 is linear in the values).
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+import yaml
+
+REPOSITORY = Path(__file__).parents[1]
+SIZES = ("250x112500", "500x225000", "1000x450000")
+BLOCK = 10_000  # CpGs simulated at a time
+PROJECTS, TISSUES, HALLMARKS, CPGS_PER_HALLMARK = 10, 4, 10, 2500
+
+
+def main() -> None:
+    """Simulate, run and print tables in Markdown."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--folder", type=Path, required=True)
+    arguments.add_argument("--sizes", nargs="+", default=SIZES)
+    arguments.add_argument("--targets", nargs="+", default=["all", "evaluate", "report"], help="made in this order")
+    arguments.add_argument("--cores", type=int, default=2)
+    arguments.add_argument("--repository", type=Path, default=REPOSITORY, help="another version, to compare")
+    given = arguments.parse_args()
+    rules, steps = {}, {}
+    for size in given.sizes:
+        study = given.folder / size
+        simulate(study, *map(int, size.split("x")))
+        steps[size] = {target: run(study, target, given.cores, given.repository) for target in given.targets}
+        steps[size]["results, GB"] = sum(f.stat().st_size for f in (study / "results").rglob("*") if f.is_file()) / 1e9
+        steps[size]["store, GB"] = (study / "results/store/features.npy").stat().st_size / 1e9
+        rules[size] = by_rule(study / "results/benchmarks")
+    print_steps(steps)
+    print_rules(rules)
+
+
+def simulate(study: Path, n_samples: int, n_cpgs: int) -> None:
+    """Write beta.parquet (CpGs in rows), samples.csv, hallmarks.json and config.yaml."""
+    if (study / "config.yaml").is_file():
+        return
+    study.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(1)
+    project = np.arange(n_samples) * PROJECTS // n_samples
+    tissue = (project % TISSUES + (rng.random(n_samples) < 0.3)) % TISSUES
+    age = np.clip(rng.normal(45 + 3 * (project - 5), 16), 0, 95).round(1)
+    ids = [f"sample_{k:05d}" for k in rng.permutation(n_samples)]
+    samples = pd.DataFrame({"sample_id": ids, "project_id": [f"study_{k:02d}" for k in project]})
+    samples = samples.assign(Tissue=[f"tissue_{k}" for k in tissue], Sex=rng.choice(["F", "M"], n_samples), Age=age)
+    samples.assign(Is_Healthy=True).to_csv(study / "samples.csv", index=False)
+    cpgs = np.array([f"cg{k:08d}" for k in range(n_cpgs)])
+    pc_of_cells = rng.normal(size=(3, n_samples))
+    schema = pa.schema([("CpG", pa.string()), *((name, pa.float32()) for name in ids)])
+    with pa.parquet.ParquetWriter(study / "beta.parquet", schema, compression="none", use_dictionary=["CpG"]) as writer:
+        for start in range(0, n_cpgs, BLOCK):
+            own = cpgs[start : start + BLOCK]
+            n = len(own)
+            logit = np.outer(rng.normal(0, 0.02, n) * (rng.random(n) < 0.1), age - 45) + rng.normal(0, 2, (n, 1))
+            logit += rng.normal(0, 0.4, (n, TISSUES))[:, tissue] + rng.normal(0, 0.15, (n, PROJECTS))[:, project]
+            logit += rng.normal(0, 0.2, (n, 3)) @ pc_of_cells + rng.normal(0, 0.3, (n, n_samples))
+            beta = (1 / (1 + np.exp(-logit))).astype(np.float32)
+            beta[rng.random(beta.shape, np.float32) < 0.002] = np.nan
+            columns = [pa.array(own), *(pa.array(column) for column in beta.T)]
+            writer.write_table(pa.table(columns, schema=schema))
+    chosen = [rng.choice(cpgs, min(CPGS_PER_HALLMARK, n_cpgs // 20), replace=False) for _ in range(HALLMARKS)]
+    hallmarks = {f"Hallmark_{k}": sorted(own.tolist()) for k, own in enumerate(chosen)}
+    (study / "hallmarks.json").write_text(json.dumps(hallmarks))
+    inputs = {"beta": "beta.parquet", "sample_sheet": "samples.csv", "hallmarks": "hallmarks.json"}
+    (study / "config.yaml").write_text(yaml.safe_dump({"inputs": {**inputs, "context_pcs": "compute"}}))
+
+
+def run(study: Path, target: str, cores: int, repository: Path) -> float:
+    """Make a target; returns wall seconds."""
+    command = [sys.executable, "-m", "snakemake", target, "--snakefile", str(repository / "Snakefile")]
+    command += ["--configfile", "config.yaml", "--cores", str(cores)]
+    start = time.perf_counter()
+    with (study / f"{target}.log").open("w") as log:
+        done = subprocess.run(command, cwd=study, stdout=log, stderr=subprocess.STDOUT, check=False)
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        sys.exit(f"{target} failed: see {study}/{target}.log")
+    return seconds
+
+
+def by_rule(benchmarks: Path) -> pd.DataFrame:
+    """Sum Snakemake's own benchmarks: jobs, wall and CPU seconds, the longest job, the most memory of one (GB)."""
+    rows = []
+    scripts = {path.stem for path in (REPOSITORY / "scripts").glob("*.py")}
+    for path in benchmarks.rglob("*.tsv"):
+        table = pd.read_csv(path, sep="\t", na_values="-")
+        rule = next((name for name in (path.stem, path.parent.name) if name in scripts), path.stem)
+        rows.append(
+            {"rule": rule, "wall": table["s"].max(), "cpu": table["cpu_time"].max(), "mb": table["max_rss"].max()}
+        )
+    groups = pd.DataFrame(rows).groupby("rule")
+    return pd.DataFrame(
+        {"jobs": groups.size(), "wall s": groups["wall"].sum(), "CPU s": groups["cpu"].sum()}
+        | {"longest s": groups["wall"].max(), "memory GB": groups["mb"].max() / 1000}
+    ).sort_values("wall s", ascending=False)
+
+
+def print_steps(steps: dict[str, dict[str, float]]) -> None:
+    """Print seconds of each target, and disk, by size."""
+    print("| | " + " | ".join(steps) + " |\n|---|" + "---|" * len(steps))
+    for name in next(iter(steps.values())):
+        unit = "" if "GB" in name else ", s"
+        print(f"| {name}{unit} | " + " | ".join(f"{of[name]:.1f}" for of in steps.values()) + " |")
+
+
+def print_rules(rules: dict[str, pd.DataFrame]) -> None:
+    """Print the largest size by rule, and the growth of the longest job and of memory from the size before."""
+    *before, last = rules
+    table = rules[last].round({"wall s": 1, "CPU s": 1, "longest s": 1, "memory GB": 2})
+    if before:
+        for column in ("longest s", "memory GB"):
+            table[f"growth of {re.sub(' .*', '', column)}"] = (table[column] / rules[before[-1]][column]).round(1)
+    print(f"\n**{last}**\n\n| rule | " + " | ".join(table.columns) + " |\n|---|" + "---|" * len(table.columns))
+    for rule, row in table.iterrows():
+        print(f"| {rule} | " + " | ".join(f"{value:g}" for value in row) + " |")
+
+
+if __name__ == "__main__":
+    main()
