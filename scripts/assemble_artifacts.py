@@ -19,6 +19,7 @@ def main(
     samples: str,
     features: str,
     names: str,
+    duplicates: str,
     manifest: str,
     accuracy: str | None = None,
     coverage: str | None = None,
@@ -36,7 +37,7 @@ def main(
     training_data = training_digest(training_files)
     evaluation = {"accuracy": accuracy, "coverage": coverage, "certificate": certificate}
     tables = {name: read_table(path) for name, path in evaluation.items() if path}
-    card = describe(beside, read_table(samples), training_data, tables)
+    card = describe(beside, read_table(samples), training_data, tables, read_table(duplicates))
     write_json(card, beside / "MODEL_CARD.json")
     with atomic_path(beside / "MODEL_CARD.md") as text:
         text.write_text(render(card), encoding="utf-8")

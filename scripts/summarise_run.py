@@ -8,11 +8,12 @@ from heteroage.workflow import run_script
 
 
 def main(
-    out_of_fold: str, experts: str, metadata: str, predictions: Sequence[str], simulated: bool, summary: str
+    out_of_fold: str, experts: str, metadata: str, card: str, predictions: Sequence[str], simulated: bool, summary: str
 ) -> None:
     """Write the summary."""
     predicted = {path: read_table(path) for path in predictions}
-    text = summarise(read_table(out_of_fold), read_table(experts), read_json(metadata), predicted, simulated)
+    groups = read_json(card)["groups"]
+    text = summarise(read_table(out_of_fold), read_table(experts), read_json(metadata), predicted, simulated, groups)
     with atomic_path(summary) as beside:
         beside.write_text(text, encoding="utf-8")
 

@@ -13,6 +13,7 @@ def main(
     tables: Sequence[str],
     metadata: str,
     manifest: str,
+    card: str,
     template: str,
     simulated: bool,
     report: str,
@@ -29,6 +30,7 @@ def main(
         read_json(metadata),
         read_json(manifest),
         simulated,
+        read_json(card)["groups"],
     )
     with atomic_path(report) as beside:
         beside.write_text(page(Path(template), content), encoding="utf-8")

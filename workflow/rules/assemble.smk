@@ -35,6 +35,7 @@ rule assemble_artifacts:
         samples="results/{run}/training/samples.csv",
         features="results/{run}/training/features.npy",
         names="results/{run}/training/feature_names.txt",
+        duplicates="results/audit/duplicated_arrays.csv",
     output:
         # The experts' models are copied too, of the hallmarks that have features: only the data tell which.
         files=collect("results/{{run}}_artifacts/{file}", file=ARTIFACTS + ADDED),

@@ -30,7 +30,7 @@ rule summarise_run:
         out_of_fold="results/full/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
         experts="results/full/artifacts/stage2/Stage2_Performance_Summary.csv",
         metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
-        manifest="results/full_artifacts/MANIFEST.json",
+        card="results/full_artifacts/MODEL_CARD.json",
         predictions=collect("results/predictions/{name}.csv", name=config["predict"] or []),
         figure="results/figures/full_predicted_age.png",
     output:
@@ -57,6 +57,7 @@ rule write_report:
         tables=tables_of_page,
         metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
         manifest="results/full_artifacts/MANIFEST.json",
+        card="results/full_artifacts/MODEL_CARD.json",
         template=REPORT / "report.html.j2",
         texts=sorted([*REPORT.glob("*.rst"), *REPORT.glob("*.css")]),
     output:

@@ -13,11 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.grouping.groups import describe_ties
+from heteroage.grouping.groups import LARGEST_FOLD, describe_ties
 
 LEAVE_ONE_GROUP_OUT = "leave_one_group_out"
 MINIMUM_FOLDS = 3  # one to predict, one to tune on, one to train on
-LARGEST_FOLD = 1.5  # times the mean, unless one group alone is larger
 SIZE_WEIGHT = 2.0  # of equal sizes, beside 1 for the tissues together
 SWAPPED = 500  # groups up to which exchanging two of them is tried; more are small enough to be moved one by one
 

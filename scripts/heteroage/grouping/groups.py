@@ -12,7 +12,8 @@ from scipy.sparse.csgraph import connected_components
 
 from heteroage.errors import FIRST, listed
 
-DOMINATES = 0.5  # share of the samples from which one group is said to dominate
+LARGEST_FOLD = 1.5  # times the mean number of samples, unless one group alone is larger
+DOMINATES = 0.25  # share of the samples from which a group that is larger is said to dominate
 
 
 def assign_groups(samples: pd.DataFrame, duplicates: pd.DataFrame | None = None) -> pd.Series:
@@ -46,7 +47,7 @@ def describe_ties(samples: pd.DataFrame, copies: pd.DataFrame | None = None) -> 
 
     Parameters
     ----------
-    samples : frame of `project_id`, `donor_id`, `group`
+    samples : frame of `sample_id`, `project_id`, `donor_id`, `group`
     copies : frame of `sample_1`, `sample_2`, `project_1`, `project_2`, pairs of near-identical arrays
     """
     n_projects = samples["project_id"].nunique()
@@ -64,14 +65,21 @@ def describe_ties(samples: pd.DataFrame, copies: pd.DataFrame | None = None) -> 
 
 
 def describe_dominance(samples: pd.DataFrame) -> list[str]:
-    """Say that one group holds at least half of the samples, if one does: at most one sentence."""
+    """Say that one group makes its fold much larger than the others, if one does: at most one sentence.
+
+    Parameters
+    ----------
+    samples : the training samples, with `group` and `fold`
+    """
     sizes = samples["group"].value_counts()
-    if len(sizes) < 2 or sizes.iloc[0] < DOMINATES * len(samples):
+    share = sizes.iloc[0] / len(samples)
+    times = share * samples["fold"].nunique()
+    if share < DOMINATES or times <= LARGEST_FOLD:
         return []
-    share = 100 * sizes.iloc[0] / len(samples)
     return [
-        f"One group, {sizes.index[0]}, holds {sizes.iloc[0]} of {len(samples)} training samples ({share:.0f}%). Its "
-        "fold is as large, and the ages of its samples are predicted by models that are trained on the few others."
+        f"One group, {sizes.index[0]}, holds {sizes.iloc[0]} of {len(samples)} training samples ({100 * share:.0f}%), "
+        f"and its fold is {times:.1f} times as large as the mean. The ages of its samples are predicted by models that "
+        f"are trained on the other {100 * (1 - share):.0f}%."
     ]
 
 
@@ -83,8 +91,8 @@ def _reasons(own: pd.DataFrame, copies: pd.DataFrame | None) -> str:
     if n := len(shared):
         parts.append(f"{n} donor{'s have' if n > 1 else ' has'} samples in several ({_pairs_of(shared)})")
     if copies is not None:
-        inside = copies["project_1"].isin(own["project_id"]) & (copies["project_1"] != copies["project_2"])
-        pairs = copies[inside].drop_duplicates(["sample_1", "sample_2"])
+        inside = copies["sample_1"].isin(own["sample_id"]) & copies["sample_2"].isin(own["sample_id"])
+        pairs = copies[inside & (copies["project_1"] != copies["project_2"])].drop_duplicates(["sample_1", "sample_2"])
         if n := len(pairs):
             named = _pairs_of(pairs[["project_1", "project_2"]].to_numpy())
             parts.append(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from heteroage.files import read_json, read_table
+from heteroage.grouping.groups import describe_dominance, describe_ties
 from heteroage.metrics import score_predictions
 from heteroage.stages.stage1 import selected_row
 
@@ -26,6 +27,7 @@ def describe(
     samples: pd.DataFrame,
     training_data: Mapping[str, object],
     evaluation: Mapping[str, pd.DataFrame] | None = None,
+    copies: pd.DataFrame | None = None,
 ) -> dict[str, object]:
     """Gather what MODEL_CARD.json holds.
 
@@ -35,6 +37,7 @@ def describe(
     samples : its training samples, with group and fold
     training_data : digests of the training files
     evaluation : tables `accuracy` and `coverage` of nested runs and the falsification `certificate`, if they were made
+    copies : pairs of near-identical arrays, as the audit found them among all samples
     """
     report = read_table(folder / "stage1/Stage1_Sweep_Report.csv")
     experts = read_table(folder / "stage2/Stage2_Performance_Summary.csv")
@@ -42,6 +45,7 @@ def describe(
     evaluation = evaluation or {}
     return {
         "clock": "A three-stage epigenetic age clock: anchor, hallmark experts, context fusion.",
+        "groups": [*describe_ties(samples, copies), *describe_dominance(samples)],
         "training_data": {
             "samples": len(samples),
             "projects": int(samples["project_id"].nunique()),
@@ -82,7 +86,7 @@ def describe(
 def render(card: Mapping[str, object]) -> str:
     """Write MODEL_CARD.json's content as Markdown."""
     data, stage1, stage2, stage3 = (card[key] for key in ("training_data", "stage1", "stage2", "stage3"))
-    lines = ["# Model card", "", card["clock"]]
+    lines = ["# Model card", "", card["clock"], *[f"\n{sentence}" for sentence in card["groups"]]]
     lines += ["", "## Training data", ""]
     lines += [
         f"{data['samples']} healthy samples of {data['projects']} projects in {data['groups']} groups (samples tied by "

@@ -89,6 +89,7 @@ def page_content(
     meta: Mapping,
     manifest: Mapping,
     simulated: bool,
+    groups: Sequence[str] = (),
 ) -> dict[str, object]:
     """Put together what the template shows.
 
@@ -100,6 +101,7 @@ def page_content(
         evaluated accuracy, optimism, ablation, coverage, certificate
     meta : Stage3_Artifacts.json
     manifest : MANIFEST.json
+    groups : sentences on studies that are one group, and on a group that dominates
     """
     nested = "accuracy" in tables
     accuracy = tables["accuracy"] if nested else out_of_fold_errors(tables["Stage3_Final_Predictions_OOF"])
@@ -108,6 +110,7 @@ def page_content(
     return {
         "nested": nested,
         "simulated": simulated,
+        "groups": groups,
         "command": COMMAND,
         "contents": CONTENTS if audit else [entry for entry in CONTENTS if entry[0] != "data"],
         "audit": audit,

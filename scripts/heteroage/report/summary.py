@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from heteroage.grouping.folds import MINIMUM_FOLDS
 from heteroage.metrics import mean_age_of_other_folds, score_predictions
+
+WIDTH = 110  # characters of a line of prose
 
 
 def summarise(
@@ -16,6 +19,7 @@ def summarise(
     meta: Mapping,
     predicted: Mapping[str, pd.DataFrame],
     simulated: bool,
+    groups: Sequence[str] = (),
 ) -> str:
     """Tell a newcomer what was made, how accurate it was, and what to open next."""
     age, projects = predictions["Age"], predictions["project_id"]
@@ -28,6 +32,7 @@ def summarise(
     lines = [
         f"A clock was trained on {len(age)} healthy samples of {projects.nunique()} projects"
         + (" (simulated: the numbers say nothing about real tissue)." if simulated else "."),
+        *[line for sentence in groups for line in textwrap.wrap(sentence, WIDTH)],
         "",
         "Error on held-out groups, in years      all samples   mean over projects",
     ]

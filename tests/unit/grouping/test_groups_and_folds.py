@@ -234,6 +234,7 @@ def groups_of(sizes, tissue=None):
 def test_ties_are_told_with_counts_and_reasons():
     samples = pd.DataFrame(
         {
+            "sample_id": ["q", "r", "s", "u", "t", "v", "w"],
             "project_id": ["a", "a", "b", "b", "c", "d", "e"],
             "donor_id": ["d1", "d2", "d1", "d2", "d3", None, None],
         }
@@ -251,8 +252,11 @@ def test_ties_are_told_with_counts_and_reasons():
 
 
 def test_a_group_that_dominates_is_told():
-    assert describe_dominance(groups_of([60, 30, 10])) == [
-        "One group, g00, holds 60 of 100 training samples (60%). Its fold is as large, and the ages of its samples are "
-        "predicted by models that are trained on the few others."
+    samples = groups_of([60, 20, 10, 10])
+    samples["fold"] = assign_folds(samples, 3, 42, False)
+    assert describe_dominance(samples) == [
+        "One group, g00, holds 60 of 100 training samples (60%), and its fold is 1.8 times as large as the mean. The "
+        "ages of its samples are predicted by models that are trained on the other 40%."
     ]
-    assert describe_dominance(groups_of([40, 30, 30])) == []
+    samples = groups_of([40, 30, 30])
+    assert describe_dominance(samples.assign(fold=assign_folds(samples, 3, 42, False))) == []

@@ -15,6 +15,7 @@ SAMPLES = pd.DataFrame(
         "sample_id": [f"s{k:02d}" for k in range(12)],
         "project_id": ["p", "q", "r"] * 4,
         "group": ["g1", "g2", "g2"] * 4,
+        "donor_id": None,
         "Tissue": ["Blood"] * 7 + ["Skin"] * 5,
         "Sex": ["F"] * 6 + ["M"] * 5 + ["unknown"],
         "Age": AGE,
@@ -80,6 +81,14 @@ def test_training_samples_are_counted(folder):
     assert "2 features have weight. Of 2 configurations alpha 0.02 and l1_ratio 0.4 were chosen" in text
     assert "- fold 1: 8 samples of g2\n" in text
     assert f"`{'0f' * 32}`" in text
+
+
+def test_what_ties_studies_is_in_the_first_lines(folder):
+    samples = SAMPLES.assign(sample_id=[f"s{k}" for k in range(12)], group="one", project_id=["a", "b"] * 6)
+    copies = pd.DataFrame({"sample_1": ["s0"], "sample_2": ["s1"], "project_1": ["a"], "project_2": ["b"]})
+    text = render(describe(folder, samples, {"sha256": "0f" * 32}, copies=copies))
+    assert "2 of 2 projects are one group: a, b." in text.split("## Training data")[0]
+    assert "1 pair of near-identical arrays is in two (a with b)" in text
 
 
 def test_without_an_evaluation_the_errors_are_out_of_fold_and_said_to_be_optimistic(folder):

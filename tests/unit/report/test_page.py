@@ -63,8 +63,8 @@ def evaluated(tables):
     }
 
 
-def written(tables, simulated=False, figures=None, audit=()):
-    content = page_content(figures or {}, audit, tables, META, MANIFEST, simulated)
+def written(tables, simulated=False, figures=None, audit=(), groups=()):
+    content = page_content(figures or {}, audit, tables, META, MANIFEST, simulated, groups)
     return page(FOLDER / "report.html.j2", content)
 
 
@@ -74,6 +74,11 @@ def test_a_plain_run_says_which_command_makes_what_is_missing(tables):
     assert html.count("Make it with <code>snakemake --cores 2 report</code>") == 5
     assert "lean to the optimistic" in html
     assert "<strong>2.00 years</strong>" in html
+
+
+def test_what_ties_studies_is_said_before_the_numbers(tables):
+    html = written(tables, groups=["2 of 3 projects are one group: a, <b>."])
+    assert html.index("2 of 3 projects are one group: a, &lt;b&gt;.") < html.index("MAE, all samples")
 
 
 def test_an_evaluated_run_quotes_the_nested_error(evaluated):

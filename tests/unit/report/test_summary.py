@@ -9,12 +9,12 @@ from heteroage.report.summary import summarise
 EXPERTS = pd.DataFrame({"hallmark": ["Cellular_Senescence", "Telomere_Attrition"], "skill": [True, False]})
 
 
-def ended(n_projects, simulated=False, table=None):
+def ended(n_projects, simulated=False, table=None, groups=()):
     age = np.linspace(20, 80, 24)
     predictions = pd.DataFrame({"Age": age, "HeteroAge": age + 2, "Stage1_Pred_Age": age - 3})
     predictions["project_id"] = predictions["fold"] = np.arange(24) // (24 // n_projects)
     tables = {} if table is None else {"results/predictions/new.csv": table}
-    return summarise(predictions, EXPERTS, {"boosting_rounds": 4}, tables, simulated)
+    return summarise(predictions, EXPERTS, {"boosting_rounds": 4}, tables, simulated, groups)
 
 
 def test_errors_and_their_rivals():
@@ -40,3 +40,8 @@ def test_the_error_of_a_predicted_table_is_given_where_its_ages_are_known():
     known = pd.DataFrame({"Age_Acceleration": [1.0, -2.0, np.nan]})
     assert "Predicted 3 samples into results/predictions/new.csv, MAE 1.50 years." in ended(4, table=known)
     assert "Predicted 3 samples into results/predictions/new.csv.\n" in ended(4, table=known[[]])
+
+
+def test_what_ties_studies_is_in_the_first_lines():
+    told = ended(4, groups=["2 of 4 projects are one group: a, b.", "One group, a, holds 90 of 100 samples."])
+    assert told.splitlines()[1:3] == ["2 of 4 projects are one group: a, b.", "One group, a, holds 90 of 100 samples."]
