@@ -1,0 +1,1 @@
+"""Reading tables, for training and for prediction: kind of file, layout, names, values, metadata."""

@@ -1,0 +1,131 @@
+"""Parquet and Feather: some columns of some rows at a time, never the whole file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.tables import kinds
+from heteroage.tables.cells import is_text
+from heteroage.tables.source import Batch, Source
+
+ROWS = 65_536  # rows of a Feather batch's part
+READ_BYTES = 64 << 20  # columns read at a time: few, so that the memory for them is used again
+# Of the footer, bytes and items: pyarrow's own limits refuse 450,000 columns.
+FOOTER = {"thrift_string_size_limit": 2**31 - 1, "thrift_container_size_limit": 2**31 - 1}
+UNNAMED = "__index_level_0__"  # as pandas writes an index that has no name
+
+
+class ColumnarSource(Source):
+    """What Parquet and Feather share: a schema, and parts that are read by column numbers."""
+
+    def __init__(self, where: str, schema: pa.Schema, heights: Sequence[int]) -> None:
+        super().__init__(where, n_rows=sum(heights))
+        self._schema, self._heights = schema, heights
+        self.header = ["" if name == UNNAMED else name.strip() for name in schema.names]
+        self.index = _index_column(schema)
+        self.at_once = max(1, READ_BYTES // (8 * max(1, *heights, 1)))
+
+    def numeric(self, column: int) -> bool:
+        """Tell whether a column's type is not text."""
+        return not is_text(self._schema.field(column).type)
+
+    def read(self, part: int, columns: Sequence[int]) -> pa.Table:
+        """Some columns (rising) of a part of the file."""
+        raise NotImplementedError
+
+    def batches(
+        self, text: Sequence[int], values: Sequence[int], rows: NDArray[np.bool_] | None = None
+    ) -> Iterator[Batch]:
+        """Go through the file's parts: see `Source.batches`."""
+        at = 0
+        for part, height in enumerate(self._heights):
+            places = np.arange(at, at + height)
+            kept = None if rows is None or rows[places].all() else pa.array(np.flatnonzero(rows[places]))
+            at += height
+            if kept is not None:
+                places = places[np.asarray(kept)]
+            if len(places):
+                yield Batch(places, lambda wanted, part=part, kept=kept: self._arrays(part, wanted, kept))
+
+    def _arrays(self, part: int, wanted: Sequence[int], kept: pa.Array | None) -> list[pa.Array]:
+        rising = sorted(set(wanted))
+        with reading(self.where):
+            table = self.read(part, rising)
+            columns = [column.combine_chunks() for column in table.columns]
+            if kept is not None:
+                columns = [column.take(kept) for column in columns]
+        place = dict(zip(rising, columns, strict=True))
+        return [place[k] for k in wanted]
+
+
+class ParquetSource(ColumnarSource):
+    """A Parquet file; a part is a row group."""
+
+    kind = kinds.PARQUET
+
+    def __init__(self, path: Path, where: str) -> None:
+        import pyarrow.parquet as pq
+
+        with reading(where):
+            # Reading ahead would hold a whole row group, which may be the whole file.
+            self._file = pq.ParquetFile(path, pre_buffer=False, **FOOTER)
+            schema, metadata = self._file.schema_arrow, self._file.metadata
+        # Only columns without parts of their own have one number in the file and in the schema.
+        nested = [field.name for field in schema if pa.types.is_nested(field.type)]
+        if nested:
+            raise HeteroAgeError(f"{where} has columns of lists or records ({listed(nested)}). Flatten them.")
+        super().__init__(where, schema, [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)])
+
+    def read(self, part: int, columns: Sequence[int]) -> pa.Table:
+        """Some columns (rising) of a row group."""
+        # pyarrow has no public way by numbers, and to the one by names, names with dots are paths.
+        return self._file.reader.read_row_groups([part], column_indices=list(columns), use_threads=True)
+
+
+class FeatherSource(ColumnarSource):
+    """A Feather file (version 2: Arrow's own format), mapped into memory; a part is a record batch."""
+
+    kind = kinds.FEATHER
+
+    def __init__(self, path: Path, where: str) -> None:
+        self._path = path
+        with reading(where):
+            schema = pa.ipc.open_file(pa.memory_map(str(path))).schema
+            small = pa.ipc.open_file(pa.memory_map(str(path)), options=pa.ipc.IpcReadOptions(included_fields=[0]))
+            heights = [small.get_batch(k).num_rows for k in range(small.num_record_batches)]
+        super().__init__(where, schema, heights)
+
+    def read(self, part: int, columns: Sequence[int]) -> pa.Table:
+        """Some columns (rising) of a record batch."""
+        options = pa.ipc.IpcReadOptions(included_fields=list(columns))
+        batch = pa.ipc.open_file(pa.memory_map(str(self._path)), options=options).get_batch(part)
+        batch.validate(full=True)
+        return pa.Table.from_batches([batch])
+
+
+def _index_column(schema: pa.Schema) -> int | None:
+    """The column that pandas wrote a frame's index to, if it is one column."""
+    try:
+        index = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
+    except (ValueError, AttributeError):
+        return None
+    names = [name for name in index if isinstance(name, str) and schema.names.count(name) == 1]
+    return schema.names.index(names[0]) if len(names) == 1 == len(index) else None
+
+
+@contextmanager
+def reading(where: str) -> Iterator[None]:
+    """Put what Arrow says of a broken file into words for the user."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())[:300].rstrip(".")
+        raise HeteroAgeError(f"cannot read {where}: {reason}. {kinds.CUT_SHORT}") from error

@@ -1,0 +1,223 @@
+"""How a delimited text file is written: encoding, line ends, separator, and which line is the header.
+
+All of it is decided from the first lines together, never from a single count: lines that end in a separator and
+lines whose first column has no name (R's `write.table`) differ only there.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.tables.cells import is_missing, number_of
+
+SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", " ": "blanks"}
+UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+BOM = b"\xef\xbb\xbf"
+# Names of a column that names rows: above one of these no name is missing.
+CORNER = re.compile(
+    r"id_?ref|(sample|probe|target|cpg|ilmn|array|composite)[ _.]?(id|name|element ref)?|names?|ids?|index|unnamed: ?0|"
+    r"row\.?names?|rn|probes?|cpgs?|gsm|geo_accession|barcode|basename",
+    re.IGNORECASE,
+)
+SECTION = re.compile(r"\[\w[\w ]*\]")  # of Illumina's sample sheets
+MOST_HEADER = 256 << 20  # bytes of a line; a longer one is no table
+FEW = 50  # rows looked at
+
+
+@dataclass(frozen=True)
+class Header:
+    """How a file is written.
+
+    names : the columns' names as they stand, "" where a column has none
+    first : number of the first line after the header, from 1
+    size : bytes, decoded to UTF-8, up to there
+    """
+
+    names: list[str]
+    separator: str
+    first: int
+    size: int
+    rows: list[list[str]]
+    blank: int = 0
+    comments: int = 0
+    decimal_comma: bool = False
+    collapse: bool = False  # several blanks separate once
+    section: bool = False  # of a sample sheet: ends where the next one begins
+
+
+def encoding_of(head: bytes) -> str:
+    """Return how a file's text is encoded, by its byte-order mark; UTF-8 without one."""
+    return UTF16.get(head[:2], "utf-8")
+
+
+def decode(text: bytes, where: str) -> str:
+    """Decode UTF-8, or say where it is something else."""
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        near = text[max(error.start - 20, 0) : error.start + 10]
+        if binary(text):
+            raise HeteroAgeError(
+                f"{where} is not a table: it is binary (near {near!r}). Tables are CSV or TSV (also gzip), Parquet, "
+                "Feather, .h5ad or .xlsx."
+            ) from error
+        raise HeteroAgeError(
+            f"{where} is not UTF-8 text (byte {error.start}, near {near!r}). Save it as UTF-8, for instance with "
+            "iconv -f latin1 -t utf-8."
+        ) from error
+
+
+def binary(text: bytes) -> bool:
+    """Tell whether bytes are no text in any encoding."""
+    odd = sum(byte < 9 or 13 < byte < 32 for byte in text[:4096])
+    return b"\0" in text[:4096] or odd > len(text[:4096]) / 20
+
+
+def read_header(head: bytes, whole: bool, where: str) -> Header:
+    """Find the header among a file's first lines (UTF-8, line ends as \\n).
+
+    Parameters
+    ----------
+    head : the file's first bytes, cut anywhere
+    whole : whether that is all of it
+
+    Raises
+    ------
+    HeteroAgeError
+        Lines above the header that are none of the table; rows of which nobody can tell where they belong.
+    """
+    if binary(head):
+        decode(head, where)
+        raise HeteroAgeError(f"{where} is not a table: it is binary. Give CSV, TSV, Parquet, Feather, .h5ad or .xlsx.")
+    complete = head if whole else head[: head.rfind(b"\n") + 1]
+    lines = decode(complete, where).split("\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    at = blank = comments = 0
+    section = False
+    while at < len(lines) and (_is_blank(lines[at]) or _is_comment(lines, at) or SECTION.match(_bare(lines[at]))):
+        if SECTION.match(_bare(lines[at])):
+            at, section = _data_section(lines, at, where), True
+            break
+        comments += not _is_blank(lines[at])
+        blank += _is_blank(lines[at])
+        at += 1
+    if at >= len(lines):
+        raise HeteroAgeError(f"{where} is empty. Check how it was written.")
+    kept = [line for line in lines[at + 1 : at + 1 + 4 * FEW] if not _is_blank(line)][:FEW]
+    separator = _separator(lines[at], kept)
+    collapse = separator == " " and any("  " in line or "\t" in line for line in (lines[at], *kept))
+    names = _fields(lines[at], separator, where)
+    rows = [_fields(line, separator, where) for line in kept if separator in line.strip() or len(names) == 1]
+    if section:
+        rows = rows[: next((k for k, row in enumerate(rows) if SECTION.fullmatch(row[0].strip())), len(rows))]
+    names = _aligned(names, rows, separator, where, at + 1)
+    size = len("\n".join(lines[: at + 1]).encode()) + (at + 1 < len(lines) or complete.endswith(b"\n"))
+    comma = separator != "," and _has_decimal_commas(rows)
+    return Header(names, separator, at + 2, size, rows, blank, comments, comma, collapse, section)
+
+
+def is_title(names: Sequence[str], rows: Sequence[Sequence[str]], where: str, line: int) -> None:
+    """Refuse a header of one field above rows of several: it is a title."""
+    named = [name for name in names if name.strip()]
+    widest = max((sum(bool(cell.strip()) for cell in row) for row in rows), default=0)
+    if len(named) == 1 and widest > 2 and len(rows) > 1:
+        raise HeteroAgeError(
+            f"line {line} of {where} ({named[0].strip()[:60]!r}) is a title, not a header: the lines below have "
+            f"{widest} fields. Delete the lines above the header."
+        )
+
+
+def _aligned(names: list[str], rows: Sequence[list[str]], separator: str, where: str, line: int) -> list[str]:
+    """Return the names, one for each field of the rows."""
+    is_title(names, rows, where, line)
+    lengths = {len(row) for row in rows}
+    if lengths == {len(names) - 1} and not names[-1].strip():
+        return names[:-1]  # the header alone ends in a separator
+    if lengths != {len(names) + 1}:
+        return names
+    known = next((name for name in names[:20] if CORNER.fullmatch(name.strip())), None) if names[0].strip() else ""
+    if not any(row[-1].strip() for row in rows):
+        if known is not None:
+            return [*names, ""]  # every row ends in a separator
+        problem = f"its first column has no name, or its rows end in a separator ({SEPARATORS[separator]})"
+    else:
+        numbered = [row[0].strip() for row in rows] == [str(k + 1) for k in range(len(rows))]
+        if names[0].strip() and (numbered or not CORNER.fullmatch(names[0].strip())):
+            return ["", *names]  # R's write.table gives the row names no header
+        problem = f"a name is missing, and {names[0]!r} seems to be that of the first column"
+    raise HeteroAgeError(
+        f"{where} has one more field in its rows than in its header: {problem}. Give each column one name (in R: "
+        "write.csv, or write.table with col.names = NA)."
+    )
+
+
+def _separator(header: str, rows: Sequence[str]) -> str:
+    """Choose the separator that most lines agree on, and that gives most fields."""
+
+    def judge(separator: str) -> tuple[int, int]:
+        counts = [len(next(csv.reader([line], delimiter=separator), [])) for line in (header, *rows[:10])]
+        common = counts[-1]
+        return sum(abs(count - common) <= 1 for count in counts) if common > 1 else 0, common
+
+    if max(map(len, (header, *rows[:1]))) > 1 << 20:  # a line of a wide table: counting is enough
+        return max(",\t;", key=header.count)
+    best = max(",\t;", key=judge)
+    if judge(best)[0] == 0 and not any(separator in header for separator in ",\t;"):
+        return " " if rows and len(rows[0].split()) > 1 else ","
+    return best
+
+
+def _fields(line: str, separator: str, where: str) -> list[str]:
+    line = line.rstrip("\r\n")
+    if separator == " ":
+        line = " ".join(line.split())
+    if '"' not in line:
+        return line.split(separator)
+    csv.field_size_limit(MOST_HEADER)
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error as error:
+        raise HeteroAgeError(f"cannot read {where}: {error}. Check how it was written.") from error
+
+
+def _data_section(lines: Sequence[str], at: int, where: str) -> int:
+    """Return the line of the header of a sample sheet's section [Data]."""
+    found = [k for k in range(at, len(lines)) if _bare(lines[k]).lower() == "[data]"]
+    sections = [_bare(line) for line in lines[at:] if SECTION.fullmatch(_bare(line))]
+    if not found or found[0] + 1 >= len(lines):
+        raise HeteroAgeError(
+            f"{where} has sections ({listed(sections)}) and no table below [Data]. Give the part that is a table."
+        )
+    at = found[0] + 1
+    while at < len(lines) - 1 and _is_blank(lines[at]):
+        at += 1
+    return at
+
+
+def _is_comment(lines: Sequence[str], at: int) -> bool:
+    """Tell whether a line is a comment: it begins with # and is not built as the rows below."""
+    line = lines[at].lstrip()
+    if not line.startswith("#"):
+        return False
+    below = next((text for text in lines[at + 1 :] if not _is_blank(text) and not text.startswith("#")), "")
+    return not any(below.count(s) and abs(below.count(s) - line.count(s)) <= 1 for s in ",\t;")
+
+
+def _is_blank(line: str) -> bool:
+    return not line.strip(' ,;\t\r"')
+
+
+def _bare(line: str) -> str:
+    return line.strip(' ,;\t\r"')
+
+
+def _has_decimal_commas(rows: Sequence[list[str]]) -> bool:
+    cells = [cell.strip() for row in rows for cell in row if cell.strip()]
+    commas = sum(bool(re.fullmatch(r"[-+]?\d*,\d+(e[-+]?\d+)?", cell, re.IGNORECASE)) for cell in cells)
+    points = sum(number_of(cell) is not None and "." in cell and not is_missing(cell) for cell in cells)
+    return commas > 0 and points == 0

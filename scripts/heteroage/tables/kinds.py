@@ -1,0 +1,173 @@
+"""What kind of file a table is, by its content: its name does not count.
+
+What nobody here can read is named with what to do about it.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from heteroage.errors import HeteroAgeError
+
+PARQUET, FEATHER, H5AD, XLSX, PICKLE, TEXT = "parquet", "feather", "h5ad", "xlsx", "pickle", "csv"
+GZIP = b"\x1f\x8b"
+LOOK = 4096  # bytes that tell the kind
+CUT_SHORT = "Is it cut short? Copy or download it again."
+
+# Files that are not read: how they begin, what they are, and what to do.
+REFUSED = (
+    (b"BZh", "is compressed with bzip2", "Unpack it (bunzip2), or compress it with gzip."),
+    (b"\xfd7zXZ\x00", "is compressed with xz", "Unpack it (unxz), or compress it with gzip."),
+    (b"\x28\xb5\x2f\xfd", "is compressed with zstd", "Unpack it (unzstd), or compress it with gzip."),
+    (b"7z\xbc\xaf\x27\x1c", "is a 7z archive", "Unpack it and give the table in it."),
+    (b"Rar!", "is a rar archive", "Unpack it and give the table in it."),
+    (b"RDX", "is an R workspace (.rda, .RData)", "In R: load it, then write.csv(as.data.frame(betas), 'betas.csv')."),
+    (b"RDA", "is an R workspace (.rda, .RData)", "In R: load it, then write.csv(as.data.frame(betas), 'betas.csv')."),
+    (b"X\n\x00\x00", "is an R object (.rds)", "In R: write.csv(as.data.frame(readRDS(file)), 'betas.csv')."),
+    (b"A\n2\n", "is an R object (.rds)", "In R: write.csv(as.data.frame(readRDS(file)), 'betas.csv')."),
+    (b"A\n3\n", "is an R object (.rds)", "In R: write.csv(as.data.frame(readRDS(file)), 'betas.csv')."),
+    (b"IDAT", "is an IDAT file: raw intensities", "Compute beta values (minfi, SeSAMe, methylprep) and give those."),
+    (b"\xd0\xcf\x11\xe0", "is an old Excel workbook (.xls)", "Save the sheet as CSV or .xlsx."),
+    (b"FEA1", "is Feather version 1", "Write it as Parquet, or as Feather version 2."),
+    (b"%PDF", "is a PDF", "Give the table that it shows as CSV."),
+    (b"\x93NUMPY", "is a NumPy array, without names of samples and CpGs", "Give CSV or Parquet with both."),
+    (b"BAM\x01", "is a BAM file: aligned reads", "Call methylation first (Bismark) and give a table of it."),
+    (b"SQLite format 3\x00", "is a SQLite database", "Export the table as CSV."),
+    (b"!series_", "is a GEO series matrix", "Give it as inputs.geo: {file: ...} (config/README.md)."),
+    (b"^series", "is a GEO SOFT file", "Download the series matrix and give it as inputs.geo (config/README.md)."),
+    (b"^database", "is a GEO SOFT file", "Download the series matrix and give it as inputs.geo (config/README.md)."),
+    (b"!sample_", "is a GEO series matrix", "Give it as inputs.geo: {file: ...} (config/README.md)."),
+    (b"<!doctype", "is a web page, not a table", "The download gave a page in its place: download the file again."),
+    (b"<html", "is a web page, not a table", "The download gave a page in its place: download the file again."),
+    (b"<?xml", "is XML, not a table", "Export the table as CSV."),
+    (b"version https://git-lfs", "is a Git LFS pointer, not the file", "Fetch the file itself: git lfs pull."),
+)
+TAR = b"ustar"  # at byte 257
+
+
+def local_copy(path: str | Path) -> tuple[Path, BinaryIO | None]:
+    """Return a path that can be read twice: standard input (`-`) and pipes are copied to a nameless file first.
+
+    Returns
+    -------
+    the path, and the copy, which ends when it is closed
+    """
+    path = Path(path)
+    if str(path) != "-" and (path.is_file() or not path.exists() or path.is_dir()):
+        return path, None
+    copy = tempfile.NamedTemporaryFile()  # noqa: SIM115, lives as long as its table
+    source = sys.stdin.buffer if str(path) == "-" else path.open("rb")
+    shutil.copyfileobj(source, copy, 1 << 20)
+    copy.flush()
+    return Path(copy.name), copy
+
+
+def unpacked(path: Path, where: str) -> tuple[str, Path, BinaryIO | None]:
+    """Tell a file's kind and where it can be read: one that is gzipped and not text is unpacked to a nameless file."""
+    kind = kind_of(path, where)
+    if kind == TEXT:
+        return kind, path, None
+    with path.open("rb") as raw:
+        if raw.read(2) != GZIP:
+            return kind, path, None
+    copy = tempfile.NamedTemporaryFile()  # noqa: SIM115, lives as long as its table
+    with opened(path, where) as stream:
+        shutil.copyfileobj(stream, copy, 1 << 20)
+    copy.flush()
+    return kind, Path(copy.name), copy
+
+
+def kind_of(path: Path, where: str) -> str:
+    """Tell a table's kind by how its content begins, also inside gzip.
+
+    Raises
+    ------
+    HeteroAgeError
+        No such file; nothing in it; a kind that is not read: says what it is and what to do.
+    """
+    if path.is_dir():
+        raise HeteroAgeError(f"{where} is a folder, not a table. Give the file in it.")
+    if not path.exists():
+        raise HeteroAgeError(f"no file {path}. Check the path; relative paths start at the working directory.")
+    with opened(path, where) as stream:
+        head = stream.read(LOOK)
+    if not head:
+        raise HeteroAgeError(f"{where} is empty. Check how it was written.")
+    if head[:4] == b"PAR1":
+        return PARQUET
+    if head[:6] == b"ARROW1":
+        return FEATHER
+    if head[:8] == b"\x89HDF\r\n\x1a\n":
+        return H5AD
+    if head[:4] == b"PK\x03\x04":
+        if is_workbook(path):
+            return XLSX
+        raise _refusal(where, "is a zip archive", "Unpack it and give the table in it, or compress it with gzip.")
+    if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05":
+        return PICKLE
+    if head[257:262] == TAR:
+        raise _refusal(where, "is a tar archive", "Unpack it and give the table in it.")
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    for begins, what, advice in REFUSED:
+        if head.startswith(begins) or (begins.islower() and text.startswith(begins)):
+            raise _refusal(where, what, advice)
+    if head[:1] in b"{" or text.startswith((b"[{", b"[[")):
+        raise _refusal(where, "is JSON, not a table", "Give CSV or Parquet.")
+    return TEXT
+
+
+def is_workbook(path: Path) -> bool:
+    """Tell whether a zip archive is an Excel workbook."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.startswith("xl/") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return False
+
+
+@contextmanager
+def opened(path: Path, where: str) -> Iterator[BinaryIO]:
+    """Open a file's bytes, unpacked if it is gzip.
+
+    Raises
+    ------
+    HeteroAgeError
+        A file that cannot be read, or a gzip stream that is cut short.
+    """
+    packed = False
+    broken: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error)
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == GZIP
+        if packed:
+            try:
+                from isal import igzip as gzip
+                from isal import isal_zlib
+
+                broken = (*broken, isal_zlib.error)
+            except ImportError:  # half as fast
+                import gzip
+            stream = io.BufferedReader(gzip.open(path, "rb"), 1 << 20)  # noqa: SIM115
+        else:
+            stream = path.open("rb", buffering=1 << 20)
+        with stream:
+            yield stream
+    except broken as error:
+        what = " as gzip" if packed else ""
+        raise HeteroAgeError(f"cannot read {where}{what}: {error}. {CUT_SHORT}") from error
+
+
+def _refusal(where: str, what: str, advice: str) -> HeteroAgeError:
+    return HeteroAgeError(
+        f"{where} {what}. {advice} Tables are CSV or TSV (also gzip), Parquet, Feather, .h5ad or .xlsx."
+    )

@@ -1,0 +1,77 @@
+"""With CpGs in rows: which columns are samples, and which are p-values, intensities, statistics or annotation.
+
+By name and pattern, as GenomeStudio, GEO's processed tables, minfi, ChAMP and RnBeads write them. A column that is left
+out is counted and named, never read as a sample.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+SEP = r"[ ._-]*"
+P_VALUES, INTENSITIES, BEADS = "detection p-values", "intensities", "bead counts"
+STATISTICS, ANNOTATION, TEXT, UNNAMED = "statistics", "annotation", "text", "no name"
+
+# A column's last words.
+ENDS = {
+    P_VALUES: rf"(?:detection{SEP}p|det{SEP}p|p)(?:{SEP}val(?:ue)?s?)?|detection|pvals?|pvalues?",
+    INTENSITIES: rf"unmeth(?:ylated)?(?:{SEP}(?:signal|intensity))?|meth(?:ylated)?{SEP}(?:signal|intensity)|"
+    rf"signal(?:{SEP}(?:[ab]|grn|green|red))?|intensit(?:y|ies)(?:{SEP}(?:grn|green|red))?|total{SEP}intensity",
+    BEADS: rf"(?:avg{SEP})?nbeads?(?:{SEP}[ab])?|n{SEP}beads|bead{SEP}(?:counts?|stderr|number|sd)|"
+    rf"beads?{SEP}std{SEP}err|stderr|array_stdev|bead_stdev",
+}
+OF_A_PAIR = re.compile(
+    rf"(?:^|.*[ ._-])meth(?:ylated)?{SEP}", re.IGNORECASE
+)  # intensities where others are unmethylated
+ALONE = {
+    STATISTICS: rf"(?:row{SEP})?(?:mean|median|sd|std(?:ev)?|st{SEP}dev|var(?:iance)?|min(?:imum)?|max(?:imum)?|avg|"
+    rf"average|sem?|cv|iqr|mad|q[13]|range)s?(?:{SEP}(?:betas?|all|total|overall|meth\w*|m|values?|cases?|controls?|healthy|"
+    rf"normals?|tumou?rs?|diff\w*))?|betas?{SEP}(?:mean|median|sd|std|var)|(?:delta|diff)\w*{SEP}betas?|delta|dbeta|"
+    rf"log{SEP}2?{SEP}fc|fold{SEP}change|fdr|bh|adj{SEP}p\w*(?:{SEP}val(?:ue)?)?|p{SEP}adj|q{SEP}val(?:ue)?s?|ave{SEP}expr|"
+    rf"t{SEP}(?:stat|value)|effect|rank|n{SEP}(?:samples?|missing|na)|missing|call{SEP}rate",
+    ANNOTATION: rf"chr(?:om(?:osome)?)?(?:{SEP}\w+)?|cpg{SEP}(?:chrm|beg|end|chr|start|id|name|site|island)|"
+    rf"map{SEP}?info(?:\w+)?|pos(?:ition)?(?:{SEP}hg\d+)?|start|"
+    rf"end|stop|width|seqnames|strand(?:{SEP}\w+)?|genes?(?:{SEP}(?:names?|symbols?|ids?|groups?|feature))?|symbol|"
+    rf"transcripts?\w*|ucsc.*|refgene.*|gencode.*|relation.*|islands?(?:{SEP}name)?|.*cpg{SEP}islands?.*|cgi|infinium.*|"
+    rf"colou?r{SEP}channel|next{SEP}base|address.*|allele.*|probe.*|genome{SEP}build|source{SEP}seq|"
+    rf"forward{SEP}sequence|top{SEP}genomic.*|type|design(?:{SEP}type)?|names?|ilmn{SEP}id|target{SEP}id|id{SEP}ref|ids?|"
+    rf"index|unnamed.*|phantom.*|dmrs?|enhancer|hmm{SEP}island|regulatory.*|dhs|random{SEP}loci|"
+    rf"methyl(?:27|450|850|epic){SEP}loci|features?|feat|context|mask.*|search{SEP}key|gc{SEP}content|snps?(?:{SEP}\w+)?|"
+    rf"n{SEP}cpgs?|level{SEP}\d+|row{SEP}names?|rn|platform|accession|description|species|manifest.*",
+}
+_ENDS = {what: re.compile(rf"(?:^|.*[ ._:-])(?:{ends})", re.IGNORECASE) for what, ends in ENDS.items()}
+_ALONE = {what: re.compile(names, re.IGNORECASE) for what, names in ALONE.items()}
+_BETA = re.compile(r"[ ._:-]*(?:avg[ ._-]*)?beta(?:[ ._-]*values?)?$", re.IGNORECASE)
+
+
+def what_is(name: str) -> str | None:
+    """Name what a column holds by its name, or None where it may be a sample."""
+    if not name:
+        return UNNAMED
+    if _BETA.search(name) and not _ALONE[STATISTICS].fullmatch(name):
+        return None
+    for what, pattern in (*_ENDS.items(), *_ALONE.items()):
+        if pattern.fullmatch(name):
+            return what
+    return None
+
+
+def samples_among(names: Sequence[str]) -> tuple[list[int], dict[int, str]]:
+    """Tell samples from other columns.
+
+    Returns
+    -------
+    the positions of the samples, and {position: what it holds} of the others
+    """
+    others = {k: what for k, name in enumerate(names) if (what := what_is(name))}
+    if any(re.search("unmeth", names[k], re.IGNORECASE) for k, what in others.items() if what == INTENSITIES):
+        others |= {k: INTENSITIES for k, name in enumerate(names) if k not in others and OF_A_PAIR.fullmatch(name)}
+    return [k for k in range(len(names)) if k not in others], others
+
+
+def sample_ids(names: Sequence[str]) -> list[str]:
+    """Return the samples' ids: the columns' names, without `.AVG_Beta` or the like where all of them have it."""
+    ids = [_BETA.sub("", name) for name in names]
+    shortened = all(i and i != name for i, name in zip(ids, names, strict=True)) and len(set(ids)) == len(ids)
+    return ids if shortened else list(names)

@@ -1,0 +1,283 @@
+"""Any table of methylation values or of metadata, opened: whose samples, what is known of them, the values in blocks.
+
+Training and prediction read through this module alone. Which of rows and columns are the samples is found out
+(`layout.py`); from here on values are (CpGs, samples). What a metadata column means is not decided here: its cells are
+text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heteroage.errors import FIRST, HeteroAgeError, listed
+from heteroage.tables.cells import UnreadableCells, is_missing, number_of
+from heteroage.tables.layout import CPGS_IN_ROWS, DETECT, Layout, find_column
+from heteroage.tables.source import Batch, Source, ahead
+from heteroage.tables.values import without_codes
+
+STRIP_BYTES = 512 << 20  # of values of whole columns that are put together before they are handed on
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the user says that a table is to be read; config/README.md describes each key.
+
+    columns : {our name: their name, or several that it may have}
+    missing_values : words and numbers that stand for no value, beside the usual ones
+    """
+
+    orientation: str = DETECT
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    missing_values: Sequence[str | float] = ()
+    allow_pickle: bool = False
+
+    @property
+    def words(self) -> list[str]:
+        """The missing values as text."""
+        return [str(value).strip() for value in self.missing_values]
+
+    @property
+    def codes(self) -> list[float]:
+        """Those that are numbers."""
+        numbers = [number_of(str(value)) for value in self.missing_values]
+        return [number for number in numbers if number is not None and number == number]
+
+
+@dataclass
+class Block:
+    """Values of some features and samples: `features` and `samples` are their places among those asked for."""
+
+    features: NDArray[np.int64]
+    samples: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+@dataclass
+class Table:
+    """An opened table.
+
+    where : what messages call it
+    names : what describes samples, in the file's order: columns, or the rows' names where CpGs stand in rows
+    keep : what has to live as long as the table
+    """
+
+    where: str
+    source: Source
+    layout: Layout
+    reading: Reading = field(default_factory=Reading)
+    keep: list[BinaryIO] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        """Kind of file."""
+        return self.source.kind
+
+    @property
+    def cpgs_in_rows(self) -> bool:
+        """Whether CpGs stand in rows, a column a sample."""
+        return self.layout.orientation == CPGS_IN_ROWS
+
+    @cached_property
+    def names(self) -> list[str]:
+        """What describes samples: columns' names, or those of rows ("" where there is none)."""
+        if not self.cpgs_in_rows:
+            return self.source.header
+        return [name or "" for name in self.source.texts([self.layout.label])[0]]
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """The samples' ids, in the file's order.
+
+        Raises
+        ------
+        HeteroAgeError
+            No samples; one without an id; an id that stands twice.
+        """
+        if self.cpgs_in_rows:
+            return self.layout.ids
+        ids = check_ids(self.source.texts([self.layout.label])[0], self.where)
+        if not ids:
+            raise HeteroAgeError(f"{self.where} has a header and no rows. Give at least one sample.")
+        check_repeated(ids, self.where)
+        return ids
+
+    def find(self, names: Sequence[str]) -> int | None:
+        """Find what has one of several names (as spelt, else in any case) among `names`; None where nothing has."""
+        return find_column(self.names, names, self.where)
+
+    def texts(self, places: Sequence[int]) -> list[list[str | None]]:
+        """Some of `names` as text, sample by sample: None where a cell stands for no value."""
+        if not self.cpgs_in_rows:
+            found = self.source.texts(list(places))
+        else:
+            rows, samples = self._rows(places), self.layout.samples
+            found = [[] for _ in places]
+            for batch in self.source.batches(samples, [], rows):
+                columns = [batch.text(k) for k in samples]
+                for at, place in enumerate(batch.places.tolist()):
+                    found[list(places).index(place)] = [column[at] for column in columns]
+        words = set(self.reading.words)
+        return [[None if cell is not None and is_missing(cell, words) else cell for cell in cells] for cells in found]
+
+    def blocks(self, places: Sequence[int]) -> Iterator[Block]:
+        """Go through the values of some of `names` once, in the file's order.
+
+        Raises
+        ------
+        HeteroAgeError
+            Text where numbers belong: names sample and CpG.
+        """
+        bad, total = [], 0
+        for part in self._cpg_rows(places) if self.cpgs_in_rows else self._sample_rows(places):
+            if isinstance(part, UnreadableCells):
+                bad, total = bad + part.cells, total + part.total
+            elif not total:
+                part.values = without_codes(part.values, self.reading.codes)
+                yield part
+        if total:
+            raise self.text_error(bad, total, places)
+
+    def parts(self, text: Sequence[int], places: Sequence[int]) -> Iterator[Part]:
+        """Go through the samples once, some at a time; `text` and `places` are all that will be asked for."""
+        if self.cpgs_in_rows:
+            yield self._as_part(text, places)
+            return
+        label = self.layout.label
+        for batch in self.source.batches(sorted({label, *text}), list(places)):
+            ids = check_ids(batch.text(label), self.where)
+            yield Part(ids, partial(self._cell_texts, batch), partial(self._numbers, batch))
+
+    def text_error(self, cells: Sequence[tuple[int, int, str]], total: int, places: Sequence[int]) -> HeteroAgeError:
+        """What to say of text where numbers belong; cells are (row of the file, column as asked for, text)."""
+        shown = []
+        for row, column, text in cells[:FIRST]:
+            if self.cpgs_in_rows:
+                sample, cpg = self.ids[column], self.names[row]
+            else:
+                sample, cpg = self.ids[row], self.names[places[column]]
+            shown.append(f"{text!r} at sample {sample}, {cpg}")
+        more = ", ..." if total > len(shown) else ""
+        return HeteroAgeError(
+            f"{self.where} holds text where numbers belong ({total}: {', '.join(shown)}{more}). Leave unknown values "
+            "empty, or name what stands for them in missing_values."
+        )
+
+    def _rows(self, places: Sequence[int]) -> NDArray[np.bool_]:
+        rows = np.zeros(len(self.names), bool)
+        rows[list(places)] = True
+        return rows
+
+    def _sample_rows(self, places: Sequence[int]) -> Iterator[Block | UnreadableCells]:
+        """Samples in rows: groups of columns of each part; rows of wide text are put together to strips."""
+        places, width = list(places), self.source.at_once or len(places) or 1
+        waiting: list[Block] = []
+        for batch in ahead(self.source.batches([], places)):
+            for start in range(0, len(places), width):
+                group = places[start : start + width]
+                try:
+                    values = batch.numbers(group, self.reading.words)
+                except UnreadableCells as problem:
+                    yield UnreadableCells([(r, c + start, text) for r, c, text in problem.cells], problem.total)
+                    continue
+                features = np.arange(start, start + len(group))
+                if len(batch) * 4 >= self._n_samples or len(group) < len(places):
+                    yield Block(features, batch.places, values.T)
+                    continue
+                waiting.append(Block(features, batch.places, values.astype(np.float32)))
+                if sum(block.values.nbytes for block in waiting) >= STRIP_BYTES:
+                    yield _joined(waiting)
+                    waiting = []
+        if waiting:
+            yield _joined(waiting)
+
+    @property
+    def _n_samples(self) -> int:
+        return len(self.ids)
+
+    def _cpg_rows(self, places: Sequence[int]) -> Iterator[Block | UnreadableCells]:
+        """CpGs in rows: some rows of all samples, or strips of samples where columns are read one by one."""
+        rows, samples = self._rows(places), self.layout.samples
+        rank = np.full(len(rows), -1)
+        rank[list(places)] = np.arange(len(places))
+        few = self.source.at_once or len(samples)
+        for batch in ahead(self.source.batches([], samples, None if rows.all() else rows)):
+            width = max(few, min(len(samples), STRIP_BYTES // (8 * max(1, len(batch)))))
+            for first in range(0, len(samples), width):
+                strip = np.empty((len(batch), min(width, len(samples) - first)))
+                whole = True
+                for start in range(first, first + strip.shape[1], few):
+                    group = samples[start : min(start + few, first + strip.shape[1])]
+                    try:
+                        numbers = batch.numbers(group, self.reading.words)
+                    except UnreadableCells as problem:
+                        yield UnreadableCells([(r, c + start, text) for r, c, text in problem.cells], problem.total)
+                        whole = False
+                        continue
+                    if len(group) == strip.shape[1]:
+                        strip = numbers
+                    else:
+                        strip[:, start - first : start - first + len(group)] = numbers
+                if whole:
+                    yield Block(rank[batch.places], np.arange(first, first + strip.shape[1]), strip)
+
+    def _as_part(self, text: Sequence[int], places: Sequence[int]) -> Part:
+        values = np.empty((len(places), len(self.ids)))
+        for block in self.blocks(places):
+            values[np.ix_(block.features, block.samples)] = block.values
+        row_of = {place: k for k, place in enumerate(places)}
+        words = dict(zip(text, self.texts(text), strict=True)) if text else {}
+        return Part(self.ids, words.__getitem__, lambda wanted: values[[row_of[k] for k in wanted]])
+
+    def _cell_texts(self, batch: Batch, place: int) -> list[str | None]:
+        words = set(self.reading.words)
+        return [None if cell is not None and is_missing(cell, words) else cell for cell in batch.text(place)]
+
+    def _numbers(self, batch: Batch, places: Sequence[int]) -> NDArray[np.float64]:
+        try:
+            return without_codes(batch.numbers(places, self.reading.words).T, self.reading.codes)
+        except UnreadableCells as problem:
+            raise self.text_error(problem.cells, problem.total, places) from problem
+
+
+@dataclass
+class Part:
+    """Some samples of a table, in its order.
+
+    text(place) : one of the table's `names` as text
+    numbers(places) : several of them as float64 (names, samples), missing as NaN
+    """
+
+    ids: list[str]
+    text: Callable[[int], list[str | None]]
+    numbers: Callable[[Sequence[int]], NDArray[np.float64]]
+
+
+def _joined(blocks: Sequence[Block]) -> Block:
+    """Samples that were read one after another, together; values are (samples, features) before, transposed after."""
+    values = np.concatenate([block.values for block in blocks])
+    return Block(blocks[0].features, np.concatenate([block.samples for block in blocks]), values.T)
+
+
+def check_ids(cells: Sequence[str | None], where: str) -> list[str]:
+    """The samples' ids, or an error where a row has none."""
+    without = sum(not cell for cell in cells)
+    if without:
+        raise HeteroAgeError(f"{where} has rows without a sample_id ({without}). Give each sample one.")
+    return list(cells)  # type: ignore[arg-type]
+
+
+def check_repeated(ids: Sequence[str], where: str, seen: Collection[str] = ()) -> None:
+    """Raise where an id stands twice, or was seen before."""
+    if len(set(ids)) == len(ids) and not set(ids) & set(seen):
+        return
+    counts: dict[str, int] = {}
+    for one in ids:
+        counts[one] = counts.get(one, 0) + 1
+    twice = sorted(one for one, count in counts.items() if count > 1 or one in seen)
+    raise HeteroAgeError(f"{where} has duplicate sample_ids ({listed(twice)}). Keep one row per sample.")

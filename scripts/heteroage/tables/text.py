@@ -1,0 +1,265 @@
+"""CSV and TSV: Arrow parses whole lines, block by block; this module cuts them and says what is wrong with them.
+
+A table of very many columns (CpGs as columns) is given to Arrow as one column, a field a line: its work on each column
+of each block would take longer than that on the values.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import itertools
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pv
+from numpy.typing import NDArray
+
+from heteroage.errors import HeteroAgeError
+from heteroage.tables import kinds
+from heteroage.tables.cells import SPELLINGS, floats_of, is_missing
+from heteroage.tables.header import BOM, MOST_HEADER, SEPARATORS, decode, encoding_of, read_header
+from heteroage.tables.source import Batch, Source, ahead, is_all_text
+
+CHUNK = 16 << 20  # bytes of text parsed at a time
+PEEK = 1 << 18  # bytes read to find the header, more where a line is longer
+WIDE = 10_000  # columns from which fields are parsed as one column
+
+
+class TextSource(Source):
+    """A delimited text file."""
+
+    kind = kinds.TEXT
+
+    def __init__(self, path: Path, where: str, missing_values: Collection[str] = ()) -> None:
+        super().__init__(where)
+        self.path = path
+        self._null = [*SPELLINGS, *missing_values]
+        self._counts: list[int] | None = None  # rows of each chunk, once they were counted
+        with kinds.opened(path, where) as stream:
+            head = stream.read(PEEK)
+            self._encoding, self._bom = encoding_of(head), head.startswith(BOM)
+            text, more = self._decoded(head), head
+            while more and text.count(b"\n") + text.count(b"\r") < 3 and len(head) < MOST_HEADER:
+                more = stream.read(max(PEEK, len(head)))
+                head += more
+                text = self._decoded(head)
+            whole = not more or not stream.peek(1)
+        if not whole and text.count(b"\n") + text.count(b"\r") == 0:
+            raise HeteroAgeError(f"{where} has no line end in {MOST_HEADER >> 20} MiB: it is not a table.")
+        self._mac = b"\r" in text and b"\n" not in text  # Excel for Mac ends lines in CR alone
+        self._how = read_header(text.replace(b"\r", b"\n") if self._mac else text, whole, where)
+        self._separator = self._how.separator.encode()
+        self.header = [name.strip() for name in self._how.names]
+        self.note("comment_lines", self._how.comments)
+        self.note("blank_rows", self._how.blank)
+
+    def numeric(self, column: int) -> bool:
+        """Text says nothing of a column's type."""
+        return False
+
+    def textual(self, columns: Sequence[int]) -> set[int]:
+        """Those of some columns whose first cells are text, none of them a number."""
+        rows = [row for row in self._how.rows if len(row) == len(self.header)]
+        return {k for k in columns if is_all_text([None if is_missing(row[k]) else row[k] for row in rows])}
+
+    def batches(
+        self, text: Sequence[int], values: Sequence[int], rows: NDArray[np.bool_] | None = None
+    ) -> Iterator[Batch]:
+        """Go through the file: see `Source.batches`."""
+        parse, counts, at = self._parse_wide if len(values) >= WIDE else self._parse, [], 0
+        for k, (line, chunk) in enumerate(ahead(self._chunks())):
+            if rows is None:
+                batch = parse(chunk, text, values, at, line)
+                counts.append(len(batch))
+            else:
+                kept = rows[at : at + self._counts[k]]
+                if kept.all():
+                    batch = parse(chunk, text, values, at, line)
+                else:
+                    batch = parse(self._chosen(chunk, kept), text, values, at, line) if kept.any() else None
+                    if batch is not None:
+                        batch.places = at + np.flatnonzero(kept)
+                counts.append(len(kept))
+            at += counts[-1]
+            if batch is not None and len(batch):
+                yield batch
+        self._counts, self.n_rows = counts, at
+
+    def _parse(self, chunk: bytes, text: Sequence[int], values: Sequence[int], start: int, line: int) -> Batch:
+        """Parse some columns of whole lines."""
+        names = [str(k) for k in range(len(self.header))]
+        chosen = sorted({*text, *values}) or [0]
+        comma = self._how.decimal_comma
+
+        def read(numbers: pa.DataType) -> pa.Table:
+            kinds_of = dict.fromkeys((names[k] for k in values), numbers)
+            return pv.read_csv(
+                _buffer(chunk),
+                pv.ReadOptions(column_names=names, block_size=len(chunk) + 1),
+                pv.ParseOptions(delimiter=self._how.separator, newlines_in_values=True),
+                pv.ConvertOptions(
+                    include_columns=[names[k] for k in chosen],
+                    column_types=dict.fromkeys((names[k] for k in chosen), pa.string()) | kinds_of,
+                    null_values=self._null,
+                    strings_can_be_null=False,
+                    decimal_point="," if comma else ".",
+                ),
+            )
+
+        try:
+            table = read(pa.float64())
+        except pa.ArrowInvalid as error:
+            self._explain(chunk, line, error)
+            table = read(pa.string())  # some cell is no number: which one is found where numbers are asked for
+        place = {k: j for j, k in enumerate(chosen)}
+
+        def arrays(wanted: Sequence[int]) -> list[pa.Array]:
+            found = [table.column(place[k]).combine_chunks() for k in wanted]
+            if comma:
+                found = [pc.replace_substring(c, ",", ".") if c.type == pa.string() else c for c in found]
+            return found
+
+        return Batch(np.arange(start, start + table.num_rows), arrays)
+
+    def _parse_wide(self, chunk: bytes, text: Sequence[int], values: Sequence[int], start: int, line: int) -> Batch:
+        """Parse lines of very many numbers."""
+        batch = self._parse(chunk, text, [], start, line)
+        width = len(self.header)
+        others = np.setdiff1d(np.arange(width), values)
+        fields = b"".join(self._a_field_a_line(row, others) for row in chunk.split(b"\n") if row.strip())
+        options = pv.ConvertOptions(
+            column_types={"x": pa.float64()},
+            null_values=self._null,
+            decimal_point="," if self._how.decimal_comma else ".",
+        )
+        try:
+            column = pv.read_csv(
+                _buffer(fields),
+                pv.ReadOptions(column_names=["x"], block_size=CHUNK),
+                pv.ParseOptions(delimiter="\x01", ignore_empty_lines=False),
+                options,
+            ).column(0)
+            table = np.concatenate([floats_of(part) for part in column.chunks]).reshape(len(batch), width)
+        except (pa.ArrowInvalid, ValueError):  # some cell is no number
+            return self._parse(chunk, text, values, start, line)
+        batch.matrix = lambda wanted: table[:, wanted]
+        return batch
+
+    def _a_field_a_line(self, row: bytes, others: NDArray[np.int64]) -> bytes:
+        """A row with a field on each line; what is not asked for need not be a number, and becomes one."""
+        row = row.rstrip(b"\r")
+        if b'"' in row:
+            fields = next(csv.reader([decode(row, self.where)], delimiter=self._how.separator))
+            for k in others:
+                fields[k] = "0"
+            return "\n".join(fields).encode() + b"\n"
+        at = np.flatnonzero(np.frombuffer(row, np.uint8) == self._separator[0])
+        bounds, line = np.concatenate([[-1], at, [len(row)]]), bytearray(row)
+        for k in others:
+            a, b = bounds[k] + 1, bounds[k + 1]
+            line[a:b] = b"0" * (b - a)
+        return bytes(line).replace(self._separator, b"\n") + b"\n"
+
+    def _chunks(self) -> Iterator[tuple[int, bytes]]:
+        """The rows as blocks of whole lines: (number of its first line, its text)."""
+        line, above, ended, rest = self._how.first, self._how.size, False, b""
+        decoded = _decoder(self._encoding)
+        with kinds.opened(self.path, self.where) as stream:
+            if self._bom:
+                stream.read(len(BOM))
+            while not ended:
+                block = stream.read(CHUNK)
+                ended = not block
+                block = decoded(block, ended)
+                if self._mac:
+                    block = block.replace(b"\r", b"\n")
+                block, above = block[above:], max(0, above - len(block))
+                rest = rest + block if rest else block
+                cut = len(rest) if ended else self._cut(rest)
+                if not cut:
+                    continue
+                chunk, rest = rest[:cut], rest[cut:]
+                n_lines = chunk.count(b"\n")
+                if self._how.section and (end := re.search(rb'(?m)^"?\[\w', chunk)):
+                    chunk, ended = chunk[: end.start()], True
+                chunk = self._cleaned(chunk)
+                if chunk.strip():
+                    yield line, chunk
+                line += n_lines
+
+    @staticmethod
+    def _cut(text: bytes) -> int:
+        """Where the last whole line ends, outside of quotes."""
+        cut = text.rfind(b"\n") + 1
+        while cut and text.count(b'"', 0, cut) % 2:
+            cut = text.rfind(b"\n", 0, cut - 1) + 1
+        return cut
+
+    def _cleaned(self, chunk: bytes) -> bytes:
+        """Leave out rows of separators alone, as Excel writes them, and make one of several blanks."""
+        separator = self._separator
+        if separator == b" ":
+            if self._how.collapse or chunk[:1] == b" " or b"\n " in chunk or b" \n" in chunk:
+                chunk = b"\n".join(b" ".join(row.split()) for row in chunk.split(b"\n"))
+            return chunk
+        if not (chunk.startswith((separator, b'""')) or b"\n" + separator in chunk or b'\n""' in chunk):
+            return chunk
+        lines = chunk.split(b"\n")
+        blank = {k for k, row in enumerate(lines) if row.strip(b"\r") and not row.strip(separator + b' "\r\t')}
+        if self._counts is None:
+            self.note("blank_rows", len(blank))
+        # An empty line in its place is passed over, and the lines after it keep their numbers.
+        return b"\n".join(b"" if k in blank else row for k, row in enumerate(lines)) if blank else chunk
+
+    def _chosen(self, chunk: bytes, kept: NDArray[np.bool_]) -> bytes:
+        """Only some rows of a chunk."""
+        lines = [row for row in chunk.split(b"\n") if row.strip()]
+        if len(lines) == len(kept):
+            return b"\n".join(itertools.compress(lines, kept)) + b"\n"
+        rows = [row for row in self._rows(chunk) if row]
+        out = io.StringIO()
+        csv.writer(out, delimiter=self._how.separator).writerows(itertools.compress(rows, kept))
+        return out.getvalue().encode()
+
+    def _rows(self, chunk: bytes) -> Iterator[list[str]]:
+        csv.field_size_limit(MOST_HEADER)
+        return csv.reader(io.StringIO(decode(chunk, self.where)), delimiter=self._how.separator)
+
+    def _explain(self, chunk: bytes, line: int, error: Exception) -> None:
+        """Say which line has too few or too many fields; returns where all are whole."""
+        rows, before = self._rows(chunk), 0
+        for row in rows:
+            if row and len(row) != len(self.header):
+                raise HeteroAgeError(
+                    f"{self.where} has {len(row)} fields in line {line + before} and {len(self.header)} in its header "
+                    f"(separated by {SEPARATORS[self._how.separator]}). {kinds.CUT_SHORT}"
+                ) from error
+            before = rows.line_num
+
+    def _decoded(self, head: bytes) -> bytes:
+        return _decoder(self._encoding)(head.removeprefix(BOM) if self._bom else head, False)
+
+
+def _decoder(encoding: str) -> Callable[[bytes, bool], bytes]:
+    """Return a function that turns blocks of a file into UTF-8, without the byte-order mark."""
+    if encoding == "utf-8":
+        return lambda block, final: block
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    return lambda block, final: decoder.decode(block, final).removeprefix("\ufeff").encode()
+
+
+def _buffer(text: bytes) -> pa.BufferReader:
+    """Copy text to memory of Arrow's own.
+
+    Arrow's threads may let go of what they read only while Python is ending, and a Python object that they hold then
+    aborts the process (https://github.com/apache/arrow/issues/34314).
+    """
+    buffer = pa.allocate_buffer(len(text))
+    memoryview(buffer).cast("B")[:] = text
+    return pa.BufferReader(buffer)
