@@ -50,6 +50,17 @@ def score_predictions(age: ArrayLike, predicted: ArrayLike, projects: ArrayLike)
     }
 
 
+def r2_against_none(residual: ArrayLike, correction: ArrayLike) -> float:
+    """R2 of a correction against no correction: 1 - sum (residual - correction)^2 / sum residual^2.
+
+    A correction has no intercept, so its reference is 0 and not the mean residual: correcting by 0 has R2 0.
+    R2 is 0 where every residual is 0, because nothing is left to correct.
+    """
+    residual, correction = np.asarray(residual, np.float64), np.asarray(correction, np.float64)
+    total = float(residual @ residual)
+    return 1.0 - float(np.sum((residual - correction) ** 2)) / total if total else 0.0
+
+
 def mean_age_of_other_folds(age: pd.Series, fold: pd.Series) -> pd.Series:
     """What somebody guesses who knows the other folds' ages alone: the rival that any clock must beat."""
     totals = age.groupby(fold).agg(["sum", "count"])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heteroage.metrics import group_errors, pearson_r, score_predictions
+from heteroage.metrics import group_errors, pearson_r, r2_against_none, score_predictions
 
 SAMPLES = st.lists(st.tuples(st.integers(0, 90), st.integers(0, 90), st.sampled_from("abc")), min_size=1, max_size=25)
 
@@ -25,6 +25,16 @@ def test_micro_and_macro_by_definition(samples):
     assert scores["MacroMAE"] == pytest.approx(macro, abs=1e-12)
     assert scores["MedAE"] == pytest.approx(statistics.median(error), abs=1e-12)
     assert scores["Score"] == pytest.approx(-(micro + macro) / 2, abs=1e-12)
+
+
+def test_r2_is_against_no_correction():
+    residual = np.array([1.0, 3.0, 5.0, -1.0])
+    assert r2_against_none(residual, residual) == 1.0
+    assert r2_against_none(residual, np.zeros(4)) == 0.0
+    # Half of each residual leaves a quarter of the squares; a mean of 2 years does not count as explained.
+    assert r2_against_none(residual, residual / 2) == pytest.approx(0.75)
+    assert r2_against_none(residual, -residual) == pytest.approx(-3.0)
+    assert r2_against_none(np.zeros(4), np.ones(4)) == 0.0
 
 
 def test_macro_weighs_projects_alike_whatever_their_size():

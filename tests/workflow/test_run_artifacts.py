@@ -36,7 +36,7 @@ PERFORMANCE = {
     "features_used",
     "alpha",
     "l1_ratio",
-    "MAE_Residual",
+    "MAE_Anchor",
     "R2_Residual",
     "MAE_Anchor_Plus_Correction",
 }

@@ -23,7 +23,7 @@ MOST_TISSUES = 12
 
 
 def plot_skill(experts: pd.DataFrame) -> Picture:
-    """R2 of each expert's correction on the anchor's residual, out of fold; hollow where it has no skill."""
+    """R2 of each expert's correction against no correction, out of fold; hollow where it has no skill."""
     title = "Skill of the hallmark experts"
     if experts.empty:
         return empty_picture(title, "No hallmark has features.")
@@ -46,7 +46,7 @@ def plot_skill(experts: pd.DataFrame) -> Picture:
     found = ", ".join(readable(name, 99) for name in table.loc[skilled, "hallmark"]) or "none"
     alt = (
         f"R2 of {len(table)} hallmark experts on the anchor's residual, out of fold. With skill: {found}. The other "
-        f"{int((~skilled).sum())} have none: what they add to the anchor is no better than nothing."
+        f"{int((~skilled).sum())} have none: the anchor is as good without their corrections."
     )
     return Picture(figure, title, alt)
 

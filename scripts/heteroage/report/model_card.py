@@ -114,7 +114,7 @@ def render(card: Mapping[str, object]) -> str:
         "",
         "## Stage 2",
         "",
-        "R2 is of the correction on the anchor's residual, out of fold; at or below 0 an expert has no skill.",
+        "R2 is that of the correction against no correction, out of fold. An expert has skill where it is above 0.",
         "",
         _table(
             pd.DataFrame(stage2["experts"])[["hallmark", "features_offered", "features_used", "R2_Residual", "skill"]]

@@ -227,7 +227,7 @@ def expert_table(experts: pd.DataFrame) -> dict[str, list]:
         skill=["yes" if str(skill) == "True" else "no skill" for skill in experts["skill"]],
     )
     names = {"hallmark": "hallmark", "features_offered": "features offered", "features_used": "used"}
-    names |= {"R2_Residual": "R² on the residual", "MAE_Anchor": "MAE of the anchor (years)"}
+    names |= {"R2_Residual": "R² against no correction", "MAE_Anchor": "MAE of the anchor (years)"}
     names |= {"MAE_Anchor_Plus_Correction": "with the correction (years)", "skill": "skill"}
     return table(shown, names, {"R2_Residual": 3})
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline
 
 from heteroage.clock.weights import weights_table
 from heteroage.engine.elastic_net import Paths, TrainingSet, fit_paths, fit_pipeline
 from heteroage.files import write_json, write_table
-from heteroage.metrics import score_predictions
+from heteroage.metrics import r2_against_none, score_predictions
 from heteroage.stages.training_data import OUT_OF_FOLD, TrainingData, best_row, views
 
 log = logging.getLogger(__name__)
@@ -46,8 +45,8 @@ class CrossFitted:
 
     @property
     def r2(self) -> float:
-        """R2 of the out-of-fold corrections on the residual; at or below 0 there is no skill."""
-        return float(r2_score(self.target, self.corrections[OUT_OF_FOLD]))
+        """R2 of the out-of-fold corrections against no correction. The expert has skill where it is above 0."""
+        return r2_against_none(self.target, self.corrections[OUT_OF_FOLD].to_numpy())
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ def _best(
 
 
 def _summary(hallmark: str, data: TrainingData, fitted: CrossFitted, model: Pipeline) -> dict[str, object]:
-    """One row of the performance summary; a correction without skill out of fold has R2 at or below 0."""
+    """One row of the performance summary. An expert has skill where its R2 out of fold is above 0."""
     residual, correction = fitted.target, fitted.corrections[OUT_OF_FOLD]
     return {
         "hallmark": hallmark,
@@ -166,7 +165,6 @@ def _summary(hallmark: str, data: TrainingData, fitted: CrossFitted, model: Pipe
         "alpha": fitted.alpha,
         "l1_ratio": fitted.l1_ratio,
         "MAE_Anchor": float(np.abs(residual).mean()),
-        "MAE_Residual": float(np.abs(residual - correction).mean()),
         "R2_Residual": fitted.r2,
         "MAE_Anchor_Plus_Correction": float(np.abs(residual - correction).mean()),
         "skill": fitted.r2 > 0,
