@@ -20,17 +20,20 @@ from heteroage import demo
 from heteroage.age import transform_age
 from heteroage.evaluation.falsification import SIGNIFICANCE, draw_random_sets
 from heteroage.files import write_table
+from heteroage.grouping.folds import assign_folds
 from heteroage.inputs.intake import Intake
 from heteroage.inputs.merge import InputOptions, read_cohorts
 from heteroage.inputs.store import write_store
 from heteroage.inputs.tables import TableEntry
 from heteroage.matrix import open_matrix
-from heteroage.stages import sampling, stage1, stage2
+from heteroage.stages import stage1, stage2
+from heteroage.stages.expert_tuning import Grid
 from heteroage.stages.hallmarks import absolute_correlation, match_features, orthogonalise
 from heteroage.stages.training_data import TrainingData, log_grid
 
 ROOT = Path(__file__).parents[1]
-ANCHOR = {"min_cohorts": 1, "min_cap": 30, "max_cap": 500, "median_mult": 2.0, "alpha": 0.1, "l1_ratio": 0.5}
+ANCHOR = {"min_cohorts": 1, "min_cap": 30, "max_cap": 500, "median_mult": 2.0}
+ANCHOR |= {"technical_sd": 0.005, "alpha": 0.1, "l1_ratio": 0.5}
 SEED = 42
 
 
@@ -44,7 +47,7 @@ def training_data(simulated: demo.Demo, folder: Path) -> TrainingData:
     store, names = open_matrix(folder / "features.npy", folder / "names.txt")
     everyone = cohorts.samples.assign(group=sampling.assign_groups(cohorts.samples))
     samples = sampling.training_samples(everyone)
-    samples["fold"] = sampling.assign_folds(samples, 5, SEED, False)
+    samples["fold"] = assign_folds(samples, 5, SEED, False)
     columns = everyone["sample_id"].searchsorted(samples["sample_id"])
     return TrainingData(samples, np.ascontiguousarray(store[:, columns]), names)
 
@@ -58,7 +61,7 @@ def main() -> None:
     options = parser.parse_args()
     settings = yaml.safe_load((ROOT / "resources/demo/settings.yaml").read_text(encoding="utf-8"))
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
-    grid = stage2.Grid(log_grid(**config["stage2"]["alpha"]), config["stage2"]["l1_ratio"])
+    grid = Grid(log_grid(**config["stage2"]["alpha"]), config["stage2"]["l1_ratio"])
     found, above_zero, best = 0, 0, []
     print("| seed | planted hallmark | R2 on the residual | best random set | random sets above 0 | p |")
     print("|---|---|---|---|---|---|")
@@ -68,7 +71,7 @@ def main() -> None:
         simulated = demo.simulate(own, dictionary)
         with tempfile.TemporaryDirectory() as folder:
             data = training_data(simulated, Path(folder))
-        anchor = stage1.cross_fit(data, ANCHOR, log_grid(0.5, 0.1, 4), SEED, 2)
+        anchor = stage1.cross_fit(data, ANCHOR, 2)
         r = absolute_correlation(data.X, transform_age(data.samples["Age"]))
         features = orthogonalise(
             match_features(dictionary, data.feature_names), dict(zip(data.feature_names, r, strict=True))
@@ -76,7 +79,7 @@ def main() -> None:
         hallmark = simulated.truth["accelerated_hallmark"]
         sets = draw_random_sets(data.feature_names, features[hallmark], options.sets, seed, hallmark)
         r2, *random = (
-            stage2.train_expert(hallmark, data.restrict(chosen), anchor, grid, ANCHOR, SEED, 2).summary["R2_Residual"]
+            stage2.train_expert(hallmark, data.restrict(chosen), anchor, grid, ANCHOR, 2).summary["R2_Residual"]
             for chosen in (features[hallmark], *sets)
         )
         p = (1 + sum(other >= r2 for other in random)) / (1 + len(random))

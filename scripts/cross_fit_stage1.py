@@ -1,10 +1,8 @@
 """Predict each training sample's age with an anchor that has not seen its fold."""
 
-from collections.abc import Mapping
-
 from heteroage.files import read_table, write_table
 from heteroage.stages.stage1 import cross_fit, out_of_fold_table, selected_row
-from heteroage.stages.training_data import TrainingData, log_grid
+from heteroage.stages.training_data import TrainingData
 from heteroage.workflow import run_script
 
 
@@ -14,8 +12,6 @@ def main(
     names: str,
     report: str,
     context_pcs: bool,
-    alpha: Mapping[str, float],
-    seed: int,
     threads: int,
     out_of_fold: str,
     views: str,
@@ -23,7 +19,7 @@ def main(
     """Write the anchor's predictions in every view, and the out-of-fold table."""
     data = TrainingData.open(samples, features, names).with_pcs(context_pcs)
     configuration = selected_row(read_table(report), report)
-    anchor = cross_fit(data, configuration, log_grid(**alpha), seed, threads)
+    anchor = cross_fit(data, configuration, threads)
     write_table(anchor, views)
     write_table(out_of_fold_table(data, anchor), out_of_fold)
 

@@ -6,8 +6,9 @@ import pandas as pd
 
 from heteroage.evaluation.falsification import draw_random_sets
 from heteroage.files import read_json, read_table, write_table
+from heteroage.stages.expert_tuning import Grid
 from heteroage.stages.stage1 import selected_row
-from heteroage.stages.stage2 import Grid, cross_fit
+from heteroage.stages.stage2 import cross_fit
 from heteroage.stages.training_data import TrainingData, log_grid, read_views
 from heteroage.workflow import run_script
 
@@ -30,11 +31,11 @@ def main(
     data = TrainingData.open(samples, features, names)
     own = read_json(dictionary)[hallmark]
     sets = draw_random_sets(data.with_pcs(False).feature_names, own, n_sets, seed, hallmark)
-    balancing, views = selected_row(read_table(report), report), read_views(anchor, data.samples)
+    configuration, views = selected_row(read_table(report), report), read_views(anchor, data.samples)
     grid = Grid(log_grid(**alpha), l1_ratio)
     rows = []
     for k, features in enumerate(sets, start=1):
-        fitted = cross_fit(f"random set {k} of {n_sets}", data.restrict(features), views, grid, balancing, seed)
+        fitted = cross_fit(f"random set {k} of {n_sets}", data.restrict(features), views, grid, configuration)
         rows.append({"hallmark": hallmark, "set": k, "R2_Residual": fitted.r2})
     write_table(pd.DataFrame(rows, columns=["hallmark", "set", "R2_Residual"]), scores)
 

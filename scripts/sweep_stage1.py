@@ -1,9 +1,9 @@
-"""Score every configuration of the anchor: balancing x alpha x l1_ratio."""
+"""Score every configuration of the anchor: balancing x technical_sd x l1_ratio x alpha."""
 
 from collections.abc import Mapping, Sequence
 
 from heteroage.files import write_table
-from heteroage.stages.stage1 import sweep
+from heteroage.stages.stage1 import Grid, sweep
 from heteroage.stages.training_data import TrainingData, log_grid
 from heteroage.workflow import run_script
 
@@ -13,16 +13,16 @@ def main(
     features: str,
     names: str,
     balancing: Sequence[Mapping[str, float]],
+    technical_sd: Sequence[float],
     alpha: Mapping[str, float],
     l1_ratio: Sequence[float],
     context_pcs: bool,
-    seed: int,
     threads: int,
     report: str,
 ) -> None:
     """Write the sweep report."""
     data = TrainingData.open(samples, features, names).with_pcs(context_pcs)
-    write_table(sweep(data, balancing, log_grid(**alpha), l1_ratio, seed, threads), report)
+    write_table(sweep(data, Grid(balancing, technical_sd, l1_ratio, log_grid(**alpha)), threads), report)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_json, read_table, write_json, write_model, write_table
+from heteroage.stages.expert_tuning import Grid
 from heteroage.stages.stage1 import selected_row
-from heteroage.stages.stage2 import Grid, train_expert
+from heteroage.stages.stage2 import train_expert
 from heteroage.stages.training_data import TrainingData, log_grid, read_views
 from heteroage.workflow import run_script
 
@@ -20,7 +21,6 @@ def main(
     dictionary: str,
     alpha: Mapping[str, float],
     l1_ratio: Sequence[float],
-    seed: int,
     outputs: Mapping[str, str],
 ) -> None:
     """Write the expert's model, weights, corrections in every view, and row of the summary."""
@@ -34,7 +34,6 @@ def main(
         read_views(anchor, data.samples),
         Grid(log_grid(**alpha), l1_ratio),
         selected_row(read_table(report), report),
-        seed,
     )
     write_table(expert.weights, outputs["weights"])
     write_table(expert.corrections, outputs["corrections"])

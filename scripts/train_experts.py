@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from heteroage.files import read_table, write_json, write_model
+from heteroage.stages.expert_tuning import Grid
 from heteroage.stages.hallmarks import assign_features, read_dictionary
 from heteroage.stages.stage1 import selected_row
-from heteroage.stages.stage2 import Grid, train_expert, write_experts
+from heteroage.stages.stage2 import train_expert, write_experts
 from heteroage.stages.training_data import TrainingData, log_grid, read_views
 from heteroage.workflow import run_script
 
@@ -21,19 +22,19 @@ def main(
     hallmarks: str,
     alpha: Mapping[str, float],
     l1_ratio: Sequence[float],
-    seed: int,
     outputs: Mapping[str, str],
 ) -> None:
     """Write the orthogonalised dictionary, the experts' models, and their tables and manifest."""
     data = TrainingData.open(samples, features, names)
     orthogonal, skipped = assign_features(read_dictionary(hallmarks), data)
     write_json(orthogonal, outputs["dictionary"])
-    views, balancing = read_views(anchor, data.samples), selected_row(read_table(report), report)
+    views, configuration = read_views(anchor, data.samples), selected_row(read_table(report), report)
+    grid = Grid(log_grid(**alpha), l1_ratio)
     Path(outputs["models"]).mkdir(exist_ok=True)
     corrections, weights, summaries = {}, [], []
     for k, (hallmark, own) in enumerate(orthogonal.items(), start=1):
         logging.info("expert %d of %d: %s, %d features", k, len(orthogonal), hallmark, len(own))
-        expert = train_expert(hallmark, data.restrict(own), views, Grid(log_grid(**alpha), l1_ratio), balancing, seed)
+        expert = train_expert(hallmark, data.restrict(own), views, grid, configuration)
         corrections[hallmark] = expert.corrections
         weights.append(expert.weights)
         summaries.append(expert.summary)

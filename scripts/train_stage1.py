@@ -1,11 +1,9 @@
 """Train the deployable anchor on all of a run's training samples."""
 
-from collections.abc import Mapping
-
 from heteroage.clock.weights import weights_table
 from heteroage.files import read_table, write_model, write_table
 from heteroage.stages.stage1 import selected_row, train
-from heteroage.stages.training_data import TrainingData, log_grid
+from heteroage.stages.training_data import TrainingData
 from heteroage.workflow import run_script
 
 
@@ -15,15 +13,13 @@ def main(
     names: str,
     report: str,
     context_pcs: bool,
-    alpha: Mapping[str, float],
-    seed: int,
     threads: int,
     model: str,
     weights: str,
 ) -> None:
     """Write the fitted Pipeline and its weights."""
     data = TrainingData.open(samples, features, names).with_pcs(context_pcs)
-    anchor = train(data, selected_row(read_table(report), report), log_grid(**alpha), seed, threads)
+    anchor = train(data, selected_row(read_table(report), report), threads)
     write_table(weights_table(anchor), weights)
     write_model(anchor, model)
 

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from shared import ALPHAS, SHOWN, objective, resident_gib
 
 from heteroage.engine import path_walk
-from heteroage.engine.elastic_net import Paths, TrainingSet, fit_paths
+from heteroage.engine.elastic_net import Paths, fit_paths
 from heteroage.engine.feature_pass import FeaturePass
+from heteroage.engine.training_set import TrainingSet
 
 
 class TimedPass(FeaturePass):
@@ -83,7 +84,7 @@ def objectives(
     found = {}
     for j, l1_ratio in enumerate(l1_ratios):
         for k in (k for k in SHOWN if k < len(alphas)):
-            features, weights = paths[0].coefficients(j, k)
+            features, weights = paths[0].coefficients(0, j, k)
             raw = np.asarray(X[features]).take(rows, axis=1).astype(np.float64)
             found[f"{l1_ratio:g} {alphas[k]:.4g}"] = objective(raw, y, weights, alphas[k], l1_ratio)
     return found
@@ -118,7 +119,7 @@ def main() -> None:
     path_walk.FeaturePass = TimedPass
     sets = training_sets(fold, target, given.balancings)
     begun, cpu = time.perf_counter(), time.process_time()
-    paths, anonymous = peak_anonymous(lambda: fit_paths(X, sets, given.l1, alphas, given.threads))
+    paths, anonymous = peak_anonymous(lambda: fit_paths(X, sets, given.l1, alphas, threads=given.threads))
     print(
         json.dumps(
             {

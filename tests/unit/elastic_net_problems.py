@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from heteroage.engine.elastic_net import TrainingSet
+from heteroage.engine.training_set import TrainingSet
 
 ALPHAS = np.geomspace(0.8, 0.02, 9)
 
@@ -24,8 +24,9 @@ def objective(Z, y, w, alpha, l1_ratio):
 
 
 def dense(paths, j, i, p):
+    """Weights at an l1_ratio and alpha, of the first technical_sd."""
     w = np.zeros(p)
-    features, weights = paths.coefficients(j, i)
+    features, weights = paths.coefficients(0, j, i)
     w[features] = weights
     return w
 
@@ -70,4 +71,4 @@ def training_sets(X, y, rng):
 
 
 def as_array(paths, p):
-    return np.array([[dense(paths, j, i, p) for i in range(paths.shape[1])] for j in range(paths.shape[0])])
+    return np.array([[dense(paths, j, i, p) for i in range(paths.shape[2])] for j in range(paths.shape[1])])

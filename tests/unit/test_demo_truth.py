@@ -14,11 +14,14 @@ import yaml
 from heteroage import demo
 from heteroage.age import transform_age
 from heteroage.files import read_json
-from heteroage.stages import hallmarks, sampling, stage1, stage2
+from heteroage.grouping.folds import assign_folds
+from heteroage.stages import hallmarks, stage1, stage2
+from heteroage.stages.expert_tuning import Grid
 from heteroage.stages.training_data import TrainingData, log_grid
 
 ROOT = Path(__file__).parents[2]
-ANCHOR = {"min_cohorts": 1, "min_cap": 30, "max_cap": 500, "median_mult": 2.0, "alpha": 0.1, "l1_ratio": 0.5}
+ANCHOR = {"min_cohorts": 1, "min_cap": 30, "max_cap": 500, "median_mult": 2.0}
+ANCHOR |= {"technical_sd": 0.005, "alpha": 0.1, "l1_ratio": 0.5}
 OTHERS = ["Cellular_Senescence", "Loss_of_Proteostasis", "Telomere_Attrition"]  # the last shares CpGs with it
 SEED = 42
 
@@ -36,20 +39,20 @@ def separation():
     everyone = everyone[merged.feature_names].astype(np.float32)
 
     samples = sampling.training_samples(merged.samples)
-    samples["fold"] = sampling.assign_folds(samples, 5, SEED, False)
+    samples["fold"] = assign_folds(samples, 5, SEED, False)
     matrix = np.ascontiguousarray(everyone.loc[samples["sample_id"]].to_numpy().T)
     data = TrainingData(samples, matrix, merged.feature_names)
-    anchor = stage1.cross_fit(data, ANCHOR, log_grid(0.5, 0.1, 4), SEED, 2)
+    anchor = stage1.cross_fit(data, ANCHOR, 2)
     correlation = hallmarks.absolute_correlation(matrix, transform_age(samples["Age"]))
     features = hallmarks.orthogonalise(
         hallmarks.match_features(dictionary, merged.feature_names),
         dict(zip(merged.feature_names, correlation, strict=True)),
     )
-    grid = stage2.Grid(log_grid(**config["stage2"]["alpha"]), config["stage2"]["l1_ratio"])
+    grid = Grid(log_grid(**config["stage2"]["alpha"]), config["stage2"]["l1_ratio"])
     affected = merged.samples["sample_id"].isin(simulated.truth["accelerated_samples"]).to_numpy()
     areas = {}
     for hallmark in [simulated.truth["accelerated_hallmark"], *OTHERS]:
-        expert = stage2.train_expert(hallmark, data.restrict(features[hallmark]), anchor, grid, ANCHOR, SEED, 2)
+        expert = stage2.train_expert(hallmark, data.restrict(features[hallmark]), anchor, grid, ANCHOR, 2)
         correction = pd.Series(
             expert.model.predict(everyone[expert.model.feature_names_in_].astype(np.float64)), everyone.index
         )

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import joblib
 import numpy as np
 import pytest
-from mini_study import ARTIFACTS, ASSEMBLED, CONFIG, SETTINGS, TRAINING, experts_trained, job_counts
+from mini_study import ARTIFACTS, ASSEMBLED, SETTINGS, TRAINING, experts_trained
 
 PREDICT = {"assemble_artifacts", "predict_samples", "summarise_run"}
 STAGE3 = {"cross_fit_stage3", "train_stage3", "plot_predictions", *PREDICT}
@@ -53,15 +53,6 @@ def removal(study, times_shared, experts):
         if len(changed) == experts:
             return candidate, changed
     raise AssertionError("the mini study has no such CpG")
-
-
-def test_a_sweep_in_parts_gives_the_same_report(study, study_copy):
-    report = f"{ARTIFACTS}/stage1/Stage1_Sweep_Report.csv"
-    study_copy.configure(stage1__scatter=True)
-    study_copy.path(report).unlink()
-    done = study_copy.run(report)
-    assert job_counts(done) == {"sweep_stage1_part": len(CONFIG["stage1"]["l1_ratio"]), "merge_stage1_sweep": 1}
-    assert study_copy.path(report).read_bytes() == study.path(report).read_bytes()
 
 
 def test_a_second_run_has_nothing_to_do(study):

@@ -70,8 +70,6 @@ OTHER_RUNS = r"nested-\d+|altered-\d+|random-split|shuffled-ages|planted-study" 
 wildcard_constraints:
     run=f"full|{OTHER_RUNS}",
     fold=r"\d+",
-    balancing=r"\d+",
-    l1_ratio=r"\d+",
     scored="out_of_fold|nested",
     page="index|training",
     hallmark="|".join(map(re.escape, HALLMARKS)),
@@ -102,16 +100,6 @@ def store_samples(wildcards):
 def folds_to_leave_out():
     """The outer folds of the nested runs; none where there are too few groups."""
     return Path(checkpoints.list_outer_folds.get().output.folds).read_text().split()
-
-
-def balancing_of_part(wildcards):
-    """A part of the sweep names its balancing by its position in the config."""
-    return config["stage1"]["balancing"][int(wildcards.balancing)]
-
-
-def l1_ratio_of_part(wildcards):
-    """And its l1_ratio likewise."""
-    return config["stage1"]["l1_ratio"][int(wildcards.l1_ratio)]
 
 
 def held_out(pattern):

@@ -21,59 +21,6 @@ if config["stage1"]["sweep_report"]:
         script:
             "../../scripts/reuse_sweep_report.py"
 
-elif config["stage1"]["scatter"]:
-
-    rule sweep_stage1_part:
-        input:
-            samples="results/{run}/training/samples.csv",
-            features="results/{run}/training/features.npy",
-            names="results/{run}/training/feature_names.txt",
-        output:
-            part="results/{run}/sweep/balancing-{balancing}_l1_ratio-{l1_ratio}.csv",
-        log:
-            "logs/{run}/sweep_stage1_part/balancing-{balancing}_l1_ratio-{l1_ratio}.log",
-        benchmark:
-            "results/benchmarks/{run}/sweep_stage1_part/balancing-{balancing}_l1_ratio-{l1_ratio}.tsv"
-        conda:
-            "../../envs/heteroage.yaml"
-        threads: 8
-        resources:
-            **needs(),
-        params:
-            code=code_of("sweep_stage1_part"),
-            part_balancing=balancing_of_part,
-            part_l1_ratio=l1_ratio_of_part,
-            alpha=config["stage1"]["alpha"],
-            context_pcs=config["stage1"]["context_pcs"],
-            seed=config["cross_validation"]["seed"],
-        message:
-            "Sweeping alpha of {wildcards.run} at balancing {wildcards.balancing}, l1_ratio {wildcards.l1_ratio}"
-        script:
-            "../../scripts/sweep_stage1_part.py"
-
-    rule merge_stage1_sweep:
-        input:
-            parts=collect(
-                "results/{run}/sweep/balancing-{balancing}_l1_ratio-{l1_ratio}.csv",
-                balancing=range(len(config["stage1"]["balancing"])),
-                l1_ratio=range(len(config["stage1"]["l1_ratio"])),
-                allow_missing=True,
-            ),
-        output:
-            report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
-        log:
-            "logs/{run}/merge_stage1_sweep.log",
-        benchmark:
-            "results/benchmarks/{run}/merge_stage1_sweep.tsv"
-        conda:
-            "../../envs/heteroage.yaml"
-        params:
-            code=code_of("merge_stage1_sweep"),
-        message:
-            "Merging the sweep of {wildcards.run}"
-        script:
-            "../../scripts/merge_stage1_sweep.py"
-
 else:
 
     rule sweep_stage1:
@@ -95,12 +42,12 @@ else:
         params:
             code=code_of("sweep_stage1"),
             balancing=config["stage1"]["balancing"],
+            technical_sd=config["stage1"]["technical_sd"],
             alpha=config["stage1"]["alpha"],
             l1_ratio=config["stage1"]["l1_ratio"],
             context_pcs=config["stage1"]["context_pcs"],
-            seed=config["cross_validation"]["seed"],
         message:
-            "Sweeping balancing x alpha x l1_ratio of {wildcards.run}"
+            "Sweeping balancing x technical_sd x l1_ratio x alpha of {wildcards.run}"
         script:
             "../../scripts/sweep_stage1.py"
 
@@ -125,9 +72,7 @@ rule cross_fit_stage1:
         **needs(),
     params:
         code=code_of("cross_fit_stage1"),
-        alpha=config["stage1"]["alpha"],
         context_pcs=config["stage1"]["context_pcs"],
-        seed=config["cross_validation"]["seed"],
     message:
         "Predicting {wildcards.run} out of fold with the anchor"
     script:
@@ -154,9 +99,7 @@ rule train_stage1:
         **needs(),
     params:
         code=code_of("train_stage1"),
-        alpha=config["stage1"]["alpha"],
         context_pcs=config["stage1"]["context_pcs"],
-        seed=config["cross_validation"]["seed"],
     message:
         "Training the anchor of {wildcards.run}"
     script:

@@ -98,7 +98,6 @@ rule train_expert:
         own_features=own_features,
         alpha=config["stage2"]["alpha"],
         l1_ratio=config["stage2"]["l1_ratio"],
-        seed=config["cross_validation"]["seed"],
     message:
         "Training the expert of {wildcards.hallmark} (full run)"
     script:
@@ -154,7 +153,6 @@ rule train_experts:
         code=code_of("train_experts"),
         alpha=config["stage2"]["alpha"],
         l1_ratio=config["stage2"]["l1_ratio"],
-        seed=config["cross_validation"]["seed"],
     message:
         "Training all experts of {wildcards.run}"
     script:

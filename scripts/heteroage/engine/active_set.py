@@ -2,11 +2,13 @@
 
 On a working set the optimum of the elastic net is the root of a piecewise linear equation: with c = Z'r/n,
 
-    c_j - l2 w_j = l1 sign(w_j)  where w_j is not 0,      |c_j| <= l1  where it is.
+    c_j - l2_j w_j = l1 sign(w_j)  where w_j is not 0,      |c_j| <= l1  where it is,
+
+where l2_j is the ridge part of the elastic net and the feature's penalty of technical noise.
 
 Given the active set A and its signs s, Newton's step for that equation is one linear system,
 
-    (Z_A'Z_A/n + l2 I) d = c_A - l2 w_A - l1 s_A,
+    (Z_A'Z_A/n + diag(l2_A)) d = c_A - l2_A w_A - l1 s_A,
 
 and the signs and correlations after it say which features must leave and enter A: the primal-dual active set
 method (Hintermüller, Ito and Kunisch, SIAM J. Optim. 13:865, 2002; for the elastic net: Boschi, Reimherr and
@@ -46,21 +48,31 @@ class PathSolver:
 
     Parameters
     ----------
-    y : (training samples,), centred
+    y : (training samples,), centred, and multiplied by the square root of the samples' weights
     l1_ratio : in (0, 1]
     dtype : of the matrices; float64 where the ridge part is too small to keep float32 well conditioned
+    root : (training samples,), square roots of the weights (whose mean is 1); None where all are 1
     """
 
-    def __init__(self, y: NDArray[np.float64], l1_ratio: float, dtype: type) -> None:
-        self.y, self.l1_ratio, self.dtype = y, l1_ratio, dtype
+    def __init__(
+        self, y: NDArray[np.float64], l1_ratio: float, dtype: type, root: NDArray[np.float64] | None = None
+    ) -> None:
+        self.y, self.l1_ratio, self.dtype, self.root = y, l1_ratio, dtype, root
         self.features = np.empty(0, np.int64)  # the working set, in order of entry
         self.w, self.c = np.empty(0), np.empty(0)
+        self.noise = np.empty(0)  # (tau / s)^2 of each: the penalty of technical noise
         self.residual = y.copy()
         self._Z, self._gram = np.zeros((0, len(y)), dtype), np.empty((0, 0), dtype)
         self._last = (np.inf, np.empty(0))  # alpha and correlations of the previous solution
 
-    def add(self, features: NDArray[np.int64], Z: NDArray) -> None:
-        """Let features (standardised rows Z) into the working set, at weight 0."""
+    def add(self, features: NDArray[np.int64], Z: NDArray, noise: NDArray[np.float64]) -> None:
+        """Let features into the working set, at weight 0.
+
+        Parameters
+        ----------
+        Z : (features, training samples), standardised, multiplied by the square root of the samples' weights
+        noise : (features,), each feature's penalty of technical noise, (tau / s)^2
+        """
         v, total = len(self.features), len(self.features) + len(features)
         if total > len(self._Z):
             self._reserve(int(1.35 * total))
@@ -72,6 +84,7 @@ class PathSolver:
         c = self._Z[v:total] @ self.residual.astype(self.dtype) / len(self.y)
         self.features = np.concatenate([self.features, features])
         self.w = np.concatenate([self.w, np.zeros(len(features))])
+        self.noise = np.concatenate([self.noise, noise])
         self.c = np.concatenate([self.c, c])
         self._last = (self._last[0], np.concatenate([self._last[1], np.full(len(features), np.nan)]))
 
@@ -81,7 +94,7 @@ class PathSolver:
         self._Z[: len(at)] = self._Z[at]
         self._Z[len(at) : v] = 0
         self._gram[: len(at), : len(at)] = self._gram[:v, :v].take(at, axis=0).take(at, axis=1)
-        self.features, self.w, self.c = self.features[at], self.w[at], self.c[at]
+        self.features, self.w, self.c, self.noise = self.features[at], self.w[at], self.c[at], self.noise[at]
         self._last = (self._last[0], self._last[1][at])
 
     def solve(self, alpha: float, previous_alpha: float) -> None:
@@ -92,7 +105,7 @@ class PathSolver:
         HeteroAgeError
             The optimality conditions still do not hold when all steps are used up.
         """
-        l1, l2 = alpha * self.l1_ratio, alpha * (1 - self.l1_ratio)
+        l1, l2 = alpha * self.l1_ratio, alpha * (1 - self.l1_ratio) + self.noise
         v = len(self.features)
         gram = self._gram[:v, :v]
         system = ActiveSystem(gram, l2)
@@ -137,7 +150,10 @@ class PathSolver:
         parts = w @ self._Z[: chunks * CHUNK].reshape(chunks, CHUNK, len(self.y))
         self.residual = self.y - parts.sum(axis=(0, 1), dtype=np.float64)
         # Z and y are centred, so this is only rounding; the screening of all features relies on it.
-        self.residual -= self.residual.mean()
+        if self.root is None:
+            self.residual -= self.residual.mean()
+        else:
+            self.residual -= self.root * (self.root @ self.residual / len(self.y))
         Z = self._Z[: len(self.features)]
         self.c = (Z @ self.residual.astype(self.dtype)).astype(np.float64) / len(self.y)
 
@@ -156,7 +172,7 @@ class Model:
     w: NDArray[np.float64]
     c: NDArray[np.float64]
     l1: float
-    l2: float
+    l2: NDArray[np.float64]
     tolerance: float
     system: ActiveSystem
 
@@ -209,7 +225,7 @@ def _monotone(model: Model) -> NDArray[np.float64]:
     l1, l2 = model.l1, model.l2
     w = model.w.copy()
     # Without a ridge part many entering at once would make the system singular.
-    regular = l2 >= RIDGE[model.gram.dtype.type]
+    regular = l2.min(initial=np.inf) >= RIDGE[model.gram.dtype.type]
     several = regular
     for _ in range(MONOTONE_STEPS):
         c, slack = model.correlations(w)
@@ -240,7 +256,7 @@ def _monotone(model: Model) -> NDArray[np.float64]:
 
 def _line_search(model: Model, c: NDArray[np.float64], w: NDArray[np.float64], step: NDArray[np.float64]) -> float:
     """Length of the step that minimises the model: a convex function, quadratic between the zeros of w + t step."""
-    curvature = float(step @ model.times(step) + model.l2 * step @ step)
+    curvature = float(step @ model.times(step) + (model.l2 * step) @ step)
     if curvature <= 0:
         return 0.0
     slope = (model.l2 * w - c) @ step + model.l1 * (np.where(w != 0, np.sign(w), np.sign(step)) @ step)

@@ -1,6 +1,6 @@
 """Linear systems on a changing active set: one Cholesky factor, and Schur complements for the changes since.
 
-With the factor of H_BB = G_BB + ridge I at hand, the solution on A = (B without D) and E is that of the bordered
+With the factor of H_BB = G_BB + diag(ridge) at hand, the solution on A = (B without D) and E is that of the bordered
 system in which the features D that left are held at 0 by multipliers m:
 
     [ H_BB  C ] [x_B]   [g_B]                          [ H_EE  0 ]       [x_E]
@@ -24,10 +24,10 @@ RIDGE = {np.float32: 1e-5, np.float64: 1e-9}
 
 
 class ActiveSystem:
-    """Solves (G_AA + ridge I) x = g for one Gram matrix G and any active sets A, best where each is like the last."""
+    """Solves (G_AA + diag(ridge_A)) x = g for a Gram matrix G and active sets A, best where each is like the last."""
 
-    def __init__(self, gram: NDArray, ridge: float) -> None:
-        self.gram, self.ridge = gram, max(ridge, RIDGE[gram.dtype.type])
+    def __init__(self, gram: NDArray, ridge: NDArray[np.float64]) -> None:
+        self.gram, self.ridge = gram, np.maximum(ridge, RIDGE[gram.dtype.type])
         self._base = np.empty(0, np.int64)  # B
         self._in_base = np.zeros(len(gram), bool)
         self._factor: PanelCholesky | None = None
@@ -48,7 +48,7 @@ class ActiveSystem:
             enters = active[changes]
             corner = np.zeros((len(changes), len(changes)))
             corner[np.ix_(enters, enters)] = self.gram[np.ix_(changes[enters], changes[enters])]
-            corner[enters, enters] += self.ridge
+            corner[enters, enters] += self.ridge[changes[enters]]
             z = np.linalg.solve(corner - C.T @ C, full[changes] - C.T @ half)
             half -= C @ z.astype(half.dtype)
         full[self._base] = self._factor.backward(half)
@@ -61,12 +61,12 @@ class ActiveSystem:
         self._place[:], self._solved = -1, np.empty((len(self._base), 0), self.gram.dtype)
         while True:
             system = lower_triangle(self.gram, self._base)
-            system.flat[:: len(system) + 1] += self.gram.dtype.type(self.ridge)
+            system.flat[:: len(system) + 1] += self.ridge[self._base].astype(self.gram.dtype)
             try:
                 self._factor = PanelCholesky(system)
                 return
             except np.linalg.LinAlgError:
-                self.ridge *= 100
+                self.ridge = 100 * self.ridge
 
     def _columns(self, changes: NDArray[np.int64]) -> NDArray:
         """L^-1 C for these changes, solving for those that are new."""

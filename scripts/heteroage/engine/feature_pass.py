@@ -2,7 +2,8 @@
 
 As residuals sum to zero in a training set and are zero outside of it, c = Z'r/n is the raw product X'r over n
 times the deviation; where values are missing, the median times the sum of the residuals there comes on top. So
-one product of the raw matrix serves every training set, and none needs a matrix of its own.
+one product of the raw matrix serves every training set, and none needs a matrix of its own. Where samples have
+weights, r is weight x residual.
 
 Each block of features is one worker's. The sums depend on nothing but the feature and the training set or residual
 (`training_sums`, `residual_products`); for small matrices those of the statistics are products by BLAS, in blocks of
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from heteroage.engine import simple_products
 from heteroage.engine.simple_products import Found
 from heteroage.engine.standardise import Standardiser
+from heteroage.engine.training_set import TrainingSet
 
 BLOCK = 2048  # features at a time
 LARGE = 1 << 20  # values from which compiled code is worth its loading, more than a second
@@ -32,22 +34,21 @@ class FeaturePass:
     Parameters
     ----------
     X : (features, samples) float32, may be a memory map; NaN where missing
-    rows, targets : the samples of each training set, and their centred targets
+    sets : the training sets, normalised
     """
 
     def __init__(
         self,
         X: NDArray[np.float32],
-        rows: Sequence[NDArray[np.int64]],
-        targets: Sequence[NDArray[np.float64]],
+        sets: Sequence[TrainingSet],
         pool: ThreadPoolExecutor,
     ) -> None:
-        self.X, self.rows, self.pool = X, rows, pool
-        n, sets = X.shape[1], len(rows)
-        # 0/1 membership, then the centred targets.
-        columns = np.zeros((2 * sets, n))
-        for t in range(sets):
-            columns[t, rows[t]], columns[sets + t, rows[t]] = 1, targets[t]
+        self.X, self.sets, self.pool = X, sets, pool
+        # The weights (their sum is the number of samples), then the centred targets times the weights.
+        columns = np.zeros((2 * len(sets), X.shape[1]))
+        for t, own in enumerate(sets):
+            weight = 1.0 if own.weight is None else own.weight
+            columns[t, own.rows], columns[len(sets) + t, own.rows] = weight, weight * (own.y - own.mean)
         self._products, self._sums = products_for(X.size)
         parts = list(pool.map(lambda part: self._learn(part, columns), _slices(len(X), BLOCK)))
         self.median, self._inverse, self.first = (np.concatenate([part[k] for part in parts], axis=1) for k in range(3))
@@ -59,26 +60,26 @@ class FeaturePass:
     # _missing : (features,), NaN for any sample
 
     def _learn(self, part: slice, columns: NDArray[np.float64]) -> tuple[NDArray, ...]:
-        raw, sets = np.asarray(self.X[part]), len(self.rows)
+        raw, sets = np.asarray(self.X[part]), len(self.sets)
         sums, squares, missing = self._sums(raw, columns)
         median = np.zeros((sets, len(raw)))
         at = np.flatnonzero(missing)
         if len(at):
             gaps = raw[at]
-            for t, rows in enumerate(self.rows):
-                median[t, at] = Standardiser.medians(gaps.take(rows, axis=1))
+            for t, own in enumerate(self.sets):
+                median[t, at] = Standardiser.medians(gaps.take(own.rows, axis=1))
             gone = columns @ np.isnan(gaps).astype(np.float64).T
             sums[:, at] += np.tile(median[:, at], (2, 1)) * gone
             squares[:, at] += median[:, at] ** 2 * gone[:sets]
-        size = np.array([[len(rows)] for rows in self.rows], np.float64)
+        size = np.array([[len(own.rows)] for own in self.sets], np.float64)
         mean = sums[:sets] / size
         variance = squares / size - mean**2
         inverse = 1 / (size * np.sqrt(np.maximum(variance, np.finfo(np.float64).tiny)))
         # The difference of squares has lost its digits where the deviation is small beside the mean.
-        for t, rows in enumerate(self.rows):
+        for t, own in enumerate(self.sets):
             at = np.flatnonzero(variance[t] <= LOST_DIGITS * mean[t] ** 2)
             if len(at):
-                exact = Standardiser.fit(raw[at].take(rows, axis=1))
+                exact = Standardiser.fit(raw[at].take(own.rows, axis=1), own.weight)
                 inverse[t, at] = np.where(exact.constant, 0.0, 1 / (size[t] * exact.scale))
         first = sums[sets:] * inverse
         return median.astype(np.float32), inverse.astype(np.float32), first.astype(np.float32), missing
@@ -90,7 +91,7 @@ class FeaturePass:
 
         Parameters
         ----------
-        residuals : (paths, samples), 0 outside the path's training set
+        residuals : (paths, samples), times the samples' weights; 0 outside the path's training set
         set_of : (paths,), the training set of each
         thresholds : (paths,)
         """

@@ -1,6 +1,6 @@
 """All elastic-net paths at once: one walk down the alphas, one pass over the features per step.
 
-The paths (training sets x l1_ratios) go in lock-step. At each alpha
+The paths (training sets x technical_sds x l1_ratios) go in lock-step. At each alpha
 
 1. every path solves on its working set (`active_set`), with the features that are expected to enter;
 2. one pass over all features (`feature_pass`) checks the optimality condition |c_j| <= alpha l1 of every feature
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from heteroage.engine.active_set import PathSolver
 from heteroage.engine.feature_pass import FeaturePass, Found
 from heteroage.engine.standardise import Standardiser
+from heteroage.engine.training_set import TrainingSet
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class Path:
 
     solver: PathSolver
     training_set: int
+    technical_sd: float
     schedule: dict[int, float]  # time -> alpha
     first: int  # time of the path's first alpha on the grid
     alpha: float  # the last alpha solved
@@ -108,26 +110,29 @@ class Walk:
     Parameters
     ----------
     X : (features, samples) float32, may be a memory map; NaN where missing
-    rows, targets : the samples of each training set, and their targets
+    sets : the training sets, normalised
     alphas : falling
+    technical_sds : standard deviations of technical noise (tau), on the scale of X
+    noisy : (features,), which of them bear technical noise
     """
 
     def __init__(
         self,
         X: NDArray[np.float32],
-        rows: Sequence[NDArray[np.int64]],
-        targets: Sequence[NDArray[np.float64]],
+        sets: Sequence[TrainingSet],
+        technical_sds: Sequence[float],
+        noisy: NDArray[np.bool_],
         l1_ratios: Sequence[float],
         alphas: NDArray[np.float64],
         pool: ThreadPoolExecutor,
     ) -> None:
-        self.X, self.rows, self.pool = X, rows, pool
-        centred = [y - y.mean() for y in targets]
-        self.features = FeaturePass(X, rows, centred, pool)
+        self.X, self.sets, self.noisy, self.pool = X, sets, noisy, pool
+        self.features = FeaturePass(X, sets, pool)
         self.passes = 1
         self.paths = [
-            _start(t, y, l1_ratio, alphas, self.features.first[t])
-            for t, y in enumerate(centred)
+            _start(t, training_set, technical_sd, l1_ratio, alphas, self.features.first[t])
+            for t, training_set in enumerate(sets)
+            for technical_sd in technical_sds
             for l1_ratio in l1_ratios
         ]
 
@@ -186,7 +191,8 @@ class Walk:
         self.passes += 1
         residuals = np.zeros((len(paths), self.X.shape[1]), np.float32)
         for residual, path in zip(residuals, paths, strict=True):
-            residual[self.rows[path.training_set]] = path.solver.residual
+            own = self.sets[path.training_set]
+            residual[own.rows] = own.scaled(path.solver.residual)
         set_of = np.array([path.training_set for path in paths])
         thresholds = np.array([path.keep_above(now) for path in paths], np.float32)
         return self.features.above(residuals, set_of, thresholds)
@@ -207,7 +213,8 @@ class Walk:
             if np.count_nonzero(near) > ADMIT:
                 return False
             correlation = np.zeros(len(path.kept))
-            correlation[near] = np.abs(self._standardised(path, path.kept[near]) @ path.solver.residual) / len(checked)
+            Z, _ = self._standardised(path, path.kept[near])
+            correlation[near] = np.abs(Z @ path.solver.residual) / len(checked)
         return path.keep_above(now) + moved <= bound
 
     def _admit(self, path: Path, correlation: NDArray[np.float64], bound: float) -> bool:
@@ -220,21 +227,30 @@ class Walk:
         features = path.kept[candidates]
         if len(features):
             path.in_working_set[features] = True
-            path.solver.add(features, self._standardised(path, features))
+            Z, scale = self._standardised(path, features)
+            noise = np.where(self.noisy[features], path.technical_sd / scale, 0.0) ** 2
+            path.solver.add(features, Z, noise)
         return len(features) > 0
 
-    def _standardised(self, path: Path, features: NDArray[np.int64]) -> NDArray:
-        """Rows of features, standardised for the path's training set."""
-        rows = self.rows[path.training_set]
-        Z = np.empty((len(features), len(rows)), path.solver.dtype)
+    def _standardised(self, path: Path, features: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.float64]]:
+        """Rows of features as the path's solver wants them, and their scales in its training set."""
+        own = self.sets[path.training_set]
+        Z, scale = np.empty((len(features), len(own.rows)), path.solver.dtype), np.empty(len(features))
         for start in range(0, len(features), CHUNK):
-            raw = np.asarray(self.X[features[start : start + CHUNK]]).take(rows, axis=1)
-            Z[start : start + CHUNK] = Standardiser.own(raw)
-        return Z
+            part = slice(start, start + CHUNK)
+            raw = np.asarray(self.X[features[part]]).take(own.rows, axis=1)
+            standardised, scale[part] = Standardiser.own(raw, own.weight)
+            Z[part] = own.scaled(standardised)
+        return Z, scale
 
 
 def _start(
-    training_set: int, y: NDArray[np.float64], l1_ratio: float, alphas: NDArray[np.float64], c: NDArray[np.float32]
+    number: int,
+    training_set: TrainingSet,
+    technical_sd: float,
+    l1_ratio: float,
+    alphas: NDArray[np.float64],
+    c: NDArray[np.float32],
 ) -> Path:
     """Set a path at its own alpha_max, and schedule its way down to and along the grid."""
     alpha_max = float(np.abs(c).max(initial=0)) / l1_ratio
@@ -251,8 +267,9 @@ def _start(
         kept = np.flatnonzero(np.abs(c) >= _strong_rule(l1_ratio, alpha_max, schedule[min(schedule)]))
     dtype = np.float32 if alphas[-1] * (1 - l1_ratio) >= FLOAT32_RIDGE else np.float64
     return Path(
-        solver=PathSolver(y, l1_ratio, dtype),
-        training_set=training_set,
+        solver=PathSolver(training_set.scaled(training_set.y - training_set.mean), l1_ratio, dtype, training_set.root),
+        training_set=number,
+        technical_sd=technical_sd,
         schedule=schedule,
         first=first,
         alpha=alpha_max,

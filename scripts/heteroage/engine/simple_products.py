@@ -16,7 +16,7 @@ def training_sums(
     Parameters
     ----------
     X : (features, samples); NaN where missing, which adds nothing
-    columns : (2 training sets, samples), 0/1 membership and then the targets, 0 outside of the set
+    columns : (2 training sets, samples), the weights and then the weighted targets, 0 outside of the set
 
     Returns
     -------

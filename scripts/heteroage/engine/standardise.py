@@ -22,32 +22,32 @@ class Standardiser:
     constant: NDArray[np.bool_]
 
     @classmethod
-    def fit(cls, X: NDArray[np.float32]) -> Standardiser:
-        """Learn from X (features x training samples)."""
-        filled, median = _fill(X)
-        mean = filled.mean(axis=1)
-        filled -= mean[:, None]
-        np.square(filled, out=filled)
-        scale = np.sqrt(filled.mean(axis=1))
+    def fit(cls, X: NDArray[np.float32], weight: NDArray[np.float64] | None = None) -> Standardiser:
+        """Learn from X (features x training samples); the samples' weights count for mean and deviation."""
+        median = cls.medians(X)  # all of them: other samples may miss what these have
+        centred, mean = _centre(X, np.arange(len(X)), median, weight)
+        scale = np.sqrt(_mean(np.square(centred, out=centred), weight))
         constant = _is_constant(scale, mean)
         return cls(median, mean, np.where(constant, 1.0, scale), constant)
 
     @staticmethod
-    def own(X: NDArray[np.float32]) -> NDArray[np.float64]:
+    def own(
+        X: NDArray[np.float32], weight: NDArray[np.float64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Impute and standardise training samples by their own statistics: `fit(X).apply(X)`, with less work.
 
-        Medians are not looked for where nothing is missing.
+        Medians are computed only where a value is missing.
+
+        Returns
+        -------
+        the standardised samples, and each feature's scale
         """
-        absent = np.isnan(X)
-        missing = np.flatnonzero(absent.any(axis=1))
-        Z = X.astype(np.float64)
-        if len(missing):
-            Z[missing] = np.where(absent[missing], Standardiser.medians(X[missing])[:, None], Z[missing])
-        mean = Z.mean(axis=1)
-        Z -= mean[:, None]
-        scale = np.sqrt(np.square(Z).mean(axis=1))
-        Z /= np.where(_is_constant(scale, mean), 1.0, scale)[:, None]
-        return Z
+        missing = np.flatnonzero(np.isnan(X).any(axis=1))
+        Z, mean = _centre(X, missing, Standardiser.medians(X[missing]), weight)
+        scale = np.sqrt(_mean(np.square(Z), weight))
+        scale = np.where(_is_constant(scale, mean), 1.0, scale)
+        Z /= scale[:, None]
+        return Z, scale
 
     def apply(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Impute and standardise X (features x samples)."""
@@ -72,8 +72,17 @@ def _is_constant(scale: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArr
     return scale <= 10 * np.finfo(np.float64).eps * np.maximum(np.abs(mean), 1)
 
 
-def _fill(X: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Float64 copy of X with missing values at the medians, and the medians."""
-    filled, missing = X.astype(np.float64), np.isnan(X)
-    median = Standardiser.medians(X)
-    return np.where(missing, median[:, None], filled), median
+def _centre(
+    X: NDArray[np.float32], rows: NDArray[np.int64], median: NDArray[np.float64], weight: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Float64 copy of X with missing values of these rows at their medians, centred; and the means."""
+    Z = X.astype(np.float64)
+    Z[rows] = np.where(np.isnan(X[rows]), median[:, None], Z[rows])
+    mean = _mean(Z, weight)
+    Z -= mean[:, None]
+    return Z, mean
+
+
+def _mean(Z: NDArray[np.float64], weight: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Weighted mean of each row; not a product by BLAS, which may round an entry by where it stands."""
+    return Z.mean(axis=1) if weight is None else np.einsum("ij,j->i", Z, weight) / weight.sum()

@@ -8,25 +8,31 @@ import pandas as pd
 
 from heteroage.figures.style import BLACK, MARKERS, PALE, Picture, empty_picture, new_axes
 
-BALANCING = ["min_cohorts", "min_cap", "max_cap", "median_mult"]
+PALE_LINES = ["min_cohorts", "min_cap", "max_cap", "median_mult", "technical_sd"]
 
 
 def plot_sweep(report: pd.DataFrame) -> Picture:
     """Error (years, mean of MicroMAE and MacroMAE) of every configuration against alpha, the chosen one marked.
 
-    A line is an l1_ratio with the chosen balancing; other ways of balancing stay pale.
+    A line is an l1_ratio with the chosen balancing and technical_sd; the others stay pale.
     """
     title = "Sweep of Stage 1"
     if "Score" not in report.columns or len(report) < 2:
         return empty_picture(title, "The configuration was given, not swept.")
-    table = report.assign(error=-report["Score"])
+    table = report.assign(error=-report["Score"], technical_sd=report.get("technical_sd", 0.0))
     chosen = table[table["selected"].astype(str) == "True"].iloc[0]
-    same = (table[BALANCING] == chosen[BALANCING]).all(axis=1)
+    same = (table[PALE_LINES] == chosen[PALE_LINES]).all(axis=1)
     figure, axis = new_axes(3.7)
-    others = table[~same].groupby([*BALANCING, "l1_ratio"], sort=True)
+    others = table[~same].groupby([*PALE_LINES, "l1_ratio"], sort=True)
     for k, (_, line) in enumerate(others):
         line = line.sort_values("alpha")
-        axis.plot(line["alpha"], line["error"], color=PALE, linewidth=1, label="other balancing" if k == 0 else None)
+        axis.plot(
+            line["alpha"],
+            line["error"],
+            color=PALE,
+            linewidth=1,
+            label="other balancing or technical_sd" if k == 0 else None,
+        )
     lines = list(table[same].groupby("l1_ratio", sort=True))
     shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.8, len(lines)))
     for k, ((l1_ratio, line), shade) in enumerate(zip(lines, shades, strict=True)):

@@ -1,6 +1,6 @@
 """Who is trained on: healthy samples with an age, and the balancing of tissues.
 
-Nothing here depends on the order of rows: draws come from a hash of the sample_id.
+Nothing here depends on the order of rows, and no sample is left out of training by a random number.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError
-from heteroage.grouping.folds import draws
 
 MINIMUM_TRAINING_SET = 10
 
@@ -29,33 +28,38 @@ def training_samples(samples: pd.DataFrame) -> pd.DataFrame:
     return chosen.reset_index(drop=True)
 
 
-def balanced_rows(
-    samples: pd.DataFrame, rows: NDArray[np.int64], balancing: Mapping[str, float], seed: int
-) -> NDArray[np.int64]:
-    """Choose the training rows among `rows`: no tissue drowns the others.
+def balancing_weights(
+    samples: pd.DataFrame, rows: NDArray[np.int64], balancing: Mapping[str, float]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Weigh training samples so that no tissue drowns the others.
 
-    Tissues seen in fewer than `min_cohorts` projects are left out; each other tissue is sampled down to
-    clip(median tissue count × `median_mult`, `min_cap`, `max_cap`). The draw keeps the samples whose hash of
-    (seed, sample_id) is least, so that it neither depends on other samples nor on their order.
+    Tissues seen in fewer than `min_cohorts` projects are left out. A tissue with more samples than
+    cap = clip(median tissue count × `median_mult`, `min_cap`, `max_cap`) is weighted down: each of its samples by
+    cap / count. Every other sample weighs 1.
+
+    Parameters
+    ----------
+    samples : frame of `Tissue`, `project_id`
+    rows : positions of the samples that may train
+
+    Returns
+    -------
+    the rows that train, sorted, and their weights
 
     Raises
     ------
     HeteroAgeError
         Fewer than 10 samples are left.
     """
-    table = samples.iloc[rows]
+    table = samples.iloc[np.sort(rows)].assign(row=np.sort(rows))
     cohorts = table.groupby("Tissue")["project_id"].nunique()
     kept = table[table["Tissue"].isin(cohorts.index[cohorts >= balancing["min_cohorts"]])]
-    counts = kept["Tissue"].value_counts()
-    if len(counts):
-        cap = int(np.clip(counts.median() * balancing["median_mult"], balancing["min_cap"], balancing["max_cap"]))
-        order = kept.assign(row=rows[table.index.get_indexer(kept.index)], draw=draws(kept["sample_id"], seed))
-        order = order.sort_values(["draw", "sample_id"])
-        kept = order[order.groupby("Tissue").cumcount() < cap]
     if len(kept) < MINIMUM_TRAINING_SET:
         raise HeteroAgeError(
             f"the balancing {dict(balancing)} leaves {len(kept)} of {len(rows)} samples to train on "
             f"(at least {MINIMUM_TRAINING_SET} are needed; tissues by number of projects: {cohorts.to_dict()}). "
-            "Lower min_cohorts or raise the caps in stage1.balancing."
+            "Lower min_cohorts in stage1.balancing."
         )
-    return np.sort(kept["row"].to_numpy())
+    counts = kept["Tissue"].value_counts()
+    cap = np.clip(counts.median() * balancing["median_mult"], balancing["min_cap"], balancing["max_cap"])
+    return kept["row"].to_numpy(np.int64), np.minimum(1.0, cap / kept["Tissue"].map(counts).to_numpy(np.float64))

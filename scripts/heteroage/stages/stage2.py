@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from heteroage.clock.weights import weights_table
-from heteroage.engine.elastic_net import Paths, TrainingSet, fit_paths, fit_pipeline
 from heteroage.files import write_json, write_table
-from heteroage.metrics import r2_against_none, score_predictions
-from heteroage.stages.training_data import OUT_OF_FOLD, TrainingData, best_row, views
+from heteroage.metrics import r2_against_none
+from heteroage.stages.deployable import fit_pipeline
+from heteroage.stages.expert_tuning import Grid, tuned_views
+from heteroage.stages.training_data import OUT_OF_FOLD, TrainingData, views
 
 log = logging.getLogger(__name__)
 
@@ -49,21 +50,12 @@ class CrossFitted:
         return r2_against_none(self.target, self.corrections[OUT_OF_FOLD].to_numpy())
 
 
-@dataclass(frozen=True)
-class Grid:
-    """The alphas (in years, falling) and l1_ratios that experts are tuned over."""
-
-    alphas: NDArray[np.float64]
-    l1_ratios: Sequence[float]
-
-
 def cross_fit(
     hallmark: str,
     data: TrainingData,
     anchor: pd.DataFrame,
     grid: Grid,
-    balancing: Mapping[str, float],
-    seed: int,
+    configuration: Mapping[str, float],
     threads: int = 1,
 ) -> CrossFitted:
     """Predict one hallmark's correction for each sample in every view.
@@ -76,46 +68,22 @@ def cross_fit(
     ----------
     data : restricted to the hallmark's features
     anchor : the anchor's predictions, a column per view, in years
+    configuration : the anchor's, of which balancing and technical_sd hold here too
     """
-    age, projects = data.samples["Age"].to_numpy(), data.samples["project_id"].to_numpy()
+    age = data.samples["Age"].to_numpy()
     corrections = pd.DataFrame({"sample_id": data.samples["sample_id"], OUT_OF_FOLD: np.nan})
-
-    # 1. Every model of every view at once: without each fold, to tune; without the unseen fold alone, to predict it.
     targets = {name: age - anchor[name].to_numpy() for name, _ in views(data.folds)}
-    excluded = {
-        (name, fold): sorted({fold} if unseen is None else {fold, unseen})
-        for name, unseen in views(data.folds)
-        for fold in data.folds
-    }
-    training = []
-    for (name, _), folds in excluded.items():
-        rows = data.balanced(folds, balancing, seed)
-        training.append(TrainingSet(rows, targets[name][rows]))
-    fitted = fit_paths(data.X, training, grid.l1_ratios, grid.alphas, threads, hallmark)
-    path_of = dict(zip(excluded, fitted, strict=True))
-
-    # 2. Tune each view on its own folds.
-    for name, unseen in views(data.folds):
-        target = targets[name]
-        held_out = np.full((len(grid.l1_ratios), len(grid.alphas), len(age)), np.nan)
-        n_features = np.zeros(held_out.shape[:2])
-        for fold in data.folds:
-            if fold == unseen:
-                continue
-            rows = np.flatnonzero(data.fold == fold)
-            held_out[:, :, rows] = _corrections(path_of[name, fold], data, rows)
-            n_features += path_of[name, fold].n_features
-        seen = data.fold != unseen if unseen is not None else np.full(len(age), True)
-        j, i = _best(held_out[:, :, seen], n_features, target[seen], projects[seen])
-        if unseen is None:
-            residual, tuned = target, (float(grid.alphas[i]), float(grid.l1_ratios[j]))
-        else:
-            own = _corrections(path_of[name, unseen], data, np.flatnonzero(~seen))[j, i]
-            corrections[name] = held_out[j, i]
-            corrections.loc[~seen, name] = corrections.loc[~seen, OUT_OF_FOLD] = own
-        log.info("%s, %s: alpha %g, l1_ratio %g", hallmark, name, grid.alphas[i], grid.l1_ratios[j])
-
-    return CrossFitted(corrections, residual, *tuned)
+    for view in tuned_views(hallmark, data, targets, grid, configuration, threads):
+        j, i = view.best()
+        tuned = float(view.alphas[i]), float(grid.l1_ratios[j])
+        log.info("%s, %s: alpha %g, l1_ratio %g", hallmark, view.name, *tuned)
+        if view.unseen is None:
+            on_all_folds = tuned
+            continue
+        own = data.fold == view.unseen
+        corrections[view.name] = view.corrections[j, i]
+        corrections.loc[own, OUT_OF_FOLD] = view.corrections[j, i, own]
+    return CrossFitted(corrections, targets[OUT_OF_FOLD], *on_all_folds)
 
 
 def train_expert(
@@ -123,36 +91,17 @@ def train_expert(
     data: TrainingData,
     anchor: pd.DataFrame,
     grid: Grid,
-    balancing: Mapping[str, float],
-    seed: int,
+    configuration: Mapping[str, float],
     threads: int = 1,
 ) -> Expert:
     """Cross-fit one hallmark's expert (see `cross_fit`), and fit the deployable model on all samples."""
-    fitted = cross_fit(hallmark, data, anchor, grid, balancing, seed, threads)
-    rows = data.balanced([], balancing, seed)
-    chosen = TrainingSet(rows, fitted.target[rows])
-    tuned = (fitted.alpha, fitted.l1_ratio)
-    model = fit_pipeline(data.X, data.feature_names, chosen, *tuned, grid.alphas, False, threads)
+    fitted = cross_fit(hallmark, data, anchor, grid, configuration, threads)
+    final = {**configuration, "alpha": fitted.alpha, "l1_ratio": fitted.l1_ratio}
+    training_set = data.training_set([], configuration, fitted.target)
+    model = fit_pipeline(data.X, data.feature_names, training_set, final, False, threads)
     weights = weights_table(model)
     weights.insert(0, "hallmark", hallmark)
     return Expert(model, weights, fitted.corrections, _summary(hallmark, data, fitted, model))
-
-
-def _corrections(paths: Paths, data: TrainingData, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Corrections are without the intercept, the mean residual: that is nothing a hallmark's CpGs have said."""
-    return paths.predict(data.X, rows) - paths.intercept
-
-
-def _best(
-    predicted: NDArray[np.float64],
-    n_features: NDArray[np.float64],
-    target: NDArray[np.float64],
-    projects: NDArray,
-) -> tuple[int, int]:
-    """Position (l1_ratio, alpha) of the best Score on the residual."""
-    at = list(np.ndindex(predicted.shape[:2]))
-    scores = [score_predictions(target, predicted[k], projects)["Score"] for k in at]
-    return at[best_row(pd.DataFrame({"Score": scores, "n_features": [n_features[k] for k in at]}))]
 
 
 def _summary(hallmark: str, data: TrainingData, fitted: CrossFitted, model: Pipeline) -> dict[str, object]:

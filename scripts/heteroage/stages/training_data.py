@@ -19,14 +19,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from heteroage.engine.training_set import TrainingSet
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, rows_of
 from heteroage.matrix import open_matrix
 from heteroage.probes import is_pc
-from heteroage.stages.sampling import balanced_rows
+from heteroage.stages.sampling import balancing_weights
 
 OUT_OF_FOLD = "out_of_fold"
 TRAINING_COLUMNS = ["sample_id", "project_id", "donor_id", "group", "Tissue", "Sex", "Age", "fold"]
+EXTENSION = 3  # alphas that are tried at a time beyond an end of the grid
+MOST_ALPHAS = 30  # of a grid that may still be extended
 SAMPLE_COLUMNS = ["sample_id", "project_id", "Tissue", "Sex", "Age", "fold"]
 
 
@@ -75,10 +78,18 @@ class TrainingData:
         """The folds there are."""
         return sorted(self.samples["fold"].unique().tolist())
 
-    def balanced(self, excluded: Sequence[int], balancing: Mapping[str, float], seed: int) -> NDArray[np.int64]:
-        """Rows to train on without the `excluded` folds."""
+    @property
+    def noisy(self) -> NDArray[np.bool_]:
+        """Which features bear technical noise: all but the RF_PCs."""
+        return np.array([not is_pc(name) for name in self.feature_names])
+
+    def training_set(
+        self, excluded: Sequence[int], balancing: Mapping[str, float], target: NDArray[np.float64]
+    ) -> TrainingSet:
+        """What trains without the `excluded` folds: samples, their targets (of all samples, in order) and weights."""
         rows = np.flatnonzero(~np.isin(self.fold, excluded))
-        return balanced_rows(self.samples, rows, balancing, seed)
+        rows, weight = balancing_weights(self.samples, rows, balancing)
+        return TrainingSet(rows, target[rows], weight)
 
 
 def views(folds: Sequence[int]) -> Iterator[tuple[str, int | None]]:
@@ -102,4 +113,33 @@ def best_row(report: pd.DataFrame) -> int:
 
 def log_grid(highest: float, lowest: float, steps: int) -> NDArray[np.float64]:
     """A falling logarithmic grid, rounded to 6 digits so that it reads well in reports."""
-    return np.array([float(f"{a:.6g}") for a in np.geomspace(highest, lowest, steps)])
+    return _rounded(np.geomspace(highest, lowest, steps))
+
+
+def beyond(alphas: NDArray[np.float64], best: float, empty: bool) -> NDArray[np.float64]:
+    """The alphas to try next, where the best one lies at an end of a falling grid: on by the grid's own ratio.
+
+    Parameters
+    ----------
+    alphas : the grid so far
+    best : the alpha of the best Score
+    empty : whether the best model uses no feature; a higher alpha would be the same model
+
+    Returns
+    -------
+    at most `EXTENSION` alphas, falling; none where the best alpha lies inside, or the grid has a single alpha or more
+    than `MOST_ALPHAS`
+    """
+    if len(alphas) < 2 or len(alphas) > MOST_ALPHAS:
+        return np.empty(0)
+    ratio = (alphas[-1] / alphas[0]) ** (1 / (len(alphas) - 1))
+    steps = np.arange(1, EXTENSION + 1)
+    if best == alphas[-1]:
+        return _rounded(alphas[-1] * ratio**steps)
+    if best == alphas[0] and not empty:
+        return _rounded(alphas[0] / ratio ** steps[::-1])
+    return np.empty(0)
+
+
+def _rounded(alphas: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([float(f"{alpha:.6g}") for alpha in alphas])

@@ -38,7 +38,7 @@ def solved(Z, y, l1_ratio, alphas, lots, dtype=np.float64):
     """The solver at the last alpha, features having come in lots."""
     solver, before = PathSolver(y, l1_ratio, dtype), 10.0
     for lot in lots:
-        solver.add(lot, Z[lot].astype(dtype))
+        solver.add(lot, Z[lot].astype(dtype), np.zeros(len(lot)))
     for alpha in alphas:
         solver.solve(alpha, before)
         before = alpha
@@ -66,7 +66,8 @@ def test_a_solution_is_the_optimum_on_the_working_set(problem, l1_ratio, dtype):
 def test_the_monotone_search_ends_at_the_optimum(problem, l1_ratio):
     Z, y = problem
     gram, c, l1, l2 = Z @ Z.T / len(y), Z @ y / len(y), 0.3 * l1_ratio, 0.3 * (1 - l1_ratio)
-    w = active_set._monotone(Model(gram, np.zeros(len(Z)), c, l1, l2, 1e-10, ActiveSystem(gram, l2)))
+    ridge = np.full(len(Z), l2)
+    w = active_set._monotone(Model(gram, np.zeros(len(Z)), c, l1, ridge, 1e-10, ActiveSystem(gram, ridge)))
     assert violation(Z, y, w, l1, l2) <= PROMISED[np.float64]
 
 
@@ -149,7 +150,7 @@ def test_forgetting_features_without_weight_changes_nothing(problem):
     assert weights(solver, len(Z)).tobytes() == before.tobytes()
     own = Z[solver.features] @ solver.residual / len(y)
     np.testing.assert_allclose(solver.c, own, rtol=0, atol=1e-12)  # another order
-    solver.add(np.flatnonzero(before == 0), Z[before == 0])
+    solver.add(np.flatnonzero(before == 0), Z[before == 0], np.zeros(np.count_nonzero(before == 0)))
     solver.solve(0.2, 0.2)
     np.testing.assert_allclose(weights(solver, len(Z)), before, rtol=0, atol=1e-9)  # as above
     np.testing.assert_allclose(solver.residual, residual, rtol=0, atol=1e-7)  # of 90 such weights
@@ -160,10 +161,10 @@ def test_the_line_search_ends_at_the_least_value_of_the_step(problem):
     Z, y = problem
     rng = np.random.default_rng(2)
     gram, c0 = Z @ Z.T / len(y), Z @ y / len(y)
-    l1, l2 = 0.1, 0.05
+    l1, l2 = 0.1, np.full(len(Z), 0.05)
 
     def value(w):
-        return w @ gram @ w / 2 - c0 @ w + l2 * w @ w / 2 + l1 * np.abs(w).sum()
+        return w @ gram @ w / 2 - c0 @ w + (l2 * w) @ w / 2 + l1 * np.abs(w).sum()
 
     for _ in range(20):
         w = np.where(rng.random(len(Z)) < 0.5, rng.normal(0, 0.3, len(Z)), 0.0)

@@ -12,7 +12,7 @@ def test_the_active_system_follows_changes(dtype):
     v = 3 * PANEL
     Z = rng.normal(size=(v, 2 * v))
     gram = (Z @ Z.T / (2 * v)).astype(dtype)
-    system, active = ActiveSystem(gram, 0.1), rng.random(v) < 0.8
+    system, active = ActiveSystem(gram, np.full(v, 0.1)), rng.random(v) < 0.8
     for flips in [0, 3, 10, 1, 0, v // 2, 5]:
         change = rng.choice(v, flips, replace=False)
         active[change] = ~active[change]
@@ -26,6 +26,6 @@ def test_the_active_system_follows_changes(dtype):
 
 def test_the_active_system_stands_duplicates():
     gram = np.ones((4, 4))
-    x = ActiveSystem(gram, 0.0).solve(np.array([True, True, False, True]), np.ones(3))
+    x = ActiveSystem(gram, np.zeros(4)).solve(np.array([True, True, False, True]), np.ones(3))
     # The ridge of 1e-9 that makes it solvable moves the solution by as much.
     np.testing.assert_allclose(x, np.full(3, 1 / 3), rtol=1e-6)

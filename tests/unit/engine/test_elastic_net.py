@@ -9,7 +9,9 @@ from sklearn.linear_model import ElasticNet
 
 from heteroage.age import transform_age
 from heteroage.engine import feature_pass
-from heteroage.engine.elastic_net import TrainingSet, fit_paths, fit_pipeline
+from heteroage.engine.elastic_net import fit_paths
+from heteroage.engine.training_set import TrainingSet
+from heteroage.stages.deployable import fit_pipeline
 
 # The objective's optimum is flat: 1e-6 of it is far below what any score can see, and 10 times what float32
 # products leave.
@@ -116,14 +118,14 @@ def test_permuted_features_permute_the_result():
 def test_alphas_above_alpha_max_give_the_mean():
     X, y = problem("plain")
     paths = fit_paths(X, [TrainingSet(np.arange(90), y)], [1.0], np.array([1e6, 1e5]))[0]
-    assert paths.n_features.tolist() == [[0, 0]]
-    np.testing.assert_array_equal(paths.predict(X), np.full((1, 2, 90), y.mean()))
+    assert paths.n_features.tolist() == [[[0, 0]]]
+    np.testing.assert_array_equal(paths.predict(X), np.full((1, 1, 2, 90), y.mean()))
 
 
 def test_a_constant_target_gives_its_value():
     X, _ = problem("plain")
     paths = fit_paths(X, [TrainingSet(np.arange(90), np.full(90, 7.0))], [0.5], ALPHAS)[0]
-    np.testing.assert_array_equal(paths.predict(X)[0, 0], np.full(90, 7.0))
+    np.testing.assert_array_equal(paths.predict(X)[0, 0, 0], np.full(90, 7.0))
 
 
 def test_predictions_are_the_linear_model(tmp_path):
@@ -135,8 +137,8 @@ def test_predictions_are_the_linear_model(tmp_path):
     Z = reference_matrix(X, rows)
     expected = y[rows].mean() + np.einsum("jif,nf->jin", as_array(paths, len(X)), Z)
     # float64 throughout; only the order of sums differs.
-    np.testing.assert_allclose(paths.predict(mapped, rows), expected, rtol=1e-10)
-    np.testing.assert_allclose(paths.predict(X)[..., 10:80], expected, rtol=1e-10)
+    np.testing.assert_allclose(paths.predict(mapped, rows)[0], expected, rtol=1e-10)
+    np.testing.assert_allclose(paths.predict(X)[0, ..., 10:80], expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -147,7 +149,8 @@ def test_the_pipeline_is_the_elastic_net_on_all_features(name, transform):
     rows = np.arange(5, X.shape[1])
     names = [f"f{k}" for k in range(len(X))]
     alpha, l1_ratio = (0.02, 0.4) if transform else (0.4, 0.4)
-    pipeline = fit_pipeline(X, names, TrainingSet(rows, age[rows]), alpha, l1_ratio, ALPHAS, transform)
+    configuration = {"alpha": alpha, "l1_ratio": l1_ratio, "technical_sd": 0.0}
+    pipeline = fit_pipeline(X, names, TrainingSet(rows, age[rows]), configuration, transform)
     net = pipeline[-1].regressor_ if transform else pipeline[-1]
     target = transform_age(age[rows]) if transform else age[rows]
     Z = reference_matrix(X, rows)

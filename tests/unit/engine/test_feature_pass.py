@@ -8,6 +8,7 @@ from elastic_net_problems import PROBLEMS, problem, reference_matrix
 
 from heteroage.engine import feature_pass, residual_products, simple_products, training_sums
 from heteroage.engine.feature_pass import FeaturePass, products_for
+from heteroage.engine.training_set import TrainingSet
 
 
 def sets_of(n, rng):
@@ -18,7 +19,7 @@ def sets_of(n, rng):
 
 def opened(X, rows, targets, threads=1):
     with ThreadPoolExecutor(threads) as pool:
-        return FeaturePass(X, rows, targets, pool)
+        return FeaturePass(X, [TrainingSet(*own) for own in zip(rows, targets, strict=True)], pool)
 
 
 def residuals_of(rows, n, rng):

@@ -7,7 +7,8 @@ import pytest
 from elastic_net_problems import ALPHAS, as_array, problem
 
 from heteroage.engine import active_set, path_walk
-from heteroage.engine.elastic_net import TrainingSet, fit_paths
+from heteroage.engine.elastic_net import fit_paths
+from heteroage.engine.training_set import TrainingSet
 
 
 @pytest.mark.parametrize(
@@ -40,10 +41,15 @@ def test_every_way_down_ends_at_the_same_optimum(monkeypatch, name, l1_ratio, se
 SHORT = np.geomspace(0.8, 0.1, 5)
 
 
+def opened(X, y, l1_ratios, alphas, pool):
+    sets = [TrainingSet(np.arange(len(y)), y)]
+    return path_walk.Walk(X, sets, [0.0], np.ones(len(X), bool), l1_ratios, alphas, pool)
+
+
 def walk(l1_ratios, name="plain", alphas=SHORT):
     X, y = problem(name)
     with ThreadPoolExecutor(1) as pool:
-        made = path_walk.Walk(X, [np.arange(len(y))], [y], l1_ratios, alphas, pool)
+        made = opened(X, y, l1_ratios, alphas, pool)
         made.run("")
     return X, made
 
@@ -68,14 +74,15 @@ def test_a_path_comes_down_to_the_grid_in_short_steps_and_along_it():
 def test_paths_whose_target_nothing_explains_end_before_they_begin():
     X, y = problem("plain")
     with ThreadPoolExecutor(1) as pool:
-        made = path_walk.Walk(X, [np.arange(len(y))], [np.ones(len(y))], [0.5], ALPHAS, pool)
+        made = opened(X, np.ones(len(y)), [0.5], ALPHAS, pool)
         made.run("")
     assert made.paths[0].schedule == {}
     assert made.passes == 1
 
 
 def test_what_is_kept_and_expected_follows_features_by_name():
-    path = path_walk._start(0, np.zeros(4), 0.5, np.array([0.5, 0.4]), np.array([0.4, -0.5, 0.1, 0.45], np.float32))
+    first = np.array([0.4, -0.5, 0.1, 0.45], np.float32)
+    path = path_walk._start(0, TrainingSet(np.arange(4), np.zeros(4)), 0.0, 0.5, np.array([0.5, 0.4]), first)
     assert path.kept.tolist() == [0, 1, 3]
     path.alpha, path.before, path.alpha_before = 0.8, np.array([0.3, -0.4, np.nan]), 1.0
     # Straight on where a feature was kept before, and as it is where it was not; 1e-6: single precision came in.

@@ -10,11 +10,7 @@ from hypothesis import strategies as st
 from study_cohort import cohort
 
 from heteroage.errors import HeteroAgeError
-from heteroage.grouping.folds import draws
-from heteroage.stages.sampling import (
-    balanced_rows,
-    training_samples,
-)
+from heteroage.stages.sampling import balancing_weights, training_samples
 
 BALANCING = {"min_cohorts": 1, "min_cap": 1, "max_cap": 10_000, "median_mult": 100.0}
 
@@ -44,8 +40,8 @@ def test_no_healthy_samples():
 # Balancing
 
 
-def plain_balancing(samples, rows, balancing, seed):
-    """The definition, tissue by tissue."""
+def plain_balancing(samples, rows, balancing):
+    """The definition, sample by sample: {row: weight}."""
     table = samples.iloc[rows]
     tissues = [
         t
@@ -53,14 +49,11 @@ def plain_balancing(samples, rows, balancing, seed):
         if table[table["Tissue"] == t]["project_id"].nunique() >= balancing["min_cohorts"]
     ]
     counts = {t: int((table["Tissue"] == t).sum()) for t in tissues}
-    cap = np.median(list(counts.values())) * balancing["median_mult"]
-    cap = int(min(max(cap, balancing["min_cap"]), balancing["max_cap"]))
-    kept = []
-    for tissue in tissues:
-        members = [row for row in rows if samples["Tissue"].iloc[row] == tissue]
-        members.sort(key=lambda row: draws([samples["sample_id"].iloc[row]], seed)[0])
-        kept += members[:cap]
-    return sorted(kept)
+    cap = np.median(list(counts.values())) * balancing["median_mult"] if counts else 0
+    cap = min(max(cap, balancing["min_cap"]), balancing["max_cap"])
+    tissue_of = samples["Tissue"].tolist()
+    kept = [row for row in sorted(rows) if tissue_of[row] in counts]
+    return {row: min(1.0, cap / counts[tissue_of[row]]) for row in kept}
 
 
 @given(
@@ -73,70 +66,47 @@ def plain_balancing(samples, rows, balancing, seed):
 def test_balancing_by_definition(cohort_seed, min_cohorts, min_cap, more, median_mult):
     samples = cohort(n=80, n_projects=6, seed=cohort_seed)
     samples.loc[samples["project_id"].isin(["p00", "p01"]) & (samples["Tissue"] == "Liver"), "Tissue"] = "Heart"
-    rows = np.flatnonzero(samples["project_id"] != "p05")
+    rows = np.random.default_rng(cohort_seed).permutation(np.flatnonzero(samples["project_id"] != "p05"))
     balancing = {
         "min_cohorts": min_cohorts,
         "min_cap": min_cap,
         "max_cap": min_cap + more,
         "median_mult": median_mult,
     }
-    expected = plain_balancing(samples, rows, balancing, 3)
+    expected = plain_balancing(samples, rows, balancing)
     if len(expected) < 10:
         with pytest.raises(HeteroAgeError, match=re.escape(f"leaves {len(expected)} of {len(rows)} samples")):
-            balanced_rows(samples, rows, balancing, 3)
+            balancing_weights(samples, rows, balancing)
     else:
-        assert balanced_rows(samples, rows, balancing, 3).tolist() == expected
+        chosen, weight = balancing_weights(samples, rows, balancing)
+        assert dict(zip(chosen.tolist(), weight.tolist(), strict=True)) == expected
 
 
-def test_balancing_takes_only_from_the_rows_given():
+def test_no_sample_is_left_out_by_chance():
     samples = cohort()
-    rows = np.arange(20, 90)
-    assert set(balanced_rows(samples, rows, BALANCING, 1)) == set(rows)
-    caps = BALANCING | {"max_cap": 9}
-    assert set(balanced_rows(samples, rows, caps, 1)) <= set(rows)
+    rows, weight = balancing_weights(samples, np.arange(20, 90), BALANCING | {"max_cap": 9})
+    assert rows.tolist() == list(range(20, 90))
+    tissue = samples["Tissue"].to_numpy()[rows]
+    # A tissue that is weighted down counts as much as its cap; 1e-9: a sum of rounded weights.
+    for name in set(tissue):
+        assert weight[tissue == name].sum() == pytest.approx(min(9, (tissue == name).sum()), rel=1e-9)
 
 
 def test_balancing_does_not_depend_on_the_order_of_rows():
     samples = cohort()
     balancing = BALANCING | {"max_cap": 11}
-    drawn = set(samples["sample_id"].iloc[balanced_rows(samples, np.arange(100), balancing, 1)])
     order = np.random.default_rng(5).permutation(len(samples))
     shuffled = samples.iloc[order].reset_index(drop=True)
-    rows = np.flatnonzero(np.isin(order, np.arange(100)))
-    assert set(shuffled["sample_id"].iloc[balanced_rows(shuffled, rows, balancing, 1)]) == drawn
-
-
-def test_balancing_of_a_tissue_does_not_depend_on_the_samples_of_others():
-    samples = cohort()
-    balancing = BALANCING | {"max_cap": 11}
-    rows = balanced_rows(samples, np.arange(len(samples)), balancing, 1)
-    blood = {
-        s for s, t in zip(samples["sample_id"].iloc[rows], samples["Tissue"].iloc[rows], strict=True) if t == "Blood"
-    }
-    alone = samples[samples["Tissue"] == "Blood"].reset_index(drop=True)
-    assert set(alone["sample_id"].iloc[balanced_rows(alone, np.arange(len(alone)), balancing, 1)]) == blood
-
-
-def test_a_larger_cap_only_adds_samples():
-    samples = cohort()
-    drawn = [set(balanced_rows(samples, np.arange(120), BALANCING | {"max_cap": cap}, 1)) for cap in (5, 10, 20)]
-    assert drawn[0] < drawn[1] < drawn[2]
-
-
-def test_another_seed_draws_others():
-    samples, balancing = cohort(), BALANCING | {"max_cap": 11}
-    one, two = (set(balanced_rows(samples, np.arange(120), balancing, seed)) for seed in (1, 2))
-    assert len(one) == len(two)
-    assert one != two
+    found = []
+    for table in (samples, shuffled):
+        rows, weight = balancing_weights(table, np.arange(len(table)), balancing)
+        found.append(dict(zip(table["sample_id"].iloc[rows], weight, strict=True)))
+    assert found[0] == found[1]
 
 
 def test_balancing_that_leaves_too_few():
     samples = cohort()
-    balancing = BALANCING | {"min_cohorts": 50}
     with pytest.raises(
         HeteroAgeError, match=r"leaves 0 of 120 samples to train on \(at least 10 are needed; tissues by"
     ):
-        balanced_rows(samples, np.arange(120), balancing, 1)
-    balancing = BALANCING | {"max_cap": 3}
-    with pytest.raises(HeteroAgeError, match=r"leaves 9 of 120 samples.*Lower min_cohorts or raise the caps"):
-        balanced_rows(samples, np.arange(120), balancing, 1)
+        balancing_weights(samples, np.arange(120), BALANCING | {"min_cohorts": 50})

@@ -1,43 +1,44 @@
 """The anchor: equal to a plain recomputation, and blind to the fold that it predicts."""
 
 import re
-from itertools import product
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from altered_data import altered
+from weighted_pipeline import weights_of
 
 from heteroage.errors import HeteroAgeError
-from heteroage.files import read_table, write_table
 from heteroage.metrics import score_predictions
 from heteroage.stages import stage1
+from heteroage.stages.training_data import MOST_ALPHAS
 
 BALANCING = {"min_cohorts": 1, "min_cap": 5, "max_cap": 24, "median_mult": 1.0}
-CONFIGURATION = BALANCING | {"alpha": 0.03, "l1_ratio": 0.5}
+CONFIGURATION = BALANCING | {"technical_sd": 0.0, "alpha": 0.03, "l1_ratio": 0.5}
 ALPHAS = np.array([0.3, 0.1, 0.03, 0.01])
-SEED = 1
+GRID = stage1.Grid([BALANCING, BALANCING | {"max_cap": 12}], [0.0, 0.02], [0.5, 1.0], ALPHAS)
 # Years: both solvers stop within their tolerance of the one optimum, some 1e-6 of the age range away from it.
 SOLVER = 1e-3
 
 
 @pytest.fixture(scope="module")
 def anchor(training_data):
-    return stage1.cross_fit(training_data, CONFIGURATION, ALPHAS, SEED)
+    return stage1.cross_fit(training_data, CONFIGURATION)
 
 
 @pytest.fixture(scope="module")
 def report(training_data):
-    balancings = [BALANCING, BALANCING | {"max_cap": 12}]
-    return stage1.sweep(training_data, balancings, ALPHAS, [0.5, 1.0], SEED)
+    return stage1.sweep(training_data, GRID)
 
 
 def plain(make_pipeline, data, excluded, predicted, configuration):
     """Impute, standardise and fit without the excluded folds, with scikit-learn alone; predict a fold."""
     age = data.samples["Age"].to_numpy()
-    rows = data.balanced(excluded, configuration, SEED)
+    own = data.training_set(excluded, configuration, age)
     X = data.X.T.astype(np.float64)
-    model = make_pipeline(configuration["alpha"], configuration["l1_ratio"], True).fit(X[rows], age[rows])
+    model = make_pipeline(configuration["alpha"], configuration["l1_ratio"], True)
+    model.fit(X[own.rows], own.y, **weights_of(model, own))
     return model.predict(X[data.fold == predicted])
 
 
@@ -71,7 +72,7 @@ def test_every_view_equals_a_plain_recomputation_fold_by_fold(training_data, anc
 @pytest.mark.parametrize("k", range(4))
 def test_nobody_in_view_k_has_seen_fold_k(training_data, anchor, k):
     rows = training_data.fold == k
-    other = stage1.cross_fit(altered(training_data, rows, ages=True, features=True), CONFIGURATION, ALPHAS, SEED)
+    other = stage1.cross_fit(altered(training_data, rows, ages=True, features=True), CONFIGURATION)
     view = f"without_fold_{k}"
     assert other.loc[~rows, view].tolist() == anchor.loc[~rows, view].tolist()
     # The change was large enough to be seen by those who may look.
@@ -81,7 +82,7 @@ def test_nobody_in_view_k_has_seen_fold_k(training_data, anchor, k):
 @pytest.mark.parametrize("k", range(4))
 def test_a_folds_own_ages_do_not_move_its_predictions(training_data, anchor, k):
     rows = training_data.fold == k
-    other = stage1.cross_fit(altered(training_data, rows, ages=True), CONFIGURATION, ALPHAS, SEED)
+    other = stage1.cross_fit(altered(training_data, rows, ages=True), CONFIGURATION)
     for view in ("out_of_fold", f"without_fold_{k}"):
         assert other.loc[rows, view].tolist() == anchor.loc[rows, view].tolist()
 
@@ -90,13 +91,13 @@ def test_a_samples_prediction_does_not_depend_on_the_others_of_its_fold(training
     others = training_data.fold == 1
     one = np.flatnonzero(others)[0]
     others[one] = False
-    other = stage1.cross_fit(altered(training_data, others, features=True), CONFIGURATION, ALPHAS, SEED)
+    other = stage1.cross_fit(altered(training_data, others, features=True), CONFIGURATION)
     # 1e-9 years: the matrix product may add in another order.
     np.testing.assert_allclose(other.loc[one, "out_of_fold"], anchor.loc[one, "out_of_fold"], rtol=0, atol=1e-9)
 
 
 def test_threads_change_no_bit(training_data, anchor):
-    two = stage1.cross_fit(training_data, CONFIGURATION, ALPHAS, SEED, threads=2)
+    two = stage1.cross_fit(training_data, CONFIGURATION, threads=2)
     pd.testing.assert_frame_equal(two, anchor, check_exact=True)
 
 
@@ -116,11 +117,11 @@ def test_out_of_fold_table(training_data, anchor):
 
 def test_report_has_a_row_per_configuration(report):
     assert list(report.columns) == [
-        *("min_cohorts", "min_cap", "max_cap", "median_mult", "alpha", "l1_ratio"),
+        *("min_cohorts", "min_cap", "max_cap", "median_mult", "technical_sd", "alpha", "l1_ratio"),
         *("MicroMAE", "MacroMAE", "MedAE", "MicroR", "MacroR", "n_features", "Score", "selected"),
     ]
-    assert len(report) == 2 * 2 * 4
-    assert len(report[["max_cap", "alpha", "l1_ratio"]].drop_duplicates()) == len(report)
+    assert len(report) >= 2 * 2 * 2 * 4
+    assert len(report[["max_cap", "technical_sd", "alpha", "l1_ratio"]].drop_duplicates()) == len(report)
 
 
 def test_the_selected_row_is_the_best(report):
@@ -133,7 +134,8 @@ def test_the_selected_row_is_the_best(report):
 
 def test_scores_equal_a_plain_recomputation(training_data, report, make_pipeline):
     samples = training_data.samples
-    for row in report.iloc[[0, 3, 6, 9, 15]].to_dict("records"):
+    plain_net = report[report["technical_sd"] == 0]
+    for row in plain_net.iloc[[0, 3, 6, 9, 15]].to_dict("records"):
         predicted = np.empty(len(samples))
         for k in range(4):
             predicted[training_data.fold == k] = plain(make_pipeline, training_data, [k], k, row)
@@ -145,26 +147,42 @@ def test_scores_equal_a_plain_recomputation(training_data, report, make_pipeline
 
 
 def test_larger_penalties_use_fewer_features(report):
-    of_one = report[(report["max_cap"] == 24) & (report["l1_ratio"] == 1.0)].sort_values("alpha")
+    chosen = (report["max_cap"] == 24) & (report["l1_ratio"] == 1.0) & (report["technical_sd"] == 0)
+    of_one = report[chosen].sort_values("alpha")
     assert of_one["n_features"].is_monotonic_decreasing
     assert of_one["n_features"].iloc[0] > of_one["n_features"].iloc[-1]
 
 
 def test_threads_change_no_bit_of_the_report(training_data, report):
-    balancings = [BALANCING, BALANCING | {"max_cap": 12}]
-    two = stage1.sweep(training_data, balancings, ALPHAS, [0.5, 1.0], SEED, threads=2)
+    two = stage1.sweep(training_data, GRID, threads=2)
     pd.testing.assert_frame_equal(two, report, check_exact=True)
 
 
 # Taking a report's selection
 
 
-def test_a_sweep_in_parts_gives_the_same_report(training_data, report, tmp_path):
-    parts, balancings = [], [BALANCING, BALANCING | {"max_cap": 12}]
-    for k, (balancing, l1_ratio) in enumerate(product(balancings, [0.5, 1.0])):
-        write_table(stage1.sweep(training_data, [balancing], ALPHAS, [l1_ratio], SEED), tmp_path / f"{k}.csv")
-        parts.append(read_table(tmp_path / f"{k}.csv"))
-    pd.testing.assert_frame_equal(stage1.merge_sweeps(parts), report, check_exact=True)
+def test_a_report_of_an_earlier_version_has_no_technical_noise(report):
+    assert stage1.selected_row(report.drop(columns="technical_sd"), "r.csv")["technical_sd"] == 0.0
+
+
+# Beyond the ends of the grid
+
+
+@pytest.mark.parametrize("alphas", [[3.0, 1.5, 0.75], [0.002, 0.001, 0.0005]], ids=["too high", "too low"])
+def test_the_sweep_goes_on_where_the_best_alpha_is_at_an_end(training_data, alphas):
+    grid = replace(GRID, balancings=[BALANCING], technical_sds=[0.0], alphas=np.array(alphas))
+    report = stage1.sweep(training_data, grid)
+    tried = np.sort(report["alpha"].unique())[::-1]
+    assert set(alphas) < set(tried)
+    best = report.loc[report["selected"], "alpha"].item()
+    assert tried[0] > best > tried[-1] or len(tried) > MOST_ALPHAS
+    # By the grid's own ratio; 1e-4: alphas are rounded to 6 digits.
+    steps = np.log(tried / alphas[0]) / np.log(0.5)
+    np.testing.assert_allclose(steps, np.round(steps), atol=1e-4)
+    # The rows are those of a sweep of all these alphas at once.
+    whole = stage1.sweep(training_data, replace(grid, alphas=tried))
+    together = report.merge(whole, on=["l1_ratio", "alpha"], suffixes=("", "_whole"))
+    np.testing.assert_allclose(together["Score"], together["Score_whole"], atol=SOLVER)
 
 
 def test_the_selection_survives_the_csv(report, tmp_path):
@@ -174,7 +192,7 @@ def test_the_selection_survives_the_csv(report, tmp_path):
     for read in (report, pd.read_csv(path), pd.read_csv(path, dtype={"selected": str})):
         assert stage1.selected_row(read, "r.csv") == {
             name: float(chosen[name])
-            for name in ["min_cohorts", "min_cap", "max_cap", "median_mult", "alpha", "l1_ratio"]
+            for name in ["min_cohorts", "min_cap", "max_cap", "median_mult", "technical_sd", "alpha", "l1_ratio"]
         }
 
 
@@ -194,7 +212,7 @@ def test_a_report_without_marks_selects_the_best_score(report):
     [
         (
             lambda r: r.drop(columns=["alpha", "max_cap"]),
-            "r.csv is no sweep report: it lacks columns (2: max_cap, alpha).",
+            "r.csv is not a sweep report: columns are missing (2: max_cap, alpha).",
         ),
         (
             lambda r: r.drop(columns=["selected", "Score"]),
@@ -203,10 +221,10 @@ def test_a_report_without_marks_selects_the_best_score(report):
         (lambda r: r.iloc[:0].drop(columns="selected"), "r.csv has neither a column selected nor a Score"),
         (lambda r: r.assign(selected=False), "r.csv has 0 selected rows. Mark exactly one as True."),
         (lambda r: r.assign(selected=r.index < 3), "r.csv has 3 selected rows. Mark exactly one as True."),
-        (lambda r: r.assign(alpha=0.0), "r.csv selects alpha 0.0, l1_ratio"),
+        (lambda r: r.assign(alpha=0.0, technical_sd=0.0), "r.csv selects alpha 0.0, l1_ratio"),
         (lambda r: r.assign(alpha=np.nan), "r.csv selects alpha nan, l1_ratio"),
-        (lambda r: r.assign(l1_ratio=0.0), "l1_ratio 0.0: alpha > 0 and 0 < l1_ratio <= 1."),
-        (lambda r: r.assign(l1_ratio=1.5), "l1_ratio 1.5: alpha > 0 and 0 < l1_ratio <= 1."),
+        (lambda r: r.assign(l1_ratio=0.0, technical_sd=0.0), "l1_ratio 0.0, technical_sd 0; alpha must be above 0"),
+        (lambda r: r.assign(l1_ratio=1.5, technical_sd=0.0), "l1_ratio 1.5, technical_sd 0; alpha must be above 0"),
     ],
 )
 def test_reports_that_select_nothing_usable(report, change, text):
@@ -218,18 +236,18 @@ def test_reports_that_select_nothing_usable(report, change, text):
 
 
 def test_the_final_anchor_is_the_plain_fit_on_all_balanced_samples(training_data, make_pipeline):
-    model = stage1.train(training_data, CONFIGURATION, ALPHAS, SEED)
+    model = stage1.train(training_data, CONFIGURATION)
     frame = pd.DataFrame(training_data.X.T.astype(np.float64), columns=training_data.feature_names)
-    rows = training_data.balanced([], CONFIGURATION, SEED)
-    age = training_data.samples["Age"].to_numpy()
-    expected = make_pipeline(0.03, 0.5, True).fit(frame.iloc[rows], age[rows]).predict(frame)
+    own = training_data.training_set([], CONFIGURATION, training_data.samples["Age"].to_numpy())
+    expected = make_pipeline(0.03, 0.5, True)
+    expected = expected.fit(frame.iloc[own.rows], own.y, **weights_of(expected, own)).predict(frame)
     used = list(model.feature_names_in_)
     assert 0 < len(used) < len(training_data.feature_names)
     np.testing.assert_allclose(model.predict(frame[used]), expected, rtol=0, atol=SOLVER)
 
 
 def test_an_anchor_that_uses_no_feature_still_is_a_model(training_data):
-    model = stage1.train(training_data, CONFIGURATION | {"alpha": 100.0}, ALPHAS, SEED)
+    model = stage1.train(training_data, CONFIGURATION | {"alpha": 100.0})
     frame = pd.DataFrame(training_data.X.T.astype(np.float64), columns=training_data.feature_names)
     predicted = model.predict(frame[list(model.feature_names_in_)])
     assert np.ptp(predicted) < 1e-9  # years; one prediction for all

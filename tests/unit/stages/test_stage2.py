@@ -7,14 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from altered_data import altered
+from weighted_pipeline import weights_of
 
 from heteroage.clock.weights import weights_table
 from heteroage.metrics import score_predictions
 from heteroage.stages import stage1, stage2
+from heteroage.stages.expert_tuning import Grid
 
 BALANCING = {"min_cohorts": 1, "min_cap": 5, "max_cap": 24, "median_mult": 1.0}
-GRID = stage2.Grid(np.array([8.0, 2.0, 0.5]), [0.5, 1.0])
-SEED = 1
+CONFIGURATION = BALANCING | {"technical_sd": 0.0, "alpha": 0.3, "l1_ratio": 0.5}
+GRID = Grid(np.array([8.0, 2.0, 0.5]), [0.5, 1.0])
 # Years: both solvers stop within their tolerance of the one optimum.
 SOLVER = 1e-3
 
@@ -22,8 +24,7 @@ SOLVER = 1e-3
 @pytest.fixture(scope="module")
 def anchor(training_data):
     """A weak anchor, so that there is something left for experts to correct."""
-    configuration = BALANCING | {"alpha": 0.3, "l1_ratio": 0.5}
-    return stage1.cross_fit(training_data, configuration, np.array([0.3]), SEED)
+    return stage1.cross_fit(training_data, CONFIGURATION)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def hallmark(training_data):
 
 @pytest.fixture(scope="module")
 def expert(hallmark, anchor):
-    return stage2.train_expert("Genomic_Instability", hallmark, anchor, GRID, BALANCING, SEED)
+    return stage2.train_expert("Genomic_Instability", hallmark, anchor, GRID, CONFIGURATION)
 
 
 def plain_view(make_pipeline, data, anchor, view, unseen):
@@ -47,8 +48,9 @@ def plain_view(make_pipeline, data, anchor, view, unseen):
         for alpha in GRID.alphas:
             predicted, used = np.full(len(target), np.nan), 0
             for k in others:
-                rows = data.balanced([k] if unseen is None else [k, unseen], BALANCING, SEED)
-                model = make_pipeline(alpha, l1_ratio, False, intercept=False).fit(X[rows], target[rows])
+                own = data.training_set([k] if unseen is None else [k, unseen], BALANCING, target)
+                model = make_pipeline(alpha, l1_ratio, False, intercept=False)
+                model.fit(X[own.rows], own.y, **weights_of(model, own))
                 predicted[data.fold == k] = model.predict(X[data.fold == k])
                 used += np.count_nonzero(model[-1].coef_)
             score = score_predictions(target[seen], predicted[seen], samples["project_id"].to_numpy()[seen])["Score"]
@@ -56,15 +58,14 @@ def plain_view(make_pipeline, data, anchor, view, unseen):
                 best = (score, -used), (alpha, l1_ratio), predicted
     _, (alpha, l1_ratio), corrections = best
     if unseen is not None:
-        rows = data.balanced([unseen], BALANCING, SEED)
-        corrections[~seen] = (
-            make_pipeline(alpha, l1_ratio, False, intercept=False).fit(X[rows], target[rows]).predict(X[~seen])
-        )
+        own = data.training_set([unseen], BALANCING, target)
+        model = make_pipeline(alpha, l1_ratio, False, intercept=False)
+        corrections[~seen] = model.fit(X[own.rows], own.y, **weights_of(model, own)).predict(X[~seen])
     return (alpha, l1_ratio), corrections
 
 
 def train(data, anchor):
-    return stage2.train_expert("Genomic_Instability", data, anchor, GRID, BALANCING, SEED).corrections
+    return stage2.train_expert("Genomic_Instability", data, anchor, GRID, CONFIGURATION).corrections
 
 
 def test_columns_and_rows(hallmark, expert):
@@ -93,10 +94,9 @@ def test_the_final_expert_is_tuned_on_all_folds_and_fitted_on_all_samples(hallma
     assert (expert.summary["alpha"], expert.summary["l1_ratio"]) == (alpha, l1_ratio)
     frame = pd.DataFrame(hallmark.X.T.astype(np.float64), columns=hallmark.feature_names)
     residual = hallmark.samples["Age"].to_numpy() - anchor["out_of_fold"].to_numpy()
-    rows = hallmark.balanced([], BALANCING, SEED)
-    expected = (
-        make_pipeline(alpha, l1_ratio, False, intercept=False).fit(frame.iloc[rows], residual[rows]).predict(frame)
-    )
+    own = hallmark.training_set([], BALANCING, residual)
+    model = make_pipeline(alpha, l1_ratio, False, intercept=False)
+    expected = model.fit(frame.iloc[own.rows], own.y, **weights_of(model, own)).predict(frame)
     predicted = expert.model.predict(frame[list(expert.model.feature_names_in_)])
     np.testing.assert_allclose(predicted, expected, rtol=0, atol=SOLVER)
 
@@ -143,7 +143,7 @@ def test_a_hallmark_that_says_nothing_corrects_nothing(hallmark, anchor):
     """Features without variation get no weight, and no mean residual passes for a correction."""
     shifted = anchor.assign(**{view: anchor[view] - 3.0 for view in anchor.columns if view != "sample_id"})
     nothing = replace(hallmark, X=np.full_like(hallmark.X, 0.5))
-    expert = stage2.train_expert("Nothing", nothing, shifted, GRID, BALANCING, SEED)
+    expert = stage2.train_expert("Nothing", nothing, shifted, GRID, CONFIGURATION)
     assert expert.summary["features_used"] == 0
     # The anchor is biased by 3 years, but R2 is against no correction: 0, not below.
     assert expert.summary["R2_Residual"] == 0.0
@@ -156,7 +156,7 @@ def test_a_hallmark_that_says_nothing_corrects_nothing(hallmark, anchor):
 def test_skill_is_an_r2_above_zero(hallmark, anchor):
     rng = np.random.default_rng(4)
     noise = replace(hallmark, X=rng.random(hallmark.X.shape).astype(np.float32))
-    summary = stage2.train_expert("Noise", noise, anchor, GRID, BALANCING, SEED).summary
+    summary = stage2.train_expert("Noise", noise, anchor, GRID, CONFIGURATION).summary
     # 0.05: what corrections by noise can explain by luck.
     assert summary["R2_Residual"] < 0.05
     assert summary["skill"] is (summary["R2_Residual"] > 0)
@@ -185,7 +185,7 @@ def test_the_tables_of_all_experts(hallmark, expert, tmp_path):
 
 
 def test_cross_fitting_alone_gives_the_experts_own_corrections(hallmark, anchor, expert):
-    fitted = stage2.cross_fit("Genomic_Instability", hallmark, anchor, GRID, BALANCING, SEED)
+    fitted = stage2.cross_fit("Genomic_Instability", hallmark, anchor, GRID, CONFIGURATION)
     pd.testing.assert_frame_equal(fitted.corrections, expert.corrections)
     assert fitted.r2 == expert.summary["R2_Residual"]
 

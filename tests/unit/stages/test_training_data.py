@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from heteroage.files import write_table
-from heteroage.stages.training_data import TrainingData, best_row, log_grid, read_views, views
+from heteroage.stages.training_data import MOST_ALPHAS, TrainingData, best_row, beyond, log_grid, read_views, views
 
 
 def test_views_are_out_of_fold_and_one_without_each_fold():
@@ -46,7 +46,7 @@ def test_restrict_keeps_the_features_in_the_order_asked_for(training_data):
 def test_training_rows_are_never_of_an_excluded_fold(training_data):
     balancing = {"min_cohorts": 1, "min_cap": 5, "max_cap": 20, "median_mult": 1.0}
     for excluded in ([], [2], [0, 3]):
-        rows = training_data.balanced(excluded, balancing, 1)
+        rows = training_data.training_set(excluded, balancing, training_data.samples["Age"].to_numpy()).rows
         assert set(training_data.fold[rows]) == set(training_data.folds) - set(excluded)
 
 
@@ -75,3 +75,13 @@ def test_pcs_can_be_left_out(training_data):
     assert cpgs.feature_names == training_data.feature_names[:40]
     np.testing.assert_array_equal(cpgs.X, training_data.X[:40])
     assert training_data.with_pcs(True).feature_names == training_data.feature_names
+
+
+def test_beyond_an_end_the_grid_goes_on_by_its_own_ratio():
+    grid = np.array([0.8, 0.4, 0.2, 0.1])
+    assert beyond(grid, 0.1, False).tolist() == [0.05, 0.025, 0.0125]
+    assert beyond(grid, 0.8, False).tolist() == [6.4, 3.2, 1.6]
+    assert beyond(grid, 0.8, True).tolist() == []  # a model without features is the same at any higher alpha
+    assert beyond(grid, 0.2, False).tolist() == []
+    assert beyond(grid[:1], 0.8, False).tolist() == []
+    assert beyond(log_grid(1, 0.1, MOST_ALPHAS + 1), 0.1, False).tolist() == []  # there is an end to it

@@ -1,0 +1,93 @@
+"""Deployable models: the scikit-learn Pipeline of one configuration, for people's own Python."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import ElasticNet
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from heteroage.age import inverse_transform_age, transform_age
+from heteroage.engine.elastic_net import exact_weights, fit_paths
+from heteroage.engine.training_set import TrainingSet
+from heteroage.probes import is_pc
+
+TOLERANCE = 1e-12  # scikit-learn's, on the duality gap relative to |y|²
+MAX_ITERATIONS = 100_000
+
+
+def fit_pipeline(
+    X: NDArray[np.float32],
+    feature_names: Sequence[str],
+    training_set: TrainingSet,
+    configuration: Mapping[str, float],
+    transform_target: bool,
+    threads: int = 1,
+) -> Pipeline:
+    """Fit the model of one configuration: imputer, scaler, elastic net, on the features it uses.
+
+    The path down to `alpha` finds the features with weight. Imputer and scaler are scikit-learn's
+    own fits on those. So is the elastic net without technical noise; scikit-learn has no such penalty, so with
+    technical noise its coefficients are the engine's. A model that uses no feature keeps one, at weight 0.
+
+    Parameters
+    ----------
+    X : (features, samples), may be a memory map
+    training_set : the samples to train on; targets in years
+    configuration : `alpha`, `l1_ratio`, `technical_sd`
+    transform_target : fit the transformed age (and predict years), or y as it is, without an intercept: a
+        correction is 0 on average, and 0 for everybody where no feature helps
+    threads : workers
+
+    Returns
+    -------
+    Pipeline with `feature_names_in_`, predicting years from a frame of these columns.
+    """
+    alpha, l1_ratio, technical_sd = (configuration[key] for key in ("alpha", "l1_ratio", "technical_sd"))
+    training_set = training_set.normalised()
+    rows, y, weight = training_set.rows, training_set.y, training_set.weight
+    target = transform_age(y) if transform_target else y
+    fitted = TrainingSet(rows, target, weight)
+    noisy = np.array([not is_pc(name) for name in feature_names])
+    path = fit_paths(X, [fitted], [l1_ratio], np.array([alpha]), [technical_sd], noisy, threads, "final model")[0]
+    offered = path.nearly[0] if len(path.nearly[0]) else np.array([0])
+    with threadpool_limits(1, user_api="blas"):
+        values = np.asarray(X[offered]).take(rows, axis=1)
+        weights = exact_weights(values, fitted, alpha, l1_ratio, technical_sd, noisy[offered])
+        used = np.flatnonzero(weights) if weights.any() else np.array([0])
+        frame = pd.DataFrame(values[used].T.astype(np.float64), columns=[feature_names[k] for k in offered[used]])
+        net = ElasticNet(alpha=alpha, l1_ratio=l1_ratio, tol=TOLERANCE, max_iter=1, fit_intercept=transform_target)
+        model = TransformedTargetRegressor(
+            net, func=transform_age, inverse_func=inverse_transform_age, check_inverse=False
+        )
+        pipeline = Pipeline(
+            [
+                ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
+                ("scale", StandardScaler()),
+                ("elastic_net", model if transform_target else net),
+            ]
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            pipeline.fit(frame, y, scale__sample_weight=weight, elastic_net__sample_weight=weight)
+        final = pipeline[-1].regressor_ if transform_target else net
+        for estimator in (net, final):
+            estimator.set_params(max_iter=MAX_ITERATIONS)
+        final.coef_ = weights[used]
+        if technical_sd == 0:
+            # scikit-learn's coordinate descent starts from the optimum, and has only to confirm it.
+            final.set_params(warm_start=True)
+            final.fit(pipeline[:-1].transform(frame), target, sample_weight=weight)
+            final.set_params(warm_start=False)
+        elif transform_target:
+            final.intercept_ = float(np.average(target, weights=weight))  # the features are centred
+    return pipeline
