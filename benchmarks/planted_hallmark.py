@@ -21,6 +21,7 @@ from heteroage.age import transform_age
 from heteroage.evaluation.falsification import SIGNIFICANCE, draw_random_sets
 from heteroage.files import write_table
 from heteroage.grouping.folds import assign_folds
+from heteroage.grouping.groups import assign_groups
 from heteroage.inputs.intake import Intake
 from heteroage.inputs.merge import InputOptions, read_cohorts
 from heteroage.inputs.store import write_store
@@ -29,6 +30,7 @@ from heteroage.matrix import open_matrix
 from heteroage.stages import stage1, stage2
 from heteroage.stages.expert_tuning import Grid
 from heteroage.stages.hallmarks import absolute_correlation, match_features, orthogonalise
+from heteroage.stages.sampling import training_samples
 from heteroage.stages.training_data import TrainingData, log_grid
 
 ROOT = Path(__file__).parents[1]
@@ -45,8 +47,8 @@ def training_data(simulated: demo.Demo, folder: Path) -> TrainingData:
     cohorts = read_cohorts(entries, [], InputOptions(), folder, Intake())
     write_store(cohorts, folder / "features.npy", folder / "names.txt", Intake())
     store, names = open_matrix(folder / "features.npy", folder / "names.txt")
-    everyone = cohorts.samples.assign(group=sampling.assign_groups(cohorts.samples))
-    samples = sampling.training_samples(everyone)
+    everyone = cohorts.samples.assign(group=assign_groups(cohorts.samples))
+    samples = training_samples(everyone)
     samples["fold"] = assign_folds(samples, 5, SEED, False)
     columns = everyone["sample_id"].searchsorted(samples["sample_id"])
     return TrainingData(samples, np.ascontiguousarray(store[:, columns]), names)

@@ -15,8 +15,10 @@ from heteroage import demo
 from heteroage.age import transform_age
 from heteroage.files import read_json
 from heteroage.grouping.folds import assign_folds
+from heteroage.grouping.groups import assign_groups
 from heteroage.stages import hallmarks, stage1, stage2
 from heteroage.stages.expert_tuning import Grid
+from heteroage.stages.sampling import training_samples
 from heteroage.stages.training_data import TrainingData, log_grid
 
 ROOT = Path(__file__).parents[2]
@@ -34,11 +36,11 @@ def separation():
     dictionary = read_json(ROOT / "resources/demo/hallmarks.json")
     simulated = demo.simulate(settings, dictionary)
     merged = input_tables.merged(simulated.tables)
-    merged.samples["group"] = sampling.assign_groups(merged.samples)
+    merged.samples["group"] = assign_groups(merged.samples)
     everyone = pd.concat([frame.reindex(merged.samples["sample_id"]) for frame in merged.betas.values()], axis=1)
     everyone = everyone[merged.feature_names].astype(np.float32)
 
-    samples = sampling.training_samples(merged.samples)
+    samples = training_samples(merged.samples)
     samples["fold"] = assign_folds(samples, 5, SEED, False)
     matrix = np.ascontiguousarray(everyone.loc[samples["sample_id"]].to_numpy().T)
     data = TrainingData(samples, matrix, merged.feature_names)
