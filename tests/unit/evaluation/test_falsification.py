@@ -10,13 +10,13 @@ from heteroage.grouping.folds import assign_folds
 from heteroage.stages import stage1
 from heteroage.stages.training_data import TrainingData
 
-ALPHAS = np.array([0.3, 0.1, 0.03, 0.01])
-CONFIGURATION = {"min_cohorts": 1, "min_cap": 5, "max_cap": 500, "median_mult": 5, "alpha": 0.01, "l1_ratio": 0.5}
+CONFIGURATION = {"min_cohorts": 1, "min_cap": 5, "max_cap": 500, "median_mult": 5, "technical_sd": 0.0}
+CONFIGURATION |= {"alpha": 0.01, "l1_ratio": 0.5}
 
 
 def out_of_fold(data):
     """The anchor's ages, out of fold, under the name that the judges look at."""
-    views = stage1.cross_fit(data, CONFIGURATION, ALPHAS, 1)
+    views = stage1.cross_fit(data, CONFIGURATION)
     return data.samples.assign(HeteroAge=views["out_of_fold"])
 
 

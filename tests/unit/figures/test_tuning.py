@@ -19,7 +19,7 @@ def test_the_chosen_configuration_is_marked_where_it_lies():
     (star,) = [line for line in picture.figure.axes[0].lines if line.get_label() == "chosen"]
     assert star.get_xydata().tolist() == [[chosen["alpha"], -chosen["Score"]]]
     labels = [line.get_label() for line in picture.figure.axes[0].lines]
-    assert labels.count("other balancing") == 1
+    assert labels.count("other balancing or technical_sd") == 1
     assert [label for label in labels if label.startswith("l1")] == ["l1_ratio 0.1", "l1_ratio 0.9"]
     assert "Error of 12 configurations" in picture.alt
     assert "Chosen: alpha 0.1, l1_ratio 0.9, error 5.00 years" in picture.alt
