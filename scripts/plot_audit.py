@@ -1,7 +1,9 @@
-"""Draw the audit's tables."""
+"""Draw the audit's tables, and say in words what to look at."""
 
+import logging
 from collections.abc import Mapping
 
+from heteroage.checks.findings import find_noteworthy, write_findings
 from heteroage.figures.audit import (
     plot_ages,
     plot_confounding,
@@ -16,7 +18,7 @@ from heteroage.workflow import run_script
 
 
 def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
-    """Write the pictures of results/audit/."""
+    """Write the pictures of results/audit/ and the findings."""
     of = {name: read_table(path) for name, path in inputs.items()}
     samples = of["samples"]
     samples["trains"] = samples["sample_id"].isin(training_samples(samples)["sample_id"])
@@ -31,6 +33,11 @@ def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
     for name, figure in figures.items():
         with atomic_path(outputs[name]) as beside:
             figure.savefig(beside, format="png", dpi=150)
+    findings = find_noteworthy(of)
+    for sentence in findings:
+        logging.warning("%s", sentence)
+    with atomic_path(outputs["findings"]) as beside:
+        beside.write_text(write_findings(findings), encoding="utf-8")
 
 
 if __name__ == "__main__":

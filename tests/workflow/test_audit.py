@@ -39,6 +39,7 @@ def test_a_run_makes_the_audit(study):
     assert list(study.table("results/audit/hallmarks.csv")["hallmark"]) == SETTINGS["hallmarks"]
     assert study.table("results/audit/duplicated_arrays.csv").empty
     assert set(study.table("results/audit/tables.csv")["modality"]) == set(MODALITIES)
+    assert study.path("results/audit/findings.txt").read_text().startswith("The audit found ")
 
 
 @pytest.mark.parametrize("name", ["overlap", "missingness", "confounding", "ages", "pc_space", "hallmarks"])

@@ -3,6 +3,7 @@ pictures. `snakemake audit` stops there."""
 
 AUDIT = [
     "results/audit/duplicated_arrays.csv",
+    "results/audit/findings.txt",
     "results/audit/tables.csv",
     "results/audit/overlap.png",
     "results/audit/missingness.png",
@@ -54,7 +55,10 @@ rule audit_inputs:
 
 rule plot_audit:
     input:
+        **({"sex": "results/audit/sex.csv"} if CHECK_SEX else {}),
         samples="results/store/samples.csv",
+        duplicates="results/audit/duplicated_arrays.csv",
+        values="results/audit/values.csv",
         overlap="results/audit/overlap.csv",
         missing_by_sample="results/audit/missing_by_sample.csv",
         missing_by_cpg="results/audit/missing_by_cpg.csv",
@@ -63,6 +67,7 @@ rule plot_audit:
         pc_space="results/audit/pc_space.csv",
         hallmarks="results/audit/hallmarks.csv",
     output:
+        findings=report("results/audit/findings.txt", **audit_report("What to look at", "findings")),
         overlap=report("results/audit/overlap.png", **audit_report("Samples and CpGs by modality (picture)", "overlap")),
         missingness=report("results/audit/missingness.png", **audit_report("Missing values (picture)", "missingness")),
         confounding=report(
@@ -81,7 +86,7 @@ rule plot_audit:
     params:
         code=code_of("plot_audit"),
     message:
-        "Drawing the audit"
+        "Drawing the audit, and listing what to look at"
     script:
         "../../scripts/plot_audit.py"
 

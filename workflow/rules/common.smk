@@ -152,7 +152,7 @@ def hold_folder():
 
 
 def show_summary():
-    """Print the summary, if it was made since this workflow was read."""
-    summary = Path("results/summary.txt")
-    if summary.is_file() and summary.stat().st_mtime >= STARTED:
-        print(f"\n{summary.read_text()}", file=sys.stderr)
+    """Print the audit's findings and the summary, if they were made since this workflow was read."""
+    for text in (Path("results/audit/findings.txt"), Path("results/summary.txt")):
+        if text.is_file() and text.stat().st_mtime >= STARTED:
+            print(f"\n{text.read_text()}", file=sys.stderr)

@@ -72,9 +72,11 @@ def plot_confounding(samples: pd.DataFrame, measures: pd.DataFrame) -> Figure:
     if shown.count():
         figure.colorbar(mesh, ax=axis, label="Median age (years)", fraction=0.04)
     value = measures.set_index(["first", "second"])["value"]
+    together = value["project_id", "Tissue"]
     axis.set_title(
         f"Training samples: study tells {_share(value['project_id', 'Age'])} of the variance of age,\n"
-        f"tissue {_share(value['Tissue', 'Age'])}; study and tissue: Cramér's V {value['project_id', 'Tissue']:.2f}",
+        f"tissue {_share(value['Tissue', 'Age'])}"
+        + ("" if np.isnan(together) else f"; study and tissue: Cramér's V {together:.2f}"),
         fontsize=10,
     )
     axis.tick_params(length=0)

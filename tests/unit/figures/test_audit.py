@@ -41,6 +41,8 @@ def test_a_share_that_is_not_known_is_said_to_be_unknown(people):
     same = people.assign(Age=50.0)
     title = audit.plot_confounding(same, associations(same)).axes[0].get_title()
     assert "study tells an unknown share of the variance of age" in title
+    title = audit.plot_confounding(people, associations(people.assign(Tissue="Blood"))).axes[0].get_title()
+    assert "nan" not in title  # of one tissue, there is no association to tell
 
 
 def test_projects_without_ages_are_left_out_and_all_ages_are_drawn(people):
