@@ -11,6 +11,7 @@ from heteroage.inputs.merge import InputOptions, read_cohorts
 from heteroage.inputs.store import write_store
 from heteroage.inputs.tables import TableEntry
 from heteroage.stages.sampling import training_samples
+from heteroage.tables.conventions import Conventions
 from heteroage.workflow import run_script
 
 
@@ -24,7 +25,7 @@ def main(
     intake: str,
 ) -> None:
     """Write features.npy, feature_names.txt, metadata.csv and intake.json: all of them, or none."""
-    options, record = InputOptions(**options), Intake()
+    options, record = InputOptions(**{**options, "conventions": Conventions.of(**options["conventions"])}), Intake()
     entries = {modality: [TableEntry(**entry) for entry in several] for modality, several in tables.items()}
     sheets = [TableEntry(**entry) for entry in sample_sheets]
     cohorts = read_cohorts(entries, sheets, options, Path(features).parent, record)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.labels import MISSING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PARQUET = {".parquet", ".pq"}
+NO_NUMBER = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None", "<NA>", "#N/A"]  # missing numbers
 # Columns that hold names: read as text, so that 001, 1.5, TRUE and NA stay what they are.
 NAMES = {
     *("sample_id", "sample_1", "sample_2", "donor_id", "project_id", "project_1", "project_2", "group"),
@@ -62,7 +62,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
         columns = pd.read_csv(path, nrows=0).columns
         names = [name for name in columns if name in NAMES]
         # pandas looks for its missing words in the columns of `na_values` alone.
-        words = {name: [""] if name in NAMES else sorted(MISSING) for name in columns}
+        words = {name: [""] if name in NAMES else NO_NUMBER for name in columns}
         return pd.read_csv(path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=words)
     except (ValueError, OSError) as error:
         raise HeteroAgeError(f"cannot read {path}: {error}. Give CSV (.csv, .csv.gz) or Parquet (.parquet).") from error

@@ -24,7 +24,8 @@ from heteroage.errors import HeteroAgeError
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs/bad_input.md"
 OUTPUTS = ("features.npy", "feature_names.txt", "metadata.csv", "intake.json")
-OPTIONS = ("sex_codes", "join", "allow_pickle", "allow_disjoint_modalities")
+OPTIONS = ("join", "allow_pickle", "allow_disjoint_modalities")
+CONVENTIONS = ("sex_codes", "missing_values", "allow_prenatal")
 
 
 def study(n: int = 8, n_cpgs: int = 4) -> pd.DataFrame:
@@ -147,7 +148,7 @@ def _pickle() -> None:
 # Names and orientation
 
 edited("No column of sample_ids", "has no column sample_id", lambda f: f.rename(columns={"sample_id": "array"}))
-edited("Rows without a sample_id", "rows without a sample_id (2)", with_cell("sample_id", None, (1, 4)))
+edited("Rows without a sample_id", "rows without a sample_id (2: row 2, 5)", with_cell("sample_id", None, (1, 4)))
 edited("A sample_id that stands twice", "duplicate sample_ids (1: s2)", with_cell("sample_id", "s2", (5,)))
 edited("No CpG", "has no CpG column", lambda f: f.rename(columns=lambda c: c.replace("cg", "probe")))
 edited(
@@ -163,7 +164,7 @@ edited(
 )
 edited(
     "Two columns mapped to Age",
-    "has two columns mapped to Age (2: age, months)",
+    "has 2 columns for Age (2: age, months)",
     lambda f: f.rename(columns={"Age": "age"}).assign(months=240),
     columns={"Age": ["age", "months"]},
 )
@@ -199,8 +200,20 @@ edited("Ages in months", "They look like months", lambda f: f.assign(Age=f["Age"
 edited("Ages in days", "They look like days", lambda f: f.assign(Age=f["Age"] * 365))
 edited("An age that nobody has reached", "ages outside 0 to 122 years (1: 150 at s2)", with_cell("Age", 150))
 edited("A negative age", "ages outside 0 to 122 years (1: -1 at s2)", with_cell("Age", -1))
-edited("Text among the ages", "holds text where numbers belong (1: '45y' at s2)", with_cell("Age", "45y"))
-edited("Sex as 0 and 1", "has numbers (2: 0, 1)", lambda f: f.assign(Sex=[0, 1] * 4))
+edited("Text among the ages", "holds text where ages belong (1: old at s2)", with_cell("Age", "old"))
+edited("A code for a missing age", "set inputs.missing_values: [-9]", with_cell("Age", -9))
+edited("An age before birth", "Set inputs.allow_prenatal: true", with_cell("Age", -0.5))
+edited(
+    "Columns of one name in two cases",
+    "has 2 columns for Sex (2: SEX, sex)",
+    lambda f: f.rename(columns={"Sex": "SEX"}).assign(sex="F"),
+)
+edited(
+    "sample_ids that Excel has rounded",
+    "that a spreadsheet has rounded (1: 2.03953E+11)",
+    lambda f: f.assign(sample_id="2.03953E+11"),
+)
+edited("Sex as 0 and 1", "has codes that nobody explained (2: 0, 1)", lambda f: f.assign(Sex=[0, 1] * 4))
 edited("Is_Healthy in other words", "neither true nor false (1: sick)", with_cell("Is_Healthy", "sick"))
 edited("No column for the study", "metadata columns (1: project_id)", lambda f: f.drop(columns="project_id"))
 edited("Samples without a study", "samples without a project_id (1: s2)", with_cell("project_id", None))
@@ -251,6 +264,28 @@ edited(
 edited("sample_ids in an unnamed first column", {"name_ids": 8}, lambda f: f.rename(columns={"sample_id": ""}))
 edited("Columns that are no CpG", {"leave_out_columns": 1}, lambda f: f.assign(plate=1))
 edited("Words for sexes", {}, lambda f: f.assign(Sex=["female", "Male"] * 4))
+edited(
+    "Columns of metadata in other cases, with blanks around",
+    {"map_columns": 2},
+    lambda f: f.rename(columns={"Sex": " sex", "Age": "AGE"}),
+)
+edited(
+    "Ages in months, with the unit in the column's name",
+    {"map_columns": 1, "convert_ages": 8},
+    lambda f: f.rename(columns={"Age": "age_months"}),
+)
+edited("Ages with their unit", {"convert_ages": 1}, with_cell("Age", "36 months"))
+edited(
+    "A code for a missing age, with inputs.missing_values",
+    {"unknown_age": 1},
+    with_cell("Age", -9),
+    missing_values=[-9],
+)
+edited(
+    "An age before birth, with inputs.allow_prenatal", {"prenatal_ages": 1}, with_cell("Age", -0.5), allow_prenatal=True
+)
+edited("Tissues that differ in case or blanks only", {"tissue_spellings": 1}, with_cell("Tissue", "BLOOD "))
+edited("Tissues of similar names", {"similar_tissues": 1}, with_cell("Tissue", "Bloods"))
 edited("A sex or tissue that is not given", {"unknown_sex": 1}, with_cell("Sex", "?"))
 edited("Beta values a little below 0 or above 1", {"outside_0_1": 1}, with_cell("cg00000001", 1.02))
 edited(
@@ -318,6 +353,7 @@ def build(inputs: dict) -> None:
     """Do what the rule build_feature_store does."""
     tables = {m: entries for m in ("beta", "chalm", "camda") if (entries := table_entries(inputs, m))}
     options = {key: inputs[key] for key in OPTIONS if key in inputs}
+    options["conventions"] = {key: inputs[key] for key in CONVENTIONS if key in inputs}
     _script().main(tables, table_entries(inputs, "sample_sheet"), options, *(f"store/{name}" for name in OUTPUTS))
 
 

@@ -136,7 +136,7 @@ def test_a_file_of_pcs_without_pcs(new_study):
 
 def test_a_file_of_pcs_without_some_training_samples(new_study):
     new_study.edit_table("data/context_pcs.csv", lambda table: table.iloc[:-30])
-    refused(new_study, "data/context_pcs.csv lacks training samples (")
+    refused(new_study, "data/context_pcs.csv has no RF_PCs of training samples (")
 
 
 def test_no_hallmark_is_in_the_data(new_study):

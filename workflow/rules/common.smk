@@ -61,6 +61,8 @@ BUILD_DICTIONARY = are_gene_sets(config["inputs"]["hallmarks"])
 DICTIONARY = "results/hallmarks/dictionary.json" if BUILD_DICTIONARY else config["inputs"]["hallmarks"]
 SIMULATED = any(table["file"].startswith("results/demo/") for tables in MODALITY_TABLES.values() for table in tables)
 ORTHOGONALISED = "results/full/artifacts/stage1/Stage1_Orthogonalized_Hallmark_Dict.json"
+# How the tables' metadata are written, for training and for prediction.
+CONVENTIONS = {key: config["inputs"][key] for key in ("sex_codes", "missing_values", "allow_prenatal")}
 COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 
 

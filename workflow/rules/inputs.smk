@@ -50,11 +50,10 @@ rule build_feature_store:
         code=code_of("build_feature_store"),
         tables=MODALITY_TABLES,
         sample_sheets=SAMPLE_SHEETS,
-        options={
-            key: config["inputs"][key] for key in ("sex_codes", "join", "allow_pickle", "allow_disjoint_modalities")
-        },
+        options={key: config["inputs"][key] for key in ("join", "allow_pickle", "allow_disjoint_modalities")}
+        | {"conventions": CONVENTIONS},
     message:
-        "Reading {input.files} into the feature store"
+        "Conventions {input.files} into the feature store"
     script:
         "../../scripts/build_feature_store.py"
 
@@ -158,7 +157,7 @@ else:
         params:
             code=code_of("read_context_pcs"),
         message:
-            "Reading RF_PCs of {wildcards.run}"
+            "Conventions RF_PCs of {wildcards.run}"
         script:
             "../../scripts/read_context_pcs.py"
 

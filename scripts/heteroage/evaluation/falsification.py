@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from heteroage.errors import listed
 from heteroage.grouping.folds import draws
-from heteroage.inputs.cohorts import OLDEST, UNKNOWN, pc_columns
+from heteroage.inputs.cohorts import pc_columns
+from heteroage.labels import OLDEST, UNKNOWN
 from heteroage.metrics import pearson_r
 
 SHIFT = 20.0  # years that the planted test adds to every other group

@@ -6,7 +6,10 @@ Metadata may stand in any of the tables, or in sample sheets; where it stands in
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -14,60 +17,21 @@ from pandas.api.types import is_bool_dtype, is_float_dtype, is_numeric_dtype
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.intake import Intake
-from heteroage.labels import OLDEST, SEXES, UNKNOWN
+from heteroage.labels import UNKNOWN, same_word
 from heteroage.probes import is_pc, pc_number
+from heteroage.tables import metadata
+from heteroage.tables.ages import unit_in
+from heteroage.tables.conventions import METADATA, Conventions
 
 log = logging.getLogger(__name__)
 
-METADATA = ("project_id", "donor_id", "Tissue", "Sex", "Age", "Is_Healthy")
 REQUIRED_METADATA = ("project_id", "Tissue", "Sex", "Age", "Is_Healthy")
-UNITS = {"years": 1.0, "months": 12.0, "days": 365.25}  # of an age, in a year
-HEALTH = {
-    "true": True,
-    "1": True,
-    "1.0": True,
-    "yes": True,
-    "false": False,
-    "0": False,
-    "0.0": False,
-    "no": False,
-}
+NEARLY = 0.85  # similarity of two names of tissues from which they may be one
 
 
 def pc_columns(columns: pd.Index) -> list[str]:
     """Return the RF_PC columns, in the order of their numbers."""
     return sorted((c for c in map(str, columns) if is_pc(c)), key=pc_number)
-
-
-def normalise_sex(values: pd.Series) -> pd.Series:
-    """Map the usual spellings to F and M; anything else, missing included, is unknown, never a default."""
-    return values.astype("string").str.strip().str.lower().map(SEXES).fillna(UNKNOWN).astype(object)
-
-
-def normalise_tissue(values: pd.Series) -> pd.Series:
-    """Return tissues as text, stripped; missing or empty is unknown."""
-    text = values.astype("string").str.strip()
-    return text.where(text.notna() & (text != ""), UNKNOWN).astype(object)
-
-
-def check_sample_ids(table: pd.DataFrame, where: str) -> pd.Series:
-    """Return the table's sample_id as text, or say what is wrong with it."""
-    if "sample_id" not in table.columns:
-        raise HeteroAgeError(
-            f"{where} has no column sample_id (it has {listed(table.columns)}). "
-            "Name the column that identifies samples sample_id."
-        )
-    ids = as_text(table["sample_id"])
-    if ids.isna().any() or (ids == "").any():
-        raise HeteroAgeError(
-            f"{where} has rows without a sample_id ({int((ids.isna() | (ids == '')).sum())}). Give each sample one."
-        )
-    duplicated = ids[ids.duplicated()].unique()
-    if len(duplicated):
-        raise HeteroAgeError(
-            f"{where} has duplicate sample_ids ({listed(sorted(duplicated))}). Keep one row per sample."
-        )
-    return ids.astype(object)
 
 
 def numeric_column(values: pd.Series, where: str) -> pd.Series:
@@ -82,51 +46,77 @@ def numeric_column(values: pd.Series, where: str) -> pd.Series:
     return numbers.astype(np.float64)
 
 
-def as_text(values: pd.Series) -> pd.Series:
-    """Return names as text, stripped: a whole number without the decimals that it has beside missing values."""
-    if is_float_dtype(values) and (values.dropna() % 1 == 0).all():
+def as_text(values: pd.Series) -> list[str | None]:
+    """Return cells as text, None where missing; a whole number loses the decimals that missing values give it."""
+    if is_float_dtype(values) and (values.dropna() % 1 == 0).all() and np.isfinite(values.dropna()).all():
         values = values.astype("Int64")
-    return values.astype("string").str.strip()
+    return [None if cell is None or cell is pd.NA or cell != cell else str(cell) for cell in values.astype(object)]
 
 
-def is_numbered(values: pd.Series) -> pd.Series:
-    """Tell which names look like numbers, whatever the column's type."""
-    return as_text(values).str.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?").fillna(False).astype(bool).to_numpy()
+def is_number(text: str | None) -> bool:
+    """Tell whether a name looks like a number."""
+    return re.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?", text or "") is not None
 
 
-def normalise_metadata(
-    table: pd.DataFrame, where: str, age_unit: str, sex_codes: Mapping[str, str], intake: Intake
-) -> pd.DataFrame:
+def normalise_metadata(table: pd.DataFrame, where: str, conventions: Conventions, intake: Intake) -> pd.DataFrame:
     """Bring a table's metadata into one form: text, F and M, years, true and false; None where unknown.
 
     Parameters
     ----------
-    table : frame of some columns of METADATA, by sample_id
-    age_unit : years, months or days
-    sex_codes : {spelling: F or M}, for spellings that nobody could guess, such as 0 and 1
+    table : frame by sample_id, of columns as the table calls them
 
     Raises
     ------
     HeteroAgeError
-        An unreadable or impossible `Age`, an unreadable `Is_Healthy`, or a `Sex` coded as numbers without a code.
+        An unreadable or impossible `Age`, an unreadable `Is_Healthy`, or codes of `Sex` that nobody explained.
     """
-    found = table.copy()
-    for column in found.columns:
-        if column == "Sex":
-            found[column] = _parse_sex(found[column], where, sex_codes)
-        elif column == "Tissue":
-            found[column] = normalise_tissue(found[column]).replace(UNKNOWN, None)
-        elif column == "Age":
-            found[column] = _parse_age(found[column], where, age_unit)
-            intake.note(
-                "convert_ages", where, int(found[column].notna().sum()) * (age_unit != "years"), f"from {age_unit}"
-            )
-        elif column == "Is_Healthy":
-            found[column] = _parse_health(found[column], where)
+    found = pd.DataFrame(index=table.index)
+    header = list(map(str, table.columns))
+    for ours, position in metadata.find_columns(header, conventions, where).items():
+        label, cells, values = header[position], as_text(table.iloc[:, position]), []
+        if ours == "Sex":
+            values = [sex if sex != UNKNOWN else None for sex in metadata.check_sexes(cells, where, conventions)]
+        elif ours == "Tissue":
+            values = [tissue if tissue != UNKNOWN else None for tissue in metadata.tissues(cells, conventions)]
+        elif ours == "Age":
+            values = metadata.ages(cells, label, list(table.index), where, conventions)
+            known = [(cell, age) for cell, age in zip(cells, values, strict=True) if age is not None]
+            other = [cell for cell, age in known if not same_word(str(cell), repr(age))]
+            before = [cell for cell, age in known if age < 0]
+            unit = conventions.age_unit or unit_in(label) or "other units"
+            intake.note("convert_ages", where, len(other), f"from {unit}", other)
+            intake.note("prenatal_ages", where, len(before), "kept, as allow_prenatal says", before)
+        elif ours == "Is_Healthy":
+            values = metadata.healthy(cells, where, conventions)
         else:
-            text = as_text(found[column])
-            found[column] = text.where(text != "").astype(object).where(text.notna(), None)
+            values = metadata.names(cells)
+        found[ours] = pd.Series(values, index=table.index, dtype=np.float64 if ours == "Age" else object)
     return found
+
+
+def one_spelling(frames: Mapping[str, pd.DataFrame], intake: Intake) -> dict[str, pd.DataFrame]:
+    """Give tissues that differ in case or blanks only their most common spelling; name those that are nearly alike."""
+    own = [frame["Tissue"] for frame in frames.values() if "Tissue" in frame.columns]
+    spelling = metadata.common_spellings(tissue for column in own for tissue in column if tissue is not None)
+    changed = sorted(f"{other} is {name}" for other, name in spelling.items() if other != name)
+    names = sorted(set(spelling.values()))
+    alike = [f"{one} and {other}" for one, other in combinations(names, 2) if _nearly(one, other)]
+    intake.note("tissue_spellings", "all samples", len(changed), "differ in case or blanks: one tissue", changed)
+    intake.note("similar_tissues", "all samples", len(alike), "kept as different tissues", alike)
+    if alike:
+        log.warning("tissues whose names are nearly alike are kept as different tissues (%s)", listed(alike))
+    return {
+        where: frame.assign(Tissue=[None if t is None else spelling[t] for t in frame["Tissue"]])
+        if "Tissue" in frame.columns
+        else frame
+        for where, frame in frames.items()
+    }
+
+
+def _nearly(one: str, other: str) -> bool:
+    one, other = (re.sub(r"[\W_]", "", name.casefold()) for name in (one, other))
+    digits = [re.findall(r"\d", name) for name in (one, other)]
+    return one == other or (digits[0] == digits[1] and SequenceMatcher(None, one, other).ratio() >= NEARLY)
 
 
 def agreed_metadata(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intake: Intake) -> pd.DataFrame:
@@ -152,6 +142,7 @@ def agreed_metadata(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str
             f"no table has the metadata columns ({listed(absent)}). Add them to one of the tables or to a sample "
             "sheet (inputs.sample_sheet), or say in inputs.columns what they are called (config/README.md)."
         )
+    frames = one_spelling(frames, intake)
     samples = pd.DataFrame(index=pd.Index(sample_ids, name="sample_id"))
     for column in METADATA:
         merged = pd.Series(None, index=samples.index, dtype=object)
@@ -176,8 +167,8 @@ def agreed_metadata(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str
             f"samples without a project_id ({listed(homeless)}). Give each its study: studies are held out whole. "
             "If it stands in a sample sheet, check that sample_ids are spelt alike."
         )
-    samples["Tissue"] = normalise_tissue(samples["Tissue"])
-    samples["Sex"] = normalise_sex(samples["Sex"])
+    for column in ("Tissue", "Sex"):
+        samples[column] = samples[column].where(samples[column].notna(), UNKNOWN)
     samples["Age"] = samples["Age"].astype(np.float64)
     for step, unknown in (
         ("unknown_sex", samples["Sex"] == UNKNOWN),
@@ -186,52 +177,3 @@ def agreed_metadata(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str
     ):
         intake.note(step, "all samples", int(unknown.sum()), "kept as unknown", samples.index[unknown])
     return samples.reset_index()
-
-
-def _parse_sex(values: pd.Series, where: str, codes: Mapping[str, str]) -> pd.Series:
-    text = as_text(values).str.lower()
-    meant = SEXES | {str(code).lower(): sex for code, sex in codes.items()}
-    numbers = sorted(set(text[is_numbered(values)]) - set(meant))
-    if numbers:
-        raise HeteroAgeError(
-            f"column Sex of {where} has numbers ({listed(numbers)}), which nobody can guess. Say in inputs.sex_codes "
-            'what they mean, for instance {"0": F, "1": M}, or leave unknown sexes empty.'
-        )
-    known = [None if spelling is pd.NA else meant.get(spelling) for spelling in text]
-    return pd.Series(known, index=values.index, dtype=object)
-
-
-def _parse_age(values: pd.Series, where: str, unit: str) -> pd.Series:
-    ages = numeric_column(values, f"column Age of {where}") / UNITS[unit]
-    impossible = ages[ages.notna() & ~ages.between(0, OLDEST)]
-    if len(impossible):
-        cells = [f"{age * UNITS[unit]:g} at {sample}" for sample, age in impossible.items()]
-        raise HeteroAgeError(
-            f"column Age of {where} has ages outside 0 to {OLDEST} years ({listed(cells)}). {_guessed_unit(ages, unit)}"
-            "Give years, and leave unknown ages empty."
-        )
-    return ages
-
-
-def _guessed_unit(ages: pd.Series, unit: str) -> str:
-    """Name the unit that makes sense of ages that make none in years."""
-    ages = ages[ages.notna()]
-    if unit != "years" or not len(ages) or ages.min() < 0:
-        return ""
-    for guess in ("months", "days"):
-        if ages.max() / UNITS[guess] <= OLDEST and ages.median() > OLDEST:
-            oldest = ages.max() / UNITS[guess]
-            return f"They look like {guess} (then the oldest is {oldest:.0f}): set age_unit: {guess} for this table. "
-    return ""
-
-
-def _parse_health(values: pd.Series, where: str) -> pd.Series:
-    text = values.astype("string").str.strip().str.lower().replace("", pd.NA)
-    parsed = text.map(HEALTH)
-    strange = sorted(text[text.notna() & parsed.isna()].unique())
-    if strange:
-        raise HeteroAgeError(
-            f"column Is_Healthy of {where} has values that are neither true nor false ({listed(strange)}). "
-            "Use True and False; leave unknown empty."
-        )
-    return parsed.astype(object)

@@ -17,11 +17,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.errors import FIRST
+from heteroage.labels import MISSING
 
 BLOCK_BYTES = 16 << 20  # of values held at a time: larger blocks are slower, as their memory is always fresh
 POPULATE_WRITE = 23  # madvise of Linux 5.14: all pages at once, a fortieth of the time that they take one by one
 HEADER_BYTES = 128  # of a .npy file of two dimensions
-MISSING = frozenset({"", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A", "-NaN", "-nan"})
 
 T = TypeVar("T")
 Block = tuple[slice, slice, NDArray[np.float32]]

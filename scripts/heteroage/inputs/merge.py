@@ -11,7 +11,10 @@ import pandas as pd
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.cohorts import agreed_metadata, normalise_metadata
 from heteroage.inputs.intake import Intake
-from heteroage.inputs.tables import Table, TableEntry, open_reader, open_table, read_metadata
+from heteroage.inputs.sheets import read_sheet
+from heteroage.inputs.tables import Table, TableEntry, open_table
+from heteroage.tables.conventions import Conventions
+from heteroage.tables.metadata import mangled_by_r
 
 UNION, INTERSECTION = "union", "intersection"
 
@@ -20,7 +23,7 @@ UNION, INTERSECTION = "union", "intersection"
 class InputOptions:
     """What the config says of all tables; config/README.md describes each key."""
 
-    sex_codes: Mapping[str, str] = field(default_factory=dict)
+    conventions: Conventions = field(default_factory=Conventions)
     join: str = INTERSECTION
     allow_pickle: bool = False
     allow_disjoint_modalities: bool = False
@@ -53,12 +56,12 @@ def read_cohorts(
         for modality, several in entries.items()
         for entry in several
     ]
+    known = {sample for table in tables for sample in table.ids}
     metadata = {}
     for entry in sheets:
         where = f"the sample sheet {entry.file}"
-        reader = open_reader(Path(entry.file), options.allow_pickle)
-        frame, _ = read_metadata(reader, [], entry, where, scratch, intake)
-        metadata[where] = normalise_metadata(frame, where, entry.age_unit, options.sex_codes, intake)
+        frame = read_sheet(entry, where, known, intake, options.allow_pickle)
+        metadata[where] = normalise_metadata(frame, where, options.conventions.updated(entry.conventions), intake)
     return merge_cohorts(tables, metadata, options, intake)
 
 
@@ -99,10 +102,12 @@ def merge_cohorts(
             raise HeteroAgeError(
                 f"{where} has no sample ({listed(sheet.index)}) that a table of values has ({listed(everyone)}). "
                 "Spell sample_ids alike, or say in inputs.columns which column they stand in."
+                + (mangled_by_r(everyone, sheet.index) or mangled_by_r(sheet.index, everyone))
             )
         intake.note("sheet_only", where, len(alone), "left out", alone)
     frames = {
-        t.where: normalise_metadata(t.metadata, t.where, t.entry.age_unit, options.sex_codes, intake) for t in tables
+        t.where: normalise_metadata(t.metadata, t.where, options.conventions.updated(t.entry.conventions), intake)
+        for t in tables
     }
     samples = agreed_metadata(frames | sheets, everyone, intake)
     features = {modality: _joined(modality, tables, options.join, intake) for modality in ids}

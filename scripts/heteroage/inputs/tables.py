@@ -19,10 +19,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.errors import FIRST, HeteroAgeError, listed
-from heteroage.inputs.cohorts import METADATA, check_sample_ids, is_numbered
+from heteroage.inputs.cohorts import as_text, is_number
 from heteroage.inputs.grid import Grid, UnreadableCells
 from heteroage.inputs.intake import Intake
 from heteroage.probes import feature_name
+from heteroage.tables.conventions import Conventions
+from heteroage.tables.metadata import find_columns, sample_ids
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +40,19 @@ class TableEntry:
 
     columns : {our name: their name, or several that it may have}
     values : beta, m_values or percent
-    age_unit : years, months or days
+    age_unit : of Age, where it is neither years nor in the column's name
     """
 
     file: str
     orientation: str = DETECT
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     values: str = "beta"
-    age_unit: str = "years"
+    age_unit: str | None = None
+
+    @property
+    def conventions(self) -> Conventions:
+        """How its metadata are written."""
+        return Conventions.of(columns=self.columns, age_unit=self.age_unit)
 
 
 class Reader(Protocol):
@@ -65,7 +72,7 @@ class Reader(Protocol):
 class Table:
     """A modality's table: its samples, its CpGs, and a way to its values.
 
-    metadata : frame of the columns of METADATA that the table has, by sample_id, in the file's order
+    metadata : frame of the table's columns of metadata, by sample_id, in the file's order
     sources, features : each row of values by its name in the file, and as a feature (None: no CpG of the modality)
     """
 
@@ -121,12 +128,12 @@ def arrange(reader: Reader, entry: TableEntry, modality: str, scratch: Path, int
         features = {k: feature for k, name in enumerate(header) if (feature := feature_name(name, modality))}
         metadata, grid = read_metadata(reader, list(features), entry, where, scratch, intake)
         sources, names = [header[k] for k in features], list(features.values())
-        known = {*features, *map_columns(header, entry, where).values()}
+        known = {*features, *find_columns(header, entry.conventions, where).values()}
         left_out = [name for k, name in enumerate(header) if k not in known and name not in UNNAMED]
     else:
         values = [k for k in range(len(header)) if k != label]
         grid = reader.load([label], values, False, scratch)
-        ids = check_sample_ids(pd.DataFrame({"sample_id": [header[k] for k in values]}), where)
+        ids = sample_ids([header[k] for k in values], where)
         metadata = pd.DataFrame(index=pd.Index(ids, name="sample_id"))
         sources = ["" if name is None else str(name).strip() for name in grid.text[0].tolist()]
         names = [feature_name(name, modality) for name in sources]
@@ -197,38 +204,12 @@ def find_orientation(
     return found, label
 
 
-def map_columns(header: Sequence[str], entry: TableEntry, where: str) -> dict[str, int]:
-    """Find each of sample_id and METADATA among the columns, by its own name or one the config maps to it.
-
-    Raises
-    ------
-    HeteroAgeError
-        Two columns for one of ours, or one that stands twice.
-    """
-    at: dict[str, list[int]] = {}
-    for position, name in enumerate(header):
-        at.setdefault(name, []).append(position)
-    found = {}
-    for ours in ("sample_id", *METADATA):
-        names = [name for name in dict.fromkeys((*entry.columns.get(ours, ()), ours)) if name in at]
-        if len(names) > 1:
-            raise HeteroAgeError(
-                f"{where} has two columns mapped to {ours} ({listed(names)}). Keep one of them in inputs.columns, or "
-                "rename the other."
-            )
-        if names:
-            if len(at[names[0]]) > 1:
-                raise HeteroAgeError(f"{where} has columns of the same name (1: {names[0]}). Keep one of each.")
-            found[ours] = at[names[0]][0]
-    return found
-
-
 def read_metadata(
     reader: Reader, values: Sequence[int], entry: TableEntry, where: str, scratch: Path, intake: Intake
 ) -> tuple[pd.DataFrame, Grid]:
     """Read a table with samples in rows: its columns of METADATA by sample_id, and the grid of its `values`."""
     header = [name.strip() for name in reader.header]
-    ours = map_columns(header, entry, where)
+    ours = find_columns(header, entry.conventions, where)
     renamed = [f"{header[k]} is {name}" for name, k in ours.items() if header[k] != name]
     unnamed = [k for k, name in enumerate(header) if name in UNNAMED] if "sample_id" not in ours else []
     if unnamed:
@@ -239,15 +220,17 @@ def read_metadata(
             "sample_id, or say in inputs.columns which it is."
         )
     grid = reader.load(list(ours.values()), values, True, scratch)
-    frame = grid.text.set_axis(list(ours), axis=1)
+    frame = grid.text.set_axis([header[k] for k in ours.values()], axis=1)
     if frame.empty:
         raise HeteroAgeError(f"{where} has a header and no rows. Give at least one sample.")
-    ids = check_sample_ids(frame, where)
-    numbered = ids[is_numbered(frame["sample_id"])]
+    at = list(ours).index("sample_id")
+    ids = sample_ids(as_text(frame.iloc[:, at]), where)
+    numbered = [one for one in ids if is_number(one)]
     intake.note("map_columns", where, len(renamed), "renamed", renamed)
     intake.note("name_ids", where, len(ids) if unnamed else 0, "taken from the unnamed column", ids)
     intake.note("ids_as_text", where, len(numbered), "taken as text", numbered)
-    return frame.drop(columns="sample_id").set_axis(pd.Index(ids, name="sample_id")), grid
+    rest = [k for k in range(len(ours)) if k != at]
+    return frame.iloc[:, rest].set_axis(pd.Index(ids, name="sample_id")), grid
 
 
 @contextmanager

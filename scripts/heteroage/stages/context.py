@@ -9,16 +9,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.inputs.cohorts import check_sample_ids, numeric_column, pc_columns
+from heteroage.inputs.cohorts import as_text, numeric_column, pc_columns
 from heteroage.matrix import feature_blocks
+from heteroage.tables.conventions import Conventions
+from heteroage.tables.metadata import find_columns, sample_ids
 
 
-def read_pcs(table: pd.DataFrame, sample_ids: Sequence[str], where: str) -> pd.DataFrame:
-    """Take the given samples' RF_PC columns from a table that has them.
+def read_pcs(table: pd.DataFrame, training: Sequence[str], where: str) -> pd.DataFrame:
+    """Take the training samples' RF_PC columns from a table that has them.
 
     Returns
     -------
-    frame of `sample_id`, `RF_PC1`, ..., rows in the order of `sample_ids`
+    frame of `sample_id`, `RF_PC1`, ..., rows in the order of `training`
 
     Raises
     ------
@@ -31,12 +33,15 @@ def read_pcs(table: pd.DataFrame, sample_ids: Sequence[str], where: str) -> pd.D
             f"{where} has no RF_PC column (it has {listed(table.columns)}). Name them RF_PC1, RF_PC2, ..., or set "
             "inputs.context_pcs: compute."
         )
-    pcs = table[columns].set_axis(pd.Index(check_sample_ids(table, where), name="sample_id"))
+    at = find_columns(list(table.columns), Conventions(), where).get("sample_id")
+    if at is None:
+        raise HeteroAgeError(f"{where} has no column sample_id (it has {listed(table.columns)}). Name it so.")
+    pcs = table[columns].set_axis(pd.Index(sample_ids(as_text(table.iloc[:, at]), where), name="sample_id"))
     pcs = pcs.apply(lambda column: numeric_column(column, f"column {column.name} of {where}"))
-    absent = sorted(set(sample_ids) - set(pcs.index))
+    absent = sorted(set(training) - set(pcs.index))
     if absent:
-        raise HeteroAgeError(f"{where} lacks training samples ({listed(absent)}). Add their RF_PCs.")
-    pcs = pcs.loc[list(sample_ids)]
+        raise HeteroAgeError(f"{where} has no RF_PCs of training samples ({listed(absent)}). Add their RF_PCs.")
+    pcs = pcs.loc[list(training)]
     incomplete = pcs.index[~np.isfinite(pcs).all(axis=1)]
     if len(incomplete):
         raise HeteroAgeError(f"{where} has training samples with missing RF_PCs ({listed(incomplete)}). Complete them.")

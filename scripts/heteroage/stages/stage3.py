@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from heteroage.clock.artifacts import software_versions
 from heteroage.files import read_table, rows_of
-from heteroage.inputs.cohorts import UNKNOWN, pc_columns
+from heteroage.inputs.cohorts import pc_columns
+from heteroage.labels import UNKNOWN
 from heteroage.metrics import group_errors
 from heteroage.stages.intervals import calibrate
 from heteroage.stages.training_data import OUT_OF_FOLD, SAMPLE_COLUMNS, read_views, views

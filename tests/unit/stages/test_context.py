@@ -131,7 +131,7 @@ def test_no_pc_column():
 
 
 def test_training_samples_without_pcs():
-    text = "pcs.csv lacks training samples (7: u, v, w, x, y, ...). Add their RF_PCs."
+    text = "pcs.csv has no RF_PCs of training samples (7: u, v, w, x, y, ...). Add their RF_PCs."
     with pytest.raises(HeteroAgeError, match=re.escape(text)):
         read_pcs(pc_table(), ["a", *"yxwvuzz"[:6], "zz"], "pcs.csv")
 

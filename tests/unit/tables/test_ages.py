@@ -1,0 +1,89 @@
+"""Ages in any unit, with the unit in the cell or in the column's name, and ages before birth."""
+
+import pytest
+
+from heteroage.errors import HeteroAgeError
+from heteroage.tables.ages import YOUNGEST, is_age, is_prenatal, read_ages, unit_in
+
+MONTHS = ["age (months)", "age_months", "age in months", "age (in months)", "age [months]", "age months", "age (mo)"]
+MONTHS += ["age (mos.)", "age (months at collection)", "ageMonths", "AGE_IN_MONTHS", "agemonths", "age.mo", "age (m)"]
+
+
+@pytest.mark.parametrize(
+    ("label", "unit"),
+    [
+        *((label, "months") for label in MONTHS),
+        *((label, "days") for label in ("age_days", "age [days]", "Age (d)", "postnatal age, days")),
+        *((label, "weeks") for label in ("age_at_sampling_weeks", "age (wks)")),
+        *((label, "years") for label in ("age (yrs)", "age_y", "Age (Years)")),
+        *(
+            (label, None)
+            for label in ("age", "age at diagnosis", "m", "age (at monday)", "average", "day care age group")
+        ),
+    ][:-1],
+)
+def test_the_unit_in_a_label(label, unit):
+    assert unit_in(label) == unit
+    years = read_ages(["36"], label).years[0]
+    assert years == pytest.approx(36 / {"years": 1, "months": 12, "weeks": 365.25 / 7, "days": 365.25, None: 1}[unit])
+
+
+def test_a_label_of_several_units_is_refused_unless_the_unit_is_given():
+    with pytest.raises(HeteroAgeError, match=r"cannot tell the unit of 'age .years or months.': it names mon"):
+        read_ages(["3"], "age (years or months)")
+    assert read_ages(["3"], "age (years or months)", "years").years == [3]
+
+
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [
+        *(("67", 67), ("67.5 yrs", 67.5), ("67 years old", 67), ("67-year-old", 67), ("23 y.o.", 23), ("45,5", 45.5)),
+        *(("36 mo", 3), ("52 weeks", 52 * 7 / 365.25), ("3 days", 3 / 365.25), ("5y6m", 5.5), ("1e1", 10)),
+        *(("5 years, 3 months", 5.25), ("newborn", 0), ("0", 0), ("6m", 0.5), ("12 hours", 12 / 8766), (" 7 ", 7)),
+    ],
+)
+def test_an_age_in_a_cell(text, years):
+    assert read_ages([text]).years == [pytest.approx(years)]
+
+
+@pytest.mark.parametrize(
+    "text", ["18-20", ">90", "~45", "67M", "67 F", "P7", "old", "3 parsecs", "3 days 2 years", "5y 6"]
+)
+def test_what_is_no_age(text):
+    assert read_ages([text]).unreadable == [0]
+
+
+def test_ages_that_are_followed_by_the_sex_are_no_months():
+    assert read_ages(["67m", "45f"]).unreadable == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "years"),
+    [
+        *((text, "age", (20 - 40) * 7 / 365.25) for text in ("20 weeks gestation", "GW20", "gestational week 20")),
+        *(("12 pcw", "age", (12 - 38) * 7 / 365.25), ("12", "post-conception weeks", (12 - 38) * 7 / 365.25)),
+        *(("38", "gestational age (weeks)", -14 / 365.25), ("38+3", "gestational_age", -11 / 365.25)),
+        *(("266", "gestational age in days", -14 / 365.25), ("41", "gestational age", 0.0), ("-0.498", "age", -0.498)),
+    ],
+)
+def test_ages_before_birth_are_taken_only_if_they_are_allowed(text, label, years):
+    assert read_ages([text], label).years == [None]
+    assert read_ages([text], label).prenatal == [0]
+    assert read_ages([text], label, allow_prenatal=True).years == [pytest.approx(years, abs=1e-6)]
+
+
+def test_no_age_is_before_conception_and_no_pregnancy_lasts_a_year():
+    assert read_ages([str(YOUNGEST), "-0.78"], allow_prenatal=True).outside == [1]
+    assert read_ages(["60"], "gestational age (weeks)", allow_prenatal=True).unreadable == [0]
+
+
+def test_codes_for_missing_values_are_outside_unless_they_are_named():
+    assert read_ages(["-9", "999", "45"]).outside == [0, 1]
+    assert read_ages(["-9", "999", "45"], missing_values=["-9", "999"]).years == [None, None, 45]
+
+
+def test_names_of_columns():
+    assert [is_age(name) for name in ("AGE", "age_months", "Age (yrs)", "age at death", "stage", "Age_beta")] == [
+        *(True, True, True, False, False, False)
+    ]
+    assert not is_prenatal("age") and is_prenatal("GA_weeks") and is_prenatal("Fetal age")
