@@ -57,8 +57,9 @@ def r2_against_none(residual: ArrayLike, correction: ArrayLike) -> float:
     R2 is 0 where every residual is 0, because nothing is left to correct.
     """
     residual, correction = np.asarray(residual, np.float64), np.asarray(correction, np.float64)
-    total = float(residual @ residual)
-    return 1.0 - float(np.sum((residual - correction) ** 2)) / total if total else 0.0
+    total = float(np.square(residual).sum())
+    # Summed in the same way as the total: rounding must not make skill of a correction by 0.
+    return 1.0 - float(np.square(residual - correction).sum()) / total if total else 0.0
 
 
 def mean_age_of_other_folds(age: pd.Series, fold: pd.Series) -> pd.Series:
