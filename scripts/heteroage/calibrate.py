@@ -35,7 +35,7 @@ def add_applicability(folder: Path, data: TrainingData) -> None:
     """Learn, from the training samples alone, what flags and Imputed_Years need, and write it into the folder."""
     clock = read_unsealed(folder)
     row_of = {name: row for row, name in enumerate(data.feature_names)}
-    names = sorted(clock.terms)
+    names = sorted({*clock.terms, *clock.cpgs_read, *clock.pc_names})
     values = data.X[[row_of[name] for name in names]].astype(np.float64)
     anchor = [k for k, name in enumerate(names) if name in clock.anchor_place]
     limit = learn_distance(values[anchor], data.fold)
@@ -46,7 +46,8 @@ def add_applicability(folder: Path, data: TrainingData) -> None:
     for hallmark in clock.experts:
         frame[f"{hallmark}{CORRECTION}"] = corrections.loc[ids, f"{hallmark}{CORRECTION}"].to_numpy(np.float64)
     pcs = {name: data.X[row_of[name]].astype(np.float64) for name in clock.pc_names}
-    write_applicability(folder, ages, limit, added_by_fusion(clock, frame, pcs, data.samples), frame, values, names)
+    added = added_by_fusion(clock, frame, pcs, data.samples)
+    write_applicability(folder, ages, limit, added, frame | pcs, values, names)
 
 
 def write_applicability(

@@ -33,14 +33,17 @@ def learnt(folder, data):
 
 def test_limits_and_covariance_are_those_of_the_training_samples(trained, clock):
     limits, covariance = learnt(*trained)
+    read = calibrate.read_unsealed(trained[0])
     assert limits["age_range"] == [clock.training["Age"].min(), clock.training["Age"].max()]
     assert set(limits["slopes"]) == {
         "Stage1_Pred_Age",
         "Genomic_Instability_Correction",
         "Telomere_Attrition_Correction",
+        "RF_PC1",
+        "RF_PC2",
     }
     features = covariance.set_index("feature")
-    assert list(features.index) == sorted(calibrate.read_unsealed(trained[0]).terms)
+    assert list(features.index) == sorted({*read.terms, *read.cpgs_read, *read.pc_names})
     name = "cg00000003_beta"
     filled = clock.training[name].fillna(clock.training[name].median())
     factors = features.loc[name].filter(like="factor_")

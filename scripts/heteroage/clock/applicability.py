@@ -7,7 +7,7 @@ lie from training, and how the features vary together, from which follows what i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,9 @@ class Covariance:
         rows of the sums: FACTORS of a F, FACTORS of b F, then a² d, a b d, b² d
     """
 
+    table: Mapping[str, int]
+    table_factors: NDArray[np.float64]
+    table_own: NDArray[np.float64]
     features: Mapping[str, int]
     a: NDArray[np.float64]
     b: NDArray[np.float64]
@@ -84,10 +87,15 @@ class Covariance:
         table = np.array([own, *factors])
         if absent or len(known) < len(names) or not np.isfinite(table).all() or (own < 0).any():
             raise HeteroAgeError(f"{where} does not fit the clock's features (it lacks {listed(absent)}).")
-        rows = np.array([known[name] for name in weights], dtype=np.int64)
+        empty = np.zeros(0)
+        return cls(known, np.ascontiguousarray(table[1:].T), own, {}, empty, empty, empty, empty).weighted(weights)
+
+    def weighted(self, weights: Mapping[str, tuple[float, float]]) -> Covariance:
+        """The same covariance, with other weights a and b of features."""
+        rows = np.array([self.table[name] for name in weights], dtype=np.int64)
         a, b = np.array([weights[name] for name in weights], dtype=np.float64).reshape(-1, 2).T
         place = {name: k for k, name in enumerate(weights)}
-        return cls(place, a, b, np.ascontiguousarray(table[1:, rows].T), own[rows])
+        return replace(self, features=place, a=a, b=b, factors=self.table_factors[rows], own=self.table_own[rows])
 
     def start(self, n: int) -> NDArray[np.float64]:
         """Sums of n samples that lack nothing."""

@@ -62,16 +62,17 @@ def check(clock: Clock, inputs: Sequence[Path], platform: Path | None) -> tuple[
     else:
         table = open_tables(inputs, clock.wanted)
         names, what = table.names, f"{table.where} holds"
+    clock = clock.for_table(names)
     costs, missing = stage_costs(clock, names), missing_features(clock, names)
-    shared = len(clock.cpgs) - len(missing["feature"])
+    shared = len(clock.cpgs_read) - len(missing["feature"])
     refused = too_much_is_missing(clock, missing["feature"])
-    lines = [f"{what} {shared} of the clock's {len(clock.cpgs)} CpGs.", ""]
+    lines = [f"{what} {shared} of the clock's {len(clock.cpgs_read)} CpGs.", ""]
     lines.append(f"{'stage':40} {'CpGs':>7} {'missing':>8} {'of weight':>10} {'cost, years':>12}")
     for stage, cpgs, absent, weight, years in zip(*costs.values(), strict=True):
         cost = "unknown" if years != years else f"{years:.2f}"
         lines.append(f"{stage:40} {cpgs:>7} {absent:>8} {weight:>10.1%} {cost:>12}")
     if missing["feature"]:
-        lines += ["", f"It lacks {listed(missing['feature'])} (by weight)."]
+        lines += ["", f"Missing, by weight: {listed(missing['feature'])}."]
     if platform is None and ANCHOR not in names:
         absent = [name for name in ("Tissue", "Sex", *clock.pc_names) if name not in names]
         absent = [name for name in absent if name not in (clock.loadings.names if clock.loadings else [])]

@@ -15,7 +15,8 @@ from pathlib import Path
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import sha256_of, write_json
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE = (1, 2)  # format versions that this version predicts with, each as the version that made it did
 MANIFEST = "MANIFEST.json"
 SOFTWARE = ("heteroage-clock", "lightgbm", "numpy", "pandas", "scikit-learn")
 STAGE1_WEIGHTS = "stage1/Stage1_Global_Model_Weights.csv"
@@ -89,10 +90,10 @@ def verify(folder: Path, public_key: Path | None = None) -> dict[str, object]:
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         raise HeteroAgeError(f"{folder / MANIFEST} is not a manifest of this software. Get the folder anew.")
     version = manifest.get("format_version")
-    if type(version) is not int or version != FORMAT_VERSION:
+    if type(version) is not int or version not in READABLE:
         raise HeteroAgeError(
-            f"{folder} has format version {version!r}; this heteroage reads {FORMAT_VERSION}. "
-            "Use the version that made it, or train anew."
+            f"{folder} has format version {version!r}; this heteroage reads "
+            f"{' and '.join(map(str, READABLE))}. Use the version that made it, or train again."
         )
     files = manifest["files"]
     strange = sorted(name for name in files if not re.fullmatch(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*", str(name)))

@@ -14,66 +14,104 @@ import numpy as np
 
 from heteroage.age import ADULT_AGE
 from heteroage.clock.columns import ANCHOR, CORRECTION
-from heteroage.clock.overlap import missing_weight
+from heteroage.clock.overlap import missing_context, missing_weight
 from heteroage.errors import HeteroAgeError
 from heteroage.probes import PROBE, is_pc, plain_name, split_modality
 
 if TYPE_CHECKING:
     from heteroage.clock.model import ClockModel
+    from heteroage.clock.weights import LinearModel
 
+COMPUTED = "RF_PCs"  # the row and the name of what is computed from CpGs
 MOST_LINE = 2**20  # bytes of a probe list's line
 
 
 def stage_costs(clock: ClockModel, names: Iterable[str]) -> dict[str, list]:
-    """What columns of these names lack of each linear model.
+    """Count and price, by linear model, the CpGs that columns of these names do not have.
 
     Returns
     -------
     columns stage, CpGs, missing, missing_weight (share of the absolute standardised weight), cost_years (standard
-    deviation of what the missing CpGs would have contributed, in an adult; NaN where the clock does not know): a
-    row for the anchor, each expert, and HeteroAge (the fusion as a straight line).
+    deviation of the missing CpGs' contribution, in an adult; NaN where the clock does not know): a row for the
+    anchor, each expert, the computed RF_PCs, and HeteroAge (the fusion as a straight line). A model reads the CpGs of
+    the computed RF_PCs that it has a weight for.
     """
+    names = list(names)
+    clock = clock.for_table(names)
     columns_of = clock.wanted.columns_of(names)
-    lacking = {name for name in clock.cpgs if name not in columns_of}
+    lacking = {name for name in clock.cpgs_read if name not in columns_of}
     rows = []
     for key, model in clock.models.items():
-        own = {name: k for k, name in enumerate(model.features) if not is_pc(name)}
-        weight = {name: abs(model.weight[k]) for name, k in own.items()}
-        absent = [name for name in own if name in lacking]
-        scale = ADULT_AGE + 1 if key is None else 1.0
-        raw = {name: scale * model.raw[own[name]] for name in absent}
-        share = sum(weight[name] for name in absent) / total if (total := sum(weight.values())) else 0.0
-        rows.append((ANCHOR if key is None else f"{key}{CORRECTION}", len(own), len(absent), share, _cost(clock, raw)))
-    whole = dict.fromkeys(lacking, np.nan)
-    if clock.covariance is not None:
-        place = clock.covariance.features
-        whole = {n: (ADULT_AGE + 1) * clock.covariance.a[place[n]] + clock.covariance.b[place[n]] for n in lacking}
+        shares = clock.weight_shares(model)
+        raw = _raw_weights(clock, model, ADULT_AGE + 1 if key is None else 1.0)
+        absent = [name for name in shares if name in lacking]
+        share = sum(shares[name] for name in absent)
+        cost = _cost(clock, {name: raw[name] for name in absent})
+        rows.append((ANCHOR if key is None else f"{key}{CORRECTION}", len(shares), len(absent), share, cost))
+    if clock.loadings is not None:
+        absent = [name for name in clock.loadings.row if name in lacking]
+        share = missing_context(clock, absent)
+        rows.append((COMPUTED, len(clock.loadings.row), len(absent), share, _cost(clock, _through_pcs(clock, absent))))
     share = missing_weight(clock, lacking)
-    rows.append(("HeteroAge", len(clock.cpgs), len(lacking), share, _cost(clock, whole)))
+    rows.append(("HeteroAge", len(clock.cpgs_read), len(lacking), share, _cost(clock, _whole(clock, lacking))))
     titles = ("stage", "CpGs", "missing", "missing_weight", "cost_years")
     return {title: list(cells) for title, cells in zip(titles, zip(*rows, strict=True), strict=True)}
 
 
 def missing_features(clock: ClockModel, names: Iterable[str]) -> dict[str, Sequence]:
     """The clock's CpGs that are not among the names: each one's models, and share of the anchor's weight; by weight."""
+    names = list(names)
+    clock = clock.for_table(names)
     columns_of = clock.wanted.columns_of(names)
-    lacking = [name for name in clock.cpgs if name not in columns_of]
+    lacking = [name for name in clock.cpgs_read if name not in columns_of]
     lacking.sort(key=lambda name: (-clock.anchor_weight.get(name, 0.0), name))
     stages = {
-        name: ";".join(ANCHOR if key is None else f"{key}{CORRECTION}" for key, _ in clock.terms[name])
+        name: [ANCHOR if key is None else f"{key}{CORRECTION}" for key, _ in clock.terms.get(name, [])]
         for name in lacking
     }
+    for name in lacking:
+        stages[name] += [COMPUTED] * (name in clock.context_weight)
     return {
         "feature": lacking,
-        "stages": [stages[name] for name in lacking],
+        "stages": [";".join(stages[name]) for name in lacking],
         "anchor_weight_share": np.array([clock.anchor_weight.get(name, 0.0) for name in lacking], dtype=np.float64),
     }
 
 
+def _raw_weights(clock: ClockModel, model: LinearModel, scale: float) -> dict[str, float]:
+    """A model's weights on CpGs' own scale, with those of computed RF_PCs added to their CpGs'."""
+    own = dict(zip(model.features, (scale * model.raw).tolist(), strict=True))
+    raw = {name: value for name, value in own.items() if not is_pc(name)}
+    if clock.loadings is not None and set(own) & set(clock.loadings.names):
+        for name in clock.loadings.row:
+            through = sum(own.get(pc, 0.0) * x for pc, x in clock.loadings_of(name).items())
+            raw[name] = raw.get(name, 0.0) + through
+    return raw
+
+
+def _through_pcs(clock: ClockModel, lacking: Iterable[str]) -> dict[str, float]:
+    """Years per unit of each CpG, through the RF_PCs alone; unknown in format version 1, which has no such slopes."""
+    if clock.covariance is None or clock.version == 1:
+        return dict.fromkeys(lacking, np.nan)
+    place, a, b = clock.covariance.features, clock.covariance.a, clock.covariance.b
+    years = {pc: (ADULT_AGE + 1) * a[place[pc]] + b[place[pc]] for pc in clock.pc_names}
+    return {name: sum(years[pc] * x for pc, x in clock.loadings_of(name).items()) for name in lacking}
+
+
+def _whole(clock: ClockModel, lacking: Iterable[str]) -> dict[str, float]:
+    """Years per unit of each CpG, through all stages."""
+    if clock.covariance is None:
+        return dict.fromkeys(lacking, np.nan)
+    place, a, b = clock.covariance.features, clock.covariance.a, clock.covariance.b
+    return {
+        name: (ADULT_AGE + 1) * a[place[name]] + b[place[name]] if name in place else float("nan") for name in lacking
+    }
+
+
 def _cost(clock: ClockModel, years: dict[str, float]) -> float:
-    """Standard deviation of sum over features of years × value."""
+    """Standard deviation of sum over features of years × value; NaN where it is not known."""
     covariance = clock.covariance
-    if covariance is None:
+    if covariance is None or not all(name in covariance.features for name in years):
         return 0.0 if not years else float("nan")
     rows = [covariance.features[name] for name in years]
     weight = np.array(list(years.values()), dtype=np.float64)

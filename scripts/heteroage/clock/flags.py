@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from heteroage.clock.overlap import MOST_MISSING_WEIGHT
 from heteroage.labels import UNKNOWN
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ MEANINGS = {
     "age_outside_training": "Age is below or above all training samples'",
     "prediction_outside_training": "HeteroAge is below or above all training samples' ages",
     "far_from_training": "the anchor's CpGs deviate more from the training mean than in 99 of 100 training samples",
-    "mostly_imputed": "more than half of the anchor's weight was imputed",
+    "mostly_imputed": "more than half of the anchor's weight, or of what the RF_PCs are computed from, was imputed",
     "values_outside_0_1": "some CpG is below 0 or above 1",
 }
 
@@ -44,7 +43,7 @@ def flags_of(clock: ClockModel, output: Rows, sums: Sums) -> list[str]:
                     raised[flag] = (output[name] < limits.youngest) | (output[name] > limits.oldest)
             distance = np.sqrt(sums.distance / np.maximum(sums.measured, 1))
             raised["far_from_training"] = distance > limits.distance_limit
-    raised["mostly_imputed"] = sums.missing_weight > MOST_MISSING_WEIGHT + 1e-9
+    raised["mostly_imputed"] = sums.mostly_imputed
     raised["values_outside_0_1"] = sums.outside
     found: list[list[str]] = [[] for _ in sums.part.ids]
     for flag in MEANINGS:

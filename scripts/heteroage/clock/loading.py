@@ -14,7 +14,7 @@ import pyarrow.csv as pv
 from heteroage.clock import artifacts
 from heteroage.clock.applicability import Applicability, Covariance
 from heteroage.clock.columns import ANCHOR, CORRECTION, floats_of
-from heteroage.clock.model import ClockModel, Loadings
+from heteroage.clock.model import Loadings
 from heteroage.clock.predict import Clock
 from heteroage.clock.trees import parse_trees
 from heteroage.clock.weights import LinearModel
@@ -48,10 +48,12 @@ def load_clock(folder: str | Path, public_key: str | Path | None = None) -> Cloc
     def read(name: str) -> bytes:
         return artifacts.read_sealed(folder, name, manifest)
 
-    return read_parts(read, set(manifest["files"]))
+    return read_parts(read, set(manifest["files"]), manifest["format_version"])
 
 
-def read_parts(read: Callable[[str], bytes], present: Collection[str]) -> Clock:
+def read_parts(
+    read: Callable[[str], bytes], present: Collection[str], version: int = artifacts.FORMAT_VERSION
+) -> Clock:
     """Read a clock from its files' content; `present` are the files there are."""
     meta = check_meta(artifacts.parse_json(read(artifacts.STAGE3_META), artifacts.STAGE3_META))
     trees = parse_trees(_text(read(artifacts.STAGE3_MODEL), artifacts.STAGE3_MODEL), artifacts.STAGE3_MODEL)
@@ -60,7 +62,7 @@ def read_parts(read: Callable[[str], bytes], present: Collection[str]) -> Clock:
     weights = columns_of(read(artifacts.STAGE1_WEIGHTS), artifacts.STAGE1_WEIGHTS)
     anchor = LinearModel.from_table(weights, artifacts.STAGE1_WEIGHTS)
     experts = _experts(columns_of(read(artifacts.STAGE2_WEIGHTS), artifacts.STAGE2_WEIGHTS), meta["feature_order"])
-    clock = Clock(anchor, experts, trees, meta)
+    clock = Clock(anchor, experts, trees, meta, version=version)
     if artifacts.PC_LOADINGS in present:
         loadings = loadings_of(columns_of(read(artifacts.PC_LOADINGS), artifacts.PC_LOADINGS))
         clock = replace(clock, loadings=loadings)
@@ -72,19 +74,9 @@ def read_parts(read: Callable[[str], bytes], present: Collection[str]) -> Clock:
         clock = replace(clock, applicability=Applicability.from_json(content, artifacts.APPLICABILITY))
     if clock.applicability is not None and artifacts.COVARIANCE in present:
         columns = columns_of(read(artifacts.COVARIANCE), artifacts.COVARIANCE)
-        covariance = Covariance.of(columns, linear_weights(clock, clock.applicability), artifacts.COVARIANCE)
+        covariance = Covariance.of(columns, clock.linear_weights(clock.applicability), artifacts.COVARIANCE)
         clock = replace(clock, covariance=covariance)
     return clock
-
-
-def linear_weights(clock: ClockModel, applicability: Applicability) -> dict[str, tuple[float, float]]:
-    """What each feature's raw value adds to HeteroAge: per unit of transformed age, and in years (see Covariance)."""
-    weights = {name: [0.0, 0.0] for name in sorted(clock.terms)}
-    for key, model in clock.models.items():
-        slope = applicability.slopes.get(ANCHOR if key is None else f"{key}{CORRECTION}", 0.0)
-        for name, raw in zip(model.features, model.raw, strict=True):
-            weights[name][0 if key is None else 1] += slope * float(raw)
-    return {name: (a, b) for name, (a, b) in weights.items()}
 
 
 def columns_of(content: bytes, where: str, texts: Sequence[str] = TEXT) -> dict[str, np.ndarray]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.clock.applicability import Applicability, Covariance
-from heteroage.clock.columns import Wanted
+from heteroage.clock.columns import ANCHOR, CORRECTION, Wanted
 from heteroage.clock.trees import Trees
 from heteroage.clock.weights import LinearModel
 from heteroage.probes import is_pc, pc_number
@@ -33,10 +34,26 @@ class Loadings:
         for j, name in enumerate(self.names):
             components[name] += centred * self.weight[k, j]
 
+    def only(self, names: Iterable[str]) -> Loadings | None:
+        """The loadings of some components; None where there are none left."""
+        places = [j for j, name in enumerate(self.names) if name in set(names)]
+        if not places:
+            return None
+        return replace(self, names=[self.names[j] for j in places], weight=np.ascontiguousarray(self.weight[:, places]))
+
+    def share(self, component: str) -> NDArray[np.float64]:
+        """Each feature's squared loading on a component, as a fraction of their sum."""
+        squares = self.weight[:, self.names.index(component)] ** 2
+        total = float(squares.sum())
+        return squares / total if total else squares
+
 
 @dataclass(frozen=True)
 class ClockModel:
-    """What was trained; `Clock` applies it."""
+    """What was trained; `Clock` applies it.
+
+    version : the folder's format version (`artifacts.FORMAT_VERSION`)
+    """
 
     anchor: LinearModel
     experts: dict[str, LinearModel]
@@ -45,6 +62,45 @@ class ClockModel:
     loadings: Loadings | None = None
     applicability: Applicability | None = None
     covariance: Covariance | None = None
+    version: int = 1
+
+    def for_table(self, names: Iterable[str]) -> Self:
+        """The clock as it reads a table with these columns: RF_PCs that the table has are not computed from CpGs."""
+        if self.loadings is None or not set(self.loadings.names) & set(names):
+            return self
+        clock = replace(self, loadings=self.loadings.only(set(self.loadings.names) - set(names)))
+        if clock.covariance is not None and clock.applicability is not None:
+            clock = replace(clock, covariance=clock.covariance.weighted(clock.linear_weights(clock.applicability)))
+        return clock
+
+    def linear_weights(self, applicability: Applicability) -> dict[str, tuple[float, float]]:
+        """What each feature's raw value adds to HeteroAge: per unit of transformed age, and in years (`Covariance`).
+
+        From format version 2 on, the weight of a computed RF_PC also counts as its CpGs' weight.
+        """
+        counted = self.version > 1
+        weights = {name: [0.0, 0.0] for name in sorted({*self.terms, *(self.pc_names if counted else [])})}
+        for key, model in self.models.items():
+            slope = applicability.slopes.get(ANCHOR if key is None else f"{key}{CORRECTION}", 0.0)
+            for name, raw in zip(model.features, model.raw, strict=True):
+                weights[name][0 if key is None else 1] += slope * float(raw)
+        if counted:
+            for name in self.pc_names:
+                weights[name][1] += applicability.slopes.get(name, 0.0)
+            for name in self.cpgs_read:
+                own = weights.setdefault(name, [0.0, 0.0])
+                for component, loading in self.loadings_of(name).items():
+                    own[0] += loading * weights[component][0]
+                    own[1] += loading * weights[component][1]
+        return {name: (a, b) for name, (a, b) in weights.items()}
+
+    def loadings_of(self, feature: str) -> dict[str, float]:
+        """A CpG's loading on each RF_PC that the clock computes and uses."""
+        if self.loadings is None or feature not in self.loadings.row:
+            return {}
+        row = self.loadings.weight[self.loadings.row[feature]]
+        used = set(self.pc_names)
+        return {name: float(x) for name, x in zip(self.loadings.names, row, strict=True) if name in used}
 
     @cached_property
     def models(self) -> dict[str | None, LinearModel]:
@@ -87,9 +143,35 @@ class ClockModel:
 
     @cached_property
     def anchor_weight(self) -> dict[str, float]:
-        """Each of the anchor's CpGs' share of its absolute standardised weight."""
-        total = sum(abs(self.anchor.weight[k]) for k in self.anchor_place.values())
-        return {name: abs(self.anchor.weight[k]) / total if total else 0.0 for name, k in self.anchor_place.items()}
+        """Each CpG's share of the anchor's absolute standardised weight (see `weight_shares`)."""
+        return self.weight_shares(self.anchor)
+
+    def weight_shares(self, model: LinearModel) -> dict[str, float]:
+        """Each CpG's share of a model's absolute standardised weight.
+
+        The weight of a computed RF_PC is divided among its CpGs in proportion to their squared loadings. RF_PCs that
+        the table brings are left out.
+        """
+        weight = {name: abs(float(x)) for name, x in zip(model.features, model.weight, strict=True) if not is_pc(name)}
+        for name, x in zip(model.features, model.weight, strict=True):
+            if self.loadings is not None and name in self.loadings.names:
+                for feature, share in zip(self.loadings.row, self.loadings.share(name).tolist(), strict=True):
+                    weight[feature] = weight.get(feature, 0.0) + abs(float(x)) * share
+        total = sum(weight.values())
+        return {name: x / total if total else 0.0 for name, x in weight.items()}
+
+    @cached_property
+    def context_weight(self) -> dict[str, float]:
+        """Each CpG's share of the squared loadings of the RF_PCs that are computed; empty where none is."""
+        if self.loadings is None:
+            return {}
+        shares = [self.loadings.share(name) for name in self.loadings.names]
+        return dict(zip(self.loadings.row, np.mean(shares, axis=0).tolist(), strict=True))
+
+    @cached_property
+    def reported(self) -> frozenset[str]:
+        """The CpGs that Imputed_Fraction counts: all that are read; in format version 1 only those with a weight."""
+        return frozenset(self.cpgs_read) if self.version > 1 else self.weighted
 
     @cached_property
     def wanted(self) -> Wanted:

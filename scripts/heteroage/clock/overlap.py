@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # A table that shares fewer of the clock's CpGs is of another platform, or its columns are misnamed.
 MINIMUM_SHARE = 0.1
-# What lacks more than this share of the anchor's absolute weight is predicted from little.
+# A sample with more than this fraction of the weight missing is predicted from little.
 MOST_MISSING_WEIGHT = 0.5
 
 
@@ -23,39 +23,59 @@ def missing_weight(clock: ClockModel, absent: Collection[str]) -> float:
     return fsum(clock.anchor_weight.get(name, 0.0) for name in absent)
 
 
+def missing_context(clock: ClockModel, absent: Collection[str]) -> float:
+    """The share of the computed RF_PCs' squared loadings that absent CpGs have."""
+    return fsum(clock.context_weight.get(name, 0.0) for name in absent)
+
+
 def too_much_is_missing(clock: ClockModel, absent: Collection[str]) -> bool:
     """Whether a table without these of the clock's CpGs is refused, unless somebody insists."""
-    shared = len(clock.cpgs) - len(absent)
-    return shared < MINIMUM_SHARE * len(clock.cpgs) or missing_weight(clock, absent) > MOST_MISSING_WEIGHT
+    weight = max(missing_weight(clock, absent), missing_context(clock, absent))
+    return _few(clock, absent) or weight > MOST_MISSING_WEIGHT
 
 
 def check_cpgs(clock: ClockModel, columns_of: Mapping[str, list[str]], where: str, allow_missing: bool) -> None:
-    """Refuse a table with too few of the clock's CpGs; one with none of them always."""
-    absent = [name for name in clock.cpgs if name not in columns_of]
-    shared = len(clock.cpgs) - len(absent)
+    """Refuse a table with too few of the clock's CpGs; one with none of them always.
+
+    Parameters
+    ----------
+    clock : as it reads this table (`ClockModel.for_table`)
+    columns_of : the columns of each CpG that the table has
+    """
+    absent = [name for name in clock.cpgs_read if name not in columns_of]
+    shared = len(clock.cpgs_read) - len(absent)
     if absent and (shared == 0 or (too_much_is_missing(clock, absent) and not allow_missing)):
+        context = missing_context(clock, absent)
         raise HeteroAgeError(
-            f"{where} shares {shared} of the clock's {len(clock.cpgs)} CpGs, and lacks "
-            f"{missing_weight(clock, absent):.0%} of the anchor's weight; it lacks {listed(absent)}. Columns are named "
-            "<cpg>_<modality>, as cg00000029_beta; check names and platform. `heteroage check` says what is missing"
+            f"{where} shares {shared} of the clock's {len(clock.cpgs_read)} CpGs. Missing are "
+            f"{missing_weight(clock, absent):.0%} of the anchor's weight"
+            + (f" and {context:.0%} of what the RF_PCs are computed from" if context else "")
+            + f" ({listed(absent)}). Columns are named <cpg>_<modality>, as cg00000029_beta; check names and platform. "
+            "`heteroage check` says what is missing"
             + ("." if shared == 0 else "; --allow-missing predicts all the same.")
         )
 
 
-def check_pcs(clock: ClockModel, table: Table, columns_of: Mapping[str, list[str]]) -> None:
-    """Refuse a table whose RF_PCs can neither be read nor computed."""
+def check_pcs(clock: ClockModel, table: Table, columns_of: Mapping[str, list[str]], allow_missing: bool) -> None:
+    """Refuse a table whose RF_PCs can neither be read nor computed; `clock` is as for `check_cpgs`."""
     absent = [name for name in clock.pc_names if name not in table.names]
     if clock.loadings is None:
         # Some but not all: the rest takes its training median, as any other missing column does.
         if absent and len(absent) == len(clock.pc_names):
             raise HeteroAgeError(
-                f"the clock needs RF_PC columns that {table.where} lacks ({listed(absent)}). They came from a file "
-                "in training: project your samples with the same loadings and add the columns."
+                f"{table.where} has no RF_PC columns, and the clock needs them ({listed(absent)}). They came from a "
+                "file in training: project your samples with the same loadings and add the columns."
             )
-    elif absent:
-        known = [name for name in clock.loadings.row if name in columns_of]
-        if len(known) < MINIMUM_SHARE * len(clock.loadings.row):
-            raise HeteroAgeError(
-                f"{table.where} has neither the columns ({listed(absent)}) nor the CpGs to compute them from: "
-                f"{len(known)} of {len(clock.loadings.row)}. Add either."
-            )
+        return
+    gone = [name for name in clock.loadings.row if name not in columns_of]
+    known = len(clock.loadings.row) - len(gone)
+    if known == 0 or (missing_context(clock, gone) > MOST_MISSING_WEIGHT and not allow_missing):
+        raise HeteroAgeError(
+            f"{table.where} has neither the columns ({listed(absent)}) nor the CpGs to compute them from: {known} of "
+            f"{len(clock.loadings.row)}, with {missing_context(clock, gone):.0%} of their weight missing "
+            f"({listed(gone)}). Add either."
+        )
+
+
+def _few(clock: ClockModel, absent: Collection[str]) -> bool:
+    return len(clock.cpgs_read) - len(absent) < MINIMUM_SHARE * len(clock.cpgs_read)

@@ -86,6 +86,10 @@ class Clock(ClockModel):
         HeteroAgeError
             As `predict`; also after the last part, where every sample lacked most of the clock's weight.
         """
+        clock = self.for_table(table.names)
+        if clock is not self:
+            yield from clock.stream(step, table, allow_missing)
+            return
         columns_of = self.wanted.columns_of(table.names)
         run = {
             "predict": self._pipeline,
@@ -95,7 +99,7 @@ class Clock(ClockModel):
         }[step]
         if step != "predict_stage3":
             check_cpgs(self, columns_of, table.where, allow_missing)
-        check_pcs(self, table, columns_of)
+        check_pcs(self, table, columns_of, allow_missing)
         needed = table.names if isinstance(table, Joined) else self._columns(step, table.names, columns_of)
         seen, usable, n = SeenIds(table.where), False, 0
         for part in table.parts(needed):
@@ -109,7 +113,7 @@ class Clock(ClockModel):
             raise HeteroAgeError("the table has no rows. Give at least one sample.")
         if not usable and not allow_missing:
             raise HeteroAgeError(
-                f"every sample lacks more than {MOST_MISSING_WEIGHT:.0%} of the anchor's weight: the columns are "
+                f"every sample has more than {MOST_MISSING_WEIGHT:.0%} of the weight missing: the columns are "
                 "there, and empty. `heteroage check` says what is missing; --allow-missing predicts all the same."
             )
 
@@ -128,7 +132,7 @@ class Clock(ClockModel):
         output[ANCHOR] = inverse_transform_age(source.sums.totals[None])
         output |= source.corrections()
         features = self._fuse(output, source)
-        output["Imputed_Fraction"] = source.sums.missing / max(len(self.cpgs), 1)
+        output["Imputed_Fraction"] = source.sums.missing / max(len(self.reported), 1)
         output["Imputed_Years"] = source.imputed_years()
         output["Flags"] = flags.flags_of(self, output, source.sums)
         return output, features

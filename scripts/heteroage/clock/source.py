@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from heteroage.age import ADULT_AGE
 from heteroage.clock.columns import ANCHOR, CORRECTION
 from heteroage.clock.master_table import Part
-from heteroage.clock.overlap import MOST_MISSING_WEIGHT
 from heteroage.clock.sums import Sums
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import OLDEST, sex_of, tissue_of
@@ -38,7 +37,7 @@ class Source:
         sums = Sums.start(self.clock, self.part).walk(self.columns_of)
         for name in sorted((name for name in self.clock.terms if is_pc(name)), key=pc_number):
             sums.add_pc(name, self._pc(name, sums))
-        self.usable = bool((sums.missing_weight <= MOST_MISSING_WEIGHT + 1e-9).any())
+        self.usable = not sums.mostly_imputed.all()
         return sums
 
     def pc(self, name: str) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from heteroage.clock.overlap import MOST_MISSING_WEIGHT
 from heteroage.errors import HeteroAgeError, listed
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class Sums:
 
     totals : by model (None is the anchor), on the model's scale
     pcs : by component, where the clock has loadings
-    missing, missing_weight : CpGs, and absolute standardised weight of the anchor, that were imputed
+    missing, missing_weight, missing_context : CpGs, share of the anchor's absolute standardised weight, and share of
+        the computed RF_PCs' squared loadings, that were imputed
     distance, measured : squared deviations from the training mean in standard deviations, and how many were summed
     imputed : see `Covariance`
     """
@@ -40,6 +42,7 @@ class Sums:
     pcs: dict[str, NDArray[np.float64]]
     missing: NDArray[np.float64]
     missing_weight: NDArray[np.float64]
+    missing_context: NDArray[np.float64]
     distance: NDArray[np.float64]
     measured: NDArray[np.float64]
     outside: NDArray[np.bool_]
@@ -57,6 +60,7 @@ class Sums:
             pcs={name: np.zeros(n) for name in (clock.loadings.names if clock.loadings else [])},
             missing=np.zeros(n),
             missing_weight=np.zeros(n),
+            missing_context=np.zeros(n),
             distance=np.zeros(n),
             measured=np.zeros(n),
             outside=np.zeros(n, dtype=bool),
@@ -83,6 +87,11 @@ class Sums:
             self.missing_weight[absent] += self.clock.anchor_weight.get(name, 0.0)
             self._add_imputed(name, absent)
 
+    @property
+    def mostly_imputed(self) -> NDArray[np.bool_]:
+        """The samples of which more was missing than a table may miss."""
+        return np.maximum(self.missing_weight, self.missing_context) > MOST_MISSING_WEIGHT + 1e-9
+
     def _features(self, columns_of: dict[str, list[str]]) -> Iterator[tuple[str, NDArray[np.float64] | None]]:
         """Each CpG's values, in the order of the names; several columns of one are averaged, in their names' order."""
         names = self.clock.cpgs_read
@@ -99,11 +108,13 @@ class Sums:
             clock.models[key].add(k, self.totals[key], values)
         if clock.loadings and feature in clock.loadings.row:
             clock.loadings.add(feature, self.pcs, values)
-        if feature in clock.weighted and some_absent:
-            self.missing += absent
+        if some_absent:
+            if feature in clock.reported:
+                self.missing += absent
             self.missing_weight += absent * clock.anchor_weight.get(feature, 0.0)
+            self.missing_context += absent * clock.context_weight.get(feature, 0.0)
             self._add_imputed(feature, absent)
-        if feature in clock.anchor_weight:
+        if feature in clock.anchor_place:
             k = clock.anchor_place[feature]
             deviation = (values - clock.anchor.mean[k]) / clock.anchor.scale[k]
             self.distance += np.where(absent, 0.0, deviation * deviation)

@@ -134,10 +134,10 @@ def test_a_manifest_that_points_outside_is_refused(clock_copy, name):
     refused(clock_copy, f"names files outside the folder (1: {shown}). Do not use it.")
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 3, "1", None])
 def test_another_format_version(clock_copy, version):
     edit_manifest(clock_copy, lambda manifest: manifest.update(format_version=version))
-    refused(clock_copy, f"has format version {version!r}; this heteroage reads 1. Use the version that made it")
+    refused(clock_copy, f"has format version {version!r}; this heteroage reads 1 and 2. Use the version that made it")
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"files": ["a"]}', "null"])

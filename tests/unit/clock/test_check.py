@@ -8,6 +8,7 @@ import pytest
 from command_line import run
 
 from heteroage.clock.check import missing_features, read_probes, stage_costs
+from heteroage.clock.export import coefficients
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
 
@@ -19,7 +20,7 @@ def test_check_says_what_is_missing_and_its_cost(clock, loaded, tmp_path, capsys
     code, out, _ = run(capsys, *where, "--input", tmp_path / "m.csv", "--out", tmp_path / "missing.csv")
     assert code == 0
     assert "holds 47 of the clock's 48 CpGs" in out
-    assert f"It lacks 1: {heavy}" in out
+    assert f"Missing, by weight: 1: {heavy}" in out
     assert "can be predicted" in out
     missing = read_table(tmp_path / "missing.csv")
     assert missing["feature"].tolist() == [heavy]
@@ -28,7 +29,7 @@ def test_check_says_what_is_missing_and_its_cost(clock, loaded, tmp_path, capsys
     np.testing.assert_allclose(costs["missing_weight"]["Stage1_Pred_Age"], loaded.anchor_weight[heavy])
     place = loaded.covariance.features[heavy]
     spread = np.sqrt(loaded.covariance.own[place] + (loaded.covariance.factors[place] ** 2).sum())
-    raw = loaded.anchor.raw[loaded.anchor.features.index(heavy)]
+    raw = coefficients(loaded)[1][heavy]
     np.testing.assert_allclose(costs["cost_years"]["Stage1_Pred_Age"], 21 * abs(raw) * spread)
     assert loaded.check(clock.master)["missing"].eq(0).all()
     assert loaded.check(clock.master)["cost_years"].eq(0).all()
@@ -55,25 +56,22 @@ def test_the_cost_is_the_spread_of_what_missing_cpgs_would_have_contributed(load
     place = [loaded.covariance.features[name] for name in missing]
     factors = loaded.covariance.factors[place]
     covariance = factors @ factors.T + np.diag(loaded.covariance.own[place])
-    anchor = 21 * loaded.anchor.raw[[loaded.anchor.features.index(name) for name in missing]]
+    anchor = 21 * np.array([coefficients(loaded)[1][name] for name in missing])
     # 1e-12: the sums in another order.
     np.testing.assert_allclose(of["Stage1_Pred_Age"], np.sqrt(anchor @ covariance @ anchor), rtol=1e-12)
     whole = 21 * loaded.covariance.a[place] + loaded.covariance.b[place]
     np.testing.assert_allclose(of["HeteroAge"], np.sqrt(whole @ covariance @ whole), rtol=1e-12)
-    assert costs["missing"] == [6, *(sum(name in model.features for name in missing) for model in experts(loaded)), 6]
+    read = [set(loaded.weight_shares(model)) for model in loaded.experts.values()]
+    assert costs["missing"] == [6, *(len(own & set(missing)) for own in read), 6, 6]
 
 
-def experts(clock):
-    return list(clock.experts.values())
-
-
-@pytest.mark.parametrize("stage", [0, 1, 2, 3])
+@pytest.mark.parametrize("stage", [0, 1, 2, 3, 4])
 def test_a_clock_that_knows_no_covariance_knows_no_cost_but_of_nothing(loaded, stage):
     without = dataclasses.replace(loaded, covariance=None)
     assert stage_costs(without, loaded.cpgs)["cost_years"][stage] == 0
     costs = stage_costs(without, loaded.cpgs[1:])
     assert np.isnan(costs["cost_years"][stage]) == (costs["missing"][stage] > 0)
-    assert costs["missing"][3] == 1
+    assert costs["missing"][4] == 1
 
 
 def test_missing_features_come_by_weight_with_all_their_models(loaded):
@@ -84,7 +82,8 @@ def test_missing_features_come_by_weight_with_all_their_models(loaded):
     assert share.sum() == pytest.approx(1)
     for name, stages in zip(table["feature"], table["stages"], strict=True):
         own = [key for key, model in loaded.models.items() if name in model.features]
-        assert stages.split(";") == ["Stage1_Pred_Age" if key is None else f"{key}_Correction" for key in own]
+        named = ["Stage1_Pred_Age" if key is None else f"{key}_Correction" for key in own]
+        assert stages.split(";") == [*named, *["RF_PCs"] * (name in loaded.loadings.row)]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from heteroage.clock.flags import MEANINGS, flags_of
+from heteroage.clock.sums import Sums
 
 
 def flags(loaded, frame):
@@ -38,12 +39,12 @@ def test_each_flag_is_raised_by_what_it_says_and_by_nothing_else(loaded, clock):
     assert all(found <= set(MEANINGS) for table in cases.values() for found in flags(loaded, table))
 
 
-def raised(clock, missing_weight=0.0, outside=False, distance=0.0, measured=1, **output):
+def raised(clock, mostly_imputed=False, outside=False, distance=0.0, measured=1, **output):
     """The flags of one sample that is in nothing else remarkable."""
     columns = {"Tissue": ["Blood"], "Sex": ["F"], "HeteroAge": np.array([40.0])} | output
     sums = SimpleNamespace(
         part=SimpleNamespace(ids=["s"]),
-        missing_weight=np.array([missing_weight]),
+        mostly_imputed=np.array([mostly_imputed]),
         outside=np.array([outside]),
         distance=np.array([distance]),
         measured=np.array([measured]),
@@ -59,8 +60,12 @@ def test_limits_themselves_raise_no_flag(loaded):
             assert raised(loaded, **{name: np.array([limit])}) == []
             assert raised(loaded, **{name: np.array([np.nextafter(limit, beyond * np.inf)])}) == [flag]
     assert raised(loaded, Age=np.array([np.nan])) == []
-    assert raised(loaded, missing_weight=0.5) == []
-    assert raised(loaded, missing_weight=0.501) == ["mostly_imputed"]
+    for share in ("missing_weight", "missing_context"):
+        for amount, flagged in ((0.5, False), (0.501, True)):
+            sums = SimpleNamespace(missing_weight=np.zeros(1), missing_context=np.zeros(1))
+            setattr(sums, share, np.array([amount]))
+            assert Sums.mostly_imputed.fget(sums).tolist() == [flagged]
+    assert raised(loaded, mostly_imputed=True) == ["mostly_imputed"]
 
 
 def test_the_distance_is_per_cpg_that_was_measured(loaded):
@@ -73,10 +78,10 @@ def test_the_distance_is_per_cpg_that_was_measured(loaded):
 
 def test_all_flags_of_a_sample_come_in_one_order(loaded):
     strange = {"Tissue": ["unknown"], "Sex": ["X"], "Age": np.array([121.0]), "HeteroAge": np.array([-1.0])}
-    found = raised(loaded, 1.0, True, 1e9, **strange)
+    found = raised(loaded, True, True, 1e9, **strange)
     assert found == [flag for flag in MEANINGS if flag not in ("tissue_not_in_training", "sex_unknown")]
 
 
 def test_a_clock_that_knows_no_limits_flags_the_rest(loaded):
     without = dataclasses.replace(loaded, applicability=None)
-    assert raised(without, 1.0, True, 1e9, Age=np.array([121.0])) == ["mostly_imputed", "values_outside_0_1"]
+    assert raised(without, True, True, 1e9, Age=np.array([121.0])) == ["mostly_imputed", "values_outside_0_1"]

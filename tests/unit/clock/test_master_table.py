@@ -131,7 +131,7 @@ def test_columns_full_of_nothing(clock, loaded, tmp_path):
         loaded.predict(clock.master.assign(**{name: None})), loaded.predict(clock.master.drop(columns=name))
     )
     empty = clock.master.assign(**dict.fromkeys(cpgs_of(clock.master), np.nan))
-    table_refused(clock, write(empty, tmp_path / "m.csv"), "every sample lacks more than 50% of the anchor's weight")
+    table_refused(clock, write(empty, tmp_path / "m.csv"), "every sample has more than 50% of the weight missing")
     beside = pd.concat([clock.master, empty.iloc[[0]].assign(sample_id="empty")], ignore_index=True)
     output = loaded.predict(beside)
     pd.testing.assert_frame_equal(output.iloc[:-1], whole)

@@ -14,13 +14,20 @@ def test_every_place_of_a_feature_is_its_own(loaded):
     assert max(len(own) for own in loaded.terms.values()) > 1  # some CpG is the anchor's and an expert's
 
 
-def test_the_anchors_weight_is_shared_by_its_cpgs_alone(loaded):
-    assert sum(loaded.anchor_weight.values()) == pytest.approx(1)
-    assert any(map(is_pc, loaded.anchor.features))
-    assert not any(map(is_pc, loaded.anchor_weight))
-    first, *_, last = loaded.anchor_weight  # the weights table is sorted
+def test_the_anchors_weight_is_shared_by_its_cpgs_those_of_computed_components_too(loaded):
     weight = dict(zip(loaded.anchor.features, np.abs(loaded.anchor.weight), strict=True))
-    assert loaded.anchor_weight[first] * weight[last] == pytest.approx(loaded.anchor_weight[last] * weight[first])
+    assert any(map(is_pc, loaded.anchor.features))
+    given = loaded.for_table(["RF_PC1", "RF_PC2"])
+    assert given.loadings is None
+    for clock in (loaded, given, loaded.for_table(["RF_PC2"])):
+        assert sum(clock.anchor_weight.values()) == pytest.approx(1)
+        assert not any(map(is_pc, clock.anchor_weight))
+        computed = clock.loadings.names if clock.loadings else []
+        total = sum(own for name, own in weight.items() if not is_pc(name) or name in computed)
+        for name, share in clock.anchor_weight.items():
+            row = clock.loadings.row.get(name) if computed else None
+            through = 0 if row is None else sum(weight[pc] * clock.loadings.share(pc)[row] for pc in computed)
+            assert share * total == pytest.approx(weight.get(name, 0.0) + through)
 
 
 def test_what_is_read_is_what_has_weight_and_what_components_are_made_of(loaded):
