@@ -116,7 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     for name, (_, summary) in STEPS.items():
         step = _step(steps, name, f"predict {summary}", _predict)
         step.add_argument("--input", type=Path, required=True, nargs="+", help=TABLES)
-        step.add_argument("--out", type=Path, required=True, help="CSV or Parquet file to write")
+        step.add_argument(
+            "--out", type=Path, required=True, help="file to write: .csv, .tsv, .csv.gz, .parquet or .feather"
+        )
         if name != "stage3-predict":
             step.add_argument(
                 "--allow-missing", action="store_true", help="predict even where most of the clock's weight is missing"

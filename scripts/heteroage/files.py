@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import glob
 import hashlib
 import json
 import os
+import re
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,25 +31,95 @@ NAMES = {
 }
 
 
+# Names of what a process has open: never renamed over, even where a shell has redirected them to a regular file.
+OPEN = re.compile(r"/dev/(?:stdin|stdout|stderr|fd/\d+)|/proc/(?:self|\d+)/fd/\d+")
+
+# What flock says on a file system without locks.
+NO_LOCKS = (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL)
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to; it takes `path`'s name only if the block ends without error."""
-    path = Path(path)
+    """Give a path beside `path` to write to; it takes `path`'s name only if the block ends without error.
+
+    Only a regular file is replaced. A link is followed: its target is replaced and the link stays. A device or a pipe
+    is given as it is, to be written to.
+
+    Raises
+    ------
+    HeteroAgeError
+        There is no folder, `path` is a folder or a socket, or another process is writing the same file.
+    """
     check_writable(path)
-    for left in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*.part"):  # by a process that was killed
+    if is_stream(path):
+        yield Path(path)
+        return
+    path = Path(os.path.realpath(path))
+    beside = path.with_name(f".{path.name}.part")
+    for left in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*.part"):  # by a killed process of version 0.1
         left.unlink(missing_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with _locked(beside, path):
+        try:
+            yield beside
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+
+
+def is_stream(path: str | Path) -> bool:
+    """Whether a path is a device, a pipe or an open file of a process: written to, not replaced."""
+    if OPEN.fullmatch(str(path)):
+        return True
     try:
-        yield beside
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+        mode = Path(path).stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 
 
 def check_writable(path: str | Path) -> None:
-    """Say before the work, not after it, that there is no folder to write to."""
-    if not Path(path).parent.is_dir():
-        raise HeteroAgeError(f"cannot write {path}: there is no folder {Path(path).parent}. Make it first.")
+    """Say before the work, not after it, that a path cannot be written to."""
+    if is_stream(path):
+        return
+    real = Path(os.path.realpath(path))
+    if not real.parent.is_dir():
+        raise HeteroAgeError(f"cannot write {path}: there is no folder {real.parent}. Make it first.")
+    if real.is_dir():
+        raise HeteroAgeError(f"cannot write {path}: it is a folder. Give a file in it.")
+    if real.exists() and not real.is_file():
+        raise HeteroAgeError(f"cannot write {path}: it is a disk or a socket. Give a regular file or a pipe.")
+
+
+@contextmanager
+def _locked(beside: Path, path: Path) -> Iterator[None]:
+    """Create `beside` and hold a lock on it. A file left by a killed process is not locked, and is used again."""
+    handle = _open_locked(beside, path)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _open_locked(beside: Path, path: Path) -> int:
+    while True:
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise HeteroAgeError(
+                f"cannot write {path}: another process is writing it. Wait until it ends, or name another file."
+            ) from None
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                os.close(handle)
+                raise
+        # Unless another process renamed or removed the file between the two calls.
+        if beside.exists() and os.fstat(handle).st_ino == beside.stat().st_ino:
+            os.ftruncate(handle, 0)
+            return handle
+        os.close(handle)
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

@@ -1,7 +1,10 @@
 """Files are whole or absent, and tables read back equal to the bit."""
 
 import json
+import os
 import re
+import stat
+import threading
 
 import numpy as np
 import pandas as pd
@@ -198,3 +201,49 @@ def test_what_a_killed_process_left_half_written_goes_with_the_next_write(tmp_pa
     with atomic_path(tmp_path / "report.csv") as beside:
         beside.write_text("whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".report.csv.gz.4242.part", "report.csv"]
+
+
+# What --out may name
+
+
+def test_a_link_stays_and_its_target_is_replaced(tmp_path):
+    (tmp_path / "real").mkdir()
+    target, link, dangling = tmp_path / "real/ages.csv", tmp_path / "link.csv", tmp_path / "dangling.csv"
+    target.write_text("old")
+    link.symlink_to(target)
+    dangling.symlink_to(tmp_path / "real/new.csv")
+    for path in (link, dangling):
+        with atomic_path(path) as beside:
+            beside.write_text("new")
+        assert path.is_symlink()
+        assert path.read_text() == "new"
+    assert sorted(path.name for path in (tmp_path / "real").iterdir()) == ["ages.csv", "new.csv"]
+    with pytest.raises(HeteroAgeError, match="it is a folder. Give a file in it"), atomic_path(tmp_path / "real"):
+        pytest.fail("the work must not start")
+
+
+def test_a_pipe_is_written_to_and_stays(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    received = []
+    reader = threading.Thread(target=lambda: received.append((tmp_path / "pipe").read_text()))
+    reader.start()
+    with atomic_path(tmp_path / "pipe") as path:
+        path.write_text("text")
+    reader.join(10)
+    assert received == ["text"]
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_a_second_writer_of_a_file_is_told_and_leaves_the_first_alone(tmp_path):
+    path = tmp_path / "ages.csv"
+    with atomic_path(path) as beside:
+        beside.write_text("first")
+        with pytest.raises(HeteroAgeError, match="another process is writing it. Wait"), atomic_path(path):
+            pytest.fail("the work must not start")
+    assert path.read_text() == "first"
+    (tmp_path / ".ages.csv.part").write_text("left by a killed process, longer than what comes")
+    with atomic_path(path) as beside:
+        beside.open("r+").write("second")
+    assert path.read_text() == "second"
+    assert list(tmp_path.iterdir()) == [path]

@@ -9,7 +9,7 @@ from pathlib import Path
 from heteroage.clock.columns import ANCHOR
 from heteroage.clock.loading import load_clock
 from heteroage.clock.master_table import Table, open_tables
-from heteroage.clock.output import writing
+from heteroage.clock.output import check_ending, writing
 from heteroage.clock.overlap import too_much_is_missing
 from heteroage.clock.predict import Clock
 from heteroage.errors import HeteroAgeError, listed
@@ -35,6 +35,7 @@ def run_step(
     """
     outputs = [out] if contributions is None else [out, contributions]
     for path in outputs:
+        check_ending(path)
         check_writable(path)
     _check_places([*inputs], outputs)
     clock = load_clock(artifact_dir, public_key)

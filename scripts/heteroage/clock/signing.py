@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -29,11 +28,9 @@ def make_keys(private: Path, public: Path) -> None:
     key = Ed25519PrivateKey.generate()
     pem, encoding = key.private_bytes, serialization.Encoding.PEM
     content = pem(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    with (
-        atomic_path(private) as beside,
-        os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream,
-    ):
-        stream.write(content)
+    with atomic_path(private) as beside:
+        beside.chmod(0o600)  # it is still empty
+        beside.write_bytes(content)
     with atomic_path(public) as beside:
         beside.write_bytes(key.public_key().public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo))
 

@@ -1,13 +1,22 @@
 """A table of predictions is written whole or not at all, and a row's bytes are its own."""
 
 import csv
+import gzip
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
 from heteroage.clock import output
 from heteroage.clock.output import writing
+from heteroage.errors import HeteroAgeError
 
 
 def test_a_problem_in_the_last_part_writes_nothing(tmp_path):
@@ -61,6 +70,45 @@ def test_parquet_holds_what_was_written_by_groups_of_any_size(tmp_path, monkeypa
         expected = [None if np.isnan(x) else x for x in ROWS[name]]
         assert table.column(name).to_pylist() == expected
     assert pq.read_metadata(tmp_path / "o.parquet").num_row_groups == (2 if group == 2 else 1)
+
+
+def test_every_known_ending_is_written_as_such_and_others_are_refused(tmp_path):
+    plain = written(tmp_path / "o.csv", [3, 4]).read_bytes()
+    assert gzip.decompress(written(tmp_path / "o.csv.gz", [3, 4]).read_bytes()) == plain
+    assert written(tmp_path / "o", [7]).read_bytes() == plain
+    again = (tmp_path / "o.csv.gz").read_bytes()
+    assert written(tmp_path / "other.csv.gz", [3, 4]).read_bytes() == again  # no name and no time in it
+    with written(tmp_path / "o.tsv", [7]).open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.reader(stream, delimiter="\t"))
+    assert [row[0] for row in rows[1:]] == [text or "" for text in ROWS["sample_id"]]
+    table = feather.read_table(written(tmp_path / "o.feather", [3, 4]))
+    assert table.equals(pq.read_table(written(tmp_path / "o.parquet", [3, 4])))
+    for name in ("o.xlsx", "o.xlsx.gz", "o.json", "o.csv.bz2"):
+        with pytest.raises(HeteroAgeError, match=f"unknown ending {Path(name).suffix}. Endings that are known: .csv"):
+            written(tmp_path / name, [7])
+        assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("append", [False, True])
+def test_standard_output_is_written_to_and_not_replaced(tmp_path, append):
+    """As a pipe, and redirected to a file behind what is there already."""
+    code = "from heteroage.clock.output import writing; from pathlib import Path\n"
+    code += "with writing([Path('/dev/stdout')]) as (w,): w.write({'x': ['1']})"
+    before = os.lstat("/dev/stdout")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "x\n1\n"
+    (tmp_path / "log").write_text("kept\n")
+    with (tmp_path / "log").open("a" if append else "w") as stream:
+        subprocess.run([sys.executable, "-c", code], stdout=stream, check=True)
+    assert (tmp_path / "log").read_text() == ("kept\n" if append else "") + "x\n1\n"
+    assert os.lstat("/dev/stdout").st_ino == before.st_ino
+
+
+def test_a_full_device_is_said(tmp_path):
+    text = "cannot write /dev/full: No space left on device. What was written to a pipe or a device is not whole."
+    with pytest.raises(HeteroAgeError, match=re.escape(text)), writing([Path("/dev/full")]) as (writer,):
+        writer.write({"x": ["1"]})
+    assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
 
 
 def test_files_take_their_names_together(tmp_path):
