@@ -218,7 +218,7 @@ def test_a_link_stays_and_its_target_is_replaced(tmp_path):
         assert path.is_symlink()
         assert path.read_text() == "new"
     assert sorted(path.name for path in (tmp_path / "real").iterdir()) == ["ages.csv", "new.csv"]
-    with pytest.raises(HeteroAgeError, match="it is a folder. Give a file in it"), atomic_path(tmp_path / "real"):
+    with pytest.raises(HeteroAgeError, match=r"it is a folder. Give a file in it"), atomic_path(tmp_path / "real"):
         pytest.fail("the work must not start")
 
 
@@ -239,7 +239,7 @@ def test_a_second_writer_of_a_file_is_told_and_leaves_the_first_alone(tmp_path):
     path = tmp_path / "ages.csv"
     with atomic_path(path) as beside:
         beside.write_text("first")
-        with pytest.raises(HeteroAgeError, match="another process is writing it. Wait"), atomic_path(path):
+        with pytest.raises(HeteroAgeError, match=r"another process is writing it. Wait"), atomic_path(path):
             pytest.fail("the work must not start")
     assert path.read_text() == "first"
     (tmp_path / ".ages.csv.part").write_text("left by a killed process, longer than what comes")
