@@ -40,12 +40,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run() -> None:
     """Run the command as a process of its own, and end it."""
     code = main()
-    with suppress(BrokenPipeError):
+    with suppress(OSError):  # what `_say` wrote has left already
         sys.stdout.flush()
         sys.stderr.flush()
     # At once: Arrow's threads, torn down by the interpreter as they still start, can abort the process (seen on a busy
     # machine, after short runs), and its exit code would be lost.
     os._exit(code)
+
+
+def _say(text: object) -> None:
+    """Print; a reader that has gone (`| head`) is no error, a full disk is.
+
+    Raises
+    ------
+    HeteroAgeError
+        Standard output cannot be written to.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        _silence()
+    except OSError as error:
+        _silence()
+        raise HeteroAgeError(f"cannot write to standard output: {error.strerror}. The work itself is done.") from error
+
+
+def _silence() -> None:
+    """Send what is still in the buffer of standard output to nowhere."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # Each imports what it needs when it runs: --version and --help start at once.
@@ -54,7 +77,7 @@ def run() -> None:
 def _predict(options: argparse.Namespace) -> int:
     from heteroage.clock.apply import run_step
 
-    run_step(
+    said = run_step(
         STEPS[options.step][0],
         options.artifact_dir,
         options.input,
@@ -63,6 +86,7 @@ def _predict(options: argparse.Namespace) -> int:
         allow_missing=getattr(options, "allow_missing", False),
         public_key=options.public_key,
     )
+    print(f"heteroage: {said}", file=sys.stderr)  # standard output may be what --out names
     return 0
 
 
@@ -76,14 +100,14 @@ def _check(options: argparse.Namespace) -> int:
     if options.out is not None:
         with writing([options.out]) as (writer,):
             writer.write(missing)
-    print(report)
+    _say(report)
     return 0 if accepted else 1
 
 
 def _verify(options: argparse.Namespace) -> int:
     from heteroage.clock.reference import verify_folder
 
-    print(verify_folder(options.folder, options.public_key))
+    _say(verify_folder(options.folder, options.public_key))
     return 0
 
 
@@ -105,7 +129,7 @@ def _export(options: argparse.Namespace) -> int:
     from heteroage.clock.export import export_coefficients
     from heteroage.clock.loading import load_clock
 
-    print(export_coefficients(load_clock(options.artifact_dir, options.public_key), options.out, options.style))
+    _say(export_coefficients(load_clock(options.artifact_dir, options.public_key), options.out, options.style))
     return 0
 
 

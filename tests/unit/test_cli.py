@@ -1,7 +1,9 @@
 """The command `heteroage`: exit codes, where messages go, and nothing written on error."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,10 +25,14 @@ def run(step, folder, inputs, out):
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
-def test_predictions_are_written_and_nothing_is_said(clock, master, tmp_path, capsys, name):
+def test_predictions_are_written_and_summed_up_in_a_line(clock, master, tmp_path, capsys, name):
     assert run("pipeline-predict", clock.folder, [master], tmp_path / name) == 0
-    assert capsys.readouterr() == ("", "")
+    out, err = capsys.readouterr()
     expected = load_clock(clock.folder).predict(clock.master)
+    mae = (expected["HeteroAge"] - expected["Age"]).abs().mean()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(f"heteroage: {tmp_path / name}: 14 samples; MAE {mae:.2f} years, bias ")
+    assert "(of 14 with an Age)" in err
     table = read_table(tmp_path / name)
     assert list(table.columns) == list(expected.columns)
     assert table["HeteroAge"].tolist() == expected["HeteroAge"].tolist()
@@ -115,3 +121,20 @@ def test_the_module_runs_and_hands_on_its_exit_code(tmp_path):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("heteroage: no artifact folder absent")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("step", ["check", "verify"])
+def test_a_reader_that_has_gone_is_no_error_and_a_full_disk_is(clock, master, step):
+    arguments = ["verify", clock.folder]
+    if step == "check":
+        arguments = ["check", "--artifact-dir", clock.folder, "--input", master]
+    command = [sys.executable, "-m", "heteroage.cli", *map(str, arguments)]
+    reading, writing = os.pipe()
+    os.close(reading)
+    gone = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (gone.returncode, gone.stderr) == (0, "")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("heteroage: cannot write to standard output: No space left on device.")

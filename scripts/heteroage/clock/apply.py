@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from heteroage.clock.cohort import CohortSummary
 from heteroage.clock.columns import ANCHOR
 from heteroage.clock.loading import load_clock
 from heteroage.clock.master_table import Table, open_tables
@@ -25,8 +26,8 @@ def run_step(
     contributions: Path | None = None,
     allow_missing: bool = False,
     public_key: Path | None = None,
-) -> None:
-    """Predict tables with a clock, a part at a time.
+) -> str:
+    """Predict tables with a clock, a part at a time; returns a line that says what was written.
 
     Raises
     ------
@@ -40,13 +41,16 @@ def run_step(
     _check_places([*inputs], outputs)
     clock = load_clock(artifact_dir, public_key)
     table = open_tables(inputs, clock.wanted)
+    summary = CohortSummary()
     with writing(outputs) as writers:
         for rows, features in _progress(clock.stream(step, table, allow_missing), table):
             writers[0].write(rows)
+            summary.add(rows)
             if contributions is not None:
                 from heteroage.clock.explain import contributions as explain  # LightGBM takes a second to import
 
                 writers[1].write(explain(clock, rows, features))
+    return f"{out}: {summary.line()}"
 
 
 def check(clock: Clock, inputs: Sequence[Path], platform: Path | None) -> tuple[str, dict[str, Sequence], bool]:

@@ -30,6 +30,9 @@ REFERENCE_SAMPLES = "reference/samples.csv"
 REFERENCE_PREDICTIONS = "reference/predictions.csv"
 SIGNATURE = "MANIFEST.json.sig"  # stands beside the manifest: it signs it, and through it every file
 
+# Put into folders by file managers; never read.
+LEFT_BY_DESKTOPS = re.compile(r"\.DS_Store|\._.*|Thumbs\.db|desktop\.ini")
+
 # Far above what a clock needs; a folder made to fill the memory or to keep a machine busy is over them.
 MOST_JSON, MOST_TEXT, MOST_BYTES, MOST_FILES = 8 * 2**20, 32 * 2**20, 2 * 2**30, 10_000
 
@@ -161,7 +164,7 @@ def _content(folder: Path) -> dict[str, int]:
             status = path.lstat()
             regular = stat.S_ISREG(status.st_mode)
             place = path.relative_to(folder).as_posix() + ("" if regular else "@")
-            if place not in (MANIFEST, SIGNATURE):
+            if place not in (MANIFEST, SIGNATURE) and not (regular and LEFT_BY_DESKTOPS.fullmatch(name)):
                 found[place] = status.st_size
         if len(found) > MOST_FILES:
             raise HeteroAgeError(f"{folder} holds over {MOST_FILES} files: no clock does. Get the folder anew.")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from heteroage.clock.sums import Sums
 
 MEANINGS = {
+    "no_cpg_measured": "the sample has none of the clock's CpGs: no age is predicted",
     "tissue_unknown": "no tissue was given",
     "tissue_not_in_training": "the clock has not seen this tissue",
     "sex_unknown": "no sex was given, or none that is F or M",
@@ -43,6 +44,7 @@ def flags_of(clock: ClockModel, output: Rows, sums: Sums) -> list[str]:
                     raised[flag] = (output[name] < limits.youngest) | (output[name] > limits.oldest)
             distance = np.sqrt(sums.distance / np.maximum(sums.measured, 1))
             raised["far_from_training"] = distance > limits.distance_limit
+    raised["no_cpg_measured"] = sums.empty
     raised["mostly_imputed"] = sums.mostly_imputed
     raised["values_outside_0_1"] = sums.outside
     found: list[list[str]] = [[] for _ in sums.part.ids]

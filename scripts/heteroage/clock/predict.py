@@ -6,7 +6,9 @@ is read a part at a time, and no step looks across samples, so that one sample's
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +16,7 @@ import numpy as np
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock import flags
 from heteroage.clock.columns import ANCHOR, CORRECTION, SeenIds
-from heteroage.clock.master_table import Joined, Table, from_frame
+from heteroage.clock.master_table import Joined, Table, from_frame, open_tables
 from heteroage.clock.model import ClockModel
 from heteroage.clock.overlap import MOST_MISSING_WEIGHT, check_cpgs, check_pcs
 from heteroage.clock.source import Rows, Source
@@ -24,18 +26,21 @@ from heteroage.probes import is_pc
 if TYPE_CHECKING:
     import pandas as pd
 
+    Samples = pd.DataFrame | pd.Series | str | Path | Sequence[str | Path]
+
 
 class Clock(ClockModel):
     """A trained clock, as `load_clock` reads it from a sealed folder."""
 
     # What is predicted
 
-    def predict(self, table: pd.DataFrame, allow_missing: bool = False) -> pd.DataFrame:
+    def predict(self, table: Samples, allow_missing: bool = False) -> pd.DataFrame:
         """Run all three stages; returns the columns that config/README.md lists, a row per sample.
 
         Parameters
         ----------
-        table : master table: sample_id, Tissue, Sex, Age (optional), CpGs (or CpGs in rows, a column a sample)
+        table : master table (sample_id, Tissue, Sex, Age if known, and CpGs) as a frame with samples in rows, or CpGs
+            in rows and a column per sample; a Series of one sample; a path, or several that are joined on sample_id
         allow_missing : predict even where most of the clock's weight is missing
 
         Raises
@@ -45,15 +50,15 @@ class Clock(ClockModel):
         """
         return self._frame("predict", table, allow_missing)
 
-    def predict_stage1(self, table: pd.DataFrame, allow_missing: bool = False) -> pd.DataFrame:
+    def predict_stage1(self, table: Samples, allow_missing: bool = False) -> pd.DataFrame:
         """The anchor's age, beside the columns of context that later stages need."""
         return self._frame("predict_stage1", table, allow_missing)
 
-    def predict_stage2(self, table: pd.DataFrame, allow_missing: bool = False) -> pd.DataFrame:
+    def predict_stage2(self, table: Samples, allow_missing: bool = False) -> pd.DataFrame:
         """Each hallmark's correction in years, beside the columns of context (and the anchor, if the table has it)."""
         return self._frame("predict_stage2", table, allow_missing)
 
-    def predict_stage3(self, table: pd.DataFrame) -> pd.DataFrame:
+    def predict_stage3(self, table: Samples) -> pd.DataFrame:
         """Fuse a table that has Stage1_Pred_Age and every correction.
 
         Raises
@@ -63,20 +68,20 @@ class Clock(ClockModel):
         """
         return self._frame("predict_stage3", table, True)
 
-    def contributions(self, table: pd.DataFrame, allow_missing: bool = False) -> pd.DataFrame:
+    def contributions(self, table: Samples, allow_missing: bool = False) -> pd.DataFrame:
         """What each feature of Stage 3 adds to the anchor's age, in years: Stage1_Pred_Age + all of it = HeteroAge."""
         from heteroage.clock.explain import contributions  # LightGBM takes a second to import
 
-        parts = self.stream("predict", from_frame(table, self.wanted), allow_missing)
+        parts = self.stream("predict", self._open(table), allow_missing)
         return _concatenated([contributions(self, rows, features) for rows, features in parts])
 
-    def check(self, table: pd.DataFrame) -> pd.DataFrame:
+    def check(self, table: Samples) -> pd.DataFrame:
         """What the table lacks of each stage and what that costs, in years (see `heteroage check`)."""
         import pandas as pd
 
         from heteroage.clock.check import stage_costs
 
-        return pd.DataFrame(stage_costs(self, from_frame(table, self.wanted).names))
+        return pd.DataFrame(stage_costs(self, self._open(table).names))
 
     def stream(self, step: str, table: Table, allow_missing: bool = False) -> Iterator[tuple[Rows, Rows]]:
         """Predict a table part by part; yields each part's output and the features that the fusion saw.
@@ -117,8 +122,33 @@ class Clock(ClockModel):
                 "there, and empty. `heteroage check` says what is missing; --allow-missing predicts all the same."
             )
 
-    def _frame(self, step: str, table: pd.DataFrame, allow_missing: bool) -> pd.DataFrame:
-        return _concatenated([rows for rows, _ in self.stream(step, from_frame(table, self.wanted), allow_missing)])
+    def _open(self, table: Samples) -> Table:
+        """Open whatever holds samples: a frame, a series of one sample's values, a path or several."""
+        if isinstance(table, (str, Path)):
+            return open_tables([table], self.wanted)
+        if isinstance(table, (list, tuple)) and table and all(isinstance(one, (str, Path)) for one in table):
+            return open_tables(table, self.wanted)
+        pandas = sys.modules.get("pandas")  # whoever has a frame has imported it
+        if pandas is not None and isinstance(table, pandas.Series):
+            row = table.to_frame().T
+            row.index = [str(row.index[0] if table.name is not None else "sample")]
+            return from_frame(row if "sample_id" in row else row.rename_axis("sample_id"), self.wanted)
+        if pandas is not None and isinstance(table, pandas.DataFrame):
+            return from_frame(table, self.wanted)
+        raise HeteroAgeError(
+            f"cannot predict a {type(table).__name__}. Give a pandas DataFrame (samples or CpGs in rows), a Series of "
+            "one sample's values by CpG, the path of a table, or a list of paths."
+        )
+
+    def _frame(self, step: str, table: Samples, allow_missing: bool) -> pd.DataFrame:
+        return _concatenated([rows for rows, _ in self.stream(step, self._open(table), allow_missing)])
+
+    def __repr__(self) -> str:
+        """What the clock is made of, in a line."""
+        experts = f"{len(self.experts)} expert{'s' * (len(self.experts) != 1)}"
+        pcs = f", {len(self.pc_names)} RF_PCs" if self.pc_names else ""
+        trees = f"{len(self.fusion.trees)} trees"
+        return f"Clock({len(self.cpgs_read)} CpGs{pcs}, {experts}, {trees}, format version {self.version})"
 
     def _columns(self, step: str, names: Sequence[str], columns_of: Mapping[str, list[str]]) -> list[str]:
         """The columns that a step reads: the fusion reads CpGs only where it computes RF_PCs from them."""
@@ -156,9 +186,11 @@ class Clock(ClockModel):
                 "output with Stage 1's by sample_id, or give both files to --input."
             )
         output = source.identity()
+        output |= {name: source.numbers(name) for name in (ANCHOR, *names)}
+        # Samples without any CpG have neither an anchor nor corrections, and get no age.
+        without = np.all([np.isnan(output[name]) for name in (ANCHOR, *names)], axis=0)
         for name in [ANCHOR, *names]:
-            output[name] = source.numbers(name)
-            empty = [source.part.ids[k] for k in np.flatnonzero(np.isnan(output[name]))]
+            empty = [source.part.ids[k] for k in np.flatnonzero(np.isnan(output[name]) & ~without)]
             if empty:
                 raise HeteroAgeError(
                     f"column {name} is empty for samples ({listed(empty)}). Run the earlier stages on them."

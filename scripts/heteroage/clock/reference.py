@@ -65,12 +65,19 @@ def verify_folder(folder: Path, public_key: Path | None = None) -> str:
     clock = load_clock(folder, public_key)
     manifest = artifacts.verify(folder, public_key)
     signed = "; its signature is the key's" if public_key else ""
+    unopened = [name for name in manifest["files"] if name.endswith(".joblib")]
+    warning = ""
+    if unopened:
+        warning = (
+            f"\nNot opened: joblib files ({listed(unopened)}). Loading one with joblib runs any code in it: do so only "
+            "if you trust who made the folder. `heteroage` never does."
+        )
     head = f"{folder}: format version {manifest['format_version']}, {len(manifest['files'])} files as sealed{signed}."
     absent = [
         name for name in (artifacts.REFERENCE_SAMPLES, artifacts.REFERENCE_PREDICTIONS) if name not in manifest["files"]
     ]
     if absent:
-        return f"{head} It holds no reference samples to predict anew."
+        return f"{head} It holds no reference samples to predict again.{warning}"
     stored = _stored(folder)
     predicted = [rows for rows, _ in _predicted(folder, clock)]
     worst, compared, differ = 0.0, 0, []
@@ -88,7 +95,10 @@ def verify_folder(folder: Path, public_key: Path | None = None) -> str:
             f"{folder}: this version predicts other numbers than were stored ({listed(differ)}). Use the version that "
             f"made it ({manifest.get('software', {}).get('heteroage-clock', 'unknown')}), or ask its maker."
         )
-    return f"{head} {len(stored['HeteroAge'])} reference samples get their stored ages (largest gap {worst:.1e} years)."
+    return (
+        f"{head} {len(stored['HeteroAge'])} reference samples get their stored ages "
+        f"(largest gap {worst:.1e} years).{warning}"
+    )
 
 
 def _predicted(folder: Path, clock: Clock) -> list:

@@ -37,6 +37,9 @@ class Source:
         sums = Sums.start(self.clock, self.part).walk(self.columns_of)
         for name in sorted((name for name in self.clock.terms if is_pc(name)), key=pc_number):
             sums.add_pc(name, self._pc(name, sums))
+        # Without any CpG there is nothing to predict from.
+        for values in (*sums.totals.values(), *sums.pcs.values()):
+            values[sums.empty] = np.nan
         self.usable = not sums.mostly_imputed.all()
         return sums
 

@@ -32,6 +32,7 @@ class Sums:
     pcs : by component, where the clock has loadings
     missing, missing_weight, missing_context : CpGs, share of the anchor's absolute standardised weight, and share of
         the computed RF_PCs' squared loadings, that were imputed
+    outside, empty : samples with a value a little outside of 0 to 1; samples with none of the CpGs
     distance, measured : squared deviations from the training mean in standard deviations, and how many were summed
     imputed : see `Covariance`
     """
@@ -46,6 +47,7 @@ class Sums:
     distance: NDArray[np.float64]
     measured: NDArray[np.float64]
     outside: NDArray[np.bool_]
+    empty: NDArray[np.bool_]
     imputed: NDArray[np.float64] | None
     _far: list[tuple[str, str, float]] = field(default_factory=list)
 
@@ -64,6 +66,7 @@ class Sums:
             distance=np.zeros(n),
             measured=np.zeros(n),
             outside=np.zeros(n, dtype=bool),
+            empty=np.full(n, bool(clock.cpgs_read)),
             imputed=clock.covariance.start(n) if clock.covariance else None,
         )
 
@@ -104,6 +107,7 @@ class Sums:
         clock = self.clock
         absent = np.isnan(values)
         some_absent = absent.any()
+        self.empty &= absent
         for key, k in clock.terms.get(feature, []):
             clock.models[key].add(k, self.totals[key], values)
         if clock.loadings and feature in clock.loadings.row:

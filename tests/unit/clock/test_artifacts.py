@@ -170,3 +170,11 @@ def test_the_training_digest_changes_with_any_byte_and_not_with_order_or_place(t
     assert str(tmp_path) not in json.dumps(digest)
     files[0].write_text("Samples.csv")
     assert artifacts.training_digest(files)["sha256"] != digest["sha256"]
+
+
+def test_what_file_managers_leave_is_no_reason_to_refuse_a_folder(clock_copy):
+    for name in (".DS_Store", "stage1/Thumbs.db", "stage3/desktop.ini", "stage1/._model.joblib"):
+        (clock_copy / name).write_text("left")
+    load_clock(clock_copy)
+    (clock_copy / "stage1/notes.txt").write_text("mine")
+    refused(clock_copy, "files foreign (1: stage1/notes.txt)")

@@ -39,13 +39,14 @@ def test_each_flag_is_raised_by_what_it_says_and_by_nothing_else(loaded, clock):
     assert all(found <= set(MEANINGS) for table in cases.values() for found in flags(loaded, table))
 
 
-def raised(clock, mostly_imputed=False, outside=False, distance=0.0, measured=1, **output):
+def raised(clock, mostly_imputed=False, outside=False, empty=False, distance=0.0, measured=1, **output):
     """The flags of one sample that is in nothing else remarkable."""
     columns = {"Tissue": ["Blood"], "Sex": ["F"], "HeteroAge": np.array([40.0])} | output
     sums = SimpleNamespace(
         part=SimpleNamespace(ids=["s"]),
         mostly_imputed=np.array([mostly_imputed]),
         outside=np.array([outside]),
+        empty=np.array([empty]),
         distance=np.array([distance]),
         measured=np.array([measured]),
     )
@@ -78,10 +79,10 @@ def test_the_distance_is_per_cpg_that_was_measured(loaded):
 
 def test_all_flags_of_a_sample_come_in_one_order(loaded):
     strange = {"Tissue": ["unknown"], "Sex": ["X"], "Age": np.array([121.0]), "HeteroAge": np.array([-1.0])}
-    found = raised(loaded, True, True, 1e9, **strange)
+    found = raised(loaded, True, True, True, 1e9, **strange)
     assert found == [flag for flag in MEANINGS if flag not in ("tissue_not_in_training", "sex_unknown")]
 
 
 def test_a_clock_that_knows_no_limits_flags_the_rest(loaded):
     without = dataclasses.replace(loaded, applicability=None)
-    assert raised(without, True, True, 1e9, Age=np.array([121.0])) == ["mostly_imputed", "values_outside_0_1"]
+    assert raised(without, True, True, False, 1e9, Age=np.array([121.0])) == ["mostly_imputed", "values_outside_0_1"]

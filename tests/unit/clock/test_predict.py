@@ -161,6 +161,43 @@ def test_a_missing_column_is_its_training_median(loaded, clock):
     np.testing.assert_allclose(without["Imputed_Fraction"] - filled["Imputed_Fraction"], share, rtol=0, atol=1e-12)
 
 
+def test_a_sample_with_no_measured_cpg_gets_no_age_and_a_reason(loaded, clock, predicted, tmp_path):
+    empty = clock.master.iloc[[0]].assign(sample_id="empty", **dict.fromkeys(cpgs_of(clock.master), np.nan))
+    table = pd.concat([clock.master, empty], ignore_index=True)
+    output = loaded.predict(table)
+    equal(output.iloc[:-1], predicted)
+    ages = ["HeteroAge", "Stage1_Pred_Age", "Age_Acceleration", *(name for name in output if "_Correction" in name)]
+    assert output.loc[len(predicted), ages].isna().all()
+    assert output["Flags"].iloc[-1].startswith("no_cpg_measured;mostly_imputed")
+    # Stage by stage too.
+    stages = [loaded.predict_stage1(table), loaded.predict_stage2(table).drop(columns=["Tissue", "Sex", "Age"])]
+    fused = loaded.predict_stage3(stages[0].merge(stages[1], on="sample_id", suffixes=("", "_2")))
+    equal(fused[["HeteroAge"]], output[["HeteroAge"]])
+
+
+def test_whatever_holds_samples_is_predicted(loaded, clock, predicted, tmp_path):
+    """A path, several, CpGs in rows, a sample's series; and what else there is gets told what is wanted."""
+    write_table(clock.master, tmp_path / "m.parquet")
+    for given in (tmp_path / "m.parquet", str(tmp_path / "m.parquet"), [tmp_path / "m.parquet"]):
+        equal(loaded.predict(given), predicted)
+    write_table(clock.master[["sample_id", "Tissue", "Sex", "Age"]], tmp_path / "sheet.csv")
+    values = clock.master.drop(columns=["Tissue", "Sex", "Age"])
+    write_table(values, tmp_path / "values.csv")
+    equal(loaded.predict([tmp_path / "values.csv", tmp_path / "sheet.csv"]), predicted)
+    equal(loaded.predict(clock.master.set_index("sample_id").T), predicted)
+    one = clock.master.set_index("sample_id").iloc[2]
+    equal(loaded.predict(one), predicted.iloc[[2]].reset_index(drop=True))
+    values = clock.master[cpgs_of(clock.master)].iloc[2]
+    assert loaded.predict(values.rename(None))["sample_id"].tolist() == ["sample"]
+    refused("cannot predict a ndarray. Give a pandas DataFrame", loaded.predict, values.to_numpy())
+    for given in (None, 3, []):
+        refused("the path of a table, or a list of paths", loaded.predict, given)
+
+
+def test_a_clock_says_what_it_is_in_a_line(loaded):
+    assert repr(loaded) == "Clock(48 CpGs, 2 RF_PCs, 2 experts, 12 trees, format version 2)"
+
+
 def test_imputed_fraction_is_the_share_of_the_clocks_cpgs_that_a_sample_lacks(predicted, loaded, clock):
     cpgs = cpgs_of(clock.master)
     assert set(loaded.cpgs) == set(cpgs)  # this clock keeps all its CpGs, and its PCs are none of them

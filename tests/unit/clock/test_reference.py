@@ -16,6 +16,7 @@ def test_verify_predicts_the_reference_samples_anew(clock, clock_copy, reseal, c
     code, said = command(capsys, "verify", clock.folder)
     assert code == 0
     assert "8 reference samples get their stored ages" in said
+    assert "Not opened: joblib files (4: stage1/model.joblib, stage2/hallmarks/Hallmark_Genomic_Inst" in said
     ages = read_table(clock_copy / artifacts.REFERENCE_PREDICTIONS)
     assert ages["HeteroAge"].std() > 5
     assert ages["Imputed_Fraction"].max() > 0
