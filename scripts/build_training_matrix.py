@@ -4,7 +4,8 @@ from heteroage.files import read_table, rows_of
 from heteroage.inputs.cohorts import pc_columns
 from heteroage.inputs.store import write_training_matrix
 from heteroage.matrix import open_matrix, write_names
-from heteroage.stages.hallmarks import check_any_match, match_features, read_dictionary
+from heteroage.stages.dictionary import read_dictionary
+from heteroage.stages.hallmarks import check_any_match, match_features
 from heteroage.workflow import run_script
 
 
