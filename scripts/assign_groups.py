@@ -2,11 +2,14 @@
 
 import logging
 
-from heteroage.files import read_table, write_table
+import pandas as pd
+
+from heteroage.files import atomic_path, read_table, write_table
 from heteroage.grouping.copies import find_copies, refuse_copies
-from heteroage.grouping.folds import assign_outer_folds
+from heteroage.grouping.folds import MINIMUM_FOLDS, assign_outer_folds, folds_to_leave_out
 from heteroage.grouping.groups import assign_groups, describe_ties
 from heteroage.matrix import open_matrix
+from heteroage.stages.sampling import training_samples
 from heteroage.workflow import run_script
 
 
@@ -18,6 +21,7 @@ def main(
     distance_ratio: float,
     outer_folds: int,
     samples: str,
+    folds: str,
     duplicates: str,
 ) -> None:
     """Write samples.csv (the metadata, group, outer_fold) and the table of near-identical arrays."""
@@ -36,10 +40,20 @@ def main(
     table["outer_fold"] = assign_outer_folds(table, outer_folds)
     write_table(pairs, duplicates)
     write_table(table, samples)
+    write_outer_folds(table, folds)
     sizes = (len(table), table["project_id"].nunique(), table["group"].nunique())
     logging.info("%d samples of %d projects in %d groups", *sizes)
     for sentence in describe_ties(table, pairs):
         logging.warning("%s", sentence)
+
+
+def write_outer_folds(table: pd.DataFrame, folds: str) -> None:
+    """Write the outer folds that nested runs leave out in turn, one per line; none where the groups are too few."""
+    numbers = folds_to_leave_out(training_samples(table))
+    if not numbers:
+        logging.warning("no nested runs: without an outer fold, fewer than %d groups are left", MINIMUM_FOLDS)
+    with atomic_path(folds) as beside:
+        beside.write_text("".join(f"{number}\n" for number in numbers), encoding="utf-8")
 
 
 if __name__ == "__main__":

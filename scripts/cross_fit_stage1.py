@@ -10,6 +10,7 @@ def main(
     samples: str,
     features: str,
     names: str,
+    pcs: str,
     report: str,
     context_pcs: bool,
     threads: int,
@@ -17,7 +18,7 @@ def main(
     views: str,
 ) -> None:
     """Write the anchor's predictions in every view, and the out-of-fold table."""
-    data = TrainingData.open(samples, features, names).with_pcs(context_pcs)
+    data = TrainingData.open(samples, features, names, pcs).with_pcs(context_pcs)
     configuration = selected_row(read_table(report), report)
     anchor = cross_fit(data, configuration, threads)
     write_table(anchor, views)

@@ -9,9 +9,9 @@ from heteroage.stages.training_data import TrainingData
 from heteroage.workflow import run_script
 
 
-def main(samples: str, features: str, names: str, hallmarks: str, dictionary: str, skipped: str) -> None:
+def main(samples: str, features: str, names: str, pcs: str, hallmarks: str, dictionary: str, skipped: str) -> None:
     """Write the orthogonalised dictionary, and which hallmarks get no expert and why."""
-    orthogonal, reasons = assign_features(read_dictionary(hallmarks), TrainingData.open(samples, features, names))
+    orthogonal, reasons = assign_features(read_dictionary(hallmarks), TrainingData.open(samples, features, names, pcs))
     for hallmark, reason in reasons.items():
         logging.warning("%s is skipped: %s", hallmark, reason)
     write_json(orthogonal, dictionary)

@@ -18,6 +18,7 @@ def main(
     samples: str,
     features: str,
     names: str,
+    pcs: str,
     report: str,
     anchor: str,
     dictionary: str,
@@ -28,7 +29,7 @@ def main(
     scores: str,
 ) -> None:
     """Write the R2 on the residual of each set: no deployable model is fitted."""
-    data = TrainingData.open(samples, features, names)
+    data = TrainingData.open(samples, features, names, pcs)
     own = read_json(dictionary)[hallmark]
     sets = draw_random_sets(data.with_pcs(False).feature_names, own, n_sets, seed, hallmark)
     configuration, views = selected_row(read_table(report), report), read_views(anchor, data.samples)

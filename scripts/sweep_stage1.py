@@ -12,6 +12,7 @@ def main(
     samples: str,
     features: str,
     names: str,
+    pcs: str,
     balancing: Sequence[Mapping[str, float]],
     technical_sd: Sequence[float],
     alpha: Mapping[str, float],
@@ -21,7 +22,7 @@ def main(
     report: str,
 ) -> None:
     """Write the sweep report."""
-    data = TrainingData.open(samples, features, names).with_pcs(context_pcs)
+    data = TrainingData.open(samples, features, names, pcs).with_pcs(context_pcs)
     write_table(sweep(data, Grid(balancing, technical_sd, l1_ratio, log_grid(**alpha)), threads), report)
 
 

@@ -16,6 +16,7 @@ def main(
     samples: str,
     features: str,
     names: str,
+    pcs: str,
     report: str,
     anchor: str,
     dictionary: str,
@@ -27,7 +28,7 @@ def main(
     own = read_json(dictionary).get(hallmark)
     if not own:
         raise HeteroAgeError(f"{hallmark} has no expert: none of its features is left to it in {dictionary}.")
-    data = TrainingData.open(samples, features, names)
+    data = TrainingData.open(samples, features, names, pcs)
     expert = train_expert(
         hallmark,
         data.restrict(own),

@@ -18,6 +18,7 @@ def main(
     samples: str,
     features: str,
     names: str,
+    pcs: str,
     report: str,
     anchor: str,
     hallmarks: str,
@@ -26,7 +27,7 @@ def main(
     outputs: Mapping[str, str],
 ) -> None:
     """Write the orthogonalised dictionary, the experts' models, and their tables and manifest."""
-    data = TrainingData.open(samples, features, names)
+    data = TrainingData.open(samples, features, names, pcs)
     orthogonal, skipped = assign_features(read_dictionary(hallmarks), data)
     write_json(orthogonal, outputs["dictionary"])
     views, configuration = read_views(anchor, data.samples), selected_row(read_table(report), report)

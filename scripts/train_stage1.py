@@ -11,6 +11,7 @@ def main(
     samples: str,
     features: str,
     names: str,
+    pcs: str,
     report: str,
     context_pcs: bool,
     threads: int,
@@ -18,7 +19,7 @@ def main(
     weights: str,
 ) -> None:
     """Write the fitted Pipeline and its weights."""
-    data = TrainingData.open(samples, features, names).with_pcs(context_pcs)
+    data = TrainingData.open(samples, features, names, pcs).with_pcs(context_pcs)
     anchor = train(data, selected_row(read_table(report), report), threads)
     write_table(weights_table(anchor), weights)
     write_model(anchor, model)

@@ -34,9 +34,8 @@ def add_reference(folder: Path) -> None:
 def add_applicability(folder: Path, data: TrainingData) -> None:
     """Learn, from the training samples alone, what flags and Imputed_Years need, and write it into the folder."""
     clock = read_unsealed(folder)
-    row_of = {name: row for row, name in enumerate(data.feature_names)}
     names = sorted({*clock.terms, *clock.cpgs_read, *clock.pc_names})
-    values = data.X[[row_of[name] for name in names]].astype(np.float64)
+    values = data.values(names).astype(np.float64)
     anchor = [k for k, name in enumerate(names) if name in clock.anchor_place]
     limit = learn_distance(values[anchor], data.fold)
     ages = data.samples["Age"].to_numpy(np.float64)
@@ -45,7 +44,7 @@ def add_applicability(folder: Path, data: TrainingData) -> None:
     frame = {ANCHOR: anchor_oof.loc[ids, ANCHOR].to_numpy(np.float64)}
     for hallmark in clock.experts:
         frame[f"{hallmark}{CORRECTION}"] = corrections.loc[ids, f"{hallmark}{CORRECTION}"].to_numpy(np.float64)
-    pcs = {name: data.X[row_of[name]].astype(np.float64) for name in clock.pc_names}
+    pcs = dict(zip(clock.pc_names, data.values(clock.pc_names).astype(np.float64), strict=True))
     added = added_by_fusion(clock, frame, pcs, data.samples)
     write_applicability(folder, ages, limit, added, frame | pcs, values, names)
 

@@ -42,6 +42,35 @@ def create_matrix(path: str | Path, shape: tuple[int, int]) -> np.memmap:
     return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
 
 
+class StackedRows:
+    """Rows of a mapped matrix and, below them, rows held in memory; read by rows alone: a slice, or positions.
+
+    mapped : (features, samples)
+    below : (more features, samples)
+    """
+
+    def __init__(self, mapped: NDArray[np.float32], below: NDArray[np.float32]) -> None:
+        self._mapped, self._below = mapped, below
+        self.shape = (len(mapped) + len(below), mapped.shape[1])
+        self.size = self.shape[0] * self.shape[1]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        n = len(self._mapped)
+        if isinstance(rows, slice):
+            start, stop, _ = rows.indices(len(self))
+            if stop <= n:  # a view: nothing is copied
+                return self._mapped[start:stop]
+            return np.concatenate([self._mapped[start:n], self._below[max(start - n, 0) : stop - n]])
+        rows = np.asarray(rows, np.int64)
+        values = np.empty((len(rows), self.shape[1]), np.float32)
+        values[rows < n] = self._mapped[rows[rows < n]]
+        values[rows >= n] = self._below[rows[rows >= n] - n]
+        return values
+
+
 def write_names(feature_names: Sequence[str], path: str | Path) -> None:
     """Write feature names, one per line."""
     with atomic_path(path) as beside:

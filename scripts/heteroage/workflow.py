@@ -54,6 +54,7 @@ def _module(path: Path, modified: int) -> tuple[str, frozenset[Path], frozenset[
     """A digest of a module's code, the package's modules and the libraries that it imports anywhere in it."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names: set[str] = set()
+    tree.body = [node for node in tree.body if not _is_for_types(node)]
     for node in ast.walk(tree):
         match node:
             case ast.Import():
@@ -70,6 +71,10 @@ def _module(path: Path, modified: int) -> tuple[str, frozenset[Path], frozenset[
     others = {LIBRARIES[top] for name in names if (top := name.split(".")[0]) in LIBRARIES}
     digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
     return digest, frozenset(module for module in ours if module.is_file()), frozenset(others)
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _without_texts(node: ast.AST) -> None:

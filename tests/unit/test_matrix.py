@@ -7,7 +7,7 @@ import pytest
 
 from heteroage import matrix as matrix_module
 from heteroage.errors import HeteroAgeError
-from heteroage.matrix import create_matrix, feature_blocks, open_matrix, release, values_of, write_names
+from heteroage.matrix import StackedRows, create_matrix, feature_blocks, open_matrix, release, values_of, write_names
 
 NAMES = [f"cg{k:08d}_beta" for k in range(7)]
 
@@ -52,3 +52,19 @@ def test_values_of_some_features_and_samples(store):
     matrix, names = open_matrix(*store)
     values = values_of(matrix, names, [NAMES[6], NAMES[2]], np.array([4, 0, 2]))
     np.testing.assert_array_equal(values, matrix[[6, 2]][:, [4, 0, 2]].T)
+
+
+@pytest.mark.parametrize(
+    "rows", [slice(0, 4), slice(5, 9), slice(7, 9), slice(8, 20), np.array([8, 0, 7, 6]), np.array([], int)]
+)
+def test_rows_in_memory_stand_below_those_of_the_store(store, rows):
+    matrix, _ = open_matrix(*store)
+    below = np.full((2, 5), 0.5, np.float32)
+    stacked = StackedRows(matrix, below)
+    assert (len(stacked), stacked.shape) == (9, (9, 5))
+    np.testing.assert_array_equal(stacked[rows], np.vstack([matrix, below])[rows])
+
+
+def test_a_block_of_the_store_is_not_copied(store):
+    matrix, _ = open_matrix(*store)
+    assert np.shares_memory(StackedRows(matrix, np.empty((1, 5), np.float32))[2:6], matrix)

@@ -23,6 +23,7 @@ def test_modules_are_found_through_other_modules(tmp_path):
             ("from heteroage.stages.context import project\n", {"context", "errors", "matrix", "files"}),
             ("def main():\n    from heteroage.age import transform_age\n", {"age"}),
             ("from heteroage import age, metrics\n", {"age", "metrics"}),
+            ("if TYPE_CHECKING:\n    from heteroage.age import transform_age\n", set()),
             ("import numpy\n", set()),
         )
     ):

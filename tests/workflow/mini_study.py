@@ -150,8 +150,13 @@ class Study:
 
     def orthogonalised(self, dictionary: dict[str, list[str]]) -> dict[str, list[str]]:
         """What a dictionary becomes on this study's features."""
-        files = (self.path(f"{TRAINING}/{name}") for name in ("samples.csv", "features.npy", "feature_names.txt"))
-        return assign_features(dictionary, TrainingData.open(*files))[0]
+        return assign_features(dictionary, self.training_data())[0]
+
+    def training_data(self, run: str = "full") -> TrainingData:
+        """A run's training samples, as its stages see them."""
+        store = (self.path(f"results/store/{name}") for name in ("features.npy", "feature_names.txt"))
+        samples, pcs = (self.path(f"results/{run}/training/{name}.csv") for name in ("samples", "context_pcs"))
+        return TrainingData.open(samples, *store, pcs)
 
     @property
     def feature_names(self) -> list[str]:
@@ -161,11 +166,10 @@ class Study:
             f"{column.removesuffix(f'_{m}')}_{m}" for m, names in columns for column in names if column.startswith("cg")
         ]
 
-    def training_frame(self, folder: str = TRAINING) -> pd.DataFrame:
-        """A run's training samples x features, as the models saw them."""
-        matrix = np.load(self.path(f"{folder}/features.npy")).astype(np.float64)
-        names = self.path(f"{folder}/feature_names.txt").read_text(encoding="utf-8").splitlines()
-        return pd.DataFrame(matrix.T, columns=names)
+    def training_frame(self) -> pd.DataFrame:
+        """The full run's training samples x features, as the models saw them."""
+        data = self.training_data()
+        return pd.DataFrame(data.values(data.feature_names).T.astype(np.float64), columns=data.feature_names)
 
     def digests(self, *folders: str) -> dict[str, str]:
         """SHA-256 of every file below the folders."""

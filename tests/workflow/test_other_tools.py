@@ -69,7 +69,7 @@ def test_the_page_opens_offline_on_a_phone_and_on_a_desk(study_copy):
             tab.open(page, width, height)
             assert tab.value("document.documentElement.scrollWidth") <= width
             widths = tab.value("[...document.images].map((image) => image.complete ? image.naturalWidth : 0)")
-            assert len(widths) == 11
+            assert len(widths) == 9
             assert min(widths) > 300
             # Wide tables scroll on their own, opened as well.
             tab.value("document.querySelectorAll('details').forEach((part) => (part.open = true))")
@@ -80,9 +80,7 @@ def test_the_page_opens_offline_on_a_phone_and_on_a_desk(study_copy):
         described = tab.value("[...document.images].map((image) => image.alt)")
     assert {"Accuracy", "Leakage certificate", "Stage 2: the hallmarks", "Age acceleration"} <= set(headings)
     assert all(re.search(r"\w{3}", text) for text in described)
-    html = page.read_text(encoding="utf-8")
-    assert "sweep_stage1 feeds cross_fit_stage1" in html  # the graph of rules, in words
-    assert str(study_copy.folder) not in html
+    assert str(study_copy.folder) not in page.read_text(encoding="utf-8")
 
 
 def texts(page):

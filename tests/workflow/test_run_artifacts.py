@@ -270,7 +270,10 @@ def test_the_assembled_folder_is_sealed_and_equals_the_artifacts(study):
         assert sha256_of(folder / name) == digest, name
         if name not in ADDED:
             assert sha256_of(study.path(f"{ARTIFACTS}/{name}")) == digest, name
-    for name, digest in manifest["training_data"]["files"].items():
+    digests = manifest["training_data"]["files"]
+    assert digests.pop("values") == study.training_data().digest()
+    assert digests.pop("feature_names.txt") == sha256_of(study.path("results/store/feature_names.txt"))
+    for name, digest in digests.items():
         assert sha256_of(study.path(f"{TRAINING}/{name}")) == digest, name
     assert {"format_version", "software"} <= set(manifest)
 

@@ -33,8 +33,9 @@ rule assemble_artifacts:
         artifacts=collect("results/{{run}}/artifacts/{file}", file=ARTIFACTS),
         experts=expert_models,
         samples="results/{run}/training/samples.csv",
-        features="results/{run}/training/features.npy",
-        names="results/{run}/training/feature_names.txt",
+        features=STORE,
+        names=STORE_NAMES,
+        pcs="results/{run}/training/context_pcs.csv",
         duplicates="results/audit/duplicated_arrays.csv",
     output:
         # The experts' models are copied too, of the hallmarks that have features: only the data tell which.
@@ -46,6 +47,8 @@ rule assemble_artifacts:
         "logs/{run}/assemble_artifacts.log",
     benchmark:
         "results/benchmarks/{run}/assemble_artifacts.tsv"
+    wildcard_constraints:
+        run=r"(?!nested-)[\w-]+",
     conda:
         "../../envs/heteroage.yaml"
     resources:
@@ -56,3 +59,43 @@ rule assemble_artifacts:
         "Assembling results/{wildcards.run}_artifacts"
     script:
         "../../scripts/assemble_artifacts.py"
+
+
+rule assemble_nested_run:
+    input:
+        **({} if COMPUTE_PCS else {"given_pcs": config["inputs"]["context_pcs"]}),
+        artifacts=collect("results/{{run}}/artifacts/{file}", file=ARTIFACTS),
+        experts=["results/{run}/artifacts/stage2/hallmarks"],
+        samples="results/{run}/training/samples.csv",
+        features=STORE,
+        names=STORE_NAMES,
+        pcs="results/{run}/training/context_pcs.csv",
+        duplicates="results/audit/duplicated_arrays.csv",
+        all_samples="results/store/samples.csv",
+        anchor="results/{run}/cross_fit/anchor.csv",
+        corrections="results/{run}/cross_fit/corrections.csv",
+    output:
+        files=collect("results/{{run}}_artifacts/{file}", file=ARTIFACTS + ADDED),
+        card="results/{run}_artifacts/MODEL_CARD.md",
+        card_data="results/{run}_artifacts/MODEL_CARD.json",
+        manifest="results/{run}_artifacts/MANIFEST.json",
+        predictions="results/{run}/held_out/predictions.csv",
+        ablated="results/{run}/held_out/fusion_without_context.csv",
+    log:
+        "logs/{run}/assemble_nested_run.log",
+    benchmark:
+        "results/benchmarks/{run}/assemble_nested_run.tsv"
+    wildcard_constraints:
+        run=r"nested-\d+",
+    conda:
+        "../../envs/heteroage.yaml"
+    resources:
+        **needs(0.3),
+    params:
+        code=code_of("assemble_nested_run"),
+        lightgbm=config["stage3"]["lightgbm"],
+        max_rounds=config["stage3"]["max_rounds"],
+    message:
+        "Assembling results/{wildcards.run}_artifacts and predicting the samples that {wildcards.run} has left out"
+    script:
+        "../../scripts/assemble_nested_run.py"

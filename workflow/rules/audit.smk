@@ -18,8 +18,8 @@ if CHECK_SEX:
 
 rule audit_inputs:
     input:
-        features="results/store/features.npy",
-        names="results/store/feature_names.txt",
+        features=STORE,
+        names=STORE_NAMES,
         samples="results/store/samples.csv",
         intake="results/store/intake.json",
         dictionary=DICTIONARY,
@@ -95,8 +95,8 @@ if CHECK_SEX:
 
     rule check_sex:
         input:
-            features="results/store/features.npy",
-            names="results/store/feature_names.txt",
+            features=STORE,
+            names=STORE_NAMES,
             samples="results/store/samples.csv",
             annotation=config["inputs"]["annotation"],
         output:

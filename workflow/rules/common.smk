@@ -61,6 +61,7 @@ SAMPLE_SHEETS = table_entries(config["inputs"], "sample_sheet") + GEO_SHEETS
 BUILD_DICTIONARY = are_gene_sets(config["inputs"]["hallmarks"])
 DICTIONARY = "results/hallmarks/dictionary.json" if BUILD_DICTIONARY else config["inputs"]["hallmarks"]
 SIMULATED = any(table["file"].startswith("results/demo/") for tables in MODALITY_TABLES.values() for table in tables)
+STORE, STORE_NAMES = "results/store/features.npy", "results/store/feature_names.txt"
 ORTHOGONALISED = "results/full/artifacts/stage1/Stage1_Orthogonalized_Hallmark_Dict.json"
 # How the tables' metadata are written, for training and for prediction.
 CONVENTIONS = {key: config["inputs"][key] for key in ("sex_codes", "missing_values", "allow_prenatal")}
@@ -102,7 +103,7 @@ def store_samples(wildcards):
 
 def folds_to_leave_out():
     """The outer folds of the nested runs; none where there are too few groups."""
-    return Path(checkpoints.list_outer_folds.get().output.folds).read_text().split()
+    return Path(checkpoints.assign_groups.get().output.folds).read_text().split()
 
 
 def held_out(pattern):

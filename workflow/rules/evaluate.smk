@@ -12,78 +12,6 @@ rule evaluate:
         "results/evaluation/optimism.csv",
 
 
-checkpoint list_outer_folds:
-    input:
-        samples="results/store/samples.csv",
-    output:
-        folds="results/evaluation/outer_folds.txt",
-    log:
-        "logs/list_outer_folds.log",
-    benchmark:
-        "results/benchmarks/list_outer_folds.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    params:
-        code=code_of("list_outer_folds"),
-    message:
-        "Listing the outer folds"
-    script:
-        "../../scripts/list_outer_folds.py"
-
-
-rule predict_held_out:
-    input:
-        **({} if COMPUTE_PCS else {"pcs": config["inputs"]["context_pcs"]}),
-        manifest="results/{run}_artifacts/MANIFEST.json",
-        samples="results/{run}/training/samples.csv",
-        all_samples="results/store/samples.csv",
-        features="results/store/features.npy",
-        names="results/store/feature_names.txt",
-    output:
-        predictions="results/{run}/held_out/predictions.csv",
-    log:
-        "logs/{run}/predict_held_out.log",
-    benchmark:
-        "results/benchmarks/{run}/predict_held_out.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    resources:
-        **needs(0.3),
-    params:
-        code=code_of("predict_held_out"),
-    message:
-        "Predicting the samples that {wildcards.run} has left out"
-    script:
-        "../../scripts/predict_held_out.py"
-
-
-rule ablate_fusion:
-    input:
-        samples="results/{run}/training/samples.csv",
-        anchor="results/{run}/cross_fit/anchor.csv",
-        corrections="results/{run}/cross_fit/corrections.csv",
-        pcs="results/{run}/training/context_pcs.csv",
-        predictions="results/{run}/held_out/predictions.csv",
-    output:
-        ablated="results/{run}/held_out/fusion_without_context.csv",
-    log:
-        "logs/{run}/ablate_fusion.log",
-    benchmark:
-        "results/benchmarks/{run}/ablate_fusion.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    resources:
-        **needs(0.3),
-    params:
-        code=code_of("ablate_fusion"),
-        lightgbm=config["stage3"]["lightgbm"],
-        max_rounds=config["stage3"]["max_rounds"],
-    message:
-        "Fusing the held-out samples of {wildcards.run} without context"
-    script:
-        "../../scripts/ablate_fusion.py"
-
-
 rule score_nested_runs:
     input:
         held_out=held_out("results/{run}/held_out/predictions.csv"),
@@ -111,8 +39,10 @@ rule score_nested_runs:
 rule deal_folds_at_random:
     input:
         samples="results/full/training/samples.csv",
+        pcs="results/full/training/context_pcs.csv",
     output:
         dealt="results/random-split/training/samples.csv",
+        same_pcs="results/random-split/training/context_pcs.csv",
     log:
         "logs/random-split/deal_folds_at_random.log",
     benchmark:

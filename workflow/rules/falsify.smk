@@ -8,20 +8,13 @@ Runs that are whole trainings on altered input, by the same rules: `shuffled-age
 ruleorder: shuffle_ages > plant_study > select_training_samples
 
 
-if COMPUTE_PCS:
-
-    ruleorder: plant_study > compute_context_pcs
-
-else:
-
-    ruleorder: plant_study > read_context_pcs
-
-
 rule shuffle_ages:
     input:
         samples="results/full/training/samples.csv",
+        pcs="results/full/training/context_pcs.csv",
     output:
         shuffled="results/shuffled-ages/training/samples.csv",
+        same_pcs="results/shuffled-ages/training/context_pcs.csv",
     log:
         "logs/shuffled-ages/shuffle_ages.log",
     benchmark:
@@ -83,8 +76,9 @@ rule alter_labels:
 rule score_random_sets:
     input:
         samples="results/full/training/samples.csv",
-        features="results/full/training/features.npy",
-        names="results/full/training/feature_names.txt",
+        features=STORE,
+        names=STORE_NAMES,
+        pcs="results/full/training/context_pcs.csv",
         report="results/full/artifacts/stage1/Stage1_Sweep_Report.csv",
         dictionary="results/full/artifacts/stage1/Stage1_Orthogonalized_Hallmark_Dict.json",
         anchor="results/full/cross_fit/anchor.csv",

@@ -4,44 +4,27 @@ A picture's title and alternative text are in its file, its caption is workflow/
 """
 
 
-rule plot_accuracy:
+rule plot_held_out:
     input:
-        predictions=healthy_predictions,
-    output:
-        tissues=picture("results/figures/{scored}/tissues.svg", "Accuracy", "By tissue ({scored})"),
-        projects=picture("results/figures/{scored}/projects.svg", "Accuracy", "By project ({scored})"),
-    log:
-        "logs/plot_accuracy/{scored}.log",
-    benchmark:
-        "results/benchmarks/plot_accuracy/{scored}.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    params:
-        code=code_of("plot_accuracy"),
-    message:
-        "Drawing the accuracy of {wildcards.scored} predictions"
-    script:
-        "../../scripts/plot_accuracy.py"
-
-
-rule plot_acceleration:
-    input:
+        healthy=healthy_predictions,
         predictions=held_out_predictions,
         metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
     output:
+        tissues=picture("results/figures/{scored}/tissues.svg", "Accuracy", "By tissue ({scored})"),
+        projects=picture("results/figures/{scored}/projects.svg", "Accuracy", "By project ({scored})"),
         acceleration=picture("results/figures/{scored}/acceleration.svg", "Age acceleration", "By group ({scored})"),
     log:
-        "logs/plot_acceleration/{scored}.log",
+        "logs/plot_held_out/{scored}.log",
     benchmark:
-        "results/benchmarks/plot_acceleration/{scored}.tsv"
+        "results/benchmarks/plot_held_out/{scored}.tsv"
     conda:
         "../../envs/heteroage.yaml"
     params:
-        code=code_of("plot_acceleration"),
+        code=code_of("plot_held_out"),
     message:
-        "Drawing the age acceleration of {wildcards.scored} predictions"
+        "Drawing the accuracy and age acceleration of {wildcards.scored} predictions"
     script:
-        "../../scripts/plot_acceleration.py"
+        "../../scripts/plot_held_out.py"
 
 
 rule plot_evaluation:
@@ -94,12 +77,19 @@ rule plot_training:
         experts="results/full/artifacts/stage2/Stage2_Performance_Summary.csv",
         corrections="results/full/artifacts/stage2/Stage2_Expert_OOF_Corrections.csv",
         samples="results/full/training/samples.csv",
+        anchor="results/full/cross_fit/anchor.csv",
+        views="results/full/cross_fit/corrections.csv",
+        pcs="results/full/training/context_pcs.csv",
         importance="results/full/artifacts/stage3/Stage3_Attention_Importance.csv",
+        model="results/full/artifacts/stage3/model.txt",
+        metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
     output:
         sweep=picture("results/figures/training/sweep.svg", "Training", "Sweep of Stage 1"),
         skill=picture("results/figures/training/skill.svg", "Hallmarks", "Skill"),
         corrections=picture("results/figures/training/corrections.svg", "Hallmarks", "Corrections by tissue"),
         importance=picture("results/figures/training/importance.svg", "Explanation", "Importance"),
+        cohort=picture("results/figures/training/cohort.svg", "Explanation", "Contributions in a cohort"),
+        sample=picture("results/figures/training/sample.svg", "Explanation", "Contributions in one sample"),
     log:
         "logs/plot_training.log",
     benchmark:
@@ -112,28 +102,3 @@ rule plot_training:
         "Drawing how the clock was trained"
     script:
         "../../scripts/plot_training.py"
-
-
-rule plot_contributions:
-    input:
-        samples="results/full/training/samples.csv",
-        anchor="results/full/cross_fit/anchor.csv",
-        corrections="results/full/cross_fit/corrections.csv",
-        pcs="results/full/training/context_pcs.csv",
-        model="results/full/artifacts/stage3/model.txt",
-        metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
-    output:
-        cohort=picture("results/figures/training/cohort.svg", "Explanation", "Contributions in a cohort"),
-        sample=picture("results/figures/training/sample.svg", "Explanation", "Contributions in one sample"),
-    log:
-        "logs/plot_contributions.log",
-    benchmark:
-        "results/benchmarks/plot_contributions.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    params:
-        code=code_of("plot_contributions"),
-    message:
-        "Drawing what moves HeteroAge away from the anchor"
-    script:
-        "../../scripts/plot_contributions.py"

@@ -1,5 +1,5 @@
 """Takes in the modality tables (or simulates the demo's) and the RF_PCs; gives out the feature store of all
-samples, and each run's own training samples, RF_PCs and training matrix: later rules see nothing else."""
+samples, and each run's own training samples and RF_PCs: by them alone later rules read the store."""
 
 
 rule simulate_demo:
@@ -33,8 +33,8 @@ rule build_feature_store:
         files=[table["file"] for tables in MODALITY_TABLES.values() for table in tables],
         sheet_files=[sheet["file"] for sheet in SAMPLE_SHEETS],
     output:
-        features="results/store/features.npy",
-        names="results/store/feature_names.txt",
+        features=STORE,
+        names=STORE_NAMES,
         metadata="results/store/metadata.csv",
         intake="results/store/intake.json",
     log:
@@ -53,18 +53,19 @@ rule build_feature_store:
         options={key: config["inputs"][key] for key in ("join", "allow_pickle", "allow_disjoint_modalities")}
         | {"conventions": CONVENTIONS},
     message:
-        "Conventions {input.files} into the feature store"
+        "Reading {input.files} into the feature store"
     script:
         "../../scripts/build_feature_store.py"
 
 
-rule assign_groups:
+checkpoint assign_groups:
     input:
-        features="results/store/features.npy",
-        names="results/store/feature_names.txt",
+        features=STORE,
+        names=STORE_NAMES,
         metadata="results/store/metadata.csv",
     output:
         samples="results/store/samples.csv",
+        folds="results/store/outer_folds.txt",
         duplicates=report(
             "results/audit/duplicated_arrays.csv",
             caption="../report/duplicated_arrays.rst",
@@ -92,100 +93,32 @@ rule assign_groups:
 
 rule select_training_samples:
     input:
+        **({} if COMPUTE_PCS else {"given_pcs": config["inputs"]["context_pcs"]}),
         all_samples=store_samples,
+        features=STORE,
+        names=STORE_NAMES,
+        # Its age does not count: one without a match stops the run here, before training.
+        dictionary=[] if BUILD_DICTIONARY else ancient(DICTIONARY),
     output:
+        **({"loadings": "results/{run}/artifacts/stage1/RF_PC_Loadings.csv"} if COMPUTE_PCS else {}),
         samples="results/{run}/training/samples.csv",
+        pcs="results/{run}/training/context_pcs.csv",
     log:
         "logs/{run}/select_training_samples.log",
     benchmark:
         "results/benchmarks/{run}/select_training_samples.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    resources:
+        **needs(),
     params:
         code=code_of("select_training_samples"),
         folds=config["cross_validation"]["folds"],
         allow_leave_one_group_out=config["cross_validation"]["allow_leave_one_group_out"],
         seed=config["cross_validation"]["seed"],
+        n_pcs=config["context"]["n_pcs"],
+        n_cpgs=config["context"]["n_cpgs"],
     message:
-        "Choosing the training samples and folds of {wildcards.run}"
+        "Choosing the training samples, folds and RF_PCs of {wildcards.run}"
     script:
         "../../scripts/select_training_samples.py"
-
-
-if COMPUTE_PCS:
-
-    rule compute_context_pcs:
-        input:
-            features="results/store/features.npy",
-            names="results/store/feature_names.txt",
-            all_samples=store_samples,
-            samples="results/{run}/training/samples.csv",
-        output:
-            pcs="results/{run}/training/context_pcs.csv",
-            loadings="results/{run}/artifacts/stage1/RF_PC_Loadings.csv",
-        log:
-            "logs/{run}/compute_context_pcs.log",
-        benchmark:
-            "results/benchmarks/{run}/compute_context_pcs.tsv"
-        conda:
-            "../../envs/heteroage.yaml"
-        resources:
-            **needs(),
-        params:
-            code=code_of("compute_context_pcs"),
-            n_pcs=config["context"]["n_pcs"],
-            n_cpgs=config["context"]["n_cpgs"],
-        message:
-            "Computing RF_PCs of {wildcards.run}"
-        script:
-            "../../scripts/compute_context_pcs.py"
-
-else:
-
-    rule read_context_pcs:
-        input:
-            table=config["inputs"]["context_pcs"],
-            samples="results/{run}/training/samples.csv",
-        output:
-            pcs="results/{run}/training/context_pcs.csv",
-        log:
-            "logs/{run}/read_context_pcs.log",
-        benchmark:
-            "results/benchmarks/{run}/read_context_pcs.tsv"
-        conda:
-            "../../envs/heteroage.yaml"
-        params:
-            code=code_of("read_context_pcs"),
-        message:
-            "Conventions RF_PCs of {wildcards.run}"
-        script:
-            "../../scripts/read_context_pcs.py"
-
-
-rule build_training_matrix:
-    input:
-        store="results/store/features.npy",
-        store_names="results/store/feature_names.txt",
-        all_samples=store_samples,
-        samples="results/{run}/training/samples.csv",
-        pcs="results/{run}/training/context_pcs.csv",
-        # Its age does not count: it is looked at here so that one without a match stops the run before training.
-        # (One that a rule makes is not: the anchor does not depend on it.)
-        hallmarks=[] if BUILD_DICTIONARY else ancient(DICTIONARY),
-    output:
-        features="results/{run}/training/features.npy",
-        names="results/{run}/training/feature_names.txt",
-    log:
-        "logs/{run}/build_training_matrix.log",
-    benchmark:
-        "results/benchmarks/{run}/build_training_matrix.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    resources:
-        **needs(),
-    params:
-        code=code_of("build_training_matrix"),
-    message:
-        "Writing the training matrix of {wildcards.run}"
-    script:
-        "../../scripts/build_training_matrix.py"

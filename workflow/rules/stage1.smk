@@ -26,8 +26,9 @@ else:
     rule sweep_stage1:
         input:
             samples="results/{run}/training/samples.csv",
-            features="results/{run}/training/features.npy",
-            names="results/{run}/training/feature_names.txt",
+            features=STORE,
+            names=STORE_NAMES,
+            pcs="results/{run}/training/context_pcs.csv",
         output:
             report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
         log:
@@ -55,8 +56,9 @@ else:
 rule cross_fit_stage1:
     input:
         samples="results/{run}/training/samples.csv",
-        features="results/{run}/training/features.npy",
-        names="results/{run}/training/feature_names.txt",
+        features=STORE,
+        names=STORE_NAMES,
+        pcs="results/{run}/training/context_pcs.csv",
         report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
     output:
         out_of_fold="results/{run}/artifacts/stage1/Stage1_Global_Anchor_OOF.csv",
@@ -82,8 +84,9 @@ rule cross_fit_stage1:
 rule train_stage1:
     input:
         samples="results/{run}/training/samples.csv",
-        features="results/{run}/training/features.npy",
-        names="results/{run}/training/feature_names.txt",
+        features=STORE,
+        names=STORE_NAMES,
+        pcs="results/{run}/training/context_pcs.csv",
         report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
     output:
         model="results/{run}/artifacts/stage1/model.joblib",

@@ -50,8 +50,9 @@ def expert_models(wildcards):
 checkpoint orthogonalise_hallmarks:
     input:
         samples="results/full/training/samples.csv",
-        features="results/full/training/features.npy",
-        names="results/full/training/feature_names.txt",
+        features=STORE,
+        names=STORE_NAMES,
+        pcs="results/full/training/context_pcs.csv",
         hallmarks=DICTIONARY,
     output:
         dictionary=ORTHOGONALISED,
@@ -75,8 +76,9 @@ checkpoint orthogonalise_hallmarks:
 rule train_expert:
     input:
         samples="results/full/training/samples.csv",
-        features="results/full/training/features.npy",
-        names="results/full/training/feature_names.txt",
+        features=STORE,
+        names=STORE_NAMES,
+        pcs="results/full/training/context_pcs.csv",
         report="results/full/artifacts/stage1/Stage1_Sweep_Report.csv",
         anchor="results/full/cross_fit/anchor.csv",
         dictionary=orthogonalised,
@@ -130,8 +132,9 @@ rule collect_experts:
 rule train_experts:
     input:
         samples="results/{run}/training/samples.csv",
-        features="results/{run}/training/features.npy",
-        names="results/{run}/training/feature_names.txt",
+        features=STORE,
+        names=STORE_NAMES,
+        pcs="results/{run}/training/context_pcs.csv",
         report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
         anchor="results/{run}/cross_fit/anchor.csv",
         hallmarks=DICTIONARY,

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -40,13 +40,6 @@ MOST_JSON, MOST_TEXT, MOST_BYTES, MOST_FILES = 8 * 2**20, 32 * 2**20, 2 * 2**30,
 def software_versions() -> dict[str, str]:
     """Versions of the software whose numbers an artifact holds."""
     return {name: version(name) for name in SOFTWARE}
-
-
-def training_digest(files: Sequence[str | Path]) -> dict[str, object]:
-    """One digest over a run's training samples and features, and each file's."""
-    digests = {Path(path).name: sha256_of(path) for path in files}
-    joined = "".join(f"{name} {digest}\n" for name, digest in sorted(digests.items()))
-    return {"sha256": hashlib.sha256(joined.encode()).hexdigest(), "files": digests}
 
 
 def assemble(sources: Iterable[Path], root: Path, target: Path) -> None:

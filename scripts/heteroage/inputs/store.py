@@ -152,15 +152,3 @@ def _merge_replicates(
         with np.errstate(invalid="ignore"):  # nothing known: 0 / 0 is the NaN that is meant
             store[target[start], columns] = np.where(known, values, 0).sum(axis=0) / known.sum(axis=0)
     return len(starts)
-
-
-def write_training_matrix(
-    store: NDArray[np.float32], columns: NDArray[np.int64], context: NDArray[np.float64], path: str | Path
-) -> None:
-    """Copy the training samples (`columns` of the store) and below them their PCs (samples x PCs) to a file."""
-    with atomic_path(path) as beside:
-        matrix = create_matrix(beside, (store.shape[0] + context.shape[1], len(columns)))
-        for rows, block in feature_blocks(store, columns):
-            matrix[rows] = block
-        matrix[store.shape[0] :] = context.T
-        matrix.flush()

@@ -112,7 +112,7 @@ def _fit_views(
         corrections, n_features = found[name]
         rows = np.flatnonzero(data.fold == fold)
         # Without the intercept, the mean residual: that is nothing a hallmark's CpGs have said.
-        corrections[:, :, rows] = paths.predict(data.X, rows)[0] - paths.intercept
+        corrections[:, :, rows] = data.predict(paths, rows)[0] - paths.intercept
         if fold != unseen_of[name]:
             n_features += paths.n_features[0]
     projects = data.samples["project_id"].to_numpy()

@@ -83,7 +83,7 @@ def _scores(data: TrainingData, grid: Grid, threads: int) -> pd.DataFrame:
     for k, ((_, fold), own) in enumerate(zip(balancing_and_fold, training, strict=True)):
         b, paths = k // len(data.folds), paths_of[own.key]
         held_out = np.flatnonzero(data.fold == fold)
-        predicted[b, ..., held_out] = np.moveaxis(inverse_transform_age(paths.predict(data.X, held_out)), -1, 0)
+        predicted[b, ..., held_out] = np.moveaxis(inverse_transform_age(data.predict(paths, held_out)), -1, 0)
         used[b] += paths.n_features / len(data.folds)
     rows = []
     for at in np.ndindex(shape):
@@ -150,7 +150,7 @@ def cross_fit(data: TrainingData, configuration: Mapping[str, float], threads: i
     for excluded, paths in zip(all_excluded, fitted, strict=True):
         held_out = np.flatnonzero(np.isin(fold, excluded))
         without[excluded] = np.full(len(age), np.nan)
-        without[excluded][held_out] = inverse_transform_age(paths.predict(data.X, held_out)[0, 0, 0])
+        without[excluded][held_out] = inverse_transform_age(data.predict(paths, held_out)[0, 0, 0])
     table = {"sample_id": data.samples["sample_id"]}
     for name, unseen in views(folds):
         table[name] = _view(fold, folds, unseen, without)

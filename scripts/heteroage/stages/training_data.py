@@ -11,23 +11,28 @@ sees fold k through the eyes of an earlier one. For the samples of fold k both c
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.engine.training_set import TrainingSet
-from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, rows_of
-from heteroage.matrix import open_matrix
+from heteroage.inputs.cohorts import pc_columns
+from heteroage.matrix import BLOCK, StackedRows, open_matrix
 from heteroage.probes import is_pc
 from heteroage.stages.sampling import balancing_weights
 
+if TYPE_CHECKING:
+    from heteroage.engine.elastic_net import Paths
+
 OUT_OF_FOLD = "out_of_fold"
-TRAINING_COLUMNS = ["sample_id", "project_id", "donor_id", "group", "Tissue", "Sex", "Age", "fold"]
+TRAINING_COLUMNS = ["sample_id", "project_id", "donor_id", "group", "Tissue", "Sex", "Age", "fold", "store_column"]
 EXTENSION = 3  # alphas that are tried at a time beyond an end of the grid
 MOST_ALPHAS = 30  # of a grid that may still be extended
 SAMPLE_COLUMNS = ["sample_id", "project_id", "Tissue", "Sex", "Age", "fold"]
@@ -35,38 +40,58 @@ SAMPLE_COLUMNS = ["sample_id", "project_id", "Tissue", "Sex", "Age", "fold"]
 
 @dataclass(frozen=True)
 class TrainingData:
-    """One run's training samples and their features.
+    """One run's training samples and their features: the only way by which a run reads the feature store.
 
-    samples : frame with sample_id, project_id, group, Tissue, Sex, Age, fold; sorted by sample_id
-    X : (features, samples) float32, memory-mapped; the RF_PCs are its last rows
+    samples : frame with sample_id, project_id, group, Tissue, Sex, Age, fold
+    X : (features, samples of the store) float32, memory-mapped; the RF_PCs are its last rows. Other samples than the
+        run's are among its columns: only training sets (`training_set`) and `predict` use it, by `columns`
+    columns : the column of each of the run's samples; where it is not given, X has these samples alone, in their order
     """
 
     samples: pd.DataFrame
-    X: NDArray[np.float32]
+    X: NDArray[np.float32] | StackedRows
     feature_names: list[str]
+    columns: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def __post_init__(self) -> None:
+        if not len(self.columns):
+            object.__setattr__(self, "columns", np.arange(len(self.samples)))
 
     @classmethod
-    def open(cls, samples: str | Path, features: str | Path, names: str | Path) -> TrainingData:
-        """Read the samples and map the matrix."""
-        matrix, feature_names = open_matrix(features, names)
-        table = read_table(samples)
-        if matrix.shape[1] != len(table):
-            raise HeteroAgeError(
-                f"{features} has {matrix.shape[1]} samples and {samples} {len(table)}: they are of different runs. "
-                "Remove both and run again."
-            )
-        return cls(table, matrix, feature_names)
+    def open(cls, samples: str | Path, features: str | Path, names: str | Path, pcs: str | Path) -> TrainingData:
+        """Read the run's samples and their RF_PCs, and map the store."""
+        table, context = read_table(samples), read_table(pcs)
+        store, feature_names = open_matrix(features, names)
+        columns, pc_names = table["store_column"].to_numpy(np.int64), pc_columns(context.columns)
+        below = np.full((len(pc_names), store.shape[1]), np.nan, np.float32)
+        below[:, columns] = context[pc_names].to_numpy()[rows_of(table["sample_id"], context, pcs)].T
+        return cls(table, StackedRows(store, below), [*feature_names, *pc_names], columns)
 
     def with_pcs(self, wanted: bool) -> TrainingData:
         """Keep the RF_PCs among the features, or leave them out."""
         cpgs = [name for name in self.feature_names if wanted or not is_pc(name)]
-        return TrainingData(self.samples, self.X[: len(cpgs)], cpgs)
+        return replace(self, X=self.X[: len(cpgs)], feature_names=cpgs) if len(cpgs) < len(self.X) else self
+
+    def values(self, feature_names: Sequence[str]) -> NDArray[np.float32]:
+        """Read some features of the run's samples: (features, samples), in memory."""
+        row_of = {name: row for row, name in enumerate(self.feature_names)}
+        rows = np.array([row_of[name] for name in feature_names], dtype=np.int64)
+        return np.ascontiguousarray(self.X[rows].take(self.columns, axis=1))
 
     def restrict(self, feature_names: Sequence[str]) -> TrainingData:
         """Keep only these features, in this order, in memory."""
-        row_of = {name: row for row, name in enumerate(self.feature_names)}
-        rows = np.array([row_of[name] for name in feature_names], dtype=np.int64)
-        return TrainingData(self.samples, self.X[rows], list(feature_names))
+        return TrainingData(self.samples, self.values(feature_names), list(feature_names))
+
+    def predict(self, paths: Paths, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Predict some of the run's samples; returns what `Paths.predict` does."""
+        return paths.predict(self.X, self.columns[rows])
+
+    def digest(self) -> str:
+        """SHA-256 of all values of the run's samples, read in blocks."""
+        sha = hashlib.sha256()
+        for start in range(0, len(self.X), BLOCK):
+            sha.update(np.ascontiguousarray(self.X[start : start + BLOCK].take(self.columns, axis=1)).data)
+        return sha.hexdigest()
 
     @property
     def fold(self) -> NDArray[np.int64]:
@@ -89,7 +114,7 @@ class TrainingData:
         """What trains without the `excluded` folds: samples, their targets (of all samples, in order) and weights."""
         rows = np.flatnonzero(~np.isin(self.fold, excluded))
         rows, weight = balancing_weights(self.samples, rows, balancing)
-        return TrainingSet(rows, target[rows], weight)
+        return TrainingSet(self.columns[rows], target[rows], weight)
 
 
 def views(folds: Sequence[int]) -> Iterator[tuple[str, int | None]]:

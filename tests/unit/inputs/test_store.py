@@ -11,9 +11,9 @@ from heteroage.inputs import scatter
 from heteroage.inputs.grid import Spool
 from heteroage.inputs.intake import Intake
 from heteroage.inputs.merge import InputOptions, read_cohorts
-from heteroage.inputs.store import write_store, write_training_matrix
+from heteroage.inputs.store import write_store
 from heteroage.inputs.tables import TableEntry
-from heteroage.matrix import open_matrix, write_names
+from heteroage.matrix import open_matrix
 
 
 def tables(order=None):
@@ -128,18 +128,6 @@ def test_values_that_are_refused_leave_no_store(only_table, tmp_path):
         with pytest.raises(HeteroAgeError, match=message):
             only_table(ROWS | {"cg00000003": [0.5, bad, 0.25, 0.75]}, True)
         assert sorted(path.name for path in tmp_path.iterdir()) == ["beta.csv", "samples.csv"]
-
-
-def test_training_matrix_is_the_chosen_columns_above_the_pcs(tmp_path, block):
-    store, names = open_matrix(*written(tmp_path, cohorts_of(tables())))
-    columns, context = np.array([1, 2, 4]), np.arange(6.0).reshape(3, 2)
-    path = tmp_path / "matrix.npy"
-    write_training_matrix(store, columns, context, path)
-    write_names([*names, "RF_PC1", "RF_PC2"], tmp_path / "names.txt")
-    matrix, all_names = open_matrix(path, tmp_path / "names.txt")
-    assert all_names == [*names, "RF_PC1", "RF_PC2"]
-    np.testing.assert_array_equal(matrix[:-2], store[:, columns])
-    np.testing.assert_array_equal(matrix[-2:], context.T)
 
 
 def test_the_store_is_mapped_not_read(tmp_path):

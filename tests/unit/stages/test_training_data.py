@@ -1,10 +1,15 @@
 """What the stages share: views, restriction to features, and how the best row is chosen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from heteroage.engine import feature_pass
 from heteroage.files import write_table
+from heteroage.matrix import write_names
+from heteroage.stages.stage1 import cross_fit
 from heteroage.stages.training_data import MOST_ALPHAS, TrainingData, best_row, beyond, log_grid, read_views, views
 
 
@@ -24,14 +29,49 @@ def test_views_are_read_in_the_order_of_the_samples(tmp_path):
     assert read_views(tmp_path / "views.csv", samples)["out_of_fold"].tolist() == [1.0, 2.0]
 
 
-def test_open_gives_back_samples_and_matrix(tmp_path, training_data):
-    write_table(training_data.samples, tmp_path / "samples.csv")
-    np.save(tmp_path / "matrix.npy", training_data.X)
-    (tmp_path / "names.txt").write_text("".join(f"{name}\n" for name in training_data.feature_names))
-    opened = TrainingData.open(tmp_path / "samples.csv", tmp_path / "matrix.npy", tmp_path / "names.txt")
-    pd.testing.assert_frame_equal(opened.samples, training_data.samples, check_dtype=False, check_exact=True)
-    np.testing.assert_array_equal(opened.X, training_data.X)
-    assert opened.feature_names == training_data.feature_names
+@pytest.fixture
+def in_store(tmp_path, training_data):
+    """A way to open the training data from a store that has other samples, with the given values, among its columns."""
+    n, n_cpgs = len(training_data.samples), 40
+    columns = np.flatnonzero(np.arange(130) % 4 != 1)[:n]
+
+    def opened(others):
+        store = np.full((n_cpgs, 130), others, np.float32)
+        store[:, columns] = training_data.X[:n_cpgs]
+        np.save(tmp_path / "features.npy", store)
+        write_names(training_data.feature_names[:n_cpgs], tmp_path / "names.txt")
+        write_table(training_data.samples.assign(store_column=columns), tmp_path / "samples.csv")
+        pcs = pd.DataFrame(training_data.X[n_cpgs:].T, columns=training_data.feature_names[n_cpgs:])
+        pcs.insert(0, "sample_id", training_data.samples["sample_id"])
+        write_table(pcs[::-1], tmp_path / "pcs.csv")
+        names = ("samples.csv", "features.npy", "names.txt", "pcs.csv")
+        return TrainingData.open(*(tmp_path / name for name in names))
+
+    return opened
+
+
+def test_a_run_reads_its_own_samples_of_the_store(in_store, training_data):
+    data = in_store(np.nan)
+    pd.testing.assert_frame_equal(
+        data.samples.drop(columns="store_column"), training_data.samples, check_dtype=False, check_exact=True
+    )
+    assert data.feature_names == training_data.feature_names
+    np.testing.assert_array_equal(data.values(data.feature_names), training_data.X)
+    np.testing.assert_array_equal(data.restrict(data.feature_names[3:5]).X, training_data.X[3:5])
+    assert data.digest() == in_store(0.7).digest() == replace(training_data).digest()
+
+
+@pytest.mark.parametrize("large", [1 << 20, 0], ids=["NumPy", "compiled"])
+def test_no_other_sample_of_the_store_moves_a_byte(in_store, training_data, monkeypatch, large):
+    monkeypatch.setattr(feature_pass, "LARGE", large)
+    configuration = {"min_cohorts": 1, "min_cap": 5, "max_cap": 24, "median_mult": 1.0}
+    configuration |= {"alpha": 0.05, "l1_ratio": 0.5, "technical_sd": 0.01}
+    of_others = [cross_fit(in_store(value), configuration) for value in (np.nan, 0.0, 1e6)]
+    for other in of_others[1:]:
+        pd.testing.assert_frame_equal(of_others[0], other, check_exact=True)
+    alone = cross_fit(training_data, configuration)
+    # Years: sums are rounded by where a sample stands among the columns.
+    pd.testing.assert_frame_equal(of_others[0], alone, check_exact=False, atol=1e-3, rtol=0)
 
 
 def test_restrict_keeps_the_features_in_the_order_asked_for(training_data):

@@ -1,17 +1,23 @@
-"""Draw the age acceleration of held-out samples, by health, sex and tissue."""
+"""Draw held-out samples: predicted against actual age by tissue, the error by project, and age acceleration."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
 from heteroage.figures.acceleration import ACCELERATION, plot_acceleration
+from heteroage.figures.accuracy import plot_projects, plot_tissues
 from heteroage.figures.style import save_picture
 from heteroage.files import read_json, read_table
 from heteroage.workflow import run_script
 
 
-def main(predictions: Sequence[str], metadata: str, acceleration: str) -> None:
-    """Write the picture. Nested predictions come with acceleration and health; out-of-fold ones are all healthy."""
+def main(
+    healthy: str, predictions: Sequence[str], metadata: str, tissues: str, projects: str, acceleration: str
+) -> None:
+    """Write the pictures. Nested predictions come with acceleration and health; out-of-fold ones are all healthy."""
+    table = read_table(healthy)
+    save_picture(plot_tissues(table), tissues)
+    save_picture(plot_projects(table), projects)
     tables = [read_table(path) for path in predictions]
     samples = pd.concat([table for table in tables if len(table)], ignore_index=True)
     if ACCELERATION not in samples.columns:

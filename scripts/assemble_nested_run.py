@@ -1,0 +1,58 @@
+"""Assemble a nested run's clock, and predict the samples that it has left out, by the code that users predict with."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from heteroage.assembly import assemble_run
+from heteroage.clock.loading import load_clock
+from heteroage.errors import HeteroAgeError
+from heteroage.evaluation.held_out import features_looked_at, held_out_samples, master_table, predict_held_out
+from heteroage.files import read_table, write_table
+from heteroage.matrix import open_matrix
+from heteroage.stages.stage3 import FusionInput, fuse, train
+from heteroage.workflow import run_script
+
+
+def main(
+    run: str,
+    artifacts: Sequence[str],
+    experts: Sequence[str],
+    samples: str,
+    features: str,
+    names: str,
+    pcs: str,
+    duplicates: str,
+    all_samples: str,
+    anchor: str,
+    corrections: str,
+    lightgbm: Mapping[str, object],
+    max_rounds: int,
+    manifest: str,
+    predictions: str,
+    ablated: str,
+    given_pcs: str | None = None,
+) -> None:
+    """Write the folder, the predictions of held-out samples of known age, and those of a fusion without context."""
+    folder = Path(manifest).parent
+    assemble_run(artifacts, experts, [samples, features, names, pcs], duplicates, {}, folder)
+
+    # The held-out samples, healthy and unhealthy: here and nowhere else does a nested run read them.
+    held_out = held_out_samples(read_table(all_samples), int(run.removeprefix("nested-")))
+    training = read_table(samples)
+    seen = set(training["sample_id"]) & set(held_out["sample_id"])
+    if seen:
+        raise HeteroAgeError(f"{run} was trained on {len(seen)} samples that it should predict. Remove results/{run}.")
+    store, feature_names = open_matrix(features, names)
+    known = read_table(given_pcs) if given_pcs else None
+    master = master_table(features_looked_at(folder), store, feature_names, held_out, known)
+    table = predict_held_out(load_clock(folder), held_out, master, training["Age"].mean())
+    write_table(table, predictions)
+
+    # Without tissue, sex and RF_PCs, with rounds tuned again.
+    fusion = train(FusionInput.open(samples, anchor, corrections, pcs).without_context(), lightgbm, max_rounds)
+    ages = fuse(fusion.booster, table[list(fusion.frame.columns)], fusion.categories)
+    write_table(table[["sample_id"]].assign(Fusion_Without_Context=ages), ablated)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,59 @@
+"""Putting a run's artifacts together: the folder that people deploy, sealed."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from heteroage.calibrate import add_applicability, add_reference
+from heteroage.clock.artifacts import assemble, seal
+from heteroage.files import atomic_path, read_table, sha256_of, write_json
+from heteroage.report.model_card import describe, render
+from heteroage.stages.training_data import TrainingData
+
+
+def assemble_run(
+    artifacts: Sequence[str],
+    experts: Sequence[str],
+    training_files: Sequence[str],
+    duplicates: str,
+    evaluation: Mapping[str, str | None],
+    target: Path,
+) -> None:
+    """Assemble beside the final folder, so that a folder of its name is always complete.
+
+    Parameters
+    ----------
+    artifacts : files below results/<run>/artifacts
+    experts : the experts' models, or the folder that has them
+    training_files : as `TrainingData.open` takes them: samples, features, names, pcs
+    duplicates : table of near-identical arrays
+    evaluation : tables for the model card, by name; None where there is none
+    """
+    samples, _, names, pcs = training_files
+    root = target.with_name(target.name.removesuffix("_artifacts")) / "artifacts"
+    beside = target.with_name(f".{target.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    models = [model for path in map(Path, experts) for model in (path.glob("*.joblib") if path.is_dir() else [path])]
+    assemble([*map(Path, artifacts), *sorted(models)], root, beside)
+    data = TrainingData.open(*training_files)
+    add_applicability(beside, data)
+    add_reference(beside)
+    training_data = training_digest([samples, names, pcs], data)
+    tables = {name: read_table(path) for name, path in evaluation.items() if path}
+    card = describe(beside, data.samples, training_data, tables, read_table(duplicates))
+    write_json(card, beside / "MODEL_CARD.json")
+    with atomic_path(beside / "MODEL_CARD.md") as text:
+        text.write_text(render(card), encoding="utf-8")
+    seal(beside, training_data)
+    shutil.rmtree(target, ignore_errors=True)
+    beside.rename(target)
+
+
+def training_digest(files: Sequence[str], data: TrainingData) -> dict[str, object]:
+    """One digest over a run's training samples, their values and feature names, and each one's."""
+    digests = {Path(path).name: sha256_of(path) for path in files} | {"values": data.digest()}
+    joined = "".join(f"{name} {digest}\n" for name, digest in sorted(digests.items()))
+    return {"sha256": hashlib.sha256(joined.encode()).hexdigest(), "files": digests}
