@@ -24,8 +24,8 @@ from heteroage.grouping.folds import assign_folds
 from heteroage.grouping.groups import assign_groups
 from heteroage.inputs.intake import Intake
 from heteroage.inputs.merge import InputOptions, read_cohorts
+from heteroage.inputs.modalities import TableEntry
 from heteroage.inputs.store import write_store
-from heteroage.inputs.tables import TableEntry
 from heteroage.matrix import open_matrix
 from heteroage.stages import stage1, stage2
 from heteroage.stages.expert_tuning import Grid

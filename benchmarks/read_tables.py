@@ -90,12 +90,12 @@ def read_with_heteroage(table: str) -> None:
     """Read into a store, with a sample sheet beside, as the rule build_feature_store does."""
     from heteroage.inputs.intake import Intake
     from heteroage.inputs.merge import InputOptions, read_cohorts
+    from heteroage.inputs.modalities import TableEntry
     from heteroage.inputs.store import write_store
-    from heteroage.inputs.tables import TableEntry
 
     record = Intake()
     entries, sheets = {"beta": [TableEntry(table)]}, [TableEntry("samples.csv")]
-    cohorts = read_cohorts(entries, sheets, InputOptions(), Path(), record)
+    cohorts = read_cohorts(entries, sheets, InputOptions(), record)
     write_store(cohorts, "features.npy", "feature_names.txt", record)
 
 

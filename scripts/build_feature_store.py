@@ -3,13 +3,12 @@
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 from heteroage.files import atomic_path, write_json, write_table
 from heteroage.inputs.intake import Intake
 from heteroage.inputs.merge import InputOptions, read_cohorts
+from heteroage.inputs.modalities import TableEntry
 from heteroage.inputs.store import write_store
-from heteroage.inputs.tables import TableEntry
 from heteroage.stages.sampling import training_samples
 from heteroage.tables.conventions import Conventions
 from heteroage.workflow import run_script
@@ -28,7 +27,7 @@ def main(
     options, record = InputOptions(**{**options, "conventions": Conventions.of(**options["conventions"])}), Intake()
     entries = {modality: [TableEntry(**entry) for entry in several] for modality, several in tables.items()}
     sheets = [TableEntry(**entry) for entry in sample_sheets]
-    cohorts = read_cohorts(entries, sheets, options, Path(features).parent, record)
+    cohorts = read_cohorts(entries, sheets, options, record)
     training_samples(cohorts.samples)  # a cohort without any is refused before its features are written
     with ExitStack() as together:
         beside = [together.enter_context(atomic_path(path)) for path in (features, names, metadata, intake)]

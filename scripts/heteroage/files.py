@@ -183,12 +183,12 @@ def write_json(content: object, path: str | Path) -> None:
 def read_json(path: str | Path) -> object:
     """Read a JSON file."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise HeteroAgeError(f"no file {path}. Check the path.") from error
     except ValueError as error:
         raise HeteroAgeError(
-            f"{path} is not valid JSON: {error}. Mend it, or check that it is the right file."
+            f"{path} is not valid JSON: {error}. Fix it, or check that it is the right file."
         ) from error
 
 

@@ -41,6 +41,11 @@ def feature_name(name: str, modality: str) -> str | None:
     return f"{probe}_{modality}" if own in (None, modality) and PROBE.fullmatch(probe) else None
 
 
+def is_probe(name: str) -> bool:
+    """Tell whether a name is that of a CpG, whatever its modality and replicate."""
+    return bool(_USUAL.fullmatch(name) or PROBE.fullmatch(split_modality(plain_name(name))[0]))
+
+
 def is_pc(name: str) -> bool:
     """Tell whether a column is a context component."""
     return RF_PC.fullmatch(name) is not None

@@ -116,24 +116,23 @@ case("A file that is not there", "no file nowhere.csv", beta="nowhere.csv")(lamb
 edited("An empty file", "beta.csv is empty", lambda frame: "")
 edited("A header and no rows", "has a header and no rows", lambda frame: frame.iloc[:0])
 edited("Text that is not UTF-8", "is not UTF-8 text", lambda f: csv(with_cell("Tissue", "Nägel")(f)).encode("latin1"))
-edited("UTF-16", "is not UTF-8 text", lambda frame: csv(frame).encode("utf-16"))
 edited("A line cut short", "has 3 fields in line 9", lambda f: "\n".join(csv(f).splitlines()[:-1]) + "\ns7,p1,Blo\n")
 
 
-@case("A gzipped file cut short", "cannot read beta.csv.gz as gzip", beta="beta.csv.gz")
+@case("A gzipped file cut short", "beta.csv.gz as gzip: ", beta="beta.csv.gz")
 def _cut_gzip() -> None:
     whole = gzip.compress(csv(study()).encode(), mtime=0)
     Path("beta.csv.gz").write_bytes(whole[: len(whole) // 2])
 
 
-@case("A Parquet file cut in half", "cannot read beta.parquet", beta="beta.parquet")
+@case("A Parquet file cut in half", "cannot read the beta table beta.parquet", beta="beta.parquet")
 def _cut_parquet() -> None:
     study().to_parquet("beta.parquet")
     whole = Path("beta.parquet").read_bytes()
     Path("beta.parquet").write_bytes(whole[: len(whole) // 2])
 
 
-@case("A Feather file cut in half", "cannot read beta.feather", beta="beta.feather")
+@case("A Feather file cut in half", "cannot read the beta table beta.feather", beta="beta.feather")
 def _cut_feather() -> None:
     study().to_feather("beta.feather")
     whole = Path("beta.feather").read_bytes()
@@ -182,8 +181,7 @@ edited(
 # Values
 
 edited("Text among the beta values", "'n/d' at sample s2, cg00000003", with_cell("cg00000003", "n/d", (2, 5)))
-edited("Decimal commas", "holds text where numbers belong", lambda f: f.to_csv(index=False, sep=";", decimal=","))
-edited("Infinite values", "has infinite values (1: sample s2, cg00000001)", with_cell("cg00000001", "inf"))
+edited("Infinite values", "has infinite values (1: inf at sample s2, cg00000001)", with_cell("cg00000001", "inf"))
 edited("M-values", "Set values: m_values for this table", betas(m_values))
 edited("Percent", "Set values: percent for this table", betas(lambda f: 100 * f))
 edited("Intensities", "does not hold beta values", betas(lambda f: 10_000 * f))
@@ -253,6 +251,8 @@ case("A sample sheet of other samples", "has no sample (8: x0", sample_sheet="ot
 
 edited("A byte-order mark", {}, lambda f: b"\xef\xbb\xbf" + csv(f).encode())
 edited("Windows line ends", {}, lambda f: csv(f).replace("\n", "\r\n"))
+edited("UTF-16", {}, lambda frame: csv(frame).encode("utf-16"))
+edited("Decimal commas", {}, lambda f: f.to_csv(index=False, sep=";", decimal=","))
 edited("Quoted names and numbers", {}, lambda f: f.to_csv(index=False, quoting=1))
 edited("Tabs or semicolons instead of commas", {}, lambda f: f.to_csv(index=False, sep=";"))
 edited("NA, NaN, null or nothing where a value is missing", {"missing_values": 1}, with_cell("cg00000001", "NA"))

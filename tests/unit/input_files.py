@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from heteroage.inputs.intake import Intake
 from heteroage.inputs.merge import InputOptions, read_cohorts
-from heteroage.inputs.tables import TableEntry
+from heteroage.inputs.modalities import TableEntry
 
 
 def float32(frame):
@@ -24,7 +24,7 @@ def read(entries, sheets=(), **options):
     intake = Intake()
     entries = {m: [e if isinstance(e, TableEntry) else TableEntry(e) for e in es] for m, es in entries.items()}
     sheets = [TableEntry(sheet) for sheet in sheets]
-    cohorts = read_cohorts(entries, sheets, InputOptions(**options), Path(), intake)
+    cohorts = read_cohorts(entries, sheets, InputOptions(**options), intake)
     return stored(cohorts, intake)
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from heteroage.inputs.frames import FrameReader
 from heteroage.inputs.intake import Intake
 from heteroage.inputs.merge import Cohorts, InputOptions, merge_cohorts
+from heteroage.inputs.modalities import ModalityTable, TableEntry, of_table
 from heteroage.inputs.store import write_store
-from heteroage.inputs.tables import Table, TableEntry, arrange
 from heteroage.matrix import open_matrix
+from heteroage.probes import feature_name
+from heteroage.tables.opening import from_frame
 
 CPGS = ["cg00000001", "cg00000002", "cg00000003"]
 
@@ -47,8 +48,9 @@ class Merged:
     intake: Intake
 
 
-def opened(modality: str, frame: pd.DataFrame, intake: Intake, **entry) -> Table:
-    return arrange(FrameReader(frame, "pickle"), TableEntry("x", **entry), modality, Path(), intake)
+def opened(modality: str, frame: pd.DataFrame, intake: Intake, **entry) -> ModalityTable:
+    table = from_frame(frame, lambda name: bool(feature_name(name, modality)), where=f"the {modality} table x")
+    return of_table(table, TableEntry("x", **entry), modality, intake)
 
 
 def cohorts_of(tables: Mapping[str, pd.DataFrame], intake: Intake | None = None, **options) -> Cohorts:

@@ -162,7 +162,7 @@ def test_unreadable_tables_are_named(tmp_path, name, content):
 def test_broken_json_is_named(tmp_path):
     path = tmp_path / "t.json"
     path.write_text('{"a": [1, 2}')
-    with pytest.raises(HeteroAgeError, match=re.escape(f"{path} is not valid JSON: ") + ".*Mend it"):
+    with pytest.raises(HeteroAgeError, match=re.escape(f"{path} is not valid JSON: ") + ".*Fix it"):
         read_json(path)
     path.write_bytes(b'{"a": "\xff"}')
     with pytest.raises(HeteroAgeError, match="is not valid JSON"):

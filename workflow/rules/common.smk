@@ -25,10 +25,10 @@ REPOSITORY = Path(workflow.current_basedir).parents[1]
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
 from heteroage.probes import MODALITIES
-from heteroage.config import check_config, check_files, geo_entries, geo_files, table_entries
+from heteroage.config import check_config, check_files, geo_entries, table_entries
 from heteroage.errors import HeteroAgeError
 from heteroage.stages.gene_sets import are_gene_sets, read_hallmark_names
-from heteroage.stages.dictionary import features_digest
+from heteroage.stages.hallmarks import features_digest
 from heteroage.run_lock import cancel_leftover_jobs, hold
 from heteroage.workflow import SNAKEMAKE_PID, code_digest  # none of these loads pandas: every job reads this file
 
@@ -53,7 +53,6 @@ try:
 except HeteroAgeError as problem:
     raise WorkflowError(str(problem))
 
-GEO_FILES = geo_files(config["inputs"])
 GEO_TABLES, GEO_SHEETS = geo_entries(config)
 MODALITY_TABLES = {m: table_entries(config["inputs"], m) + (GEO_TABLES if m == "beta" else []) for m in MODALITIES}
 MODALITY_TABLES = {modality: tables for modality, tables in MODALITY_TABLES.items() if tables}
@@ -136,15 +135,7 @@ def evaluation_of(wildcards):
 def given_of_series(wildcards):
     """What the config says of all samples of a series."""
     own = config["geo"]["series"].get(wildcards.series, {})
-    return {name: value for name, value in own.items() if name not in ("values", "age_unit")}
-
-
-def series_matrix(wildcards):
-    """The series matrix that the config gives, or the one to download."""
-    return GEO_FILES.get(wildcards.series) or "results/geo/{series}/series_matrix.txt.gz"
-
-
-series_matrix.paths = ["results/geo/{series}/series_matrix.txt.gz"]
+    return {name: value for name, value in own.items() if name != "values"}
 
 
 def audit_report(check, caption="audit_table"):

@@ -39,12 +39,8 @@ def run_step(
         check_ending(path)
         check_writable(path)
     _check_places([*inputs], outputs)
-    if contributions is not None:
-        from heteroage.clock.explain import check_lightgbm
-
-        check_lightgbm()
     clock = load_clock(artifact_dir, public_key)
-    table = open_tables(inputs, clock.wanted)
+    table = open_tables(inputs, clock.wanted, clock.conventions)
     summary = CohortSummary()
     with writing(outputs) as writers:
         for rows, features in _progress(clock.stream(step, table, allow_missing), table):
@@ -69,7 +65,7 @@ def check(clock: Clock, inputs: Sequence[Path], platform: Path | None) -> tuple[
     if platform is not None:
         names, what = read_probes(platform, clock.wanted.modality), f"{platform} names"
     else:
-        table = open_tables(inputs, clock.wanted)
+        table = open_tables(inputs, clock.wanted, clock.conventions)
         names, what = table.names, f"{table.where} holds"
     clock = clock.for_table(names)
     costs, missing = stage_costs(clock, names), missing_features(clock, names)

@@ -13,13 +13,14 @@ import pyarrow.csv as pv
 
 from heteroage.clock import artifacts
 from heteroage.clock.applicability import Applicability, Covariance
-from heteroage.clock.columns import ANCHOR, CORRECTION, floats_of
+from heteroage.clock.columns import ANCHOR, CORRECTION
 from heteroage.clock.model import Loadings
 from heteroage.clock.predict import Clock
 from heteroage.clock.trees import parse_trees
 from heteroage.clock.weights import LinearModel
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import is_pc
+from heteroage.tables.cells import floats_of
 
 NEEDED = [artifacts.STAGE1_WEIGHTS, artifacts.STAGE2_WEIGHTS, artifacts.STAGE3_MODEL, artifacts.STAGE3_META]
 TEXT = ("feature", "hallmark")

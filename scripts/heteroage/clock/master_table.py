@@ -1,47 +1,38 @@
-"""Tables to predict, read a part at a time and only the columns that are used: CSV, Parquet, Feather, frames.
+"""Tables to predict: one, or several that are joined on `sample_id`, by the names that a clock uses.
 
-Samples stand in rows, in one table or in several that are joined on `sample_id`; or CpGs stand in rows, one
-column a sample (`read_cpgs_in_rows`). Nothing here decides by a part's size what a cell is, so that a sample's
-numbers do not depend on the rows that are read with it.
+`tables/` reads them, as it does for training. A part of a table is some samples; nothing here decides by a part's size
+what a cell is, so that a sample's numbers do not depend on the rows that are read with it.
 """
 
 from __future__ import annotations
 
-import csv
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from heteroage.clock.columns import TEXT, Cells, SeenIds, Wanted, check_ids, missing_ids, to_numbers, to_text
+from heteroage.clock.columns import TEXT, Wanted
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.labels import sex_of, tissue_of
+from heteroage.labels import same_word, sex_of, tissue_of
+from heteroage.tables.conventions import Conventions
+from heteroage.tables.layout import holds_values
+from heteroage.tables.metadata import mangled_by_r
+from heteroage.tables.opening import arrange, from_frame, open_source
+from heteroage.tables.sheets import Sheet, sheet_of
+from heteroage.tables.table import Table as AnyTable
+from heteroage.tables.table import check_cpg_names
 
 if TYPE_CHECKING:
     import pandas as pd
 
+log = logging.getLogger(__name__)
 GROUP = 32  # columns read at a time
-ROWS = 65_536  # samples of a part of a frame; files have their own parts
 NORMALISED = {"Tissue": tissue_of, "Sex": sex_of}
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Put what a reader says of a broken file into words for the user."""
-    try:
-        yield
-    except (pa.ArrowException, OSError, EOFError, UnicodeError, ValueError, csv.Error, zlib.error) as error:
-        said = " ".join(str(error).split())
-        raise HeteroAgeError(
-            f"cannot read {path}: {said[:300]}{'...' if len(said) > 300 else ''}. Give a whole CSV (.csv, .csv.gz, "
-            ".tsv; UTF-8), Parquet (.parquet) or Feather (.feather) file."
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -49,26 +40,23 @@ class Part:
     """Some samples of a table, in its order; their columns are read when asked for."""
 
     ids: list[str]
-    get: Callable[[Sequence[str]], Mapping[str, Cells]]
+    where: str
+    text: Callable[[str], list[str | None]]
+    get: Callable[[Sequence[str]], NDArray[np.float64]]
 
     def numbers(self, names: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float64]]]:
         """Each column as float64, missing as NaN, in the order of `names`."""
         for start in range(0, len(names), GROUP):
             group = names[start : start + GROUP]
-            raw = self.get(group)
-            for name in group:
-                yield name, to_numbers(raw[name], name, self.ids)
-
-    def text(self, name: str) -> list[str | None]:
-        """A column as text, missing as None."""
-        return to_text(self.get([name])[name])
+            yield from zip(group, self.get(group), strict=True)
 
 
 class Table(Protocol):
-    """A table open for reading: where it is from, the names of its columns that may be used, its samples if known."""
+    """An opened table: where it is from, the names of its columns that may be used, its samples if known."""
 
     where: str
     names: list[str]
+    labels: Mapping[str, str]
     n_rows: int | None
 
     def parts(self, columns: Sequence[str]) -> Iterator[Part]:
@@ -76,89 +64,99 @@ class Table(Protocol):
 
 
 @dataclass(frozen=True)
-class InMemory:
-    """Columns by name, all of the same length."""
+class MasterTable:
+    """A table by the names that a clock uses.
 
-    where: str
-    columns: Mapping[str, Cells]
-    n_rows: int
+    place : where each of them stands in the table
+    labels : what the table calls Tissue, Sex and Age
+    """
+
+    table: AnyTable
+    place: dict[str, int]
+    labels: dict[str, str]
+
+    @classmethod
+    def of(cls, table: AnyTable, wanted: Wanted) -> MasterTable:
+        """Find what a clock may use."""
+        ours = {name: k for name, k in table.metadata.items() if name in TEXT}
+        others = [(k, name) for k, name in enumerate(table.names) if name and k not in table.metadata.values()]
+        kept = set(wanted.among([name for _, name in others]))
+        found = [(k, name) for k, name in others if name in kept]
+        check_cpg_names([name for _, name in found], table.where)
+        place = ours | {name: k for k, name in found}
+        if table.layout.left_out:
+            log.warning("%s: columns that are no samples are left out (%s)", table.where, listed(table.layout.left_out))
+        for step, count in table.source.notes.items():
+            log.warning("%s: %d %s left out", table.where, count, step.replace("_", " "))
+        return cls(table, place, {name: table.names[k] for name, k in ours.items()})
+
+    @property
+    def where(self) -> str:
+        """What messages call it."""
+        return self.table.where
+
+    @property
+    def n_rows(self) -> int | None:
+        """The samples, if known."""
+        return len(self.table.ids) if self.table.cpgs_in_rows else self.table.source.n_rows
 
     @property
     def names(self) -> list[str]:
-        """The columns' names."""
-        return list(self.columns)
+        """Every column's name."""
+        return list(dict.fromkeys(("sample_id", *self.place)))
 
     def parts(self, columns: Sequence[str]) -> Iterator[Part]:
-        """Slices of at most ROWS samples."""
-        ids = check_ids(to_text(self.columns["sample_id"]), self.where)
-        for start in range(0, self.n_rows, ROWS):
-            rows = slice(start, start + ROWS)
-            yield Part(ids[rows], lambda names, rows=rows: {name: self.columns[name][rows] for name in names})
+        """Some samples at a time."""
+        chosen = [name for name in columns if name in self.place and name != "sample_id"]
+        text = [self.place[name] for name in chosen if name in TEXT]
+        values = [self.place[name] for name in chosen if name not in TEXT]
+        for part in self.table.parts(text, values):
 
+            def get(names: Sequence[str], part=part) -> NDArray[np.float64]:  # noqa: ANN001
+                return part.numbers([self.place[name] for name in names])
 
-def from_frame(frame: pd.DataFrame, wanted: Wanted) -> InMemory:
-    """A pandas frame, with samples in rows (sample_id a column or the index's name) or CpGs in rows."""
-    where = "the table"
-    names = [str(name) for name in frame.columns]
-    if "sample_id" not in names:
-        labels = [str(label) for label in frame.index]
-        if frame.index.name == "sample_id":
-            frame = frame.reset_index()
-            names = [str(name) for name in frame.columns]
-        elif wanted.among(labels):
-            kept = set(wanted.among(labels))
-            check_once([label for label in labels if label in kept], where)
-            rows = {label: frame.iloc[k].to_numpy() for k, label in enumerate(labels) if label in kept}
-            return InMemory(where, {"sample_id": np.array(names, dtype=object), **rows}, len(names))
-        else:
-            raise missing_ids(names, where)
-    kept = set(wanted.among(names))
-    check_once([name for name in names if name in kept], where)
-    columns = {name: frame.iloc[:, k].array for k, name in enumerate(names) if name in kept}
-    return InMemory(where, columns, len(frame))
-
-
-def open_tables(paths: Sequence[str | Path], wanted: Wanted) -> Table:
-    """Open a table, or join several: they must hold the same samples, and agree where columns stand in more than one.
-
-    Raises
-    ------
-    HeteroAgeError
-        A file that cannot be read as a table; tables of other samples.
-    """
-    from heteroage.clock.readers import open_file
-
-    tables = [open_file(Path(path), wanted) for path in paths]
-    return tables[0] if len(tables) == 1 else Joined.of(tables)
+            yield Part(part.ids, self.where, lambda name, part=part: part.text(self.place[name]), get)
 
 
 @dataclass(frozen=True)
 class Joined:
-    """A table that is walked over, and others in memory that add columns to its samples."""
+    """A table that is walked over, and what others say of its samples.
 
-    first: Table
-    others: list[InMemory]
-    rows: list[dict[str, int]]  # of each other table: where each sample stands
+    rows : where each sample stands in the columns of `others`
+    """
+
+    first: MasterTable
+    rows: dict[str, int]
+    others: list[tuple[str, dict[str, Sequence]]]
+    labels: dict[str, str]
 
     @classmethod
-    def of(cls, tables: Sequence[Table]) -> Joined:
-        """Join the tables; the order of samples is the first's."""
-        first = tables[0]
-        ids = ids_of(first)
-        others, rows = [], []
+    def of(cls, tables: Sequence[MasterTable], sheets: Sequence[Sheet]) -> Joined:
+        """Join tables of values, which must hold the same samples, and sheets, which may know more of them."""
+        first, labels = tables[0], {}
+        rows = {one: k for k, one in enumerate(first.table.ids)}
+        others: list[tuple[str, dict[str, Sequence]]] = []
         for table in tables[1:]:
-            loaded = load(table)
-            place = {one: k for k, one in enumerate(check_ids(to_text(loaded.columns["sample_id"]), table.where))}
-            if len(place) < loaded.n_rows:
-                SeenIds(table.where).add(to_text(loaded.columns["sample_id"]))
-            if set(place) != set(ids):
-                differ = sorted(set(place) ^ set(ids))
-                raise HeteroAgeError(
-                    f"{table.where} does not hold the samples of {first.where}; they differ in {listed(differ)}."
-                )
-            others.append(loaded)
-            rows.append(place)
-        return cls(first, others, rows)
+            _check_samples(rows, table.table.ids, table.where, first.where, more=False)
+            own = {name: [None] * len(rows) if name in TEXT else np.empty(len(rows)) for name in table.place}
+            for part in table.parts(table.names):
+                at = [rows[one] for one in part.ids]
+                for name in own:
+                    if name in TEXT:
+                        for row, cell in zip(at, part.text(name), strict=True):
+                            own[name][row] = cell
+                for name, values in part.numbers([name for name in own if name not in TEXT]):
+                    own[name][at] = values
+            others.append((table.where, own))
+            labels = table.labels | labels
+        for sheet in sheets:
+            _check_samples(rows, sheet.ids, sheet.where, first.where, more=True)
+            place = {one: k for k, one in enumerate(sheet.ids)}
+            at = [place[one] for one in rows]
+            own = {name: [c[k] for k in at] for name, (_, c) in sheet.columns.items() if name in TEXT}
+            others.append((sheet.where, own))
+            labels = {name: label for name, (label, _) in sheet.columns.items()} | labels
+        return cls(first, rows, others, labels | first.labels)
 
     @property
     def where(self) -> str:
@@ -173,62 +171,92 @@ class Joined:
     @property
     def names(self) -> list[str]:
         """Every column's name, once."""
-        return list(dict.fromkeys(name for table in (self.first, *self.others) for name in table.names))
+        return list(dict.fromkeys((*self.first.names, *(name for _, own in self.others for name in own))))
 
     def parts(self, columns: Sequence[str]) -> Iterator[Part]:
         """The first table's parts, with the others' columns."""
-        for part in self.first.parts([name for name in columns if name in set(self.first.names)]):
-            yield Part(part.ids, lambda names, part=part: self._get(part, names))
+        for part in self.first.parts([name for name in columns if name in self.first.place]):
+            yield Part(part.ids, self.where, partial(self._text, part), partial(self._numbers, part))
 
-    def _get(self, part: Part, names: Sequence[str]) -> dict[str, Cells]:
-        own = [name for name in names if name in set(self.first.names)]
-        found: dict[str, Cells] = dict(part.get(own)) if own else {}
-        for other, rows in zip(self.others, self.rows, strict=True):
-            at = np.array([rows[one] for one in part.ids], dtype=np.int64)
-            for name in names:
-                if name == "sample_id" or name not in other.columns:
-                    continue
-                new = other.columns[name].take(at)
-                if name in found and not _same(name, found[name], new, part.ids):
-                    raise HeteroAgeError(
-                        f"columns of {other.where} differ from those of {self.first.where} (1: {name})."
-                    )
-                found.setdefault(name, new)
-        return found
+    def _text(self, part: Part, name: str) -> list[str | None]:
+        at = [self.rows[one] for one in part.ids]
+        found = [(self.where, part.text(name))] if name in self.first.place else []
+        return _agreed(name, found + [(w, [c[name][k] for k in at]) for w, c in self.others if name in c], part.ids)
 
-
-def _same(name: str, one: Cells, other: Cells, ids: Sequence[str]) -> bool:
-    """Whether two columns say the same: 45 and 45.0, female and F do."""
-    if name in NORMALISED:
-        return [NORMALISED[name](cell) for cell in to_text(one)] == [NORMALISED[name](cell) for cell in to_text(other)]
-    return np.array_equal(to_numbers(one, name, ids), to_numbers(other, name, ids), equal_nan=True)
+    def _numbers(self, part: Part, names: Sequence[str]) -> NDArray[np.float64]:
+        at = np.array([self.rows[one] for one in part.ids], dtype=np.int64)
+        own = dict(part.numbers([name for name in names if name in self.first.place]))
+        found = []
+        for name in names:
+            several = [(self.where, own[name])] if name in own else []
+            several += [(where, columns[name][at]) for where, columns in self.others if name in columns]
+            found.append(_agreed(name, several, part.ids))
+        return np.array(found).reshape(len(names), len(at))
 
 
-def ids_of(table: Table) -> list[str]:
-    """All samples' ids."""
-    return [one for part in table.parts(["sample_id"]) for one in part.ids]
+def _agreed(name: str, several: list[tuple[str, Sequence]], ids: Sequence[str]) -> Sequence:
+    """The first of several columns of one name; they must say the same: 45 and 45.0, female and F do."""
+    first, cells = several[0]
+    same = NORMALISED.get(name, lambda cell: cell)
+    for where, others in several[1:]:
+        differ = [
+            f"{one}: {a} and {b}"
+            for one, a, b in zip(ids, cells, others, strict=True)
+            if same(a) != same(b) and not (a != a and b != b) and not (a and b and same_word(str(a), str(b)))
+        ]
+        if differ:
+            raise HeteroAgeError(
+                f"samples whose {name} in {where} differs from that in {first} ({listed(differ)}). "
+                "Correct one of the tables."
+            )
+    return cells
 
 
-def load(table: Table) -> InMemory:
-    """Read the columns that may be used into memory."""
-    names = table.names
-    read: dict[str, list] = {name: [] for name in names}
-    for part in table.parts(names):
-        for name, raw in part.get(names).items():
-            read[name].append(np.array(to_text(raw), dtype=object) if name in TEXT else to_numbers(raw, name, part.ids))
-    columns = {name: np.concatenate(pieces) if pieces else np.zeros(0) for name, pieces in read.items()}
-    return InMemory(table.where, columns, len(columns["sample_id"]))
+def _check_samples(rows: Collection[str], ids: Sequence[str], where: str, first: str, more: bool) -> None:
+    absent, alone = sorted(set(rows) - set(ids)), sorted(set(ids) - set(rows))
+    if absent or (alone and not more):
+        raise HeteroAgeError(
+            f"{where} does not hold the samples of {first}; they differ in {listed(absent + alone)}."
+            + (mangled_by_r(absent, alone) or mangled_by_r(alone, absent))
+        )
+    if alone:
+        log.warning("%s: samples that %s does not have are left out (%s)", where, first, listed(alone))
 
 
-def check_once(names: Sequence[str], where: str) -> None:
-    """Raise where a column's name stands twice."""
-    if len(set(names)) < len(names):
-        seen: set[str] = set()
-        twice = sorted({name for name in names if name in seen or seen.add(name)})
-        raise HeteroAgeError(f"columns stand twice in {where} ({listed(twice)}). Keep one of each.")
+def of_frame(frame: pd.DataFrame, wanted: Wanted, conventions: Conventions | None = None) -> MasterTable:
+    """A pandas frame, with samples in rows or CpGs in rows."""
+    return MasterTable.of(from_frame(frame, wanted.is_cpg, conventions), wanted)
 
 
-def column_of(table: pa.Table | pa.RecordBatch, name: str) -> Cells:
-    """One column as a whole Arrow array."""
-    column = table.column(name)
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+def open_tables(paths: Sequence[str | Path], wanted: Wanted, conventions: Conventions | None = None) -> Table:
+    """Open a table, or join several: they must hold the same samples, and agree where columns stand in more than one.
+
+    Sheets of metadata alone may hold more samples, which are left out.
+
+    Raises
+    ------
+    HeteroAgeError
+        A file that cannot be read as a table; tables of other samples.
+    """
+    conventions = conventions or Conventions()
+    opened = []
+    for path in paths:
+        where = "standard input" if str(path) == "-" else str(path)
+        opened.append((where, *open_source(path, where, conventions.missing_values)))
+    valued = [holds_values(source, wanted.is_value, wanted.is_cpg) for _, source, _ in opened]
+    if not any(valued):
+        valued = [True] * len(opened)
+    tables = [
+        MasterTable.of(arrange(source, keep, where, wanted.is_cpg, conventions), wanted)
+        for (where, source, keep), yes in zip(opened, valued, strict=True)
+        if yes
+    ]
+    if len(opened) == 1:
+        return tables[0]
+    known = set(tables[0].table.ids)
+    sheets = [
+        sheet_of(source, where, known, conventions)
+        for (where, source, _), yes in zip(opened, valued, strict=True)
+        if not yes
+    ]
+    return Joined.of(tables, sheets)

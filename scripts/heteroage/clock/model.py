@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -15,6 +15,7 @@ from heteroage.clock.columns import ANCHOR, CORRECTION, Wanted
 from heteroage.clock.trees import Trees
 from heteroage.clock.weights import LinearModel
 from heteroage.probes import is_pc, pc_number
+from heteroage.tables.conventions import Conventions
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class ClockModel:
     """What was trained; `Clock` applies it.
 
     version : the folder's format version (`artifacts.FORMAT_VERSION`)
+    conventions : how the tables that it is applied to are written
     """
 
     anchor: LinearModel
@@ -63,6 +65,7 @@ class ClockModel:
     applicability: Applicability | None = None
     covariance: Covariance | None = None
     version: int = 1
+    conventions: Conventions = field(default_factory=Conventions)
 
     def for_table(self, names: Iterable[str]) -> Self:
         """The clock as it reads a table with these columns: RF_PCs that the table has are not computed from CpGs."""

@@ -15,8 +15,8 @@ import numpy as np
 
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock import flags
-from heteroage.clock.columns import ANCHOR, CORRECTION, SeenIds
-from heteroage.clock.master_table import Joined, Table, from_frame, open_tables
+from heteroage.clock.columns import ANCHOR, CORRECTION
+from heteroage.clock.master_table import Joined, Table, of_frame, open_tables
 from heteroage.clock.model import ClockModel
 from heteroage.clock.overlap import MOST_MISSING_WEIGHT, check_cpgs, check_pcs
 from heteroage.clock.source import Rows, Source
@@ -106,16 +106,15 @@ class Clock(ClockModel):
             check_cpgs(self, columns_of, table.where, allow_missing)
         check_pcs(self, table, columns_of, allow_missing)
         needed = table.names if isinstance(table, Joined) else self._columns(step, table.names, columns_of)
-        seen, usable, n = SeenIds(table.where), False, 0
+        usable, n = False, 0
         for part in table.parts(needed):
-            seen.add(part.ids)
-            source = Source(self, part, set(table.names), columns_of)
+            source = Source(self, part, set(table.names), columns_of, table.labels)
             rows, features = run(source)
             n += len(part.ids)
             usable = usable or source.usable
             yield rows, features
         if not n:
-            raise HeteroAgeError("the table has no rows. Give at least one sample.")
+            raise HeteroAgeError(f"{table.where} has a header and no rows. Give at least one sample.")
         if not usable and not allow_missing:
             raise HeteroAgeError(
                 f"every sample has more than {MOST_MISSING_WEIGHT:.0%} of the weight missing: the columns are "
@@ -125,16 +124,17 @@ class Clock(ClockModel):
     def _open(self, table: Samples) -> Table:
         """Open whatever holds samples: a frame, a series of one sample's values, a path or several."""
         if isinstance(table, (str, Path)):
-            return open_tables([table], self.wanted)
+            return open_tables([table], self.wanted, self.conventions)
         if isinstance(table, (list, tuple)) and table and all(isinstance(one, (str, Path)) for one in table):
-            return open_tables(table, self.wanted)
+            return open_tables(table, self.wanted, self.conventions)
         pandas = sys.modules.get("pandas")  # whoever has a frame has imported it
         if pandas is not None and isinstance(table, pandas.Series):
             row = table.to_frame().T
             row.index = [str(row.index[0] if table.name is not None else "sample")]
-            return from_frame(row if "sample_id" in row else row.rename_axis("sample_id"), self.wanted)
+            row = row if "sample_id" in row else row.rename_axis("sample_id")
+            return of_frame(row, self.wanted, self.conventions)
         if pandas is not None and isinstance(table, pandas.DataFrame):
-            return from_frame(table, self.wanted)
+            return of_frame(table, self.wanted, self.conventions)
         raise HeteroAgeError(
             f"cannot predict a {type(table).__name__}. Give a pandas DataFrame (samples or CpGs in rows), a Series of "
             "one sample's values by CpG, the path of a table, or a list of paths."
@@ -236,11 +236,6 @@ class Clock(ClockModel):
 
 
 def _concatenated(pieces: Sequence[Rows]) -> pd.DataFrame:
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise HeteroAgeError(
-            "the result is a pandas DataFrame, and pandas is not installed (pip install pandas). The command "
-            "`heteroage` writes files without it."
-        ) from error
+    import pandas as pd
+
     return pd.concat([pd.DataFrame(rows) for rows in pieces], ignore_index=True)

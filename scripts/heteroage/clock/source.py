@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,8 @@ from heteroage.clock.columns import ANCHOR, CORRECTION
 from heteroage.clock.master_table import Part
 from heteroage.clock.sums import Sums
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.labels import OLDEST, sex_of, tissue_of
 from heteroage.probes import is_pc, pc_number
+from heteroage.tables import metadata
 
 if TYPE_CHECKING:
     from heteroage.clock.model import ClockModel
@@ -26,8 +26,15 @@ Rows = dict[str, Any]  # columns by name: lists of text, arrays of numbers
 class Source:
     """Some samples of a master table, and what is summed over their features when first asked for."""
 
-    def __init__(self, clock: ClockModel, part: Part, names: set[str], columns_of: Mapping[str, list[str]]) -> None:
-        self.clock, self.part, self.names, self.columns_of = clock, part, names, columns_of
+    def __init__(
+        self,
+        clock: ClockModel,
+        part: Part,
+        names: set[str],
+        columns_of: Mapping[str, list[str]],
+        labels: Mapping[str, str],
+    ) -> None:
+        self.clock, self.part, self.names, self.columns_of, self.labels = clock, part, names, columns_of, labels
         self.n = len(part.ids)
         self.usable = True
 
@@ -54,7 +61,13 @@ class Source:
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """One column."""
-        return next(self.part.numbers([name]))[1]
+        values = next(self.part.numbers([name]))[1]
+        infinite = [self.part.ids[k] for k in np.flatnonzero(np.isinf(values))]
+        if infinite:
+            raise HeteroAgeError(
+                f"column {name} of {self.part.where} has infinite values ({listed(infinite)}). Correct them."
+            )
+        return values
 
     def corrections(self) -> Rows:
         """Each hallmark's, years."""
@@ -62,19 +75,16 @@ class Source:
 
     def identity(self) -> Rows:
         """sample_id, Tissue and Sex (unknown where absent), and Age where the table has it."""
+        conventions = self.clock.conventions
         rows: Rows = {"sample_id": self.part.ids}
-        for name, normalise in (("Tissue", tissue_of), ("Sex", sex_of)):
-            rows[name] = _each(normalise, self.part.text(name) if name in self.names else [None] * self.n)
+        for name in ("Tissue", "Sex"):
+            rows[name] = self.part.text(name) if name in self.names else [None] * self.n
+        rows["Tissue"] = metadata.tissues(rows["Tissue"], conventions)
+        rows["Sex"] = metadata.check_sexes(rows["Sex"], self.part.where, conventions)
         if "Age" in self.names:
-            rows["Age"] = self.numbers("Age")
-            with np.errstate(invalid="ignore"):
-                strange = np.flatnonzero((rows["Age"] < 0) | (rows["Age"] > OLDEST))
-            if len(strange):
-                cells = [f"{rows['Age'][k]:g} at {self.part.ids[k]}" for k in strange]
-                raise HeteroAgeError(
-                    f"column Age has ages outside 0 to {OLDEST} years ({listed(cells)}). Give years, and leave unknown "
-                    "ages empty."
-                )
+            label = self.labels.get("Age", "Age")
+            years = metadata.ages(self.part.text("Age"), label, self.part.ids, self.part.where, conventions)
+            rows["Age"] = np.array([np.nan if age is None else age for age in years])
         return rows
 
     def context(self) -> Rows:
@@ -95,8 +105,3 @@ class Source:
         # The transform's slope in years: constant for adults, exponential before.
         slope = (ADULT_AGE + 1) * np.exp(np.minimum(self.sums.totals[None], 0.0))
         return self.clock.covariance.years(self.sums.imputed, slope)
-
-
-def _each(normalise: Callable[[str | None], str], cells: Sequence[str | None]) -> list[str]:
-    known = {cell: normalise(cell) for cell in set(cells)}
-    return [known[cell] for cell in cells]

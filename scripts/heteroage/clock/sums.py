@@ -7,21 +7,20 @@ sums have the same bits whatever stands beside it, and a column that is absent i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.clock.overlap import MOST_MISSING_WEIGHT
-from heteroage.errors import HeteroAgeError, listed
+from heteroage.tables.values import ValueCheck
 
 if TYPE_CHECKING:
     from heteroage.clock.master_table import Part
     from heteroage.clock.model import ClockModel
 
 SLACK = 1e-6  # outside of 0 to 1, of a beta; what rounding does
-NO_BETA = 0.5  # this far outside, no correction for batches put it there
 
 
 @dataclass
@@ -49,7 +48,6 @@ class Sums:
     outside: NDArray[np.bool_]
     empty: NDArray[np.bool_]
     imputed: NDArray[np.float64] | None
-    _far: list[tuple[str, str, float]] = field(default_factory=list)
 
     @classmethod
     def start(cls, clock: ClockModel, part: Part) -> Sums:
@@ -72,13 +70,14 @@ class Sums:
 
     def walk(self, columns_of: dict[str, list[str]]) -> Sums:
         """Add all CpGs of the clock; `columns_of` gives each one's columns in the table."""
+        check = ValueCheck(self.part.where)
         for feature, values in self._features(columns_of):
             if values is None:
                 values = np.full(len(self.part.ids), np.nan)
             else:
-                self._check_scale(feature, values)
+                self._check_scale(feature, values, check)
             self._add(feature, values)
-        self._refuse_other_scales()
+        check.verdict(len(self.part.ids), len(self.clock.cpgs_read))
         return self
 
     def add_pc(self, name: str, values: NDArray[np.float64]) -> None:
@@ -128,27 +127,16 @@ class Sums:
         if self.imputed is not None:
             self.clock.covariance.add(feature, self.imputed, absent)
 
-    def _check_scale(self, feature: str, values: NDArray[np.float64]) -> None:
+    def _check_scale(self, feature: str, values: NDArray[np.float64], check: ValueCheck) -> None:
         low, high = np.fmin.reduce(values, initial=0.5), np.fmax.reduce(values, initial=0.5)
         if low >= -SLACK and high <= 1 + SLACK:
+            check.n += len(values)
             return
+        check.convert(values[None], [feature], self.part.ids)
+        if np.isinf(low) or np.isinf(high):
+            check.verdict(len(values), 1)
         with np.errstate(invalid="ignore"):
             self.outside |= (values < -SLACK) | (values > 1 + SLACK)
-            far = np.flatnonzero((values < -NO_BETA) | (values > 1 + NO_BETA))
-        self._far += [(self.part.ids[k], feature, float(values[k])) for k in far]
-
-    def _refuse_other_scales(self) -> None:
-        if not self._far:
-            return
-        values = [value for _, _, value in self._far]
-        cells = [f"{value:g} in {feature} at {sample}" for sample, feature, value in self._far]
-        if min(values) < 0:
-            advice = "Are these M-values? Give beta = 2^M / (2^M + 1)."
-        elif max(values) <= 100:
-            advice = "Are these percent? Divide by 100."
-        else:
-            advice = "Give methylation as a share, from 0 to 1."
-        raise HeteroAgeError(f"CpGs hold values far outside 0 to 1 ({listed(cells)}). {advice}")
 
 
 def mean_of(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -22,7 +22,10 @@ from heteroage.errors import FIRST
 STEPS = {
     "map_columns": "columns renamed as inputs.columns says",
     "name_ids": "sample_ids taken from an unnamed first column",
+    "shorten_ids": "sample_ids taken from columns named <sample_id>.AVG_Beta or the like",
     "ids_as_text": "sample_ids that were numbers",
+    "comment_lines": "comment lines above the header",
+    "blank_rows": "rows in which nothing stands",
     "leave_out_columns": "columns (or rows) that are neither metadata nor CpGs of the modality",
     "merge_replicates": "replicate probes averaged under a plain name",
     "convert_values": "values converted to beta values",

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pandas as pd
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.cohorts import agreed_metadata, normalise_metadata
 from heteroage.inputs.intake import Intake
+from heteroage.inputs.modalities import ModalityTable, TableEntry, open_modality
 from heteroage.inputs.sheets import read_sheet
-from heteroage.inputs.tables import Table, TableEntry, open_table
 from heteroage.tables.conventions import Conventions
 from heteroage.tables.metadata import mangled_by_r
 
@@ -34,7 +33,7 @@ class Cohorts:
     """All samples, sorted by sample_id; the tables of their values; each modality's features, sorted."""
 
     samples: pd.DataFrame
-    tables: list[Table]
+    tables: list[ModalityTable]
     features: dict[str, list[str]]
 
     @property
@@ -47,12 +46,11 @@ def read_cohorts(
     entries: Mapping[str, Sequence[TableEntry]],
     sheets: Sequence[TableEntry],
     options: InputOptions,
-    scratch: Path,
     intake: Intake,
 ) -> Cohorts:
     """Open the modalities' tables and the sample sheets and merge them; as `merge_cohorts`."""
     tables = [
-        open_table(entry, modality, scratch, intake, options.allow_pickle)
+        open_modality(entry, modality, options.conventions, intake, options.allow_pickle)
         for modality, several in entries.items()
         for entry in several
     ]
@@ -60,13 +58,13 @@ def read_cohorts(
     metadata = {}
     for entry in sheets:
         where = f"the sample sheet {entry.file}"
-        frame = read_sheet(entry, where, known, intake, options.allow_pickle)
+        frame = read_sheet(entry, where, known, options.conventions, intake, options.allow_pickle)
         metadata[where] = normalise_metadata(frame, where, options.conventions.updated(entry.conventions), intake)
     return merge_cohorts(tables, metadata, options, intake)
 
 
 def merge_cohorts(
-    tables: Sequence[Table], sheets: Mapping[str, pd.DataFrame], options: InputOptions, intake: Intake
+    tables: Sequence[ModalityTable], sheets: Mapping[str, pd.DataFrame], options: InputOptions, intake: Intake
 ) -> Cohorts:
     """Bring tables together: samples by sample_id, a modality's tables by CpG.
 
@@ -120,7 +118,7 @@ def merge_cohorts(
     return Cohorts(samples, list(tables), features)
 
 
-def _samples_of(modality: str, tables: Sequence[Table]) -> set[str]:
+def _samples_of(modality: str, tables: Sequence[ModalityTable]) -> set[str]:
     own = [table for table in tables if table.modality == modality]
     ids = pd.Index([name for table in own for name in table.ids])
     twice = sorted(ids[ids.duplicated()].unique())
@@ -132,8 +130,8 @@ def _samples_of(modality: str, tables: Sequence[Table]) -> set[str]:
     return set(ids)
 
 
-def _joined(modality: str, tables: Sequence[Table], join: str, intake: Intake) -> list[str]:
-    sets = [{name for name in t.features if name} for t in tables if t.modality == modality]
+def _joined(modality: str, tables: Sequence[ModalityTable], join: str, intake: Intake) -> list[str]:
+    sets = [set(t.features) for t in tables if t.modality == modality]
     union, common = set().union(*sets), set.intersection(*sets)
     if join == INTERSECTION and not common:
         raise HeteroAgeError(
@@ -141,6 +139,6 @@ def _joined(modality: str, tables: Sequence[Table], join: str, intake: Intake) -
             "Check how they are named, or set inputs.join: union."
         )
     apart = sorted(union - common)
-    done = "left out" if join == INTERSECTION else "missing where a table lacks them"
+    done = "left out" if join == INTERSECTION else "missing where a table does not have them"
     intake.note("join_cpgs", f"{modality} tables", len(apart), done, apart)
     return sorted(common if join == INTERSECTION else union)

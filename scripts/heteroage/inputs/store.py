@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.files import atomic_path
-from heteroage.inputs.grid import ahead
 from heteroage.inputs.intake import Intake
 from heteroage.inputs.merge import Cohorts
-from heteroage.inputs.scatter import is_large, permute, scatter_for
-from heteroage.inputs.tables import Table
-from heteroage.inputs.values import BETA, ValueCheck
+from heteroage.inputs.modalities import ModalityTable
 from heteroage.matrix import create_matrix, feature_blocks, release, write_names
+from heteroage.tables.layout import DETECT
+from heteroage.tables.source import ahead
+from heteroage.tables.values import BETA, ValueCheck
 
-PART = 1 << 17  # values checked and written at a time: few enough to stay in the processor's cache
-IN_PLACE_BYTES = 8 << 30  # of a spool that may become the store: rows are moved at random, which a disk is slow at
+PART = 1 << 20  # values checked and written at a time
 RELEASED = 256 << 20  # bytes written before mapped pages are given back
 
 
@@ -35,9 +34,6 @@ def write_store(cohorts: Cohorts, features: str | Path, names: str | Path, intak
     row_of = {name: row for row, name in enumerate(feature_names)}
     with atomic_path(features) as beside, atomic_path(names) as names_beside:
         write_names(feature_names, names_beside)
-        only = cohorts.tables[0] if len(cohorts.tables) == 1 else None
-        if only and _take_over(beside, only, row_of, samples.searchsorted(only.ids), intake):
-            return
         store = create_matrix(beside, (len(feature_names), len(samples)))
         if sum(len(set(t.features) & row_of.keys()) * len(t.ids) for t in cohorts.tables) < store.size:
             for rows, _ in feature_blocks(store, np.arange(0)):
@@ -47,61 +43,55 @@ def write_store(cohorts: Cohorts, features: str | Path, names: str | Path, intak
             _write_table(store, table, row_of, samples.searchsorted(table.ids), intake)
 
 
-def _take_over(path: Path, table: Table, row_of: dict[str, int], columns: NDArray[np.int64], intake: Intake) -> bool:
-    """Make the store of an only table's spool, if it has one: its rows and columns are put in order where they lie.
-
-    Another file would want as many pages again, which takes longer than all else that is done with the values. Left
-    to `_write_table` are small tables, those that memory may not hold, values to convert, and probes to average.
-    """
-    target = np.array([row_of.get(name, -1) for name in table.features], np.int64)
-    spool, features = table.grid.spool, int((target >= 0).sum())
-    check = ValueCheck(table.where, table.entry.values, table.sources, table.ids)
-    n_values = target.size * len(columns)
-    if spool is None or not is_large(n_values) or 4 * n_values > IN_PLACE_BYTES:
-        return False
-    if check.stated != BETA or _replicates(target):
-        return False
-    for _ in _checked(table, np.arange(len(target)), check):
-        pass
-    check.verdict()
-    matrix = spool.become(path)
-    if matrix is None:
-        return False
-    target[target < 0] = features + np.arange(len(target) - features)  # behind the store's end
-    permute(matrix, target, columns)
-    spool.end(features)
-    _note(table, check, [], 0, intake)
-    return True
-
-
 def _write_table(
-    store: np.memmap, table: Table, row_of: dict[str, int], columns: NDArray[np.int64], intake: Intake
+    store: np.memmap, table: ModalityTable, row_of: dict[str, int], columns: NDArray[np.int64], intake: Intake
 ) -> None:
     """Write one table's values to its features' rows and its samples' columns."""
     target = np.array([row_of.get(name, -1) for name in table.features], np.int64)
+    sources, ids = np.array(table.sources, dtype=object), np.array(table.ids, dtype=object)
     shared = _replicates(target)
-    is_shared = np.zeros(len(target), bool)
-    is_shared[list(shared)] = True
-    check, written = ValueCheck(table.where, table.entry.values, table.sources, table.ids), 0
-    scatter = scatter_for(target.size * len(columns))
+    aside_of = np.full(len(target), -1)
+    # Replicates wait beside the store until all of them are there; in order of their names.
+    aside = sorted(shared, key=lambda k: (target[k], sources[k]))
+    aside_of[aside] = np.arange(len(aside))
+    check, written = ValueCheck(table.where, table.entry.values), 0
     with tempfile.TemporaryFile(dir=Path(store.filename).parent, prefix=".replicates") as file:
-        # Replicates wait beside the store until all of them are there; in order of their names.
-        aside = {source: k for k, source in enumerate(sorted(shared, key=lambda k: (target[k], table.sources[k])))}
         waiting = np.memmap(file, np.float32, "w+", shape=(max(len(aside), 1), len(columns)))
-        for cpgs, own, values in ahead(_checked(table, target, check)):
-            for k in np.flatnonzero(is_shared[cpgs]):
-                waiting[aside[cpgs[k]], own] = values[k]
-            scatter(store, np.where(is_shared[cpgs], -1, target[cpgs]), columns[own], values)
-            written += values.nbytes
+        for block in ahead(table.table.blocks(table.places)):
+            # Pages of a file that are written one after another cost a quarter of the time.
+            order = np.argsort(target[block.features], kind="stable")
+            own = columns[block.samples]
+            step = max(1, PART // len(own))
+            for start in range(0, len(order), step):
+                part = order[start : start + step]
+                rows = block.features[part]
+                values = check.convert(block.values[part], sources[rows], ids[block.samples]).astype(np.float32)
+                apart = aside_of[rows] >= 0
+                if apart.any():
+                    waiting[np.ix_(aside_of[rows[apart]], block.samples)] = values[apart]
+                kept = (target[rows] >= 0) & ~apart
+                _place(store, target[rows[kept]], own, values if kept.all() else values[kept])
+                written += values.nbytes
             if written > RELEASED:
                 release(store)
                 written = 0
-        check.verdict()
-        merged = _merge_replicates(store, waiting, target[list(aside)], columns)
+        check.verdict(len(table.ids), len(table.features))
+        merged = _merge_replicates(store, waiting, target[aside], columns)
     _note(table, check, [table.features[k] for k in aside], merged, intake)
 
 
-def _note(table: Table, check: ValueCheck, replicates: Sequence[str | None], merged: int, intake: Intake) -> None:
+def _place(store: np.memmap, rows: NDArray[np.int64], columns: NDArray[np.int64], values: NDArray[np.float32]) -> None:
+    """Write values to some rows and columns of the store."""
+    order = np.argsort(columns)
+    first, last = int(columns[order[0]]), int(columns[order[-1]])
+    values = np.ascontiguousarray(values[:, order])
+    if last - first + 1 == len(columns):
+        store[rows, first : last + 1] = values
+    else:
+        store[np.ix_(rows, columns[order])] = values
+
+
+def _note(table: ModalityTable, check: ValueCheck, replicates: Sequence[str], merged: int, intake: Intake) -> None:
     """Count what was found and done in a table."""
     for step, found, done, which in (
         ("merge_replicates", len(replicates), f"averaged under {merged} names", dict.fromkeys(replicates)),
@@ -111,34 +101,18 @@ def _note(table: Table, check: ValueCheck, replicates: Sequence[str | None], mer
     ):
         intake.note(step, table.where, found, done, which)
     intake.tables.append(
-        {"modality": table.modality, "file": table.entry.file, "format": table.format}
-        | {"orientation": table.orientation}
-        | {"orientation_from": "detected" if table.entry.orientation == "detect" else "stated"}
-        | {"n_samples": len(table.ids), "n_cpgs": len(set(table.features) - {None})}
+        {"modality": table.modality, "file": table.entry.file, "format": table.table.kind}
+        | {"orientation": table.table.layout.orientation}
+        | {"orientation_from": "detected" if table.entry.orientation == DETECT else "stated"}
+        | {"n_samples": len(table.ids), "n_cpgs": len(set(table.features))}
         | {"n_values": check.n, "n_missing": check.missing, "n_below_0": check.below, "n_above_1": check.above}
     )
 
 
-def _checked(
-    table: Table, target: NDArray[np.int64], check: ValueCheck
-) -> Iterator[tuple[NDArray[np.int64], slice, NDArray[np.float32]]]:
-    """Go through a table's beta values: (CpGs, samples, values), the CpGs of each block in the order of the store.
-
-    Pages of a file that are written one after another cost a quarter of the time.
-    """
-    for cpgs, own, block in ahead(table.blocks()):
-        order = np.argsort(target[cpgs], kind="stable")
-        step = max(1, PART // block.shape[1])
-        for start in range(0, len(order), step):
-            part = order[start : start + step]
-            here = cpgs.start + part
-            yield here, own, check.convert(np.ascontiguousarray(block[part]), here, own)
-
-
-def _replicates(target: NDArray[np.int64]) -> set[int]:
+def _replicates(target: NDArray[np.int64]) -> list[int]:
     """Positions of rows that go to the same feature as another."""
     rows, count = np.unique(target[target >= 0], return_counts=True)
-    return set(np.flatnonzero(np.isin(target, rows[count > 1])).tolist())
+    return np.flatnonzero(np.isin(target, rows[count > 1])).tolist()
 
 
 def _merge_replicates(

@@ -1,1 +1,1 @@
-"""Reading tables, for training and for prediction: kind of file, layout, names, values, metadata."""
+"""Conventions tables, for training and for prediction: kind of file, layout, names, values, metadata."""

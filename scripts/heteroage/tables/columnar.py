@@ -75,7 +75,7 @@ class ParquetSource(ColumnarSource):
         import pyarrow.parquet as pq
 
         with reading(where):
-            # Reading ahead would hold a whole row group, which may be the whole file.
+            # Conventions ahead would hold a whole row group, which may be the whole file.
             self._file = pq.ParquetFile(path, pre_buffer=False, **FOOTER)
             schema, metadata = self._file.schema_arrow, self._file.metadata
         # Only columns without parts of their own have one number in the file and in the schema.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,7 +136,8 @@ class SheetSource(Source):
             ) from error
         super().__init__(where)
         try:
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            # As a stream: openpyxl refuses files by their names.
+            book = openpyxl.load_workbook(BytesIO(path.read_bytes()), read_only=True, data_only=True)
             sheets = {
                 sheet.title: [list(row) for row in sheet.iter_rows(values_only=True)] for sheet in book.worksheets
             }

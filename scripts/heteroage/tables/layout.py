@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.tables.conventions import Conventions
+from heteroage.tables.metadata import find_columns
 from heteroage.tables.not_samples import INTENSITIES, TEXT, sample_ids, samples_among
 from heteroage.tables.source import Source
 
 SAMPLES_IN_ROWS, CPGS_IN_ROWS, DETECT = "samples_in_rows", "cpgs_in_rows", "detect"
 UNNAMED = ("", "Unnamed: 0")
 LOOKED_AT = 20  # columns that may be the one that names the CpGs
-ID_COLUMN = "sample_id"
 
 IsCpg = Callable[[str], bool]
 
@@ -24,12 +25,16 @@ class Layout:
     """Where things stand in a file.
 
     label : the column that names the rows (samples or CpGs)
+    metadata : with samples in rows, {our name: its column}
     samples : with CpGs in rows, the samples' columns, and `ids` their names
     left_out : with CpGs in rows, the columns that are neither, as "name (what it holds)"
+    renamed : how many ids are shorter than the column's name
+    unnamed : whether the samples' ids stand in a column without a name
     """
 
     orientation: str
     label: int
+    metadata: dict[str, int] = field(default_factory=dict)
     samples: list[int] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -38,19 +43,14 @@ class Layout:
 
 
 def find_layout(
-    source: Source,
-    is_cpg: IsCpg,
-    columns: Mapping[str, Sequence[str]],
-    orientation: str = DETECT,
-    like: str = "cg00000029",
+    source: Source, is_cpg: IsCpg, conventions: Conventions, orientation: str = DETECT, like: str = "cg00000029"
 ) -> Layout:
     """Find out how a table is laid out.
 
     Parameters
     ----------
     is_cpg : whether a name is that of a CpG
-    columns : {our name: their names} of the config
-    orientation : as stated; SAMPLES_IN_ROWS for a sheet, which need not have CpGs
+    orientation : as stated
     like : how a CpG is named, for messages
 
     Raises
@@ -60,54 +60,49 @@ def find_layout(
         columns that are no samples alone.
     """
     header = source.header
-    in_columns = [name for name in header if is_cpg(name)]
-    ids = find_column(header, (*columns.get(ID_COLUMN, ()), ID_COLUMN), source.where)
-    label, in_rows, most = (-1, [], False) if orientation == SAMPLES_IN_ROWS else _label_column(source, is_cpg)
+    cpgs = [is_cpg(name) for name in header]
+    in_columns = [name for name, yes in zip(header, cpgs, strict=True) if yes]
+    others = [k for k, yes in enumerate(cpgs) if not yes]
+    label, in_rows, most = _label_column(source, is_cpg, others, bool(in_columns))
     if in_columns and most:
         raise HeteroAgeError(
             f"{source.where} has CpGs both as columns ({listed(in_columns)}) and as rows ({listed(in_rows)}). "
             "Keep samples in one direction and CpGs in the other."
         )
-    if in_columns or label < 0:
-        if orientation == CPGS_IN_ROWS:
-            raise _misstated(source, orientation, SAMPLES_IN_ROWS, in_columns)
-        return _samples_in_rows(source, ids, in_columns, like)
-    return _cpgs_in_rows(source, label)
+    found = SAMPLES_IN_ROWS if in_columns or label < 0 else CPGS_IN_ROWS
+    if orientation not in (DETECT, found):
+        raise HeteroAgeError(
+            f"{source.where} is said to have {orientation.replace('_', ' ')}, but has {found.replace('_', ' ')} "
+            f"({listed(in_columns or in_rows)}). Correct its orientation in the config, or leave it out."
+        )
+    if found == CPGS_IN_ROWS:
+        return _cpgs_in_rows(source, label)
+    ours = columns_of(header, others, conventions, source.where)
+    return _samples_in_rows(source, ours, in_columns, like)
 
 
-def find_column(header: Sequence[str], names: Sequence[str], where: str) -> int | None:
-    """Find the column that has one of several names: as spelt, else in any case.
-
-    Raises
-    ------
-    HeteroAgeError
-        Several columns have one of these names, or one stands twice.
-    """
-    for spelt in (str, _plain):
-        meant = {spelt(name) for name in names}
-        found = [k for k, name in enumerate(header) if spelt(name) in meant]
-        if len(found) > 1:
-            raise HeteroAgeError(
-                f"{where} has several columns for {names[-1]} ({listed(header[k] for k in found)}). Keep one "
-                "of them in inputs.columns, or rename the others."
-            )
-        if found:
-            return found[0]
-    return None
-
-
-def _plain(name: str) -> str:
-    return name.strip().lower().replace(" ", "_")
-
-
-def _samples_in_rows(source: Source, ids: int | None, in_columns: Sequence[str], like: str) -> Layout:
+def holds_values(source: Source, is_value: IsCpg, is_cpg: IsCpg) -> bool:
+    """Tell whether a table holds values of samples, not metadata alone."""
     header = source.header
-    if ids is not None:
-        return Layout(SAMPLES_IN_ROWS, ids)
+    if any(map(is_value, header)):
+        return True
+    return _label_column(source, is_cpg, range(len(header)), False)[0] >= 0
+
+
+def columns_of(names: Sequence[str], others: Sequence[int], conventions: Conventions, where: str) -> dict[str, int]:
+    """Find sample_id and the columns of metadata among `others`: {our name: its place among `names`}."""
+    found = find_columns([names[k] for k in others], conventions, where)
+    return {ours: others[k] for ours, k in found.items()}
+
+
+def _samples_in_rows(source: Source, ours: dict[str, int], in_columns: Sequence[str], like: str) -> Layout:
+    header = source.header
+    if "sample_id" in ours:
+        return Layout(SAMPLES_IN_ROWS, ours["sample_id"], ours)
     unnamed = [source.index] if source.index is not None else []
     unnamed += [k for k, name in enumerate(header) if name in UNNAMED]
     if in_columns and unnamed:
-        return Layout(SAMPLES_IN_ROWS, unnamed[0], unnamed=True)
+        return Layout(SAMPLES_IN_ROWS, unnamed[0], ours | {"sample_id": unnamed[0]}, unnamed=True)
     if in_columns:
         raise HeteroAgeError(
             f"{source.where} has no column sample_id (it has {listed(header)}). Name the column that identifies "
@@ -153,17 +148,16 @@ def _cpgs_in_rows(source: Source, label: int) -> Layout:
             f"{source.where} has duplicate sample_ids ({listed(repeated)}). Keep one column per sample."
         )
     return Layout(
-        CPGS_IN_ROWS, label, samples, ids, before + left_out, sum(a != b for a, b in zip(ids, names, strict=True))
+        CPGS_IN_ROWS, label, {}, samples, ids, before + left_out, sum(a != b for a, b in zip(ids, names, strict=True))
     )
 
 
-def _label_column(source: Source, is_cpg: IsCpg) -> tuple[int, list[str], bool]:
+def _label_column(
+    source: Source, is_cpg: IsCpg, others: Sequence[int], in_columns: bool
+) -> tuple[int, list[str], bool]:
     """Find the column that names CpGs: (column or -1, the names found, whether it holds little else)."""
-    header = source.header
-    candidates = list(
-        islice((k for k, name in enumerate(header) if not source.numeric(k) and not is_cpg(name)), LOOKED_AT)
-    )
-    if source.index is not None and source.index not in candidates and not source.numeric(source.index):
+    candidates = list(islice((k for k in others if not source.numeric(k)), LOOKED_AT))
+    if source.index in others and source.index not in candidates and not source.numeric(source.index):
         candidates.append(source.index)
     for batch in source.batches(candidates, []) if candidates else ():
         found = {}
@@ -174,18 +168,6 @@ def _label_column(source: Source, is_cpg: IsCpg) -> tuple[int, list[str], bool]:
         best = max(candidates, key=lambda k: len(found[k][0]))
         if found[best][0]:
             return best, *found[best]
-        if any(is_cpg(name) for name in header):
+        if in_columns:
             break  # samples in rows, and no column of text that speaks against it
     return -1, [], False
-
-
-def _misstated(source: Source, stated: str, found: str, names: Sequence[str]) -> HeteroAgeError:
-    if not names:
-        return HeteroAgeError(
-            f"{source.where} is said to have {stated.replace('_', ' ')}, but no column of it names CpGs (it has "
-            f"{listed(source.header)}). Correct its orientation in the config, or leave it out."
-        )
-    return HeteroAgeError(
-        f"{source.where} is said to have {stated.replace('_', ' ')}, but has {found.replace('_', ' ')} "
-        f"({listed(names)}). Correct its orientation in the config, or leave it out."
-    )

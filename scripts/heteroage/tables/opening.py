@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from heteroage.tables import kinds
-from heteroage.tables.layout import SAMPLES_IN_ROWS, IsCpg, find_layout
+from heteroage.tables.conventions import Conventions
+from heteroage.tables.layout import DETECT, IsCpg, find_layout
 from heteroage.tables.source import Source
-from heteroage.tables.table import Reading, Table
+from heteroage.tables.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def open_table(
-    path: str | Path, is_cpg: IsCpg, reading: Reading | None = None, where: str = "", like: str = "cg00000029"
+    path: str | Path,
+    is_cpg: IsCpg,
+    conventions: Conventions | None = None,
+    *,
+    where: str = "",
+    like: str = "cg00000029",
+    orientation: str = DETECT,
+    allow_pickle: bool = False,
 ) -> Table:
     """Open a table of any kind, in either orientation. Values are read when its blocks or parts are gone through.
 
@@ -24,6 +33,7 @@ def open_table(
     path : a file, a pipe, or `-` for standard input
     is_cpg : whether a name is that of a CpG
     where : what messages call it; else its path
+    like : how a CpG is named, for messages
 
     Raises
     ------
@@ -31,27 +41,36 @@ def open_table(
         A file that cannot be read as a table; neither or both of rows and columns named as CpGs; nothing names samples.
     """
     where = where or ("standard input" if str(path) == "-" else str(path))
-    reading = reading or Reading()
-    source, keep = open_source(path, where, reading)
-    return Table(where, source, find_layout(source, is_cpg, reading.columns, reading.orientation, like), reading, keep)
+    conventions = conventions or Conventions()
+    source, keep = open_source(path, where, conventions.missing_values, allow_pickle)
+    return arrange(source, keep, where, is_cpg, conventions, orientation, like)
 
 
-def open_sheet(path: str | Path, reading: Reading, where: str) -> Table:
-    """Open a table of metadata alone, a row per sample."""
-    source, keep = open_source(path, where, reading)
-    layout = find_layout(source, lambda name: False, reading.columns, SAMPLES_IN_ROWS)
-    return Table(where, source, layout, reading, keep)
+def arrange(
+    source: Source,
+    keep: list[BinaryIO],
+    where: str,
+    is_cpg: IsCpg,
+    conventions: Conventions,
+    orientation: str = DETECT,
+    like: str = "cg00000029",
+) -> Table:
+    """Find samples and CpGs in an opened file; as `open_table`."""
+    return Table(where, source, find_layout(source, is_cpg, conventions, orientation, like), is_cpg, conventions, keep)
 
 
-def from_frame(frame: pd.DataFrame, is_cpg: IsCpg, reading: Reading | None = None, where: str = "the table") -> Table:
+def from_frame(
+    frame: pd.DataFrame, is_cpg: IsCpg, conventions: Conventions | None = None, where: str = "the table"
+) -> Table:
     """Take a pandas frame for a table."""
     from heteroage.tables.frames import FrameSource
 
-    source, reading = FrameSource(frame, where), reading or Reading()
-    return Table(where, source, find_layout(source, is_cpg, reading.columns, reading.orientation), reading)
+    return arrange(FrameSource(frame, where), [], where, is_cpg, conventions or Conventions())
 
 
-def open_source(path: str | Path, where: str, reading: Reading) -> tuple[Source, list[BinaryIO]]:
+def open_source(
+    path: str | Path, where: str, missing_values: Sequence[str] = (), allow_pickle: bool = False
+) -> tuple[Source, list[BinaryIO]]:
     """Open a file by its kind; returns it and what has to stay open as long."""
     path, copy = kinds.local_copy(path)
     kind, path, unpacked = kinds.unpacked(path, where)
@@ -59,7 +78,7 @@ def open_source(path: str | Path, where: str, reading: Reading) -> tuple[Source,
     if kind == kinds.TEXT:
         from heteroage.tables.text import TextSource
 
-        return TextSource(path, where, reading.words), keep
+        return TextSource(path, where, missing_values), keep
     if kind in (kinds.PARQUET, kinds.FEATHER):
         from heteroage.tables.columnar import FeatherSource, ParquetSource
 
@@ -67,5 +86,5 @@ def open_source(path: str | Path, where: str, reading: Reading) -> tuple[Source,
     from heteroage.tables import frames
 
     if kind == kinds.PICKLE:
-        return frames.read_pickle(path, where, reading.allow_pickle), keep
+        return frames.read_pickle(path, where, allow_pickle), keep
     return (frames.AnnDataSource if kind == kinds.H5AD else frames.SheetSource)(path, where), keep

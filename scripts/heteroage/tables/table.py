@@ -7,7 +7,8 @@ text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import BinaryIO
@@ -16,37 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.errors import FIRST, HeteroAgeError, listed
-from heteroage.tables.cells import UnreadableCells, is_missing, number_of
-from heteroage.tables.layout import CPGS_IN_ROWS, DETECT, Layout, find_column
+from heteroage.probes import split_modality
+from heteroage.tables.cells import UnreadableCells, number_of
+from heteroage.tables.conventions import Conventions
+from heteroage.tables.layout import CPGS_IN_ROWS, IsCpg, Layout, columns_of
+from heteroage.tables.metadata import sample_ids
 from heteroage.tables.source import Batch, Source, ahead
 from heteroage.tables.values import without_codes
 
 STRIP_BYTES = 512 << 20  # of values of whole columns that are put together before they are handed on
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How the user says that a table is to be read; config/README.md describes each key.
-
-    columns : {our name: their name, or several that it may have}
-    missing_values : words and numbers that stand for no value, beside the usual ones
-    """
-
-    orientation: str = DETECT
-    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    missing_values: Sequence[str | float] = ()
-    allow_pickle: bool = False
-
-    @property
-    def words(self) -> list[str]:
-        """The missing values as text."""
-        return [str(value).strip() for value in self.missing_values]
-
-    @property
-    def codes(self) -> list[float]:
-        """Those that are numbers."""
-        numbers = [number_of(str(value)) for value in self.missing_values]
-        return [number for number in numbers if number is not None and number == number]
 
 
 @dataclass
@@ -70,7 +49,8 @@ class Table:
     where: str
     source: Source
     layout: Layout
-    reading: Reading = field(default_factory=Reading)
+    is_cpg: IsCpg
+    conventions: Conventions = field(default_factory=Conventions)
     keep: list[BinaryIO] = field(default_factory=list)
 
     @property
@@ -100,16 +80,31 @@ class Table:
             No samples; one without an id; an id that stands twice.
         """
         if self.cpgs_in_rows:
-            return self.layout.ids
-        ids = check_ids(self.source.texts([self.layout.label])[0], self.where)
-        if not ids:
+            return sample_ids(self.layout.ids, self.where)
+        cells = self.source.texts([self.layout.label])[0]
+        if not cells:
             raise HeteroAgeError(f"{self.where} has a header and no rows. Give at least one sample.")
-        check_repeated(ids, self.where)
-        return ids
+        return sample_ids(cells, self.where)
 
-    def find(self, names: Sequence[str]) -> int | None:
-        """Find what has one of several names (as spelt, else in any case) among `names`; None where nothing has."""
-        return find_column(self.names, names, self.where)
+    @cached_property
+    def metadata(self) -> dict[str, int]:
+        """Where sample_id and the metadata stand: {our name: its place among `names`}."""
+        if not self.cpgs_in_rows:
+            return self.layout.metadata
+        others = [k for k, name in enumerate(self.names) if name and not self.is_cpg(name)]
+        found = columns_of(self.names, others, self.conventions, self.where)
+        return {name: k for name, k in found.items() if name != "sample_id"}
+
+    @cached_property
+    def _words(self) -> set[str]:
+        """The user's words for missing values."""
+        return set(self.conventions.missing_values)
+
+    @cached_property
+    def _codes(self) -> list[float]:
+        """Those of them that are numbers."""
+        numbers = [number_of(word) for word in self.conventions.missing_values]
+        return [number for number in numbers if number is not None and number == number]
 
     def texts(self, places: Sequence[int]) -> list[list[str | None]]:
         """Some of `names` as text, sample by sample: None where a cell stands for no value."""
@@ -122,8 +117,7 @@ class Table:
                 columns = [batch.text(k) for k in samples]
                 for at, place in enumerate(batch.places.tolist()):
                     found[list(places).index(place)] = [column[at] for column in columns]
-        words = set(self.reading.words)
-        return [[None if cell is not None and is_missing(cell, words) else cell for cell in cells] for cells in found]
+        return found
 
     def blocks(self, places: Sequence[int]) -> Iterator[Block]:
         """Go through the values of some of `names` once, in the file's order.
@@ -138,7 +132,7 @@ class Table:
             if isinstance(part, UnreadableCells):
                 bad, total = bad + part.cells, total + part.total
             elif not total:
-                part.values = without_codes(part.values, self.reading.codes)
+                part.values = without_codes(part.values, self._codes)
                 yield part
         if total:
             raise self.text_error(bad, total, places)
@@ -148,10 +142,13 @@ class Table:
         if self.cpgs_in_rows:
             yield self._as_part(text, places)
             return
-        label = self.layout.label
+        label, seen = self.layout.label, set()
         for batch in self.source.batches(sorted({label, *text}), list(places)):
-            ids = check_ids(batch.text(label), self.where)
-            yield Part(ids, partial(self._cell_texts, batch), partial(self._numbers, batch))
+            ids = sample_ids(batch.text(label), self.where)
+            if not seen.isdisjoint(ids):
+                sample_ids([*seen, *ids], self.where)  # names the ids that stand twice
+            seen.update(ids)
+            yield Part(ids, batch.text, partial(self._numbers, batch))
 
     def text_error(self, cells: Sequence[tuple[int, int, str]], total: int, places: Sequence[int]) -> HeteroAgeError:
         """What to say of text where numbers belong; cells are (row of the file, column as asked for, text)."""
@@ -181,7 +178,7 @@ class Table:
             for start in range(0, len(places), width):
                 group = places[start : start + width]
                 try:
-                    values = batch.numbers(group, self.reading.words)
+                    values = batch.numbers(group, self._words)
                 except UnreadableCells as problem:
                     yield UnreadableCells([(r, c + start, text) for r, c, text in problem.cells], problem.total)
                     continue
@@ -214,7 +211,7 @@ class Table:
                 for start in range(first, first + strip.shape[1], few):
                     group = samples[start : min(start + few, first + strip.shape[1])]
                     try:
-                        numbers = batch.numbers(group, self.reading.words)
+                        numbers = batch.numbers(group, self._words)
                     except UnreadableCells as problem:
                         yield UnreadableCells([(r, c + start, text) for r, c, text in problem.cells], problem.total)
                         whole = False
@@ -234,13 +231,9 @@ class Table:
         words = dict(zip(text, self.texts(text), strict=True)) if text else {}
         return Part(self.ids, words.__getitem__, lambda wanted: values[[row_of[k] for k in wanted]])
 
-    def _cell_texts(self, batch: Batch, place: int) -> list[str | None]:
-        words = set(self.reading.words)
-        return [None if cell is not None and is_missing(cell, words) else cell for cell in batch.text(place)]
-
     def _numbers(self, batch: Batch, places: Sequence[int]) -> NDArray[np.float64]:
         try:
-            return without_codes(batch.numbers(places, self.reading.words).T, self.reading.codes)
+            return without_codes(batch.numbers(places, self._words).T, self._codes)
         except UnreadableCells as problem:
             raise self.text_error(problem.cells, problem.total, places) from problem
 
@@ -264,20 +257,13 @@ def _joined(blocks: Sequence[Block]) -> Block:
     return Block(blocks[0].features, np.concatenate([block.samples for block in blocks]), values.T)
 
 
-def check_ids(cells: Sequence[str | None], where: str) -> list[str]:
-    """The samples' ids, or an error where a row has none."""
-    without = sum(not cell for cell in cells)
-    if without:
-        raise HeteroAgeError(f"{where} has rows without a sample_id ({without}). Give each sample one.")
-    return list(cells)  # type: ignore[arg-type]
-
-
-def check_repeated(ids: Sequence[str], where: str, seen: Collection[str] = ()) -> None:
-    """Raise where an id stands twice, or was seen before."""
-    if len(set(ids)) == len(ids) and not set(ids) & set(seen):
-        return
-    counts: dict[str, int] = {}
-    for one in ids:
-        counts[one] = counts.get(one, 0) + 1
-    twice = sorted(one for one, count in counts.items() if count > 1 or one in seen)
-    raise HeteroAgeError(f"{where} has duplicate sample_ids ({listed(twice)}). Keep one row per sample.")
+def check_cpg_names(names: Sequence[str], where: str) -> None:
+    """Refuse a CpG that stands twice; replicates of one probe (EPICv2) do not, they are averaged."""
+    if len(set(names)) < len(names):
+        same = sorted(name for name, count in Counter(names).items() if count > 1)
+        raise HeteroAgeError(f"{where} has CpGs of the same name ({listed(same)}). Keep one of each.")
+    known = set(names)
+    twice = sorted(name for name in names if (split := split_modality(name))[1] and split[0] in known)
+    if twice:
+        suffix = f"_{split_modality(twice[0])[1]}"
+        raise HeteroAgeError(f"{where} has CpGs both with and without the suffix {suffix} ({listed(twice)}). Keep one.")

@@ -16,7 +16,7 @@ FAR_BELOW, FAR_ABOVE, SHARE = -0.2, 1.2, 0.01
 # No correction for batches puts a beta value beyond these: one is enough to refuse a table.
 LOWEST, HIGHEST = -0.5, 1.5
 CODES = 3  # different values that may stand for "missing"
-OF_A_SAMPLE = 0.2  # fraction of a sample's values beyond the limits from which the sample is on another scale
+OF_A_SAMPLE = 0.2  # fraction of a sample's values outside 0 to 1 from which the sample is on another scale
 HIGHEST_M = 30  # no M-value is higher
 NAMES = {BETA: "beta values, from 0 to 1", PERCENT: "percent, from 0 to 100", M_VALUES: "M-values"}
 
@@ -29,11 +29,12 @@ class ValueCheck:
         self.n = self.missing = self.below = self.above = 0
         self._far_below = self._far_above = 0
         self._lowest, self._highest = np.inf, -np.inf
-        self._infinite: list[str] = []
-        self._far: list[str] = []
+        self._infinite: list[tuple[str, str, float]] = []
+        self._far: list[tuple[str, str, float]] = []
         self._n_infinite = self._n_far = 0
         self._codes: Counter[float] = Counter()
         self._of_sample: dict[str, list[float]] = {}  # of samples with far values: how many, lowest, highest
+        self._outside: Counter[str] = Counter()  # values of each sample that are below 0 or above 1
 
     def convert(self, values: NDArray[np.float64], cpgs: Sequence[str], samples: Sequence[str]) -> NDArray[np.float64]:
         """Count what is in a block (CpGs, samples); return it as beta values."""
@@ -57,6 +58,8 @@ class ValueCheck:
         betas = _CONVERT[self.stated](values)
         self.below += int(np.count_nonzero(betas < 0))
         self.above += int(np.count_nonzero(betas > 1))
+        outside = np.count_nonzero((betas < 0) | (betas > 1), axis=0)
+        self._outside.update({samples[k]: int(outside[k]) for k in np.flatnonzero(outside)})
         far = ((betas < LOWEST) | (betas > HIGHEST)) & ~np.isinf(values)
         if far.any():
             self._n_far += self._cells(self._far, far, values, cpgs, samples)
@@ -93,22 +96,26 @@ class ValueCheck:
                 f"{self.where} holds what looks like {NAMES[looks]} ({share:.0%} of its values are far outside 0 to 1, "
                 f"{self._far_below} of them negative), not {NAMES[self.stated]}. {_advice(looks)}"
             )
-        if self._n_far or looks is None:
-            raise self._refusal(
-                "Are these intensities or counts? Give beta values."
-                if looks is None
-                else "Correct these cells, or leave them empty."
+        if looks is None:
+            share = (self._far_below + self._far_above) / (self.n - self.missing)
+            raise HeteroAgeError(
+                f"{self.where} does not hold beta values: {share:.0%} of its values are far outside 0 to 1 (the "
+                f"highest is {self._highest:g}). Are these intensities or counts? Give beta values."
             )
+        if self._n_far:
+            raise self._refusal("Correct these cells, or leave them empty.")
 
     def _refusal(self, advice: str) -> HeteroAgeError:
         return HeteroAgeError(
-            f"{self.where} does not hold beta values: values are outside {LOWEST} to {HIGHEST} "
-            f"({_some(self._far, self._n_far)}; the highest is {self._highest:g}). {advice}"
+            f"{self.where} has values outside {LOWEST} to {HIGHEST}, which are not beta values "
+            f"({_some(self._far, self._n_far)}). {advice}"
         )
 
     def _refuse_codes(self) -> None:
         """Say that few whole numbers, again and again, are codes."""
         if len(self._codes) > CODES or any(not value.is_integer() for value in self._codes):
+            return
+        if self._n_far > (self.n - self.missing) / 2:
             return
         if self._n_far < 2 and not any(value < 0 or str(int(value)).strip("9") == "" for value in self._codes):
             return
@@ -120,7 +127,7 @@ class ValueCheck:
 
     def _refuse_samples(self, n_samples: int, n_cpgs: int) -> None:
         """Name samples that are on another scale than the rest."""
-        odd = {s: own for s, own in self._of_sample.items() if own[0] > OF_A_SAMPLE * n_cpgs}
+        odd = {s: own for s, own in self._of_sample.items() if self._outside[s] > OF_A_SAMPLE * n_cpgs}
         if not odd or len(odd) > n_samples / 2 or sum(own[0] for own in odd.values()) < self._n_far:
             return
         lowest, highest = min(own[1] for own in odd.values()), max(own[2] for own in odd.values())
@@ -145,15 +152,18 @@ class ValueCheck:
 
     @staticmethod
     def _cells(
-        found: list[str],
+        found: list[tuple[str, str, float]],
         where: NDArray[np.bool_],
         values: NDArray[np.float64],
         cpgs: Sequence[str],
         samples: Sequence[str],
     ) -> int:
-        """Describe the first cells; returns how many there are."""
-        for c, s in np.argwhere(where)[: max(0, FIRST - len(found))]:
-            found.append(f"{values[c, s]:g} at sample {samples[s]}, {cpgs[c]}")
+        """Keep the first cells by sample and CpG, whatever the order of blocks; returns how many there are."""
+        new = []
+        for s in sorted(np.flatnonzero(where.any(axis=0)), key=lambda s: samples[s])[:FIRST]:
+            own = sorted(np.flatnonzero(where[:, s]), key=lambda c: cpgs[c])[:FIRST]
+            new += [(samples[s], cpgs[c], float(values[c, s])) for c in own]
+        found[:] = sorted([*found, *new])[:FIRST]
         return int(np.count_nonzero(where))
 
 
@@ -180,8 +190,9 @@ def without_codes(values: NDArray[np.float64], codes: Sequence[float]) -> NDArra
     return np.where(np.isin(values, codes), np.nan, values) if len(codes) else values
 
 
-def _some(cells: Sequence[str], total: int) -> str:
-    return f"{total}: {', '.join(cells)}{', ...' if total > len(cells) else ''}"
+def _some(cells: Sequence[tuple[str, str, float]], total: int) -> str:
+    shown = ", ".join(f"{value:g} at sample {sample}, {cpg}" for sample, cpg, value in cells)
+    return f"{total}: {shown}{', ...' if total > len(cells) else ''}"
 
 
 def _advice(looks: str) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from heteroage.clock.explain import contributions
-from heteroage.clock.master_table import from_frame
+from heteroage.clock.master_table import of_frame
 from heteroage.clock.trees import parse_trees
 from heteroage.errors import HeteroAgeError
 
@@ -26,7 +26,7 @@ def test_contributions_add_up_to_the_age(loaded, clock):
 
 
 def test_contributions_are_lightgbms_own(loaded, clock):
-    (part,) = loaded.stream("predict", from_frame(clock.master, loaded.wanted))
+    (part,) = loaded.stream("predict", of_frame(clock.master, loaded.wanted))
     table = contributions(loaded, *part)
     order = loaded.meta["feature_order"]
     matrix = np.array([part[1][name] for name in order]).T

@@ -117,11 +117,11 @@ def test_a_frame_with_cpgs_in_rows(loaded, clock):
 
 def test_no_rows_and_repeated_ids_and_ages(clock, tmp_path):
     for form in ("csv", "parquet", "feather"):
-        table_refused(clock, write(clock.master.iloc[:0], tmp_path / f"none.{form}"), "the table has no rows")
+        table_refused(clock, write(clock.master.iloc[:0], tmp_path / f"none.{form}"), "has a header and no rows")
         twice = pd.concat([clock.master, clock.master.iloc[[2, 2]]], ignore_index=True)
         table_refused(clock, write(twice, tmp_path / f"twice.{form}"), "has duplicate sample_ids (1: n002)")
         old = clock.master.assign(Age=clock.master["Age"] + 200)
-        table_refused(clock, write(old, tmp_path / f"old.{form}"), "column Age has ages outside 0 to 122 years (14:")
+        table_refused(clock, write(old, tmp_path / f"old.{form}"), "has ages outside 0 to 122 years (14:")
 
 
 def test_columns_full_of_nothing(clock, loaded, tmp_path):
@@ -163,5 +163,5 @@ def test_tables_of_other_samples_are_not_joined(clock, loaded, tmp_path):
 def test_tables_that_disagree_are_not_joined(clock, loaded, tmp_path):
     write_table(clock.master, tmp_path / "a.csv")
     write_table(clock.master[["sample_id", "Age"]].assign(Age=1.5), tmp_path / "b.csv")
-    text = f"columns of {tmp_path / 'b.csv'} differ from those of {tmp_path / 'a.csv'} (1: Age)."
+    text = f"samples whose Age in {tmp_path / 'b.csv'} differs from that in {tmp_path / 'a.csv'} (14: n000: "
     refused(text, from_files, loaded, tmp_path / "a.csv", tmp_path / "b.csv")

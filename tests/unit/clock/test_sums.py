@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sample_tables import cpgs_of, table_refused, write
 
-from heteroage.clock.master_table import from_frame
+from heteroage.clock.master_table import of_frame
 from heteroage.clock.sums import Sums, mean_of
 from heteroage.errors import HeteroAgeError
 
@@ -30,17 +30,17 @@ def test_replicates_are_averaged_under_the_plain_name(loaded, clock):
 
 def test_percent_and_m_values_are_refused_with_advice(clock, tmp_path):
     cpgs = cpgs_of(clock.master)
-    for factor, advice in ((lambda b: 100 * b, "Divide by 100"), (lambda b: np.log2(b / (1 - b)), "2^M / (2^M + 1)")):
+    for factor, advice in ((lambda b: 100 * b, "percent / 100"), (lambda b: np.log2(b / (1 - b)), "2^M / (2^M + 1)")):
         frame = clock.master.copy()
         frame[cpgs] = factor(frame[cpgs].clip(0.01, 0.99) ** 2)
-        table_refused(clock, write(frame, tmp_path / "m.csv"), "CpGs hold values far outside 0 to 1", advice)
+        table_refused(clock, write(frame, tmp_path / "m.csv"), "far outside 0 to 1", advice)
 
 
 # The walk
 
 
 def sums_of(clock, table):
-    opened = from_frame(table, clock.wanted)
+    opened = of_frame(table, clock.wanted)
     (part,) = opened.parts(opened.names)
     return Sums.start(clock, part).walk(clock.wanted.columns_of(opened.names))
 
@@ -88,9 +88,13 @@ def test_values_a_little_outside_0_1_are_summed_and_marked_and_far_ones_refused(
         table = base.astype({name: float})
         table.loc[4, name] = value
         assert (ids[sums_of(loaded, table).outside] == "n004").tolist() == [True] * marked
-    for value, advice in ((-0.51, "Are these M-values?"), (55.0, "Are these percent?"), (101.0, "as a share, from 0")):
+    for value, advice in (
+        (-0.51, "Correct these cells"),
+        (55.5, "Correct these cells"),
+        (999, "missing_values: [999]"),
+    ):
         table.loc[4, name] = value
-        with pytest.raises(HeteroAgeError, match=re.escape(f"(1: {value:g} in {name} at n004). ")) as caught:
+        with pytest.raises(HeteroAgeError, match=re.escape(f"(1: {value:g} at sample n004, {name}). ")) as caught:
             sums_of(loaded, table)
         assert advice in str(caught.value)
 
