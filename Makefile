@@ -39,12 +39,13 @@ benchmark: .venv/run-ready benchmarks/.venv/ready
 # One resolution for every platform and Python from 3.11 on, with hashes (needs uv on the PATH).
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
-	  --no-emit-find-links --custom-compile-command "make lock" -q pyproject.toml -o requirements.lock
+	  --no-emit-find-links --custom-compile-command "make lock" -q --extra train \
+	  pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
-	  --no-emit-find-links --custom-compile-command "make lock" -q --extra dev -c requirements.lock \
+	  --no-emit-find-links --custom-compile-command "make lock" -q --extra train --extra dev -c requirements.lock \
 	  pyproject.toml -o requirements-dev.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
-	  --no-emit-find-links --custom-compile-command "make lock" -q --extra slurm -c requirements.lock \
+	  --no-emit-find-links --custom-compile-command "make lock" -q --extra train --extra slurm -c requirements.lock \
 	  pyproject.toml -o requirements-slurm.lock
 
 # Known vulnerabilities of what the lock installs, by PyPI's advisories. What could not be looked up is a failure too.

@@ -18,7 +18,8 @@ from heteroage.checks.cohort_map import ages_by_project, associations, cross_tab
 from heteroage.checks.outliers import find_outliers
 from heteroage.files import read_json, read_table, write_table
 from heteroage.matrix import open_matrix
-from heteroage.stages.hallmarks import match_features, read_dictionary
+from heteroage.stages.dictionary import read_dictionary
+from heteroage.stages.hallmarks import match_features
 from heteroage.stages.sampling import training_samples
 from heteroage.workflow import run_script
 

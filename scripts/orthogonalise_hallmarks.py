@@ -3,7 +3,8 @@
 import logging
 
 from heteroage.files import write_json
-from heteroage.stages.hallmarks import assign_features, read_dictionary
+from heteroage.stages.dictionary import read_dictionary
+from heteroage.stages.hallmarks import assign_features
 from heteroage.stages.training_data import TrainingData
 from heteroage.workflow import run_script
 

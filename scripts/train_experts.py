@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from heteroage.files import read_table, write_json, write_model
+from heteroage.stages.dictionary import read_dictionary
 from heteroage.stages.expert_tuning import Grid
-from heteroage.stages.hallmarks import assign_features, read_dictionary
+from heteroage.stages.hallmarks import assign_features
 from heteroage.stages.stage1 import selected_row
 from heteroage.stages.stage2 import train_expert, write_experts
 from heteroage.stages.training_data import TrainingData, log_grid, read_views

@@ -28,7 +28,7 @@ from heteroage.probes import MODALITIES
 from heteroage.config import check_config, check_files, geo_entries, table_entries
 from heteroage.errors import HeteroAgeError
 from heteroage.stages.gene_sets import are_gene_sets, read_hallmark_names
-from heteroage.stages.hallmarks import features_digest
+from heteroage.stages.dictionary import features_digest
 from heteroage.run_lock import cancel_leftover_jobs, hold
 from heteroage.workflow import SNAKEMAKE_PID, code_digest  # none of these loads pandas: every job reads this file
 

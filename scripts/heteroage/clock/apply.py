@@ -39,6 +39,10 @@ def run_step(
         check_ending(path)
         check_writable(path)
     _check_places([*inputs], outputs)
+    if contributions is not None:
+        from heteroage.clock.explain import check_lightgbm
+
+        check_lightgbm()
     clock = load_clock(artifact_dir, public_key)
     table = open_tables(inputs, clock.wanted, clock.conventions)
     summary = CohortSummary()

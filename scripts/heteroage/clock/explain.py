@@ -55,7 +55,19 @@ def by_feature(booster: lgb.Booster, matrix: ArrayLike, names: Sequence[str]) ->
     return columns
 
 
+def check_lightgbm() -> None:
+    """Say before the work that LightGBM, which applying a clock does without, is not installed."""
+    try:
+        import lightgbm  # noqa: F401
+    except ImportError as error:
+        raise HeteroAgeError(
+            'contributions need LightGBM, which is not installed. Install it: pip install "heteroage-clock[train]", or '
+            "pip install lightgbm."
+        ) from error
+
+
 def _booster(clock: ClockModel) -> lgb.Booster:
+    check_lightgbm()
     import lightgbm as lgb
 
     if any(len(tree.leaf) > 1 and "internal_count" not in tree.fields for tree in clock.fusion.trees):

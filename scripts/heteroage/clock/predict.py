@@ -236,6 +236,11 @@ class Clock(ClockModel):
 
 
 def _concatenated(pieces: Sequence[Rows]) -> pd.DataFrame:
-    import pandas as pd
-
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise HeteroAgeError(
+            "the result is a pandas DataFrame, and pandas is not installed (pip install pandas). The command "
+            "`heteroage` writes files without it."
+        ) from error
     return pd.concat([pd.DataFrame(rows) for rows in pieces], ignore_index=True)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
-
-import pandas as pd
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, TextIO
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import PARQUET
 from heteroage.probes import plain_name
+
+if TYPE_CHECKING:  # Snakemake asks for the header when it starts
+    import pandas as pd
 
 PREAMBLE = 100  # lines in which `[Assay]` must come, if it does
 
@@ -76,6 +77,8 @@ def _read_columns(path: Path, needed: str) -> pd.DataFrame:
                 f"the annotation {path} has no column of {ours}s (it has {listed(columns)}). Name one {ours}, or give "
                 "Illumina's manifest as it comes."
             )
+    import pandas as pd
+
     if path.suffix in PARQUET:
         table = pd.read_parquet(path, columns=list(chosen))
     else:
@@ -85,8 +88,15 @@ def _read_columns(path: Path, needed: str) -> pd.DataFrame:
 
 def _columns(path: Path) -> list[str]:
     if path.suffix in PARQUET:
+        import pyarrow.parquet as pq
+
         return pq.read_schema(path).names
-    return list(pd.read_csv(path, nrows=0, **_layout(path)).columns)
+    layout = _layout(path)
+    with _open(path) as lines:
+        header = next(csv.reader(islice(lines, layout["skiprows"], None), delimiter=layout["sep"]), [])
+    if not header:
+        raise ValueError("it is empty")
+    return header
 
 
 def _layout(path: Path) -> dict[str, object]:

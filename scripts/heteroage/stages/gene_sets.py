@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.stages.hallmarks import check_names, read_dictionary
+from heteroage.stages.dictionary import check_names, read_dictionary
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,11 +1,8 @@
-"""The hallmark dictionary: {hallmark: [CpG, ...]}, matched to features and orthogonalised."""
+"""The hallmark dictionary matched to features and orthogonalised."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,35 +11,11 @@ from numpy.typing import NDArray
 from heteroage.age import transform_age
 from heteroage.engine.standardise import Standardiser
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.files import read_json
 
 if TYPE_CHECKING:
     from heteroage.stages.training_data import TrainingData
 
 BLOCK = 4096  # features at a time: 16 MB per 1,000 samples
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-
-
-def read_dictionary(path: str | Path) -> dict[str, list[str]]:
-    """Read and check a hallmark dictionary; hallmarks are sorted by name, their CpGs sorted and unique."""
-    content = read_json(path)
-    if not (isinstance(content, dict) and content and all(isinstance(cpgs, list) for cpgs in content.values())):
-        raise HeteroAgeError(f"{path} is no hallmark dictionary: it must be JSON of the form {{hallmark: [CpG, ...]}}.")
-    check_names(content, path)
-    no_text = sorted(name for name, cpgs in content.items() if not all(isinstance(cpg, str) for cpg in cpgs))
-    if no_text:
-        raise HeteroAgeError(f"{path} has hallmarks whose CpGs are not all text ({listed(no_text)}).")
-    return {name: sorted(set(content[name])) for name in sorted(content)}
-
-
-def check_names(hallmarks: Iterable[str], path: str | Path) -> None:
-    """Refuse names that cannot be file names."""
-    strange = sorted(name for name in hallmarks if not NAME.fullmatch(name))
-    if strange:
-        raise HeteroAgeError(
-            f"{path} has hallmark names that cannot be file names ({listed(map(repr, strange))}). "
-            "Use letters, digits, _ and -."
-        )
 
 
 def match_features(dictionary: Mapping[str, Sequence[str]], feature_names: Sequence[str]) -> dict[str, list[str]]:
@@ -117,11 +90,6 @@ def assign_features(
     orthogonal = orthogonalise(matched, correlation)
     skipped = skipped_hallmarks(matched, orthogonal)
     return {name: features for name, features in orthogonal.items() if name not in skipped}, skipped
-
-
-def features_digest(features: Sequence[str]) -> str:
-    """A digest of a list of features."""
-    return hashlib.sha256("\n".join(features).encode()).hexdigest()
 
 
 def skipped_hallmarks(matched: Mapping[str, Sequence[str]], orthogonal: Mapping[str, Sequence[str]]) -> dict[str, str]:
