@@ -2,8 +2,9 @@
 
 import logging
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from heteroage.inputs.download import download_gzip
+from heteroage.inputs.download import copy_gzip, download_gzip
 from heteroage.inputs.geo import matrix_url
 from heteroage.workflow import run_script
 
@@ -11,8 +12,12 @@ from heteroage.workflow import run_script
 def main(base_url: str, series: str, matrix: str) -> None:
     """Write the series matrix, once it is whole."""
     url = matrix_url(base_url, series)
-    logging.info("downloading %s", url)
-    download_gzip(url, matrix)
+    if urlsplit(base_url).scheme in ("http", "https", "ftp"):
+        logging.info("downloading %s", url)
+        download_gzip(url, matrix)
+    else:
+        folder = base_url.removeprefix("file://")
+        copy_gzip(folder, matrix_url("", series).lstrip("/"), matrix)
     logging.info("%d bytes", Path(matrix).stat().st_size)
 
 

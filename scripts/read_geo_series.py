@@ -4,7 +4,8 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from heteroage.files import write_table
-from heteroage.inputs.geo import Mapped, map_samples, read_samples, write_values
+from heteroage.inputs.characteristics import Mapped, map_samples
+from heteroage.inputs.geo import read_samples, write_values
 from heteroage.workflow import run_script
 
 
@@ -14,11 +15,16 @@ def main(
     characteristics: Mapping[str, Sequence[str]],
     healthy: Sequence[str],
     given: Mapping[str, object],
+    age_unit: str | None,
+    missing_values: Sequence[str],
+    allow_prenatal: bool,
     table: str,
     samples: str,
 ) -> None:
     """Write the Parquet table, CpGs in rows, and the sheet."""
-    sheet = map_samples(read_samples(matrix), series, Mapped(characteristics, healthy, given))
+    words = [str(value) for value in missing_values]
+    how = Mapped(characteristics, healthy, given, age_unit, words, allow_prenatal)
+    sheet = map_samples(read_samples(matrix), series, how)
     cpgs, columns = write_values(matrix, table)
     write_table(sheet, samples)
     logging.info("%s: %d CpGs of %d samples", series, cpgs, columns)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -30,7 +32,7 @@ def check_config(config: Mapping, schema: Mapping) -> None:
         problems.append(f"inputs: no modality is given. Name at least one table: {', '.join(MODALITIES)}, or geo")
     if not problems and are_gene_sets(config["inputs"]["hallmarks"]) and not config["inputs"].get("annotation"):
         problems.append("inputs.annotation: not given; it finds the CpGs of the gene sets that inputs.hallmarks names")
-    stray = set(config.get("geo", {}).get("series", {})) - set(config["inputs"].get("geo", [])) if not problems else ()
+    stray = set(config.get("geo", {}).get("series", {})) - set(geo_files(config["inputs"])) if not problems else ()
     problems += [f"geo.series.{series}: inputs.geo does not name this series" for series in sorted(stray)]
     for stage in ("stage1", "stage2"):
         grid = config.get(stage, {}).get("alpha", {}) if not problems else {}
@@ -55,7 +57,7 @@ def table_entries(inputs: Mapping, key: str) -> list[dict]:
 def geo_entries(config: Mapping) -> tuple[list[dict], list[dict]]:
     """List the tables of beta values and the sample sheets that the series of `inputs.geo` become."""
     tables, sheets = [], []
-    for series in config["inputs"]["geo"]:
+    for series in geo_files(config["inputs"]):
         folder = f"results/geo/{series}"
         values = config["geo"]["series"].get(series, {}).get("values", "beta")
         tables.append({"file": f"{folder}/beta.parquet", "columns": {}, "values": values})
@@ -63,16 +65,58 @@ def geo_entries(config: Mapping) -> tuple[list[dict], list[dict]]:
     return tables, sheets
 
 
+def geo_files(inputs: Mapping) -> dict[str, str | None]:
+    """List the series of `inputs.geo`, each with its series matrix where the config gives the file, else None.
+
+    Raises
+    ------
+    HeteroAgeError
+        A file that does not say of which series it is, or a series that is named twice.
+    """
+    given = inputs.get("geo") or []
+    entries = [
+        {"series": e} if isinstance(e, str) else dict(e) for e in (given if isinstance(given, list) else [given])
+    ]
+    found: dict[str, str | None] = {}
+    for entry in entries:
+        series = entry.get("series") or _series_of(entry["file"])
+        if series in found:
+            raise HeteroAgeError(f"inputs.geo names {series} twice. Name each series once.")
+        found[series] = entry.get("file")
+    return found
+
+
+def _series_of(path: str) -> str:
+    """The accession of a series matrix: in the file's name (with a platform), or in its first lines."""
+    named = re.match(r"(GSE\d+(?:-GPL\d+)?)[_.]", Path(path).name)
+    if named:
+        return named[1]
+    try:
+        with Path(path).open("rb") as stream:
+            packed = stream.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rb") if packed else Path(path).open("rb") as stream:
+            head = stream.read(1 << 20).decode("utf-8", "replace")
+    except (OSError, EOFError) as error:
+        raise HeteroAgeError(f"cannot read inputs.geo's file {path}: {error}. Check the path.") from error
+    found = re.search(r'^!Series_geo_accession\t"?(GSE\d+)', head, re.MULTILINE)
+    if not found:
+        raise HeteroAgeError(
+            f"{path} does not say of which series it is. Give inputs.geo: {{file: {path}, series: GSE...}}."
+        )
+    return found[1]
+
+
 def check_files(config: Mapping) -> None:
     """Check that each file the configuration names is there (those that the demo makes need not be yet)."""
     inputs = config["inputs"]
+    geo = {f"inputs.geo.{series}": path for series, path in geo_files(inputs).items() if path}
     single = ("hallmarks", "context_pcs", "annotation")
     named = {f"inputs.{key}": inputs[key] for key in single if inputs.get(key) not in (None, "compute")}
     for key in TABLES:
         entries = table_entries(inputs, key)
         for k, entry in enumerate(entries):
             named[f"inputs.{key}" + (f".{k}" if len(entries) > 1 else "")] = entry["file"]
-    named |= {f"predict.{key}": path for key, path in (config["predict"] or {}).items()}
+    named |= geo | {f"predict.{key}": path for key, path in (config["predict"] or {}).items()}
     if config["stage1"]["sweep_report"]:
         named["stage1.sweep_report"] = config["stage1"]["sweep_report"]
     absent = [

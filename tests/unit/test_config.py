@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from heteroage.config import check_config, check_files, geo_entries, table_entries
+from heteroage.config import check_config, check_files, geo_entries, geo_files, table_entries
 from heteroage.errors import HeteroAgeError
 from heteroage.inputs.modalities import TableEntry
 
@@ -88,6 +88,20 @@ def test_geo_alone_is_enough_and_becomes_tables_of_beta_values(config, schema):
         "results/geo/GSE40279/samples.csv",
         "results/geo/GSE41037-GPL8490/samples.csv",
     ]
+
+
+def test_a_series_matrix_at_hand_says_of_which_series_it_is(tmp_path):
+    named, unnamed = tmp_path / "GSE1-GPL2_series_matrix.txt.gz", tmp_path / "matrix.txt"
+    unnamed.write_text('!Series_title\t"x"\n!Series_geo_accession\t"GSE77"\n')
+    given = [{"file": str(named)}, {"file": str(unnamed)}, "GSE5", {"file": "x.txt", "series": "GSE6"}]
+    files = {"GSE1-GPL2": str(named), "GSE77": str(unnamed), "GSE5": None, "GSE6": "x.txt"}
+    assert geo_files({"geo": given}) == files
+    assert geo_files({"geo": {"file": str(unnamed)}}) == {"GSE77": str(unnamed)}
+    unnamed.write_text("no series")
+    with pytest.raises(HeteroAgeError, match="does not say of which series it is"):
+        geo_files({"geo": given})
+    with pytest.raises(HeteroAgeError, match="names GSE5 twice"):
+        geo_files({"geo": ["GSE5", {"file": "GSE5_series_matrix.txt.gz"}]})
 
 
 def test_what_is_no_series_is_named(config, schema):

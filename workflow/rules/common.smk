@@ -25,7 +25,7 @@ REPOSITORY = Path(workflow.current_basedir).parents[1]
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
 from heteroage.probes import MODALITIES
-from heteroage.config import check_config, check_files, geo_entries, table_entries
+from heteroage.config import check_config, check_files, geo_entries, geo_files, table_entries
 from heteroage.errors import HeteroAgeError
 from heteroage.stages.gene_sets import are_gene_sets, read_hallmark_names
 from heteroage.stages.dictionary import features_digest
@@ -53,6 +53,7 @@ try:
 except HeteroAgeError as problem:
     raise WorkflowError(str(problem))
 
+GEO_FILES = geo_files(config["inputs"])
 GEO_TABLES, GEO_SHEETS = geo_entries(config)
 MODALITY_TABLES = {m: table_entries(config["inputs"], m) + (GEO_TABLES if m == "beta" else []) for m in MODALITIES}
 MODALITY_TABLES = {modality: tables for modality, tables in MODALITY_TABLES.items() if tables}
@@ -135,7 +136,15 @@ def evaluation_of(wildcards):
 def given_of_series(wildcards):
     """What the config says of all samples of a series."""
     own = config["geo"]["series"].get(wildcards.series, {})
-    return {name: value for name, value in own.items() if name != "values"}
+    return {name: value for name, value in own.items() if name not in ("values", "age_unit")}
+
+
+def series_matrix(wildcards):
+    """The series matrix that the config gives, or the one to download."""
+    return GEO_FILES.get(wildcards.series) or "results/geo/{series}/series_matrix.txt.gz"
+
+
+series_matrix.paths = ["results/geo/{series}/series_matrix.txt.gz"]
 
 
 def audit_report(check, caption="audit_table"):

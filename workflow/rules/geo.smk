@@ -22,7 +22,7 @@ rule download_geo_series:
 
 rule read_geo_series:
     input:
-        matrix="results/geo/{series}/series_matrix.txt.gz",
+        matrix=series_matrix,
     output:
         table="results/geo/{series}/beta.parquet",
         samples="results/geo/{series}/samples.csv",
@@ -39,6 +39,9 @@ rule read_geo_series:
         characteristics=config["geo"]["characteristics"],
         healthy=config["geo"]["healthy"],
         given=given_of_series,
+        age_unit=lookup(dpath="geo/series/{series}/age_unit", within=config, default=None),
+        missing_values=config["inputs"]["missing_values"],
+        allow_prenatal=config["inputs"]["allow_prenatal"],
     message:
         "Reading the series matrix of {wildcards.series}"
     script:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import gzip
 import http.client
 import logging
+import shutil
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import zlib
 from pathlib import Path
 
 from heteroage.errors import HeteroAgeError
-from heteroage.files import check_writable
+from heteroage.files import atomic_path, check_writable
 
 log = logging.getLogger(__name__)
 
 CHUNK = 1 << 20
 ATTEMPTS = 6  # in a row that bring nothing
 PAUSE = 2.0  # seconds before the second attempt; doubled before each further one
-TIMEOUT = 60.0  # seconds without a byte
+TIMEOUT = 30.0  # seconds without a byte
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # worth another attempt
 CUT = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
 
@@ -54,6 +56,27 @@ def download_gzip(url: str, path: str | Path, attempts: int = ATTEMPTS, pause: f
             )
 
 
+def copy_gzip(folder: str | Path, place: str, path: str | Path) -> None:
+    """Copy a file from a folder to `path`, compressed: from its place in the folder, or from the folder itself.
+
+    Raises
+    ------
+    HeteroAgeError
+        It is in neither.
+    """
+    name = place.rpartition("/")[2]
+    tried = [Path(folder) / one for full in (place, name) for one in (full, full.removesuffix(".gz"))]
+    found = next((one for one in tried if one.is_file()), None)
+    if found is None:
+        raise HeteroAgeError(f"geo.base_url is a folder without {tried[0]} or {tried[2]}. Check the path.")
+    with atomic_path(path) as beside:
+        if found.suffix == ".gz":
+            shutil.copyfile(found, beside)
+        else:
+            with found.open("rb") as plain, gzip.GzipFile(beside, "wb", mtime=0) as packed:
+                shutil.copyfileobj(plain, packed, CHUNK)
+
+
 def _fetch(url: str, part: Path, attempts: int, pause: float) -> int | None:
     """Bring `part` to the length that the server says, and return that; None where it says none."""
     failed = 0
@@ -75,6 +98,11 @@ def _fetch(url: str, part: Path, attempts: int, pause: float) -> int | None:
             reason = error
         except CUT as error:
             reason = error
+            if isinstance(error, urllib.error.URLError) and not _length(part):
+                raise HeteroAgeError(
+                    f"cannot connect to {urllib.parse.urlsplit(url).hostname} ({error.reason}). Check the network and "
+                    "geo.base_url; without a network, give the file: inputs.geo: [{file: GSE..._series_matrix.txt.gz}]."
+                ) from error
         failed = failed + 1 if _length(part) <= before else 1
         if failed >= attempts:
             raise HeteroAgeError(

@@ -7,7 +7,7 @@ import pytest
 from series_matrix import serving
 
 from heteroage.errors import HeteroAgeError
-from heteroage.inputs.download import download_gzip
+from heteroage.inputs.download import copy_gzip, download_gzip
 
 CONTENT = gzip.compress(np.random.default_rng(0).bytes(60_000), mtime=0)
 NAME = "/file.txt.gz"
@@ -108,11 +108,6 @@ def test_a_server_that_is_never_well(server, fetch):
     assert len(server.requests) == 3
 
 
-def test_no_server(server, fetch, monkeypatch):
-    monkeypatch.setattr(server, "url", "http://127.0.0.1:9")
-    refused(fetch, "3 attempts in a row brought nothing.*geo.base_url")
-
-
 def test_a_file_shorter_than_the_server_says(server, fetch):
     server.said = len(CONTENT) + 10
     refused(
@@ -140,3 +135,20 @@ def test_a_folder_that_is_not_there(server, tmp_path):
     with pytest.raises(HeteroAgeError, match="there is no folder"):
         download_gzip(server.url + NAME, tmp_path / "nowhere" / "file.gz")
     assert server.requests == []
+
+
+def test_a_host_that_cannot_be_reached_is_said_at_once(tmp_path):
+    text = r"cannot connect to 127.0.0.1 .*refused.*give the file: inputs.geo"
+    with pytest.raises(HeteroAgeError, match=text):
+        download_gzip("http://127.0.0.1:9/file.txt.gz", tmp_path / "file.txt.gz", pause=60)
+
+
+@pytest.mark.parametrize("name", ["a/b/file.txt.gz", "file.txt.gz", "a/b/file.txt", "file.txt"])
+def test_a_folder_in_place_of_a_server(tmp_path, name):
+    path = tmp_path / "mirror" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT if name.endswith(".gz") else gzip.decompress(CONTENT))
+    copy_gzip(tmp_path / "mirror", "a/b/file.txt.gz", tmp_path / "copy.gz")
+    assert gzip.decompress((tmp_path / "copy.gz").read_bytes()) == gzip.decompress(CONTENT)
+    with pytest.raises(HeteroAgeError, match=r"geo.base_url is a folder without .*a/b/other.gz or .*other.gz"):
+        copy_gzip(tmp_path / "mirror", "a/b/other.gz", tmp_path / "copy.gz")

@@ -1,6 +1,7 @@
 """Series matrices: characteristics into a sample sheet, values into a table."""
 
 import gzip
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,8 @@ from series_matrix import series_matrix
 
 from heteroage.errors import HeteroAgeError
 from heteroage.inputs import geo
-from heteroage.inputs.geo import Mapped, map_samples, matrix_url, parse_age, read_samples, write_values
+from heteroage.inputs.characteristics import Mapped, map_samples
+from heteroage.inputs.geo import matrix_url, read_samples, write_values
 
 HOW = Mapped(
     {"Age": ["age", "age (months)"], "Sex": ["gender", "Sex"], "Tissue": ["tissue"], "Is_Healthy": ["disease state"]},
@@ -99,30 +101,67 @@ def test_a_series_without_ages_names_what_it_has(write):
 
 
 def test_ages_that_cannot_be_read_are_named_and_left_empty(write, caplog):
-    rows = [["age: >89", "age: 30-40", "age: 50", "age: 60"], CHARACTERISTICS[2]]
+    rows = [["age: >89", "age: 67M", "age: 50", "age: 60"], CHARACTERISTICS[2]]
     sheet = map_samples(read_samples(write(rows)), "GSE1", HOW)
     assert list(sheet["Age"].isna()) == [True, True, False, False]
-    assert "(2: '>89' of GSM40, '30-40' of GSM30)" in caplog.text
+    assert "(2: '>89' of GSM40, '67M' of GSM30)" in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("text", "label", "years"),
-    [
-        ("67", "age", 67),
-        ("67.5 yrs", "age", 67.5),
-        ("67 years old", "age", 67),
-        ("6", "age (months)", 0.5),
-        ("18", "age (y)", 18),
-        ("52 weeks", "age", 52 * 7 / 365.25),
-        ("36 mo", "age (years)", 3),
-        ("18", "age (at diagnosis)", 18),
-        ("old", "age", None),
-        ("-3", "age", None),
-        ("3 parsecs", "age", None),
-    ],
-)
-def test_ages(text, label, years):
-    assert parse_age(text, label) == (None if years is None else pytest.approx(years, abs=1e-6))
+@pytest.mark.parametrize("label", ["age_months", "age in months", "age [months]", "Age (mo)", "AGE.MONTHS"])
+def test_a_unit_in_the_name_of_a_characteristic_counts(write, label):
+    rows = [[f"{label}: {months}" for months in (36, 24, "unknown", "5 years")], CHARACTERISTICS[2]]
+    sheet = map_samples(read_samples(write(rows)), "GSE1", HOW)
+    np.testing.assert_array_equal(sheet["Age"].astype(float), [3, 2, np.nan, 5])
+
+
+def test_a_unit_that_only_the_config_knows(write):
+    rows = [["age: 36", "age: 24", "Age (years): 7", "age: 1 day"], CHARACTERISTICS[2]]
+    sheet = map_samples(read_samples(write(rows)), "GSE1", replace(HOW, age_unit="months"))
+    assert list(sheet["Age"]) == pytest.approx([3, 2, 7 / 12, 1 / 365.25])
+
+
+def test_gestational_ages_are_refused_or_become_ages_before_birth(write):
+    how = replace(HOW, characteristics=HOW.characteristics | {"Age": ["gestational age (weeks)"]})
+    lines = read_samples(write([[f"gestational age (weeks): {k}" for k in (38, 39, 40, 41)], CHARACTERISTICS[2]]))
+    with pytest.raises(HeteroAgeError, match=r"GSE1 has ages from before birth, under 1: gestational.*allow_prenatal"):
+        map_samples(lines, "GSE1", how)
+    ages = map_samples(lines, "GSE1", replace(how, allow_prenatal=True))["Age"]
+    assert list(ages) == pytest.approx([-14 / 365.25, -7 / 365.25, 0, 0], abs=1e-6)
+
+
+def test_ages_most_of_which_cannot_be_read_are_refused(write):
+    rows = [["age: adult", "age: adult", "age: old", "age: 5"], CHARACTERISTICS[2]]
+    with pytest.raises(HeteroAgeError, match=r"GSE1 has ages that cannot be read, under 1: age \(3: 'adult' of GSM40"):
+        map_samples(read_samples(write(rows)), "GSE1", HOW)
+
+
+def test_the_configs_words_for_healthy_come_before_those_for_unknown(write):
+    rows = [CHARACTERISTICS[0], ["disease state: None", "disease state: SLE", "disease state: NA", "disease state: no"]]
+    lines = read_samples(write(rows))
+    assert list(map_samples(lines, "GSE1", replace(HOW, healthy=["none"]))["Is_Healthy"]) == [True, False, None, False]
+    assert list(map_samples(lines, "GSE1", replace(HOW, healthy=[False]))["Is_Healthy"]) == [None, False, None, True]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\n\n"])
+def test_a_value_with_a_line_break_stays_one_value(write, end):
+    rows = [[f"age: {k}{end}" for k in (10, 20, 30, 40)], [f"disease{end}state: normal" for _ in range(4)]]
+    sheet = map_samples(read_samples(write(rows)), "GSE1", HOW)
+    assert list(sheet["Age"]) == [10, 20, 30, 40]
+    assert sheet["Is_Healthy"].all()
+
+
+def test_a_line_with_too_few_values_is_refused(write):
+    with pytest.raises(
+        HeteroAgeError, match=r"has 4 samples, and lines with another number of values \(1: !Sample_cha"
+    ):
+        read_samples(write([["age: 1", "age: 2"], CHARACTERISTICS[2]]))
+
+
+def test_a_matrix_that_is_not_compressed(write, betas, tmp_path):
+    plain = tmp_path / "matrix.txt"
+    plain.write_bytes(gzip.decompress(write().read_bytes()))
+    assert read_samples(plain) == read_samples(write())
+    assert write_values(plain, tmp_path / "beta.parquet") == (50, 4)
 
 
 @pytest.mark.parametrize("block", [None, 300])
