@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,12 @@ def check_meta(meta: object) -> dict:
             if any(not width >= 0 for width in widths):
                 raise HeteroAgeError(f"{where} has intervals of negative width. Get the folder anew.")
             numbers += widths
+            if spread := intervals.get("spread"):
+                knots, errors = spread["predicted"], spread["error"]
+                numbers += [*knots, *errors]
+                falls = any(a > b for a, b in pairwise(knots))
+                if not knots or len(knots) != len(errors) or falls or min(errors) < 0:
+                    raise HeteroAgeError(f"{where} has intervals with a damaged spread by age. Copy the folder again.")
     except (KeyError, TypeError, AttributeError) as error:
         raise HeteroAgeError(f"{where} lacks or misspells {error}. Get the folder anew.") from error
     if any(isinstance(x, bool) or not isinstance(x, (int, float)) or not abs(x) < 1e300 for x in numbers):

@@ -222,12 +222,17 @@ class Clock(ClockModel):
         return features
 
     def _intervals(self, output: Rows) -> Rows:
-        """Lower and upper limits: the tissue's half width on the transformed scale, else the pooled one."""
+        """Lower and upper limits: the tissue's half-width on the transformed scale, else the pooled one.
+
+        The half-width is times the typical error at the predicted age, which folders of before 0.2 do not have.
+        """
         stored = self.meta["intervals"]
         own = {tissue: entry["half_width"] for tissue, entry in stored.get("tissues", {}).items()}
         width = np.array([own.get(tissue, stored["half_width"]) for tissue in output["Tissue"]], dtype=np.float64)
         age = output["HeteroAge"]
         centre = transform_age(np.maximum(age, 0.0))  # below birth counts as birth, as in calibration
+        if spread := stored.get("spread"):
+            width = width * np.interp(centre, spread["predicted"], spread["error"])
         lower, upper = inverse_transform_age(centre - width), inverse_transform_age(centre + width)
         return {
             "HeteroAge_Lower": np.where(age >= 0, np.maximum(lower, 0.0), np.minimum(lower, age)),

@@ -107,17 +107,25 @@ def bootstrap_mae(
 
 
 def coverage(predictions: pd.DataFrame) -> pd.DataFrame:
-    """The share of samples whose age lies in HeteroAge_Lower to HeteroAge_Upper, and the median width, by stratum."""
+    """How often ages lie in HeteroAge_Lower to HeteroAge_Upper, by stratum.
+
+    Returns
+    -------
+    frame with stratum, level, n, n_projects, coverage (share of the samples), group_coverage (mean over groups of each
+    group's share: what the intervals are calibrated for), median_width (years)
+    """
     rows = []
     for stratum, level, table in strata(predictions.dropna(subset=["HeteroAge_Lower", "HeteroAge_Upper"])):
         lower, upper = table["HeteroAge_Lower"], table["HeteroAge_Upper"]
+        inside = (lower <= table["Age"]) & (table["Age"] <= upper)
         rows.append(
             {
                 "stratum": stratum,
                 "level": level,
                 "n": len(table),
                 "n_projects": table["project_id"].nunique(),
-                "coverage": ((lower <= table["Age"]) & (table["Age"] <= upper)).mean(),
+                "coverage": inside.mean(),
+                "group_coverage": inside.groupby(table["group"]).mean().mean(),
                 "median_width": (upper - lower).median(),
             }
         )

@@ -158,7 +158,8 @@ def _error_section(card: Mapping[str, object]) -> list[str]:
         "",
         _table(nested[shown]),
         "",
-        f"Prediction intervals of nominal {100 * level:g}% held {100 * covered['coverage']:.1f}% of these samples."
+        f"Prediction intervals of nominal {100 * level:g}% held {100 * covered['coverage']:.1f}% of these samples, "
+        f"and on average {100 * covered['group_coverage']:.1f}% of a group."
         if level
         else "No prediction intervals: too few groups to calibrate them.",
     ]

@@ -117,6 +117,7 @@ def page_content(
         "figures": figures,
         "headline": headline(accuracy),
         "covered": f"{100 * covered['coverage'].iloc[0]:.1f}" if len(covered) else "",
+        "covered_by_group": f"{100 * covered['group_coverage'].iloc[0]:.1f}" if len(covered) else "",
         "nominal": f"{100 * meta['intervals']['level']:g}" if meta["intervals"] else "",
         "accuracy": accuracy_tables(accuracy),
         "optimism": scoring_table(tables["optimism"]) if nested else None,
@@ -250,10 +251,13 @@ def ablation_table(ablation: pd.DataFrame) -> dict[str, list]:
 def coverage_table(coverage: pd.DataFrame) -> dict[str, list]:
     """Coverage by stratum, in words and per cent."""
     shown = coverage.assign(
-        stratum=[STRATA.get(name, name) for name in coverage["stratum"]], coverage=100 * coverage["coverage"]
+        stratum=[STRATA.get(name, name) for name in coverage["stratum"]],
+        coverage=100 * coverage["coverage"],
+        group_coverage=100 * coverage["group_coverage"],
     )
     names = {"stratum": "stratum", "level": "", "n": "samples", "coverage": "covered (%)"}
-    return table(shown, names | {"median_width": "median width (years)"}, {"coverage": 1})
+    names |= {"group_coverage": "mean over groups (%)", "median_width": "median width (years)"}
+    return table(shown, names, {"coverage": 1, "group_coverage": 1})
 
 
 def certificate_rows(certificate: pd.DataFrame) -> list[dict[str, str]]:

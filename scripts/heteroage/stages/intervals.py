@@ -1,30 +1,73 @@
-"""Prediction intervals that hold for a new study: conformal half-widths from out-of-fold errors, by group."""
+"""Prediction intervals that hold for a new study: conformal, by group, as wide as errors are at the predicted age.
+
+The score of a sample is |F(Age) - F(HeteroAge)| / d, out of fold, with F the age transform and d the typical size of
+the numerator at the predicted age, learnt from the errors of other groups (normalised conformal prediction:
+Papadopoulos, Gammerman and Vovk, AIA 2008). The interval is F(HeteroAge) plus and minus the half-width times d.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from heteroage.age import transform_age
-from heteroage.labels import UNKNOWN
+from heteroage.inputs.cohorts import UNKNOWN
 
 SCALE = "transformed_age"
 LEAST_AGE = 0.0  # years
 STEP = 0.0025  # of the levels that are tried
 MINIMUM_GROUPS = 3
 ROUNDING = 1e-9
+BANDWIDTH = 0.4  # of transformed age: 8.4 years in adults
+PRIOR = 2.0  # samples of average weight that pull the spread towards that of all ages
+KNOTS = 25  # predicted ages at which the spread is stored
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Typical size of errors by predicted age, both on the transformed scale; straight between the knots."""
+
+    predicted: NDArray[np.float64]
+    error: NDArray[np.float64]
+
+    @classmethod
+    def learn(cls, predicted: NDArray[np.float64], error: NDArray[np.float64], groups: NDArray) -> Spread:
+        """Mean absolute error near each of `KNOTS` predicted ages, by a Gaussian kernel.
+
+        A group weighs as the square root of its number of samples: between one group, one vote and one sample, one
+        vote. The mean over all ages counts as `PRIOR` samples, which decides where there are few.
+
+        Parameters
+        ----------
+        predicted, error : (n,) transformed predicted age, and absolute error on that scale
+        groups : (n,)
+        """
+        _, code, size = np.unique(groups, return_inverse=True, return_counts=True)
+        weight = 1 / np.sqrt(size[code])
+        weight /= weight.mean()
+        knots = np.linspace(predicted.min(), predicted.max(), KNOTS)
+        near = weight * np.exp(-0.5 * ((predicted - knots[:, None]) / BANDWIDTH) ** 2)
+        overall = np.average(error, weights=weight)
+        local = (near @ error + PRIOR * overall) / (near.sum(axis=1) + PRIOR)
+        return cls(knots, np.maximum(local, ROUNDING))
+
+    def at(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Typical error at these transformed ages; beyond the knots, that of the nearest."""
+        return np.interp(predicted, self.predicted, self.error)
+
+    def as_json(self) -> dict[str, list[float]]:
+        """What Stage3_Artifacts.json holds."""
+        return {"predicted": self.predicted.tolist(), "error": self.error.tolist()}
 
 
 def calibrate(
     out_of_fold: pd.DataFrame, groups: ArrayLike, level: float, tissue_groups: int
 ) -> dict[str, object] | None:
     """Calibrate the half-widths that Stage3_Artifacts.json stores.
-
-    The score of a sample is |F(Age) - F(HeteroAge)|, out of fold, with F the age transform: errors in years grow
-    with age until adulthood, on this scale they hardly do.
 
     Parameters
     ----------
@@ -38,17 +81,30 @@ def calibrate(
     dict, or None where there are fewer than 3 groups to calibrate on
     """
     # A predicted age below birth, which the scale does not know, counts as birth.
-    predicted = np.maximum(out_of_fold["HeteroAge"], LEAST_AGE)
-    score = np.abs(transform_age(out_of_fold["Age"]) - transform_age(predicted))
+    predicted = transform_age(np.maximum(out_of_fold["HeteroAge"].to_numpy(np.float64), LEAST_AGE))
+    error = np.abs(transform_age(out_of_fold["Age"].to_numpy(np.float64)) - predicted)
     groups, tissues = np.asarray(groups), out_of_fold["Tissue"].to_numpy()
     if len(np.unique(groups)) < MINIMUM_GROUPS:
         return None
+    score = error / spread_of_others(predicted, error, groups)
     of_tissue = {}
     for tissue in sorted(set(tissues) - {UNKNOWN}):
         rows = tissues == tissue
         if len(np.unique(groups[rows])) >= max(tissue_groups, MINIMUM_GROUPS):
             of_tissue[tissue] = _calibrated(score[rows], groups[rows], level)
-    return {"level": level, "scale": SCALE, **_calibrated(score, groups, level), "tissues": of_tissue}
+    spread = Spread.learn(predicted, error, groups).as_json()
+    return {"level": level, "scale": SCALE, "spread": spread, **_calibrated(score, groups, level), "tissues": of_tissue}
+
+
+def spread_of_others(
+    predicted: NDArray[np.float64], error: NDArray[np.float64], groups: NDArray
+) -> NDArray[np.float64]:
+    """Typical error at each sample's predicted age, learnt from the other groups: a group's own errors stay out."""
+    spread = np.empty(len(predicted))
+    for group in np.unique(groups):
+        own = groups == group
+        spread[own] = Spread.learn(predicted[~own], error[~own], groups[~own]).at(predicted[own])
+    return spread
 
 
 def _calibrated(score: NDArray[np.float64], groups: NDArray, level: float) -> dict[str, object]:

@@ -18,6 +18,7 @@ def store(clock):
     matrix = np.vstack([table[names].to_numpy().T, np.full((3, n), 0.7)]).astype(np.float32)
     samples = table[["sample_id", "Tissue", "Sex", "Age"]].assign(project_id=[f"p{k % 3}" for k in range(n)])
     samples["Is_Healthy"], samples["outer_fold"] = np.arange(n) % 3 > 0, np.arange(n) % 2
+    samples["group"] = samples["project_id"]
     return matrix, [*names, "cg90000000_beta", "cg90000001_beta", "ch.1.5_beta"], samples
 
 

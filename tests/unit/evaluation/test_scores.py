@@ -19,6 +19,7 @@ def predictions():
         {
             "sample_id": [f"s{k:03d}" for k in range(120)],
             "project_id": [f"p{k}" for k in project],
+            "group": [f"p{k}" for k in project],
             "Tissue": np.where(project < 3, "Blood", "Skin"),
             "Sex": np.where(np.arange(120) % 4 < 2, "F", "M"),
             "Age": age,
@@ -101,6 +102,7 @@ def test_coverage_counts_the_ages_inside(predictions):
     inside = predictions["Age"].between(predictions["HeteroAge_Lower"], predictions["HeteroAge_Upper"])
     overall = row(coverage(predictions), stratum="all")
     assert overall["coverage"] == inside.mean()
+    assert overall["group_coverage"] == inside.groupby(predictions["group"]).mean().mean()
     assert overall["median_width"] == pytest.approx(9)
     assert row(coverage(predictions), stratum="project_id", level="p5")["coverage"] < 0.1
 

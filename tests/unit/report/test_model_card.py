@@ -52,7 +52,9 @@ def evaluation():
     )
     accuracy = accuracy.assign(n_projects=3, MAE=[4.56, 7.89], MAE_Lower=[4.1, np.nan], MAE_Upper=5.2, MacroMAE=4.6)
     accuracy = accuracy.assign(MedAE=4.0, Bias=0.1, R=0.95)
-    coverage = pd.DataFrame({"stratum": ["Tissue", "all"], "level": ["Blood", "all"], "coverage": [0.5, 0.9137]})
+    coverage = pd.DataFrame(
+        {"stratum": ["Tissue", "all"], "level": ["Blood", "all"], "coverage": [0.5, 0.9137], "group_coverage": 0.88}
+    )
     certificate = pd.DataFrame(
         {"test": ["shuffled_ages", "near_duplicates"], "measured": [0.0123, 4], "limit": [0.1, 0]}
     )
@@ -110,7 +112,7 @@ def test_an_evaluation_takes_the_place_of_the_optimistic_errors(folder, evaluati
     text = render(card_of(folder, evaluation))
     assert "| HeteroAge | 12 | 3 | 4.56 | 4.10 | 5.20 | 4.60 | 4.00 | 0.10 | 0.95 |" in text
     assert "7.89" not in text  # a tissue's
-    assert "Prediction intervals of nominal 90% held 91.4% of these samples." in text
+    assert "Prediction intervals of nominal 90% held 91.4% of these samples, and on average 88.0% of a group." in text
     assert "optimistic" not in text
 
 

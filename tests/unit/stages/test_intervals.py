@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from heteroage.age import inverse_transform_age, transform_age
-from heteroage.stages.intervals import calibrate, group_weighted_quantile, half_width
+from heteroage.stages.intervals import calibrate, group_weighted_quantile, half_width, spread_of_others
 
 
 def scores_of_groups(rng, n_groups, spread=0.3):
@@ -89,7 +89,9 @@ def test_fewer_than_three_groups_give_no_interval():
 def test_each_width_holds_its_share_of_the_samples_it_was_calibrated_on():
     frame, group = table()
     intervals = calibrate(frame, group, 0.9, 6)
-    score = np.abs(transform_age(frame["Age"]) - transform_age(frame["HeteroAge"]))
+    predicted = transform_age(frame["HeteroAge"].to_numpy())
+    error = np.abs(transform_age(frame["Age"].to_numpy()) - predicted)
+    score = error / spread_of_others(predicted, error, group)
     blood = (frame["Tissue"] == "Blood").to_numpy()
     assert np.mean(score[blood] <= intervals["tissues"]["Blood"]["half_width"]) == pytest.approx(0.9, abs=0.05)
     assert np.mean(score <= intervals["half_width"]) == pytest.approx(0.9, abs=0.05)
@@ -98,4 +100,49 @@ def test_each_width_holds_its_share_of_the_samples_it_was_calibrated_on():
 def test_a_predicted_age_below_birth_counts_as_birth():
     frame, group = table()
     below = frame.assign(Age=0.0, HeteroAge=-3.0)
-    assert calibrate(below, group, 0.9, 6)["half_width"] == 0.0
+    # Nobody errs: the half-width times the spread is 0; 1e-6 years: the spread is kept above 0.
+    intervals = calibrate(below, group, 0.9, 6)
+    assert intervals["half_width"] * max(intervals["spread"]["error"]) < 1e-6
+
+
+def study_with_errors_that_grow(seed, n_groups=24, per_group=60):
+    """Errors are four times as large at 90 as at 30, and differ between groups."""
+    rng = np.random.default_rng(seed)
+    group = np.repeat(np.arange(n_groups), per_group)
+    age = rng.uniform(25, 95, len(group))
+    size = 0.05 + 0.15 * np.clip((age - 30) / 60, 0, 1)
+    error = rng.normal(0, size * np.exp(rng.normal(0, 0.2, n_groups))[group])
+    predicted = inverse_transform_age(transform_age(age) + error)
+    return pd.DataFrame({"Age": age, "HeteroAge": predicted, "Tissue": "Blood"}), group
+
+
+def errors_of(frame):
+    """Transformed predicted age, and the absolute error on that scale."""
+    predicted = transform_age(frame["HeteroAge"].to_numpy())
+    return predicted, np.abs(transform_age(frame["Age"].to_numpy()) - predicted)
+
+
+def test_intervals_are_as_wide_as_errors_are_at_that_age():
+    """A single width covers the young too often and the old too rarely; new groups show it."""
+    frame, group = study_with_errors_that_grow(1)
+    intervals = calibrate(frame, group, 0.9, 99)
+    new, _ = study_with_errors_that_grow(2, n_groups=200)
+    centre, error = errors_of(new)
+    spread = np.interp(centre, intervals["spread"]["predicted"], intervals["spread"]["error"])
+    inside = error <= intervals["half_width"] * spread
+    single = error <= half_width(errors_of(frame)[1], group, 0.9)
+    for low, high in ((25, 45), (45, 65), (65, 80), (80, 95)):
+        band = new["Age"].between(low, high).to_numpy()
+        # The spread follows the predicted age and is smoothed over 8 years: bands differ by a few points.
+        assert inside[band].mean() == pytest.approx(0.9, abs=0.06), (low, high)
+    assert single[new["Age"] < 45].mean() > 0.98
+    assert single[new["Age"] > 80].mean() < 0.82
+
+
+def test_a_groups_own_errors_do_not_normalise_them():
+    frame, group = study_with_errors_that_grow(3)
+    predicted, error = errors_of(frame)
+    own = group == 4
+    before = spread_of_others(predicted, error, group)[own]
+    after = spread_of_others(predicted, np.where(own, 50 * error, error), group)[own]
+    assert before.tolist() == after.tolist()
