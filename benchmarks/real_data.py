@@ -34,9 +34,10 @@ from heteroage.grouping.folds import assign_folds, assign_outer_folds, folds_to_
 from heteroage.grouping.groups import assign_groups
 from heteroage.inputs.annotation import read_annotation
 from heteroage.stages import context, stage1, stage2, stage3
+from heteroage.stages.dictionary import read_dictionary
 from heteroage.stages.expert_tuning import Grid
 from heteroage.stages.gene_sets import match_genes, read_gene_sets
-from heteroage.stages.hallmarks import assign_features, read_dictionary
+from heteroage.stages.hallmarks import assign_features
 from heteroage.stages.sampling import training_samples
 from heteroage.stages.training_data import TrainingData, log_grid
 
