@@ -1,9 +1,9 @@
-"""Train the deployable fusion, and write what applying it needs."""
+"""Train the deployable fusion, predict each training sample out of fold, and write what applying it needs."""
 
 from collections.abc import Mapping
 
-from heteroage.files import atomic_path, read_table, write_json, write_model, write_table
-from heteroage.stages.stage3 import FusionInput, importance, metadata, train
+from heteroage.files import atomic_path, write_json, write_model, write_table
+from heteroage.stages.stage3 import FusionInput, cross_fit, importance, metadata, train
 from heteroage.workflow import run_script
 
 
@@ -12,17 +12,19 @@ def main(
     anchor: str,
     corrections: str,
     pcs: str,
-    out_of_fold: str,
     lightgbm: Mapping[str, object],
     max_rounds: int,
     intervals: Mapping[str, float],
     outputs: Mapping[str, str],
 ) -> None:
-    """Write the model (for Python, and as LightGBM's text), its importance and its metadata."""
+    """Write out-of-fold ages, the model (for Python, and as LightGBM's text), importance, metadata, tuning curve."""
     data = FusionInput.open(samples, anchor, corrections, pcs)
     fusion = train(data, lightgbm, max_rounds)
+    crossed = cross_fit(data, lightgbm, max_rounds, fusion.rounds.chosen)
+    write_table(crossed.predictions, outputs["out_of_fold"])
+    write_table(fusion.rounds.table(), outputs["tuning"])
     write_table(importance(fusion.booster, fusion.frame, fusion.categories), outputs["importance"])
-    write_json(metadata(fusion, data, read_table(out_of_fold), lightgbm, intervals), outputs["metadata"])
+    write_json(metadata(fusion, data, crossed, lightgbm, intervals), outputs["metadata"])
     write_model(fusion.booster, outputs["model"])
     with atomic_path(outputs["text"]) as beside:
         beside.write_text(fusion.booster.model_to_string(), encoding="utf-8")

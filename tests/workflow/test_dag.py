@@ -10,7 +10,7 @@ import pytest
 from mini_study import ARTIFACTS, ASSEMBLED, SETTINGS, TRAINING, experts_trained
 
 PREDICT = {"assemble_artifacts", "predict_samples", "summarise_run"}
-STAGE3 = {"cross_fit_stage3", "train_stage3", "plot_predictions", *PREDICT}
+STAGE3 = {"train_stage3", "plot_predictions", *PREDICT}
 STAGE2 = {"train_expert", "collect_experts", *STAGE3}
 STAGE1 = {"sweep_stage1", "cross_fit_stage1", "train_stage1", *STAGE2}
 EXPERTS = len(SETTINGS["hallmarks"])
@@ -94,7 +94,7 @@ def test_a_reordered_dictionary_reruns_no_expert(study_copy):
     [
         ("stage1/Stage1_Global_Model_Weights.csv", "train_stage1"),
         ("stage2/hallmarks/Hallmark_Genomic_Instability.joblib", "train_expert"),
-        ("stage3/Stage3_Final_Predictions_OOF.csv", "cross_fit_stage3"),
+        ("stage3/Stage3_Final_Predictions_OOF.csv", "train_stage3"),
     ],
 )
 def test_a_deleted_artifact_asked_for_by_name_is_one_job(study_copy, name, rule):

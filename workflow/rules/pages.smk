@@ -26,7 +26,7 @@ def held_out_predictions(wildcards):
 
 
 BY_SCORING = ["tissues", "projects", "acceleration"]
-OF_TRAINING = ["sweep", "skill", "corrections", "importance", "cohort", "sample"]
+OF_TRAINING = ["sweep", "skill", "corrections", "rounds", "importance", "cohort", "sample"]
 
 # The page with all of it (`snakemake report`), and the one that shows what a training run alone can know.
 PAGES = {

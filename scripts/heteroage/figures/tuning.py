@@ -1,4 +1,4 @@
-"""How Stage 1's configuration was chosen."""
+"""How Stage 1's configuration and the fusion's boosting rounds were chosen."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from heteroage.figures.style import BLACK, MARKERS, PALE, Picture, empty_picture, new_axes
+from heteroage.figures.style import BLACK, BLUE, GREY, MARKERS, PALE, SKY, Picture, empty_picture, new_axes
 
 PALE_LINES = ["min_cohorts", "min_cap", "max_cap", "median_mult", "technical_sd"]
 
@@ -62,3 +62,30 @@ def plot_sweep(report: pd.DataFrame) -> Picture:
         f"{chosen['n_features']:g} features on average over folds."
     )
     return Picture(figure, title, alt)
+
+
+def plot_rounds(tuning: pd.DataFrame) -> Picture:
+    """Error (years, mean over groups) against the boosting rounds, with the paired standard error as a band.
+
+    Parameters
+    ----------
+    tuning : rounds, Group_MAE, Paired_SE (years; of the difference to the best round) and chosen
+    """
+    rounds, error = tuning["rounds"].to_numpy(), tuning["Group_MAE"].to_numpy(np.float64)
+    band = np.nan_to_num(tuning["Paired_SE"].to_numpy(np.float64))
+    best, chosen = int(np.argmin(error)), int(np.flatnonzero(tuning["chosen"].astype(str) == "True")[0])
+    figure, axis = new_axes(3.4)
+    axis.fill_between(rounds, error - band, error + band, color=SKY, alpha=0.35, linewidth=0, label="± 1 paired SE")
+    axis.plot(rounds, error, color=BLUE, linewidth=1.5, label="error")
+    axis.axhline(error[best], color=GREY, linewidth=1, linestyle="--", label="best round")
+    star = {"markersize": 15, "color": "white", "markeredgecolor": BLACK, "zorder": 5}
+    axis.plot(rounds[chosen], error[chosen], "*", label="chosen", **star)
+    axis.set_xlabel("boosting rounds (no unit)")
+    axis.set_ylabel("mean over groups of MAE (years)")
+    axis.legend()
+    alt = (
+        f"Error of the fusion against its boosting rounds. The anchor, 0 rounds: {error[0]:.2f} years; best, "
+        f"{rounds[best]} rounds: {error[best]:.2f} years, paired standard error of the gain {band[0]:.2f}. "
+        f"Chosen: {rounds[chosen]} rounds, {error[chosen]:.2f} years."
+    )
+    return Picture(figure, "Boosting rounds of the fusion", alt)

@@ -19,15 +19,16 @@ from heteroage.clock.artifacts import software_versions
 from heteroage.files import read_table, rows_of
 from heteroage.inputs.cohorts import pc_columns
 from heteroage.labels import UNKNOWN
-from heteroage.metrics import group_errors
+from heteroage.metrics import group_errors, score_predictions
 from heteroage.stages.intervals import calibrate
+from heteroage.stages.rounds import Rounds, choose_rounds
 from heteroage.stages.training_data import OUT_OF_FOLD, SAMPLE_COLUMNS, read_views, views
 
 log = logging.getLogger(__name__)
 
 ANCHOR = "Stage1_Pred_Age"
 CATEGORICAL = ("Tissue", "Sex")
-# The same bytes for any number of cores: one thread, rows walked in one way, one seed, nothing drawn anew.
+# The same bytes for any number of cores: one thread, one order of rows, one seed.
 REPRODUCIBLE = {"num_threads": 1, "deterministic": True, "force_row_wise": True, "seed": 1, "verbosity": -1}
 
 
@@ -86,12 +87,28 @@ class Fusion:
 
 
 @dataclass(frozen=True)
-class Rounds:
-    """Chosen boosting rounds and the curve that chose them: mean over groups of each group's MAE, by round."""
+class CrossFitted:
+    """Out-of-fold predictions of this clock and of the procedure that made it.
 
-    chosen: int
-    curve: NDArray[np.float64]
-    standard_error: float
+    predictions : Stage3_Final_Predictions_OOF. HeteroAge is by the rounds of the final fusion: the error, the
+        acceleration line and the intervals that are published are those of the clock that is sealed
+    procedure : (n,) HeteroAge, years, where the rounds were chosen again without each fold: an honest estimate of
+        what tuning and training give, but on some folds that may be another clock
+    rounds : {fold: the rounds chosen without it}
+    """
+
+    predictions: pd.DataFrame
+    procedure: NDArray[np.float64]
+    rounds: dict[int, int]
+
+    def errors(self) -> dict[str, dict[str, float]]:
+        """MicroMAE, MacroMAE and MedAE (years) of the anchor, this clock and the procedure."""
+        table = self.predictions
+        ages = {"anchor": table[ANCHOR], "this_clock": table["HeteroAge"], "procedure": self.procedure}
+        scores = {name: score_predictions(table["Age"], values, table["project_id"]) for name, values in ages.items()}
+        return {
+            name: {key: all_of[key] for key in ("MicroMAE", "MacroMAE", "MedAE")} for name, all_of in scores.items()
+        }
 
 
 def categories_of(frame: pd.DataFrame) -> dict[str, list[str]]:
@@ -105,26 +122,6 @@ def encode(frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> NDAr
     for name, levels in categories.items():
         encoded[name] = frame[name].map({level: code for code, level in enumerate(levels)}).astype(np.float64)
     return encoded.to_numpy(np.float64)
-
-
-def choose_rounds(errors: NDArray[np.float64]) -> Rounds:
-    """Choose the boosting rounds that the groups agree on.
-
-    Parameters
-    ----------
-    errors : (groups, rounds + 1), each group's MAE after 0, 1, ... rounds, in years
-
-    Returns
-    -------
-    Rounds: the fewest whose mean error is within one standard error of the best (Breiman et al. 1984; the
-    standard error is that of the best's mean over groups). So no round is taken unless the best beats the
-    anchor, round 0, by more than that, and none where there is a single group.
-    """
-    curve = errors.mean(axis=0)
-    best = int(np.argmin(curve))
-    spread = errors[:, best]
-    standard_error = float(spread.std(ddof=1) / np.sqrt(len(spread))) if len(spread) > 1 else float("inf")
-    return Rounds(int(np.argmax(curve <= curve[best] + standard_error)), curve, standard_error)
 
 
 def tune_rounds(
@@ -189,24 +186,32 @@ def staged_ages(
     return np.cumsum([frame[ANCHOR].to_numpy(np.float64), *added], axis=0).T
 
 
-def cross_fit(data: FusionInput, parameters: Mapping[str, object], max_rounds: int) -> pd.DataFrame:
-    """Predict each fold with a fusion that was tuned and trained without it, from the view that never saw it."""
-    table = data.samples[SAMPLE_COLUMNS].copy()
+def cross_fit(data: FusionInput, parameters: Mapping[str, object], max_rounds: int, final_rounds: int) -> CrossFitted:
+    """Predict each fold with a fusion trained without it, from the view that never saw it.
+
+    Parameters
+    ----------
+    final_rounds : of the final fusion. They were chosen on all folds, like Stage 1's configuration
+    """
     fold, age = data.samples["fold"].to_numpy(), data.samples["Age"].to_numpy()
-    ages = np.full(len(fold), np.nan)
+    this_clock, procedure, chosen = np.full(len(fold), np.nan), np.full(len(fold), np.nan), {}
     for view, unseen in views(sorted(set(fold))):
         if unseen is None:
             continue
         rounds = tune_rounds(data, view, unseen, parameters, max_rounds).chosen
         frame, training = data.frame(view), fold != unseen
         categories = categories_of(frame[training])
-        booster = boost(frame[training], age[training], categories, parameters, rounds)
-        ages[~training] = fuse(booster, frame[~training], categories)
-        log.info("fold %s: %d rounds", unseen, rounds)
+        most = max(rounds, final_rounds)
+        booster = boost(frame[training], age[training], categories, parameters, most)
+        ages = staged_ages(booster, frame[~training], categories, most)
+        this_clock[~training], procedure[~training] = ages[:, final_rounds], ages[:, rounds]
+        chosen[int(unseen)] = rounds
+        log.info("fold %s: %d rounds chosen without it", unseen, rounds)
+    table = data.samples[SAMPLE_COLUMNS].copy()
     table[ANCHOR] = data.anchor[OUT_OF_FOLD].to_numpy()
-    table["HeteroAge"] = ages
+    table["HeteroAge"] = this_clock
     table["Age_Acceleration"] = table["HeteroAge"] - table["Age"]
-    return table
+    return CrossFitted(table, procedure, chosen)
 
 
 def importance(booster: lgb.Booster, frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> pd.DataFrame:
@@ -235,7 +240,7 @@ def train(data: FusionInput, parameters: Mapping[str, object], max_rounds: int) 
 def metadata(
     fusion: Fusion,
     data: FusionInput,
-    out_of_fold: pd.DataFrame,
+    crossed: CrossFitted,
     parameters: Mapping[str, object],
     intervals: Mapping[str, float],
 ) -> dict[str, object]:
@@ -243,20 +248,13 @@ def metadata(
     return {
         "parameters": {**parameters, **REPRODUCIBLE, "objective": "regression"},
         "boosting_rounds": fusion.rounds.chosen,
-        "tuning": {
-            "group_mae_of_anchor": float(fusion.rounds.curve[0]),
-            "group_mae_at_chosen_rounds": float(fusion.rounds.curve[fusion.rounds.chosen]),
-            "group_mae_at_best_rounds": float(fusion.rounds.curve.min()),
-            "best_rounds": int(np.argmin(fusion.rounds.curve)),
-            "standard_error_at_best_rounds": fusion.rounds.standard_error
-            if np.isfinite(fusion.rounds.standard_error)
-            else None,
-        },
+        "tuning": {**fusion.rounds.summary(), "rounds_chosen_without_fold": crossed.rounds},
+        "errors_out_of_fold": crossed.errors(),
         "feature_order": list(fusion.frame.columns),
         "categories": fusion.categories,
         "pc_medians": {name: float(data.pcs[name].median()) for name in pc_columns(data.pcs.columns)},
-        "acceleration_reference": acceleration_reference(out_of_fold),
-        "intervals": calibrate(out_of_fold, data.samples["group"], **intervals),
+        "acceleration_reference": acceleration_reference(crossed.predictions),
+        "intervals": calibrate(crossed.predictions, data.samples["group"], **intervals),
         "software": software_versions(),
     }
 

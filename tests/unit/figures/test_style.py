@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from picture_data import RNG, ablation, contributions, corrections, experts, predictions, sweep_report
+from picture_data import RNG, ablation, contributions, corrections, experts, predictions, sweep_report, tuning_curve
 
 from heteroage.figures import acceleration, accuracy, evaluation, explanation, hallmarks, tuning
 from heteroage.figures.style import draw_spread, new_axes, save_picture, spread_sideways
@@ -25,6 +25,7 @@ def every_picture():
         "tissues": accuracy.plot_tissues(table),
         "projects": accuracy.plot_projects(table),
         "sweep": tuning.plot_sweep(sweep_report()),
+        "rounds": tuning.plot_rounds(tuning_curve()),
         "skill": hallmarks.plot_skill(experts()),
         "corrections": hallmarks.plot_corrections(corrections(table), table),
         "random_sets": hallmarks.plot_random_sets(experts().assign(statistic=0.2, p_value=[0.01, 0.6]), random),

@@ -66,55 +66,13 @@ def fitted(data):
 
 
 @pytest.fixture(scope="module")
-def crossed(data):
-    return stage3.cross_fit(data, PARAMETERS, ROUNDS)
+def fused(data):
+    return stage3.train(data, PARAMETERS, ROUNDS)
 
 
-# Choosing rounds
-
-
-@given(st.integers(0, 10_000), st.integers(2, 8), st.integers(1, 8))
-def test_rounds_by_definition(seed, groups, rounds):
-    rng = np.random.default_rng(seed)
-    errors = rng.uniform(2, 6, (groups, 1)) + np.cumsum(rng.normal(-0.2, 0.5, (groups, rounds + 1)), axis=1)
-    chosen = stage3.choose_rounds(errors)
-    curve = [sum(column) / groups for column in errors.T.tolist()]
-    best = curve.index(min(curve))
-    at_best = [row[best] for row in errors.tolist()]
-    standard_error = (sum((e - curve[best]) ** 2 for e in at_best) / (groups - 1) / groups) ** 0.5
-    # 1e-9: sums in another order; no example lies so close to the bound.
-    within = [k for k, value in enumerate(curve) if value <= curve[best] + standard_error + 1e-9]
-    assert chosen.chosen == min(within)
-    assert chosen.standard_error == pytest.approx(standard_error, abs=1e-9)
-    np.testing.assert_allclose(chosen.curve, curve, rtol=1e-12)
-    if curve[0] - curve[best] < standard_error - 1e-9:
-        assert chosen.chosen == 0
-
-
-def test_no_round_is_earned_within_the_standard_error():
-    # A gain of 0.5 years on average, by one group of four alone; SE of the best 0.5.
-    errors = np.array([[4.0, 2.0], [4.0, 4.0], [4.0, 4.0], [4.0, 4.0]])
-    assert stage3.choose_rounds(errors).chosen == 0
-
-
-def test_the_fewest_rounds_within_one_standard_error_of_the_best():
-    # The groups' errors after the best round differ by 0.2: SE 0.115. Two rounds are within it, one is not.
-    curve = np.array([5.0, 4.0, 3.1, 3.0, 3.0])
-    errors = np.stack([curve, curve, curve])
-    errors[0, 3:] += 0.2
-    errors[2, 3:] -= 0.2
-    chosen = stage3.choose_rounds(errors)
-    assert chosen.standard_error == pytest.approx(0.2 / np.sqrt(3))
-    assert chosen.chosen == 2
-    assert stage3.choose_rounds(np.stack([curve, curve])).chosen == 3  # all agree: the first of the best
-
-
-def test_a_worsening_curve_takes_no_round():
-    assert stage3.choose_rounds(np.array([[4.0, 5.0, 6.0], [3.0, 3.5, 4.0]])).chosen == 0
-
-
-def test_one_group_proves_nothing():
-    assert stage3.choose_rounds(np.array([[10.0, 1.0, 0.5]])).chosen == 0
+@pytest.fixture(scope="module")
+def crossed(data, fused):
+    return stage3.cross_fit(data, PARAMETERS, ROUNDS, fused.rounds.chosen)
 
 
 # Boosting from the anchor
@@ -216,24 +174,46 @@ def test_every_unknown_level_is_treated_alike(data, fitted):
 
 
 def test_columns(data, crossed):
-    assert list(crossed.columns) == [
+    table = crossed.predictions
+    assert list(table.columns) == [
         *("sample_id", "project_id", "Tissue", "Sex", "Age", "fold"),
         *("Stage1_Pred_Age", "HeteroAge", "Age_Acceleration"),
     ]
-    assert crossed["Stage1_Pred_Age"].tolist() == data.anchor["out_of_fold"].tolist()
-    assert (crossed["Age_Acceleration"] == crossed["HeteroAge"] - crossed["Age"]).all()
-    assert crossed["HeteroAge"].notna().all()
+    assert table["Stage1_Pred_Age"].tolist() == data.anchor["out_of_fold"].tolist()
+    assert (table["Age_Acceleration"] == table["HeteroAge"] - table["Age"]).all()
+    assert table["HeteroAge"].notna().all()
 
 
-def test_what_is_there_to_learn_is_learnt(data, crossed):
-    anchor = (crossed["Stage1_Pred_Age"] - crossed["Age"]).abs().mean()
-    assert crossed["Age_Acceleration"].abs().mean() < 0.8 * anchor
+def test_what_is_there_to_learn_is_learnt(crossed):
+    errors = crossed.errors()
+    assert errors["this_clock"]["MicroMAE"] < 0.8 * errors["anchor"]["MicroMAE"]
+    assert errors["procedure"]["MicroMAE"] < 0.8 * errors["anchor"]["MicroMAE"]
+    assert min(crossed.rounds.values()) > 0
 
 
 def test_with_nothing_to_learn_the_fusion_returns_the_anchor():
-    nothing = fusion_input(signal=0)
-    table = stage3.cross_fit(nothing, PARAMETERS, ROUNDS)
+    nothing = fusion_input(signal=0, n=400)
+    assert stage3.train(nothing, PARAMETERS, ROUNDS).rounds.chosen == 0
+    table = stage3.cross_fit(nothing, PARAMETERS, ROUNDS, 0).predictions
     assert table["HeteroAge"].tolist() == table["Stage1_Pred_Age"].tolist()
+
+
+@pytest.mark.parametrize("rounds", [0, 3])
+def test_published_ages_are_those_of_the_sealed_rounds(data, crossed, rounds):
+    """Whatever each fold would choose: out-of-fold ages, error, acceleration line and intervals are this clock's."""
+    other = stage3.cross_fit(data, PARAMETERS, ROUNDS, rounds)
+    frame, age = data.frame("without_fold_1"), data.samples["Age"].to_numpy()
+    own = (data.samples["fold"] == 1).to_numpy()
+    categories = stage3.categories_of(frame[~own])
+    booster = stage3.boost(frame[~own], age[~own], categories, PARAMETERS, rounds)
+    # 1e-9 years: the trees are added in another order.
+    expected = stage3.fuse(booster, frame[own], categories)
+    np.testing.assert_allclose(other.predictions.loc[own, "HeteroAge"], expected, rtol=0, atol=1e-9)
+    # The procedure's own choice does not depend on it.
+    np.testing.assert_allclose(other.procedure, crossed.procedure, rtol=0, atol=1e-9)
+    assert other.rounds == crossed.rounds
+    if rounds == 0:
+        assert other.errors()["this_clock"] == other.errors()["anchor"] != other.errors()["procedure"]
 
 
 def shaken(data, k, ages=False, seed=5):
@@ -257,18 +237,22 @@ def shaken(data, k, ages=False, seed=5):
 
 
 @pytest.mark.parametrize("k", range(4))
-def test_a_folds_own_ages_do_not_move_its_predictions(data, crossed, k):
+def test_a_folds_own_ages_do_not_move_its_predictions(data, fused, crossed, k):
+    """Neither the procedure's, nor this clock's with its rounds given: these see all folds."""
     rows = (data.samples["fold"] == k).to_numpy()
     samples = data.samples.copy()
     samples.loc[rows, "Age"] = np.random.default_rng(3).uniform(0, 200, int(rows.sum()))
-    other = stage3.cross_fit(replace(data, samples=samples), PARAMETERS, ROUNDS)
-    assert other.loc[rows, "HeteroAge"].tolist() == crossed.loc[rows, "HeteroAge"].tolist()
+    other = stage3.cross_fit(replace(data, samples=samples), PARAMETERS, ROUNDS, fused.rounds.chosen)
+    assert other.rounds[k] == crossed.rounds[k]
+    ages, ours = other.predictions["HeteroAge"], crossed.predictions["HeteroAge"]
+    assert ages[rows].tolist() == ours[rows].tolist()
+    assert other.procedure[rows].tolist() == crossed.procedure[rows].tolist()
     # The change was large enough to be seen by those who may look.
-    assert (other.loc[~rows, "HeteroAge"] != crossed.loc[~rows, "HeteroAge"]).any()
+    assert (ages[~rows] != ours[~rows]).any()
 
 
 @pytest.mark.parametrize("k", range(4))
-def test_the_model_of_fold_k_knows_nothing_of_fold_k_nor_of_other_views(data, crossed, k):
+def test_the_model_of_fold_k_knows_nothing_of_fold_k_nor_of_other_views(data, fused, crossed, k):
     """All about fold k is changed but for one sample's features: that sample's prediction stays."""
     rows, view = (data.samples["fold"] == k).to_numpy(), f"without_fold_{k}"
     one = int(np.flatnonzero(rows)[2])
@@ -280,9 +264,11 @@ def test_the_model_of_fold_k_knows_nothing_of_fold_k_nor_of_other_views(data, cr
         theirs.loc[one, view] = ours.loc[one, view]
     other.pcs.loc[one] = data.pcs.loc[one]
     other.samples.loc[one, "Tissue"] = data.samples.loc[one, "Tissue"]
-    table = stage3.cross_fit(other, PARAMETERS, ROUNDS)
-    assert table.loc[one, "HeteroAge"] == crossed.loc[one, "HeteroAge"]
-    assert table.loc[rows, "HeteroAge"].drop(one).ne(crossed.loc[rows, "HeteroAge"].drop(one)).all()
+    changed = stage3.cross_fit(other, PARAMETERS, ROUNDS, fused.rounds.chosen)
+    ages, ours = changed.predictions["HeteroAge"], crossed.predictions["HeteroAge"]
+    assert ages[one] == ours[one]
+    assert changed.procedure[one] == crossed.procedure[one]
+    assert ages[rows].drop(one).ne(ours[rows].drop(one)).all()
 
 
 def test_rounds_of_a_view_ignore_the_unseen_fold(data):
@@ -341,16 +327,18 @@ def test_acceleration_reference_of_one_age():
 # The final fusion
 
 
-def test_the_final_fusion_and_its_metadata(data, crossed):
-    fusion = stage3.train(data, PARAMETERS, ROUNDS)
+def test_the_final_fusion_and_its_metadata(data, fused, crossed):
+    fusion, table = fused, crossed.predictions
     assert fusion.rounds.chosen == fusion.booster.num_trees() > 0
     meta = stage3.metadata(fusion, data, crossed, PARAMETERS, {"level": 0.9, "tissue_groups": 8})
-    assert meta["intervals"] == calibrate(crossed, data.samples["group"], 0.9, 8)
+    assert meta["intervals"] == calibrate(table, data.samples["group"], 0.9, 8)
+    assert meta["errors_out_of_fold"]["this_clock"]["MicroMAE"] == pytest.approx(table["Age_Acceleration"].abs().mean())
+    assert meta["tuning"]["rounds_chosen_without_fold"] == crossed.rounds
     assert meta["boosting_rounds"] == fusion.rounds.chosen
     assert meta["feature_order"] == fusion.booster.feature_name()
     assert meta["categories"] == {"Tissue": ["Blood", "Liver"], "Sex": ["F", "M"]}
     assert meta["pc_medians"] == {name: data.pcs[name].median() for name in ("RF_PC1", "RF_PC2")}
-    assert meta["acceleration_reference"] == stage3.acceleration_reference(crossed)
+    assert meta["acceleration_reference"] == stage3.acceleration_reference(table)
     assert {"lightgbm", "scikit-learn"} <= set(meta["software"])
     json.dumps(meta, allow_nan=False)
 

@@ -1,0 +1,69 @@
+"""How many boosting rounds the fusion takes: every round must be earned in grouped cross-validation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """Chosen boosting rounds, and the curve that chose them.
+
+    curve : (rounds + 1,) mean over groups of each group's MAE after 0, 1, ... rounds, years
+    paired_se : (rounds + 1,) standard error of the mean difference to the best round, years; infinite for one group
+    """
+
+    chosen: int
+    curve: NDArray[np.float64]
+    paired_se: NDArray[np.float64]
+
+    @property
+    def best(self) -> int:
+        """The rounds with the smallest error."""
+        return int(np.argmin(self.curve))
+
+    def table(self) -> pd.DataFrame:
+        """The tuning curve: rounds, Group_MAE, Paired_SE (years) and chosen."""
+        rounds = np.arange(len(self.curve))
+        paired = np.where(np.isfinite(self.paired_se), self.paired_se, np.nan)
+        return pd.DataFrame(
+            {"rounds": rounds, "Group_MAE": self.curve, "Paired_SE": paired, "chosen": rounds == self.chosen}
+        )
+
+    def summary(self) -> dict[str, object]:
+        """The errors that decided, for Stage3_Artifacts.json."""
+        paired = float(self.paired_se[0])
+        return {
+            "group_mae_of_anchor": float(self.curve[0]),
+            "group_mae_at_chosen_rounds": float(self.curve[self.chosen]),
+            "group_mae_at_best_rounds": float(self.curve[self.best]),
+            "best_rounds": self.best,
+            "paired_standard_error_of_best_and_anchor": paired if np.isfinite(paired) else None,
+        }
+
+
+def choose_rounds(errors: NDArray[np.float64]) -> Rounds:
+    """Choose the boosting rounds that the groups agree on.
+
+    Parameters
+    ----------
+    errors : (groups, rounds + 1), each group's MAE after 0, 1, ... rounds, in years
+
+    Returns
+    -------
+    Rounds: the fewest whose mean error exceeds the best's by at most one standard error of this difference. The
+    rule of one standard error is that of Breiman et al. (1984). Here the standard error is paired: that of the
+    groups' differences, because the groups' own levels differ by far more than what is compared. So no round is
+    taken unless the best beats the anchor, round 0, by more than one paired standard error, and none where there
+    is a single group.
+    """
+    groups, curve = len(errors), errors.mean(axis=0)
+    difference = errors - errors[:, [int(np.argmin(curve))]]
+    paired = np.full(len(curve), np.inf)
+    if groups > 1:
+        paired = difference.std(axis=0, ddof=1) / np.sqrt(groups)
+    return Rounds(int(np.argmax(difference.mean(axis=0) <= paired)), curve, paired)
