@@ -17,8 +17,8 @@ SAMPLE = ["sample_id", "project_id", "Tissue", "Sex", "Age", "fold"]
 WEIGHTS = ["feature", "weight_standardised", "weight_raw", "median", "mean", "scale"]
 CORRECTIONS = [f"{hallmark}_Correction" for hallmark in SETTINGS["hallmarks"]]
 REPORT = (
-    "min_cohorts min_cap max_cap median_mult alpha l1_ratio MicroMAE MacroMAE MedAE MicroR MacroR n_features Score "
-    "selected"
+    "min_cohorts min_cap max_cap median_mult technical_sd alpha l1_ratio "
+    "MicroMAE MacroMAE MedAE MicroR MacroR n_features Score selected"
 )
 COLUMNS = {
     "stage1/Stage1_Sweep_Report.csv": REPORT.split(),
