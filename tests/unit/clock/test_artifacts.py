@@ -160,18 +160,6 @@ def test_assembled_files_keep_their_place_and_content(clock, tmp_path):
         assert (tmp_path / "target" / name).read_bytes() == (clock.folder / name).read_bytes()
 
 
-def test_the_training_digest_changes_with_any_byte_and_not_with_order_or_place(tmp_path):
-    for name in ("samples.csv", "features.npy"):
-        (tmp_path / name).write_text(name)
-    files = [tmp_path / "samples.csv", tmp_path / "features.npy"]
-    digest = artifacts.training_digest(files)
-    assert digest["files"] == {path.name: sha256_of(path) for path in files}
-    assert artifacts.training_digest(files[::-1])["sha256"] == digest["sha256"]
-    assert str(tmp_path) not in json.dumps(digest)
-    files[0].write_text("Samples.csv")
-    assert artifacts.training_digest(files)["sha256"] != digest["sha256"]
-
-
 def test_what_file_managers_leave_is_no_reason_to_refuse_a_folder(clock_copy):
     for name in (".DS_Store", "stage1/Thumbs.db", "stage3/desktop.ini", "stage1/._model.joblib"):
         (clock_copy / name).write_text("left")
