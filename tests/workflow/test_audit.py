@@ -9,7 +9,7 @@ from series_matrix import series_matrix, serving
 
 from heteroage.probes import MODALITIES
 
-AUDIT = {"audit_inputs", "plot_audit"}
+AUDIT = {"audit_inputs", "plot_audit", "check_predicted_tables"}
 STORE = {"build_feature_store", "assign_groups"}
 SAMPLES = "results/store/samples.csv"
 
@@ -75,6 +75,18 @@ def test_near_identical_arrays_are_never_parted(new_study):
     assert done.returncode != 0
     assert "near-identical arrays (1: " in done.stdout
     assert "audit.duplicates: group" in done.stdout
+
+
+def test_a_table_to_predict_in_percent_ends_the_run_before_training(new_study):
+    def percent(table):
+        cpgs = [column for column in table if column.startswith("cg")]
+        return table.assign(**{cpg: table[cpg] * 100 for cpg in cpgs})
+
+    new_study.edit_table("data/held_back.parquet", percent)
+    done = new_study.snakemake("audit")
+    assert done.returncode != 0
+    assert "predict.held_back (data/held_back.parquet) holds what looks like percent, from 0 to 100" in done.stdout
+    assert not new_study.path("results/full").exists()
 
 
 def take_gene_sets(study):

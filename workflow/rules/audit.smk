@@ -14,6 +14,8 @@ AUDIT = [
 ]
 if CHECK_SEX:
     AUDIT.append("results/audit/sex.png")
+if config["predict"]:
+    AUDIT.append("results/audit/predicted_tables.csv")
 
 
 rule audit_inputs:
@@ -56,6 +58,7 @@ rule audit_inputs:
 rule plot_audit:
     input:
         **({"sex": "results/audit/sex.csv"} if CHECK_SEX else {}),
+        **({"predicted": "results/audit/predicted_tables.csv"} if config["predict"] else {}),
         samples="results/store/samples.csv",
         duplicates="results/audit/duplicated_arrays.csv",
         values="results/audit/values.csv",
@@ -116,3 +119,34 @@ if CHECK_SEX:
             "Comparing sex labels with the X and Y chromosomes"
         script:
             "../../scripts/check_sex.py"
+
+
+if config["predict"]:
+
+    rule check_predicted_tables:
+        input:
+            tables=list(config["predict"].values()),
+            names="results/store/feature_names.txt",
+            samples="results/store/samples.csv",
+        output:
+            checked=report("results/audit/predicted_tables.csv", **audit_report("Tables to predict")),
+        log:
+            "logs/check_predicted_tables.log",
+        benchmark:
+            "results/benchmarks/check_predicted_tables.tsv"
+        priority: 2  # before anything that takes long: it ends a run whose tables cannot be predicted
+        conda:
+            "../../envs/heteroage.yaml"
+        resources:
+            **needs(),
+        params:
+            code=code_of("check_predicted_tables"),
+            predict=config["predict"],
+            options={
+                "columns": config["inputs"]["columns"],
+                "missing_values": config["inputs"].get("missing_values", []),
+            },
+        message:
+            "Looking at the tables to predict"
+        script:
+            "../../scripts/check_predicted_tables.py"

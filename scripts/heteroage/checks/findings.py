@@ -21,7 +21,8 @@ def find_noteworthy(tables: Mapping[str, pd.DataFrame]) -> list[str]:
 
     Parameters
     ----------
-    tables : the audit's tables by name; `samples` with `trains` and `duplicates` among them, `sex` where it was checked
+    tables : the audit's tables by name; `samples` with `trains` and `duplicates` among them, `sex` and `predicted`
+        where they were checked
     """
     found = [
         *_near_identical(tables["samples"], tables["duplicates"]),
@@ -33,6 +34,7 @@ def find_noteworthy(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         *(_sex(tables["sex"]) if "sex" in tables else []),
         *_tissues(tables["samples"]),
         *_ages(tables["associations"]),
+        *(_predicted(tables["predicted"]) if "predicted" in tables else []),
     ]
     return [f"{sentence} See results/{name}." for sentence, name in found]
 
@@ -148,3 +150,8 @@ def _ages(associations: pd.DataFrame) -> Iterator[Finding]:
             "batch may pass for age.",
             "audit/ages.csv",
         )
+
+
+def _predicted(predicted: pd.DataFrame) -> Iterator[Finding]:
+    for row in predicted[predicted["remark"].notna()].itertuples():
+        yield f"The table to predict {row.table} ({row.file}) {row.remark}.", "audit/predicted_tables.csv"

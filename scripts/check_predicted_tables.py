@@ -1,0 +1,31 @@
+"""Look at the tables under `predict:` before training: one that cannot be predicted ends the run at once."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from heteroage.checks.predicted import check_predicted_tables
+from heteroage.files import read_table, write_table
+from heteroage.stages.sampling import training_samples
+from heteroage.tables.table import Reading
+from heteroage.workflow import run_script
+
+
+def main(names: str, samples: str, predict: Mapping[str, str], options: Mapping[str, object], checked: str) -> None:
+    """Write a row per table."""
+    columns = {
+        ours: [theirs] if isinstance(theirs, str) else list(theirs) for ours, theirs in options["columns"].items()
+    }
+    reading = Reading(columns=columns, missing_values=options["missing_values"])
+    features = Path(names).read_text(encoding="utf-8").splitlines()
+    tissues = training_samples(read_table(samples))["Tissue"].dropna().unique()
+    rows = pd.DataFrame(check_predicted_tables(predict, features, tissues, reading))
+    for row in rows[rows["remark"] != ""].itertuples():
+        logging.warning("predict.%s: %s", row.table, row.remark)
+    write_table(rows, checked)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,110 @@
+"""Tables that the clock is going to predict, looked at before hours are spent on training it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from heteroage.clock.columns import Wanted
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.probes import split_modality
+from heteroage.tables.opening import open_table
+from heteroage.tables.table import Reading, Table
+from heteroage.tables.values import ValueCheck
+
+WELL_COVERED = 0.9  # share of the training data's CpGs from which nothing is said of the rest
+
+
+def check_predicted_table(
+    name: str, path: str, features: Sequence[str], tissues: Collection[str], reading: Reading
+) -> dict[str, object]:
+    """Read a table under `predict:` as far as it can be read without a clock.
+
+    Parameters
+    ----------
+    name, path : the key and the file in the config
+    features : of the training data
+    tissues : of the training samples
+
+    Returns
+    -------
+    `table`, `file`, `n_samples`, `n_cpgs` (of the training data's), `share_of_cpgs`, `remark` (what is worth a look)
+
+    Raises
+    ------
+    HeteroAgeError
+        What prediction would refuse: a file that is no table, no CpG in common, values that are no beta values.
+    """
+    wanted = Wanted(features)
+    table = open_table(path, lambda column: wanted.feature(column) is not None, reading, f"predict.{name} ({path})")
+    columns = wanted.columns_of(table.names)
+    ids = table.ids
+    if not columns:
+        raise HeteroAgeError(
+            f"{table.where} shares no CpG with the training data. It has {listed(table.names)}; the training data have "
+            f"{listed(features)}. Are CpGs named alike?"
+        )
+    _check_values(table, ids, columns)
+    share = len(columns) / len(features)
+    remarks = [f"has {share:.0%} of the training data's CpGs"] if share < WELL_COVERED else []
+    remarks += _metadata_remarks(table, reading, tissues)
+    return {
+        "table": name,
+        "file": path,
+        "n_samples": len(ids),
+        "n_cpgs": len(columns),
+        "share_of_cpgs": round(share, 4),
+        "remark": "; ".join(remarks),
+    }
+
+
+def check_predicted_tables(
+    tables: Mapping[str, str], features: Sequence[str], tissues: Collection[str], reading: Reading
+) -> list[dict[str, object]]:
+    """Check all of them, and say in one error what is wrong with each that prediction would refuse."""
+    rows, problems = [], []
+    for name, path in tables.items():
+        try:
+            rows.append(check_predicted_table(name, path, features, tissues, reading))
+        except HeteroAgeError as problem:
+            problems.append(str(problem))
+    if problems:
+        raise HeteroAgeError(
+            f"{len(problems)} of {len(tables)} tables under predict: cannot be predicted:\n"
+            + "\n".join(problems)
+            + "\nCorrect them, or take them out of predict:; nothing was trained yet."
+        )
+    return rows
+
+
+def _check_values(table: Table, ids: Sequence[str], columns: Mapping[str, Sequence[str]]) -> None:
+    """Go through the values once, and refuse those that are no beta values, modality by modality."""
+    modality_of = {name: split_modality(feature)[1] for feature, own in columns.items() for name in own}
+    places = [k for k, name in enumerate(table.names) if name in modality_of]
+    names = np.array([table.names[k] for k in places], dtype=object)
+    modality = np.array([modality_of[name] for name in names], dtype=object)
+    checks = {m: ValueCheck(table.where) for m in sorted(set(modality))}
+    samples = np.array(ids, dtype=object)
+    for block in table.blocks(places):
+        for m, check in checks.items():
+            own = modality[block.features] == m
+            check.convert(block.values[own], names[block.features[own]], samples[block.samples])
+    for m, check in checks.items():
+        check.verdict(len(ids), int((modality == m).sum()))
+
+
+def _metadata_remarks(table: Table, reading: Reading, tissues: Collection[str]) -> list[str]:
+    """What is missing of the metadata that the fusion looks at."""
+    remarks = []
+    for label in ("Tissue", "Sex"):
+        place = table.find([*reading.columns.get(label, ()), label])
+        if place is None:
+            remarks.append(f"has no column {label}: it is taken for unknown")
+        elif label == "Tissue":
+            known = {tissue.strip().casefold() for tissue in tissues}
+            cells = {cell.strip() for cell in table.texts([place])[0] if cell is not None}
+            new = sorted(cell for cell in cells if cell.casefold() not in known)
+            if new:
+                remarks.append(f"has tissues that no training sample has ({listed(new)})")
+    return remarks

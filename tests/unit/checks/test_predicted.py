@@ -1,0 +1,91 @@
+"""Tables under `predict:` are looked at before training: what prediction would refuse ends the run at once."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from heteroage.checks.predicted import check_predicted_tables
+from heteroage.errors import HeteroAgeError
+from heteroage.tables.table import Reading
+
+FEATURES = [f"cg{k:08d}_beta" for k in range(40)]
+
+
+@pytest.fixture
+def given(tmp_path):
+    """Write a table to predict, changed by `change`, and check it."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.uniform(0.1, 0.9, (6, 40)), columns=[f.removesuffix("_beta") for f in FEATURES])
+    frame.insert(0, "sample_id", [f"n{k}" for k in range(6)])
+    frame = frame.assign(Tissue="Blood", Sex="F")
+
+    def check(change=lambda frame: frame, reading=None, name="new.csv"):
+        path = tmp_path / name
+        changed = change(frame.copy())
+        if isinstance(changed, bytes):
+            path.write_bytes(changed)
+        else:
+            changed.to_csv(path, index=False)
+        return check_predicted_tables({"new": str(path)}, FEATURES, ["Blood", "Skin"], reading or Reading())[0]
+
+    return check
+
+
+def percent(frame):
+    frame.iloc[:, 1:41] *= 100
+    return frame
+
+
+def cpgs_in_rows(frame):
+    return frame.drop(columns=["Tissue", "Sex"]).set_index("sample_id").T.rename_axis("ID_REF").reset_index()
+
+
+def test_a_sound_table(given):
+    row = given()
+    assert (row["n_samples"], row["n_cpgs"], row["share_of_cpgs"], row["remark"]) == (6, 40, 1, "")
+
+
+def test_what_is_worth_a_look_is_said(given):
+    row = given(lambda t: t.drop(columns=["Sex", *t.columns[1:11]]).assign(Tissue=["blood "] * 5 + ["Liver"]))
+    assert row["remark"] == (
+        "has 75% of the training data's CpGs; has tissues that no training sample has (1: Liver); has no column Sex: "
+        "it is taken for unknown"
+    )
+    row = given(cpgs_in_rows)
+    assert (row["n_samples"], row["n_cpgs"]) == (6, 40)
+    assert "no column Tissue" in row["remark"]
+
+
+def test_columns_of_the_config_are_understood(given):
+    names = Reading(columns={"Tissue": ["organ"], "sample_id": ["probe of"]})
+    assert given(lambda t: t.rename(columns={"Tissue": "organ", "sample_id": "probe of"}), names)["remark"] == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (percent, "looks like percent, from 0 to 100"),
+        (lambda t: t.assign(cg00000003="n.d."), "holds text where numbers belong"),
+        (lambda t: t.assign(cg00000003=-9), "code for missing values"),
+        (lambda t: t.rename(columns=lambda c: c.replace("cg", "ch")), "no CpG"),
+        (lambda t: t.assign(sample_id="same"), "duplicate sample_ids"),
+        (lambda t: b"PK\x03\x04 not a table", "new.csv"),
+        (lambda t: b"", "new.csv"),
+    ],
+)
+def test_what_prediction_would_refuse_is_refused_before_training(given, change, message):
+    with pytest.raises(HeteroAgeError) as refused:
+        given(change)
+    assert message in str(refused.value)
+    assert "1 of 1 tables under predict: cannot be predicted" in str(refused.value)
+    assert "nothing was trained yet" in str(refused.value)
+
+
+def test_all_tables_are_looked_at(tmp_path):
+    tables = {name: str(tmp_path / f"{name}.csv") for name in ("one", "two")}
+    for path in tables.values():
+        pd.DataFrame({"sample_id": ["a"], "cg00000001": [55.0], "cg00000002": [45.0]}).to_csv(path, index=False)
+    with pytest.raises(HeteroAgeError, match="2 of 2 tables") as refused:
+        check_predicted_tables(tables, FEATURES, [], Reading())
+    assert "predict.one" in str(refused.value)
+    assert "predict.two" in str(refused.value)
