@@ -9,19 +9,15 @@ import pandas as pd
 from heteroage.checks.predicted import check_predicted_tables
 from heteroage.files import read_table, write_table
 from heteroage.stages.sampling import training_samples
-from heteroage.tables.table import Reading
+from heteroage.tables.conventions import Conventions
 from heteroage.workflow import run_script
 
 
-def main(names: str, samples: str, predict: Mapping[str, str], options: Mapping[str, object], checked: str) -> None:
+def main(names: str, samples: str, predict: Mapping[str, str], conventions: Mapping[str, object], checked: str) -> None:
     """Write a row per table."""
-    columns = {
-        ours: [theirs] if isinstance(theirs, str) else list(theirs) for ours, theirs in options["columns"].items()
-    }
-    reading = Reading(columns=columns, missing_values=options["missing_values"])
     features = Path(names).read_text(encoding="utf-8").splitlines()
     tissues = training_samples(read_table(samples))["Tissue"].dropna().unique()
-    rows = pd.DataFrame(check_predicted_tables(predict, features, tissues, reading))
+    rows = pd.DataFrame(check_predicted_tables(predict, features, tissues, Conventions.of(**conventions)))
     for row in rows[rows["remark"] != ""].itertuples():
         logging.warning("predict.%s: %s", row.table, row.remark)
     write_table(rows, checked)

@@ -142,10 +142,7 @@ if config["predict"]:
         params:
             code=code_of("check_predicted_tables"),
             predict=config["predict"],
-            options={
-                "columns": config["inputs"]["columns"],
-                "missing_values": config["inputs"].get("missing_values", []),
-            },
+            conventions=CONVENTIONS | {"columns": config["inputs"]["columns"]},
         message:
             "Looking at the tables to predict"
         script:

@@ -8,16 +8,19 @@ import numpy as np
 
 from heteroage.clock.columns import Wanted
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.labels import UNKNOWN, spelling_key
 from heteroage.probes import split_modality
+from heteroage.tables.conventions import Conventions
+from heteroage.tables.metadata import tissues
 from heteroage.tables.opening import open_table
-from heteroage.tables.table import Reading, Table
+from heteroage.tables.table import Table
 from heteroage.tables.values import ValueCheck
 
 WELL_COVERED = 0.9  # share of the training data's CpGs from which nothing is said of the rest
 
 
 def check_predicted_table(
-    name: str, path: str, features: Sequence[str], tissues: Collection[str], reading: Reading
+    name: str, path: str, features: Sequence[str], known: Collection[str], conventions: Conventions
 ) -> dict[str, object]:
     """Read a table under `predict:` as far as it can be read without a clock.
 
@@ -25,7 +28,7 @@ def check_predicted_table(
     ----------
     name, path : the key and the file in the config
     features : of the training data
-    tissues : of the training samples
+    known : tissues of the training samples
 
     Returns
     -------
@@ -37,7 +40,7 @@ def check_predicted_table(
         What prediction would refuse: a file that is no table, no CpG in common, values that are no beta values.
     """
     wanted = Wanted(features)
-    table = open_table(path, lambda column: wanted.feature(column) is not None, reading, f"predict.{name} ({path})")
+    table = open_table(path, wanted.is_cpg, conventions, where=f"predict.{name} ({path})")
     columns = wanted.columns_of(table.names)
     ids = table.ids
     if not columns:
@@ -48,7 +51,7 @@ def check_predicted_table(
     _check_values(table, ids, columns)
     share = len(columns) / len(features)
     remarks = [f"has {share:.0%} of the training data's CpGs"] if share < WELL_COVERED else []
-    remarks += _metadata_remarks(table, reading, tissues)
+    remarks += _metadata_remarks(table, known, conventions)
     return {
         "table": name,
         "file": path,
@@ -60,13 +63,13 @@ def check_predicted_table(
 
 
 def check_predicted_tables(
-    tables: Mapping[str, str], features: Sequence[str], tissues: Collection[str], reading: Reading
+    tables: Mapping[str, str], features: Sequence[str], known: Collection[str], conventions: Conventions
 ) -> list[dict[str, object]]:
     """Check all of them, and say in one error what is wrong with each that prediction would refuse."""
     rows, problems = [], []
     for name, path in tables.items():
         try:
-            rows.append(check_predicted_table(name, path, features, tissues, reading))
+            rows.append(check_predicted_table(name, path, features, known, conventions))
         except HeteroAgeError as problem:
             problems.append(str(problem))
     if problems:
@@ -94,17 +97,15 @@ def _check_values(table: Table, ids: Sequence[str], columns: Mapping[str, Sequen
         check.verdict(len(ids), int((modality == m).sum()))
 
 
-def _metadata_remarks(table: Table, reading: Reading, tissues: Collection[str]) -> list[str]:
+def _metadata_remarks(table: Table, known: Collection[str], conventions: Conventions) -> list[str]:
     """What is missing of the metadata that the fusion looks at."""
-    remarks = []
-    for label in ("Tissue", "Sex"):
-        place = table.find([*reading.columns.get(label, ()), label])
-        if place is None:
-            remarks.append(f"has no column {label}: it is taken for unknown")
-        elif label == "Tissue":
-            known = {tissue.strip().casefold() for tissue in tissues}
-            cells = {cell.strip() for cell in table.texts([place])[0] if cell is not None}
-            new = sorted(cell for cell in cells if cell.casefold() not in known)
-            if new:
-                remarks.append(f"has tissues that no training sample has ({listed(new)})")
+    remarks = [
+        f"has no column {name}: it is taken for unknown" for name in ("Tissue", "Sex") if name not in table.metadata
+    ]
+    if "Tissue" in table.metadata:
+        found = set(tissues(table.texts([table.metadata["Tissue"]])[0], conventions))
+        spellings = {spelling_key(tissue) for tissue in known}
+        new = sorted(tissue for tissue in found - {UNKNOWN} if spelling_key(tissue) not in spellings)
+        if new:
+            remarks.append(f"has tissues that no training sample has ({listed(new)})")
     return remarks

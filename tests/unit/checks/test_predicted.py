@@ -6,7 +6,7 @@ import pytest
 
 from heteroage.checks.predicted import check_predicted_tables
 from heteroage.errors import HeteroAgeError
-from heteroage.tables.table import Reading
+from heteroage.tables.conventions import Conventions
 
 FEATURES = [f"cg{k:08d}_beta" for k in range(40)]
 
@@ -19,14 +19,14 @@ def given(tmp_path):
     frame.insert(0, "sample_id", [f"n{k}" for k in range(6)])
     frame = frame.assign(Tissue="Blood", Sex="F")
 
-    def check(change=lambda frame: frame, reading=None, name="new.csv"):
+    def check(change=lambda frame: frame, conventions=None, name="new.csv"):
         path = tmp_path / name
         changed = change(frame.copy())
         if isinstance(changed, bytes):
             path.write_bytes(changed)
         else:
             changed.to_csv(path, index=False)
-        return check_predicted_tables({"new": str(path)}, FEATURES, ["Blood", "Skin"], reading or Reading())[0]
+        return check_predicted_tables({"new": str(path)}, FEATURES, ["Blood", "Skin"], conventions or Conventions())[0]
 
     return check
 
@@ -48,8 +48,8 @@ def test_a_sound_table(given):
 def test_what_is_worth_a_look_is_said(given):
     row = given(lambda t: t.drop(columns=["Sex", *t.columns[1:11]]).assign(Tissue=["blood "] * 5 + ["Liver"]))
     assert row["remark"] == (
-        "has 75% of the training data's CpGs; has tissues that no training sample has (1: Liver); has no column Sex: "
-        "it is taken for unknown"
+        "has 75% of the training data's CpGs; has no column Sex: it is taken for unknown; has tissues that no training "
+        "sample has (1: Liver)"
     )
     row = given(cpgs_in_rows)
     assert (row["n_samples"], row["n_cpgs"]) == (6, 40)
@@ -57,7 +57,7 @@ def test_what_is_worth_a_look_is_said(given):
 
 
 def test_columns_of_the_config_are_understood(given):
-    names = Reading(columns={"Tissue": ["organ"], "sample_id": ["probe of"]})
+    names = Conventions.of(columns={"Tissue": "organ", "sample_id": "probe of"})
     assert given(lambda t: t.rename(columns={"Tissue": "organ", "sample_id": "probe of"}), names)["remark"] == ""
 
 
@@ -86,6 +86,6 @@ def test_all_tables_are_looked_at(tmp_path):
     for path in tables.values():
         pd.DataFrame({"sample_id": ["a"], "cg00000001": [55.0], "cg00000002": [45.0]}).to_csv(path, index=False)
     with pytest.raises(HeteroAgeError, match="2 of 2 tables") as refused:
-        check_predicted_tables(tables, FEATURES, [], Reading())
+        check_predicted_tables(tables, FEATURES, [], Conventions())
     assert "predict.one" in str(refused.value)
     assert "predict.two" in str(refused.value)
