@@ -2,7 +2,8 @@
 
 A feature is named `<probe>_<modality>`. Newer arrays (EPICv2) measure some probes several times and append how:
 `cg00000029_TC21` is strand T(op), C(onverted), design 2, replicate 1. Such replicates are averaged under the
-plain name (Illumina, Infinium MethylationEPIC v2.0 manifest).
+plain name (Illumina, Infinium MethylationEPIC v2.0 manifest). Sequenced CpGs are positions, written in several ways:
+`chr1:10469`, `chr1_10469` and `1:10469` are one name, `chr1_10469`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import re
 
 MODALITIES = ("beta", "chalm", "camda")
 
-# Array probes (cg..., ch.<chromosome>.<position>) and sequenced CpGs (chr1_10469, chr1:10469).
-PROBE = re.compile(r"(?:cg\d+|ch\.(?:\d+|[XY])\.\d+[FR]?|chr(?:\d+|[XYM])[:_.]\d+)")
+# Array probes (cg..., ch.<chromosome>.<position>) and sequenced CpGs (chr1_10469, chr1:10469, 1:10469).
+_CHROMOSOME = r"(?:\d{1,2}|[XYMxym]|MT)"
+PROBE = re.compile(rf"(?:cg\d+|ch\.(?:\d+|[XY])\.\d+[FR]?|[cC][hH][rR]{_CHROMOSOME}[:_.]\d+|{_CHROMOSOME}:\d{{4,}})")
+_POSITION = re.compile(rf"(?:chr)?({_CHROMOSOME})[:_.](\d+)", re.IGNORECASE)
 REPLICATE = re.compile(r"_[TB][CO]\d{2,}$")
 RF_PC = re.compile(r"RF_PC\d+")
 _MODALITY = re.compile(rf"(.+)_({'|'.join(MODALITIES)})")
@@ -26,17 +29,22 @@ def split_modality(name: str) -> tuple[str, str | None]:
 
 
 def plain_name(name: str) -> str:
-    """Take off an EPICv2 replicate's suffix, not the modality's: cg00000029_TC21_beta -> cg00000029_beta."""
+    """Give a CpG its one name: cg00000029_TC21_beta is cg00000029_beta, chr1:10469 is chr1_10469; others stay."""
     probe, modality = split_modality(name)
-    plain = REPLICATE.sub("", probe)
+    plain = _one_position(REPLICATE.sub("", probe))
     if plain == probe or not PROBE.fullmatch(plain):
         return name
     return plain if modality is None else f"{plain}_{modality}"
 
 
+def _one_position(probe: str) -> str:
+    found = _POSITION.fullmatch(probe) if PROBE.fullmatch(probe) else None
+    return f"chr{found[1].upper().replace('MT', 'M')}_{found[2]}" if found else probe
+
+
 def feature_name(name: str, modality: str) -> str | None:
     """Name the feature of `modality` that a column is, or None: a bare probe is one, and one with that suffix."""
-    usual = _USUAL.fullmatch(name)  # spares three searches in each of a million names
+    usual = _USUAL.fullmatch(name) if name[:2] == "cg" else None  # spares three searches in each of a million names
     probe, own = usual.groups() if usual else split_modality(plain_name(name))
     return f"{probe}_{modality}" if own in (None, modality) and PROBE.fullmatch(probe) else None
 

@@ -10,6 +10,7 @@ import gzip
 import importlib.util
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,8 +19,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from heteroage.clock.columns import ANCHOR
+from heteroage.clock.master_table import open_tables
+from heteroage.clock.predict import Clock
+from heteroage.clock.weights import LinearModel
 from heteroage.config import table_entries
 from heteroage.errors import HeteroAgeError
+from heteroage.tables.conventions import Conventions
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs/bad_input.md"
@@ -125,14 +131,14 @@ def _cut_gzip() -> None:
     Path("beta.csv.gz").write_bytes(whole[: len(whole) // 2])
 
 
-@case("A Parquet file cut in half", "cannot read the beta table beta.parquet", beta="beta.parquet")
+@case("A Parquet file cut in half", "cannot read beta.parquet", beta="beta.parquet")
 def _cut_parquet() -> None:
     study().to_parquet("beta.parquet")
     whole = Path("beta.parquet").read_bytes()
     Path("beta.parquet").write_bytes(whole[: len(whole) // 2])
 
 
-@case("A Feather file cut in half", "cannot read the beta table beta.feather", beta="beta.feather")
+@case("A Feather file cut in half", "cannot read beta.feather", beta="beta.feather")
 def _cut_feather() -> None:
     study().to_feather("beta.feather")
     whole = Path("beta.feather").read_bytes()
@@ -142,6 +148,34 @@ def _cut_feather() -> None:
 @case("A pickle", "loading one runs whatever code is in it", beta="beta.pkl")
 def _pickle() -> None:
     study().to_pickle("beta.pkl")
+
+
+for _name, _content, _text in (
+    ("beta.zip", b"PK\x03\x04" + bytes(100), "is a zip archive. Unpack it"),
+    ("beta.csv.bz2", b"BZh91AY&SY" + bytes(100), "is compressed with bzip2"),
+    ("beta.rds", gzip.compress(b"X\n\x00\x00\x00\x03" + bytes(100), mtime=0), "is an R object (.rds)"),
+    ("beta.txt", b'!Series_title\t"x"\n!Series_geo_accession\t"GSE1"\n', "is a GEO series matrix"),
+    ("beta.html", b"<!DOCTYPE html><html></html>", "is a web page, not a table"),
+    ("beta.idat", b"IDAT" + bytes(100), "raw intensities"),
+):
+    case(f"A file of another kind: `{_name}`", _text, beta=_name)(
+        lambda name=_name, content=_content: Path(name).write_bytes(content) and None
+    )
+edited("A title above the header", "is a title, not a header", lambda f: "Betas of our study\n" + csv(f))
+edited(
+    "Rows of one more field than the header, and nobody can tell which",
+    "has one more field in its rows than in its header",
+    lambda f: "\n".join(line + ("" if k == 0 else ",0.5") for k, line in enumerate(csv(f).splitlines())) + "\n",
+)
+
+
+@case("Intensities with detection p-values", "holds intensities and no beta values", sample_sheet="sheet.csv")
+def _intensities() -> None:
+    sheet_of(study()).to_csv("sheet.csv", index=False)
+    names = [
+        f"s{k} {what}" for k in range(8) for what in ("Unmethylated signal", "Methylated signal", "Detection Pval")
+    ]
+    pd.DataFrame(900, [f"cg{k:08d}" for k in range(1, 5)], names).to_csv("beta.csv", index_label="ID_REF")
 
 
 # Names and orientation
@@ -190,6 +224,18 @@ edited(
     "looks like beta values, from 0 to 1",
     lambda f: f,
     beta={"file": "beta.csv", "values": "m_values"},
+)
+
+edited(
+    "A code for a missing value among betas",
+    "Set inputs.missing_values: [-9]",
+    with_cell("cg00000003", -9, (2, 5)),
+)
+edited("One value that is no beta value", "(1: 45.5 at sample s2, cg00000003). Correct", with_cell("cg00000003", 45.5))
+edited(
+    "One sample in percent",
+    "These samples (1: s2) look like percent",
+    lambda f: betas(lambda b: b.mul([100 if k == 2 else 1 for k in b.index], axis=0))(f),
 )
 
 # Metadata
@@ -247,7 +293,7 @@ case("A sample sheet of other samples", "has no sample (8: x0", sample_sheet="ot
     two_tables(cpgs_in_rows(study()), sheet_of(study()).assign(sample_id=[f"x{k}" for k in range(8)]))
 )
 
-# What is taken in
+# What is accepted
 
 edited("A byte-order mark", {}, lambda f: b"\xef\xbb\xbf" + csv(f).encode())
 edited("Windows line ends", {}, lambda f: csv(f).replace("\n", "\r\n"))
@@ -335,6 +381,77 @@ case("Several tables with different CpGs", {"join_cpgs": 2}, beta=["beta.csv", "
 )
 
 
+def in_rows(title: str, expected: dict[str, int], write: Callable[[pd.DataFrame], object]) -> None:
+    """A case of CpGs in rows (a frame with ID_REF and a column per sample), with a sample sheet."""
+
+    def both() -> None:
+        sheet_of(study()).to_csv("sheet.csv", index=False)
+        made = write(cpgs_in_rows(study()))
+        if isinstance(made, str):
+            Path("beta.csv").write_text(made, encoding="utf-8")
+
+    case(title, expected, sample_sheet="sheet.csv")(both)
+
+
+def r_table(frame: pd.DataFrame) -> str:
+    header, *rows = frame.to_csv(index=False, sep=" ", quoting=2).splitlines()
+    return "\n".join([header.partition(" ")[2], *rows]) + "\n"
+
+
+in_rows("R's write.table: blanks, and no name above the row names", {}, r_table)
+in_rows(
+    "Lines that end in a separator",
+    {"leave_out_columns": 1},
+    lambda f: "\n".join([csv(f).splitlines()[0], *(line + "," for line in csv(f).splitlines()[1:])]) + "\n",
+)
+in_rows("An index column before the names of the CpGs", {"leave_out_columns": 1}, lambda f: f.to_csv())
+in_rows(
+    "65 SNP probes above the CpGs",
+    {"leave_out_columns": 65},
+    lambda f: csv(pd.concat([f.head(1).assign(ID_REF=f"rs{k}") for k in range(65)] + [f])),
+)
+in_rows(
+    "GenomeStudio's columns: AVG_Beta and Detection Pval",
+    {"shorten_ids": 8, "leave_out_columns": 8},
+    lambda f: csv(
+        f.rename(columns=lambda c: c if c == "ID_REF" else f"{c}.AVG_Beta").assign(
+            **{f"s{k}.Detection Pval": 0.0 for k in range(8)}
+        )
+    ),
+)
+in_rows(
+    "Annotation, mean and deviation beside the samples",
+    {"leave_out_columns": 4},
+    lambda f: csv(f.assign(CHR="1", MAPINFO=10468, mean_beta=0.5, sd=0.1)),
+)
+edited("Line ends of old Macs", {}, lambda f: csv(f).replace("\n", "\r"))
+edited("Rows of separators alone, as Excel leaves them", {"blank_rows": 2}, lambda f: csv(f) + ("," * 9 + "\n") * 2)
+edited("Comment lines above the header", {"comment_lines": 1}, lambda f: "# made by minfi\n" + csv(f))
+edited(
+    "A code for a missing value, with inputs.missing_values",
+    {"missing_values": 2},
+    with_cell("cg00000003", -9, (2, 5)),
+    missing_values=[-9],
+)
+
+
+@case("Gzip under the name of a CSV", {})
+def _gzip_as_csv() -> None:
+    Path("beta.csv").write_bytes(gzip.compress(csv(study()).encode(), mtime=0))
+
+
+@case("Parquet under the name of a CSV", {})
+def _parquet_as_csv() -> None:
+    study().to_parquet("beta.csv", index=False)
+
+
+@case("Positions in several spellings", {"missing_values": 1})
+def _positions() -> None:
+    spelt = ["chr1:10469", "chr1_10471", "1:10484", "Chr1:10489"]
+    own = dict(zip([f"cg{k:08d}" for k in range(1, 5)], spelt, strict=True))
+    with_cell("cg00000001", None)(study()).rename(columns=own).to_csv("beta.csv", index=False)
+
+
 @contextlib.contextmanager
 def folder_of(case: Case) -> Iterator[Path]:
     """A folder with the case's files, to be in meanwhile: messages then name files without it."""
@@ -357,11 +474,39 @@ def build(inputs: dict) -> None:
     _script().main(tables, table_entries(inputs, "sample_sheet"), options, *(f"store/{name}" for name in OUTPUTS))
 
 
+def predict(inputs: dict) -> None:
+    """Predict the same files with a clock of the four CpGs, Stage 1 alone."""
+    conventions = Conventions.of(
+        columns=inputs.get("columns"),
+        age_unit=inputs["beta"].get("age_unit") if isinstance(inputs["beta"], dict) else None,
+        **{key: inputs[key] for key in CONVENTIONS if key in inputs},
+    )
+    features = [*(f"cg{k:08d}_beta" for k in range(1, 5)), *(f"chr1_{k}_beta" for k in (10469, 10471, 10484, 10489))]
+    ones = np.ones(len(features))
+    anchor = LinearModel(0.0, features, 0.1 * ones, 0.5 * ones, 0.5 * ones, 0.1 * ones)
+    meta = {"feature_order": [ANCHOR], "categories": {"Tissue": ["Blood"], "Sex": ["F", "M"]}}
+    clock = Clock(anchor, {}, None, meta, conventions=conventions)
+    files = [entry["file"] for key in ("beta", "sample_sheet") for entry in table_entries(inputs, key)]
+    for _ in clock.stream("predict_stage1", open_tables(files, clock.wanted, conventions), allow_missing=True):
+        pass
+
+
+def can_be_predicted(case: Case) -> bool:
+    """Whether a user can give prediction the same files: no options of training, one table of values."""
+    beta = case.inputs["beta"]
+    return (
+        "chalm" not in case.inputs
+        and not isinstance(beta, list)
+        and not (isinstance(beta, dict) and set(beta) & {"values", "orientation"})
+    )
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """A case's message (or none), and the files that it left in the store."""
+    """A case's message (or none) in training and in prediction, and the files that it left in the store."""
 
     message: str
+    predicted: str
     left: dict[str, bytes]
 
     @property
@@ -373,12 +518,14 @@ class Outcome:
 def outcome(case: Case) -> Outcome:
     """Run a case in a folder of its own."""
     with folder_of(case):
-        message = ""
-        try:
-            build(case.inputs)
-        except HeteroAgeError as problem:
-            message = str(problem)
-        return Outcome(message, {path.name: path.read_bytes() for path in Path("store").iterdir()})
+        messages = ["", ""]
+        for k, work in enumerate((build, predict)):
+            try:
+                if work is build or can_be_predicted(case):
+                    work(case.inputs)
+            except HeteroAgeError as problem:
+                messages[k] = re.sub(r"the (?:beta table|sample sheet) (?=\S+\.\w)", "", str(problem))
+        return Outcome(*messages, {path.name: path.read_bytes() for path in Path("store").iterdir()})
 
 
 def document() -> str:
@@ -387,24 +534,29 @@ def document() -> str:
     for one in CASES:
         seen = outcome(one)
         if seen.message:
-            refused.append(f"| {one.title} | {_cell(seen.message)} |")
+            said = "the same" if seen.predicted == seen.message else _cell(seen.predicted) or "is predicted"
+            refused.append(
+                f"| {one.title} | {_cell(seen.message)} | {said if can_be_predicted(one) else 'does not arise'} |"
+            )
         else:
             steps = [f"`{step}`: {row['found']} {row['done']}" for step, row in seen.found.items()]
             taken.append(f"| {one.title} | {_cell('; '.join(steps)) or 'nothing: it is read as it is meant'} |")
-    return "\n".join([HEAD, "| Input | Message |", "|---|---|", *refused, MIDDLE, *taken, ""])
+    return "\n".join([HEAD, "| Input | Training | Prediction |", "|---|---|---|", *refused, MIDDLE, *taken, ""])
 
 
 HEAD = """# What bad input gets
 
 Made by `make docs` from `tests/unit/bad_tables.py`, whose cases the tests run: small simulated tables (8 samples, 4
 CpGs), each spoilt in one way. Whatever is refused is refused before training, with one message and nothing written.
+Prediction reads the same files with the same reader, and refuses them with the same message, except for what only
+training needs: studies, health, several tables of a modality.
 
 ## Refused
 """
 MIDDLE = """
-## Taken in
+## Accepted
 
-What is found is counted in `results/store/intake.json`, by step.
+What is found is counted in `results/store/intake.json`, by step. Prediction accepts all of it too.
 
 | Input | Recorded |
 |---|---|"""

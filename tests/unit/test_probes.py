@@ -19,6 +19,11 @@ from heteroage.probes import feature_name, plain_name, split_modality
         ("cg00000029_XC21", "cg00000029_XC21"),
         ("plate_TC21", "plate_TC21"),
         ("Tissue", "Tissue"),
+        *((name, "chr1_10469") for name in ("chr1:10469", "chr1_10469", "chr1.10469", "1:10469", "Chr1:10469")),
+        ("X:5000_beta", "chrX_5000_beta"),
+        ("chrMT:7", "chrM_7"),
+        ("1_10469", "1_10469"),
+        ("12:30", "12:30"),
     ],
 )
 def test_replicates_take_the_plain_name(name, plain):

@@ -16,19 +16,21 @@ class Wanted:
 
     def __init__(self, features: Iterable[str]) -> None:
         self.features = frozenset(features)
+        self._by_plain_name = {plain_name(name): name for name in sorted(self.features)}
         self.probes = frozenset(name.split("_", 1)[0] for name in self.features)
+        self._positions = any(name[:2] != "cg" for name in self.features)
         modalities = {split_modality(name)[1] for name in self.features if not is_pc(name)}
         self.modality = modalities.pop() if len(modalities) == 1 else None
 
     def among(self, names: Iterable[str]) -> list[str]:
         """Those of `names` that may be used. Quick on a million names: most fall at the first look."""
-        probes, features = self.probes, self.features
+        probes, features, positions = self.probes, self.features, self._positions
         return [
             name
             for name in names
             if name in features
             or name == ANCHOR
-            or (name.split("_", 1)[0] in probes and self.feature(name))
+            or ((name.split("_", 1)[0] in probes or (positions and name[:2] != "cg")) and self.feature(name))
             or name.endswith(CORRECTION)
             or is_pc(name)
         ]
@@ -37,9 +39,9 @@ class Wanted:
         """The feature that a column measures: by its own name, as an EPICv2 replicate, or without the suffix of the
         clock's only modality."""
         plain = plain_name(name)
-        if plain not in self.features and self.modality and split_modality(plain)[1] is None:
+        if plain not in self._by_plain_name and self.modality and split_modality(plain)[1] is None:
             plain = f"{plain}_{self.modality}"
-        return plain if plain in self.features else None
+        return self._by_plain_name.get(plain)
 
     def columns_of(self, names: Iterable[str]) -> dict[str, list[str]]:
         """Each feature's columns among `names`, sorted; several are replicates, to be averaged."""

@@ -75,7 +75,7 @@ class Sums:
             if values is None:
                 values = np.full(len(self.part.ids), np.nan)
             else:
-                self._check_scale(feature, values, check)
+                self._check_scale(columns_of[feature][0], values, check)
             self._add(feature, values)
         check.verdict(len(self.part.ids), len(self.clock.cpgs_read))
         return self
@@ -127,12 +127,12 @@ class Sums:
         if self.imputed is not None:
             self.clock.covariance.add(feature, self.imputed, absent)
 
-    def _check_scale(self, feature: str, values: NDArray[np.float64], check: ValueCheck) -> None:
+    def _check_scale(self, name: str, values: NDArray[np.float64], check: ValueCheck) -> None:
         low, high = np.fmin.reduce(values, initial=0.5), np.fmax.reduce(values, initial=0.5)
         if low >= -SLACK and high <= 1 + SLACK:
             check.n += len(values)
             return
-        check.convert(values[None], [feature], self.part.ids)
+        check.convert(values[None], [name], self.part.ids)
         if np.isinf(low) or np.isinf(high):
             check.verdict(len(values), 1)
         with np.errstate(invalid="ignore"):

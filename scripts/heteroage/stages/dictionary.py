@@ -9,6 +9,7 @@ from pathlib import Path
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import read_json
+from heteroage.probes import plain_name
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -22,7 +23,7 @@ def read_dictionary(path: str | Path) -> dict[str, list[str]]:
     no_text = sorted(name for name, cpgs in content.items() if not all(isinstance(cpg, str) for cpg in cpgs))
     if no_text:
         raise HeteroAgeError(f"{path} has hallmarks whose CpGs are not all text ({listed(no_text)}).")
-    return {name: sorted(set(content[name])) for name in sorted(content)}
+    return {name: sorted(set(map(plain_name, content[name]))) for name in sorted(content)}
 
 
 def check_names(hallmarks: Iterable[str], path: str | Path) -> None:

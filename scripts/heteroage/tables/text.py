@@ -40,6 +40,7 @@ class TextSource(Source):
         super().__init__(where)
         self.path = path
         self._null = [*SPELLINGS, *missing_values]
+        self._blank: dict[int, int] = {}  # rows of separators alone, by the first line of their chunk
         self._counts: list[int] | None = None  # rows of each chunk, once they were counted
         with kinds.opened(path, where) as stream:
             head = stream.read(PEEK)
@@ -188,7 +189,7 @@ class TextSource(Source):
                 n_lines = chunk.count(b"\n")
                 if self._how.section and (end := re.search(rb'(?m)^"?\[\w', chunk)):
                     chunk, ended = chunk[: end.start()], True
-                chunk = self._cleaned(chunk)
+                chunk = self._cleaned(chunk, line)
                 if chunk.strip():
                     yield line, chunk
                 line += n_lines
@@ -201,7 +202,7 @@ class TextSource(Source):
             cut = text.rfind(b"\n", 0, cut - 1) + 1
         return cut
 
-    def _cleaned(self, chunk: bytes) -> bytes:
+    def _cleaned(self, chunk: bytes, line: int) -> bytes:
         """Leave out rows of separators alone, as Excel writes them, and make one of several blanks."""
         separator = self._separator
         if separator == b" ":
@@ -212,8 +213,9 @@ class TextSource(Source):
             return chunk
         lines = chunk.split(b"\n")
         blank = {k for k, row in enumerate(lines) if row.strip(b"\r") and not row.strip(separator + b' "\r\t')}
-        if self._counts is None:
-            self.note("blank_rows", len(blank))
+        if blank:
+            self._blank[line] = len(blank)
+            self.notes["blank_rows"] = self._how.blank + sum(self._blank.values())
         # An empty line in its place is passed over, and the lines after it keep their numbers.
         return b"\n".join(b"" if k in blank else row for k, row in enumerate(lines)) if blank else chunk
 

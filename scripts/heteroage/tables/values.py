@@ -16,7 +16,7 @@ FAR_BELOW, FAR_ABOVE, SHARE = -0.2, 1.2, 0.01
 # No correction for batches puts a beta value beyond these: one is enough to refuse a table.
 LOWEST, HIGHEST = -0.5, 1.5
 CODES = 3  # different values that may stand for "missing"
-OF_A_SAMPLE = 0.2  # fraction of a sample's values outside 0 to 1 from which the sample is on another scale
+OF_A_SAMPLE = 0.4  # fraction of a sample's values outside 0 to 1 from which the sample is on another scale
 HIGHEST_M = 30  # no M-value is higher
 NAMES = {BETA: "beta values, from 0 to 1", PERCENT: "percent, from 0 to 100", M_VALUES: "M-values"}
 
@@ -89,6 +89,8 @@ class ValueCheck:
         if self._n_far:
             self._refuse_codes()
             self._refuse_samples(n_samples, n_cpgs)
+            if len(self._of_sample) <= n_samples / 2:
+                raise self._refusal("Correct these cells, or leave them empty.")
         looks = self._looks_like()
         if looks not in (self.stated, None):
             share = (self._far_below + self._far_above) / (self.n - self.missing)
