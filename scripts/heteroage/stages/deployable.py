@@ -20,6 +20,7 @@ from heteroage.age import inverse_transform_age, transform_age
 from heteroage.engine.elastic_net import exact_weights, fit_paths
 from heteroage.engine.training_set import TrainingSet
 from heteroage.probes import is_pc
+from heteroage.stages.start_from import Added
 
 TOLERANCE = 1e-12  # scikit-learn's, on the duality gap relative to |y|²
 MAX_ITERATIONS = 100_000
@@ -32,6 +33,7 @@ def fit_pipeline(
     configuration: Mapping[str, float],
     transform_target: bool,
     threads: int = 1,
+    added: Added | None = None,
 ) -> Pipeline:
     """Fit the model of one configuration: imputer, scaler, elastic net, on the features it uses.
 
@@ -47,6 +49,7 @@ def fit_pipeline(
     transform_target : fit the transformed age (and predict years), or y as it is, without an intercept: a
         correction is 0 on average, and 0 for everybody where no feature helps
     threads : workers
+    added : a published clock's coefficients; the net is fitted to what they miss, and the Pipeline holds the sum
 
     Returns
     -------
@@ -56,38 +59,68 @@ def fit_pipeline(
     training_set = training_set.normalised()
     rows, y, weight = training_set.rows, training_set.y, training_set.weight
     target = transform_age(y) if transform_target else y
-    fitted = TrainingSet(rows, target, weight)
+    published = np.zeros(len(feature_names))
+    missed = target
+    if added is not None:
+        values = np.asarray(X[added.places]).take(rows, axis=1)
+        known = ~np.isnan(values).all(axis=1)
+        published[added.places[known]] = added.coefficient[known]
+        missed = target - added.score(values, np.arange(len(rows)))
+    fitted = TrainingSet(rows, missed, weight)
     noisy = np.array([not is_pc(name) for name in feature_names])
     path = fit_paths(X, [fitted], [l1_ratio], np.array([alpha]), [technical_sd], noisy, threads, "final model")[0]
-    offered = path.nearly[0] if len(path.nearly[0]) else np.array([0])
+    offered = np.union1d(path.nearly[0], np.flatnonzero(published)).astype(np.int64)
+    offered = offered if len(offered) else np.array([0])
     with threadpool_limits(1, user_api="blas"):
         values = np.asarray(X[offered]).take(rows, axis=1)
         weights = exact_weights(values, fitted, alpha, l1_ratio, technical_sd, noisy[offered])
-        used = np.flatnonzero(weights) if weights.any() else np.array([0])
+        used = np.flatnonzero((weights != 0) | (published[offered] != 0))
+        used = used if len(used) else np.array([0])
         frame = pd.DataFrame(values[used].T.astype(np.float64), columns=[feature_names[k] for k in offered[used]])
+        coefficient = weights[used], published[offered[used]]
+        confirm = technical_sd == 0 and added is None
         net = ElasticNet(alpha=alpha, l1_ratio=l1_ratio, tol=TOLERANCE, max_iter=1, fit_intercept=transform_target)
-        model = TransformedTargetRegressor(
-            net, func=transform_age, inverse_func=inverse_transform_age, check_inverse=False
-        )
-        pipeline = Pipeline(
-            [
-                ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
-                ("scale", StandardScaler()),
-                ("elastic_net", model if transform_target else net),
-            ]
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            pipeline.fit(frame, y, scale__sample_weight=weight, elastic_net__sample_weight=weight)
-        final = pipeline[-1].regressor_ if transform_target else net
-        for estimator in (net, final):
-            estimator.set_params(max_iter=MAX_ITERATIONS)
-        final.coef_ = weights[used]
-        if technical_sd == 0:
-            # scikit-learn's coordinate descent starts from the optimum, and has only to confirm it.
-            final.set_params(warm_start=True)
-            final.fit(pipeline[:-1].transform(frame), target, sample_weight=weight)
-            final.set_params(warm_start=False)
-        elif transform_target:
-            final.intercept_ = float(np.average(target, weights=weight))  # the features are centred
+        return _fitted(net, frame, training_set, coefficient, transform_target, confirm)
+
+
+def _fitted(
+    net: ElasticNet,
+    frame: pd.DataFrame,
+    training_set: TrainingSet,
+    coefficient: tuple[NDArray[np.float64], NDArray[np.float64]],
+    transform_target: bool,
+    confirm: bool,
+) -> Pipeline:
+    """Fit imputer and scaler, and give the net its coefficients.
+
+    Parameters
+    ----------
+    frame : the training samples' values of the features used
+    coefficient : on the standardised scale, and what a published clock adds on the raw scale
+    confirm : let scikit-learn's coordinate descent confirm them: its objective is the engine's
+    """
+    y, weight = training_set.y, training_set.weight
+    target = transform_age(y) if transform_target else y
+    model = TransformedTargetRegressor(net, func=transform_age, inverse_func=inverse_transform_age, check_inverse=False)
+    pipeline = Pipeline(
+        [
+            ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
+            ("scale", StandardScaler()),
+            ("elastic_net", model if transform_target else net),
+        ]
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        pipeline.fit(frame, y, scale__sample_weight=weight, elastic_net__sample_weight=weight)
+    final = pipeline[-1].regressor_ if transform_target else net
+    for estimator in (net, final):
+        estimator.set_params(max_iter=MAX_ITERATIONS)
+    final.coef_ = coefficient[0] + coefficient[1] * pipeline[1].scale_
+    if confirm:
+        # scikit-learn's coordinate descent starts from the optimum, and has only to confirm it.
+        final.set_params(warm_start=True)
+        final.fit(pipeline[:-1].transform(frame), target, sample_weight=weight)
+        final.set_params(warm_start=False)
+    elif transform_target:
+        final.intercept_ = float(np.average(target, weights=weight))  # the features are centred
     return pipeline

@@ -14,29 +14,36 @@ from sklearn.pipeline import Pipeline
 
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.engine.elastic_net import fit_paths
+from heteroage.engine.training_set import TrainingSet
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.metrics import score_predictions
 from heteroage.stages.deployable import fit_pipeline
+from heteroage.stages.start_from import Start
 from heteroage.stages.training_data import SAMPLE_COLUMNS, TrainingData, best_row, beyond, views
 
 log = logging.getLogger(__name__)
 
 BALANCING = ["min_cohorts", "min_cap", "max_cap", "median_mult"]
 CONFIGURATION = [*BALANCING, "technical_sd", "alpha", "l1_ratio"]
+STRENGTH = "strength"  # of the published clock that the anchor starts from; a column where there is one
 REPORT = [*CONFIGURATION, "MicroMAE", "MacroMAE", "MedAE", "MicroR", "MacroR", "n_features", "Score"]
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The configurations that are swept: balancing x technical_sd x l1_ratio x alpha (falling)."""
+    """The configurations that are swept: strength x balancing x technical_sd x l1_ratio x alpha (falling).
+
+    strengths : of the published clock that the anchor starts from
+    """
 
     balancings: Sequence[Mapping[str, float]]
     technical_sds: Sequence[float]
     l1_ratios: Sequence[float]
     alphas: NDArray[np.float64]
+    strengths: Sequence[float] = (0.0,)
 
 
-def sweep(data: TrainingData, grid: Grid, threads: int = 1) -> pd.DataFrame:
+def sweep(data: TrainingData, grid: Grid, threads: int = 1, start: Start | None = None) -> pd.DataFrame:
     """Score every configuration by the folds of the run.
 
     Where the best Score lies at an end of the alphas, the sweep goes on beyond it, by the grid's own ratio.
@@ -44,30 +51,33 @@ def sweep(data: TrainingData, grid: Grid, threads: int = 1) -> pd.DataFrame:
     Returns
     -------
     The sweep report, a row per configuration; `n_features` is the mean over folds, and `selected` marks the
-    row of the best Score (of equals, the fewest features, then the first).
+    row of the best Score (of equals, the fewest features, then the first). With `start`, a column `strength`; features
+    that only the published clock uses are not among `n_features`.
     """
-    alphas, report = grid.alphas, _scores(data, grid, threads)
+    alphas, report = grid.alphas, _scores(data, grid, threads, start)
     while True:
         best = report.iloc[best_row(report)]
         further = beyond(alphas, best["alpha"], best["n_features"] == 0)
         if not len(further):
             break
         log.info("the best alpha, %g, is at an end of the grid: going on with %s", best["alpha"], listed(further))
-        report = pd.concat([report, _scores(data, replace(grid, alphas=further), threads)])
+        report = pd.concat([report, _scores(data, replace(grid, alphas=further), threads, start)])
         alphas = np.sort(np.concatenate([alphas, further]))[::-1]
-    report = report.sort_values(["place", "alpha"], ascending=[True, False], ignore_index=True)[REPORT]
+    report = report.sort_values(["place", "alpha"], ascending=[True, False], ignore_index=True)
+    report = report[REPORT if start is None else [*CONFIGURATION, STRENGTH, *REPORT[len(CONFIGURATION) :]]]
     return report.assign(selected=np.arange(len(report)) == best_row(report))
 
 
-def _scores(data: TrainingData, grid: Grid, threads: int) -> pd.DataFrame:
+def _scores(data: TrainingData, grid: Grid, threads: int, start: Start | None) -> pd.DataFrame:
     """Score the configurations of a grid; `place` numbers them without regard to alpha."""
-    balancing_and_fold = list(product(grid.balancings, data.folds))
+    of_sets = list(product(grid.strengths, grid.balancings, data.folds))
     age = data.samples["Age"].to_numpy()
-    target = transform_age(age)
-    training = [data.training_set([fold], balancing, target).normalised() for balancing, fold in balancing_and_fold]
-    different = {own.key: own for own in training}  # where tissues are balanced already, balancings are the same
-    shape = (len(grid.balancings), len(grid.technical_sds), len(grid.l1_ratios), len(grid.alphas))
-    log.info("sweep: %d training sets x %d technical_sds x %d l1_ratios x %d alphas", len(different), *shape[1:])
+    training = [_own(data, [fold], balancing, start, strength) for strength, balancing, fold in of_sets]
+    # Where tissues are balanced already, balancings are the same.
+    keys = [(strength, own.key) for (strength, *_), (own, _) in zip(of_sets, training, strict=True)]
+    different = dict(zip(keys, (own for own, _ in training), strict=True))
+    shape = tuple(map(len, (grid.strengths, grid.balancings, grid.technical_sds, grid.l1_ratios, grid.alphas)))
+    log.info("sweep: %d training sets x %d technical_sds x %d l1_ratios x %d alphas", len(different), *shape[2:])
     fitted = fit_paths(
         data.X,
         list(different.values()),
@@ -80,19 +90,30 @@ def _scores(data: TrainingData, grid: Grid, threads: int) -> pd.DataFrame:
     )
     paths_of = dict(zip(different, fitted, strict=True))
     predicted, used = np.empty((*shape, len(age))), np.zeros(shape)
-    for k, ((_, fold), own) in enumerate(zip(balancing_and_fold, training, strict=True)):
-        b, paths = k // len(data.folds), paths_of[own.key]
-        held_out = np.flatnonzero(data.fold == fold)
-        predicted[b, ..., held_out] = np.moveaxis(inverse_transform_age(data.predict(paths, held_out)), -1, 0)
-        used[b] += paths.n_features / len(data.folds)
+    for k, (*_, fold) in enumerate(of_sets):
+        at = np.unravel_index(k // len(data.folds), shape[:2])
+        paths, held_out = paths_of[keys[k]], np.flatnonzero(data.fold == fold)
+        ages = inverse_transform_age(data.predict(paths, held_out) + training[k][1][held_out])
+        predicted[(*at, ..., held_out)] = np.moveaxis(ages, -1, 0)
+        used[at] += paths.n_features / len(data.folds)
     rows = []
     for at in np.ndindex(shape):
-        b, t, j, i = at
-        configuration = {key: grid.balancings[b][key] for key in BALANCING}
+        f, b, t, j, i = at
+        configuration = {key: grid.balancings[b][key] for key in BALANCING} | {STRENGTH: grid.strengths[f]}
         configuration |= {"technical_sd": grid.technical_sds[t], "alpha": grid.alphas[i], "l1_ratio": grid.l1_ratios[j]}
         scores = score_predictions(age, predicted[at], data.samples["project_id"])
-        rows.append(configuration | scores | {"n_features": used[at], "place": (b, t, j)})
+        rows.append(configuration | scores | {"n_features": used[at], "place": at[:-1]})
     return pd.DataFrame(rows)
+
+
+def _own(
+    data: TrainingData, excluded: Sequence[int], balancing: Mapping[str, float], start: Start | None, strength: float
+) -> tuple[TrainingSet, NDArray[np.float64]]:
+    """What trains without the excluded folds, and what the published clock adds to each sample's transformed age."""
+    target, added = transform_age(data.samples["Age"].to_numpy()), np.zeros(len(data.samples))
+    if start is not None and strength:
+        added = start.times(strength).score(start.values, data.balanced(excluded, balancing)[0])
+    return data.training_set(excluded, balancing, target - added).normalised(), added
 
 
 def selected_row(report: pd.DataFrame, where: str) -> dict[str, float]:
@@ -120,10 +141,12 @@ def selected_row(report: pd.DataFrame, where: str) -> dict[str, float]:
             f"{where} selects alpha {row['alpha']}, l1_ratio {row['l1_ratio']}, technical_sd "
             f"{configuration['technical_sd']:g}; alpha must be above 0, l1_ratio in (0, 1], technical_sd at least 0."
         )
-    return configuration
+    return configuration | ({STRENGTH: float(row[STRENGTH])} if STRENGTH in report.columns else {})
 
 
-def cross_fit(data: TrainingData, configuration: Mapping[str, float], threads: int = 1) -> pd.DataFrame:
+def cross_fit(
+    data: TrainingData, configuration: Mapping[str, float], threads: int = 1, start: Start | None = None
+) -> pd.DataFrame:
     """Predict every sample's age in every view (see `training_data`), at one configuration.
 
     One model is trained without each fold and without each pair of folds: none sees the fold that it predicts.
@@ -133,12 +156,12 @@ def cross_fit(data: TrainingData, configuration: Mapping[str, float], threads: i
     frame of `sample_id` and a column per view, in years.
     """
     age, fold, folds = data.samples["Age"].to_numpy(), data.fold, data.folds
-    target = transform_age(age)
+    strength = _strength(configuration, start)
     all_excluded = [(k,) for k in folds] + list(combinations(folds, 2))
-    training = [data.training_set(excluded, configuration, target) for excluded in all_excluded]
+    training = [_own(data, excluded, configuration, start, strength) for excluded in all_excluded]
     fitted = fit_paths(
         data.X,
-        training,
+        [own for own, _ in training],
         [configuration["l1_ratio"]],
         np.array([configuration["alpha"]]),
         [configuration["technical_sd"]],
@@ -147,10 +170,10 @@ def cross_fit(data: TrainingData, configuration: Mapping[str, float], threads: i
         "cross-fit",
     )
     without = {}
-    for excluded, paths in zip(all_excluded, fitted, strict=True):
+    for excluded, paths, (_, added) in zip(all_excluded, fitted, training, strict=True):
         held_out = np.flatnonzero(np.isin(fold, excluded))
         without[excluded] = np.full(len(age), np.nan)
-        without[excluded][held_out] = inverse_transform_age(data.predict(paths, held_out)[0, 0, 0])
+        without[excluded][held_out] = inverse_transform_age(data.predict(paths, held_out)[0, 0, 0] + added[held_out])
     table = {"sample_id": data.samples["sample_id"]}
     for name, unseen in views(folds):
         table[name] = _view(fold, folds, unseen, without)
@@ -178,7 +201,22 @@ def out_of_fold_table(data: TrainingData, anchor: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def train(data: TrainingData, configuration: Mapping[str, float], threads: int = 1) -> Pipeline:
+def train(
+    data: TrainingData, configuration: Mapping[str, float], threads: int = 1, start: Start | None = None
+) -> Pipeline:
     """Fit the final anchor on all of the run's training samples, balanced."""
     training_set = data.training_set([], configuration, data.samples["Age"].to_numpy())
-    return fit_pipeline(data.X, data.feature_names, training_set, configuration, True, threads)
+    strength = _strength(configuration, start)
+    added = start.times(strength) if start is not None and strength else None
+    return fit_pipeline(data.X, data.feature_names, training_set, configuration, True, threads, added)
+
+
+def _strength(configuration: Mapping[str, float], start: Start | None) -> float:
+    """The strength of the published clock in a configuration."""
+    strength = configuration.get(STRENGTH, 0.0)
+    if strength and start is None:
+        raise HeteroAgeError(
+            f"the sweep report selects a published clock's strength of {strength:g}, and the config has none. Give "
+            "stage1.start_from as it was when the report was made."
+        )
+    return strength

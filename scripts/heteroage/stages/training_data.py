@@ -108,12 +108,17 @@ class TrainingData:
         """Which features bear technical noise: all but the RF_PCs."""
         return np.array([not is_pc(name) for name in self.feature_names])
 
+    def balanced(
+        self, excluded: Sequence[int], balancing: Mapping[str, float]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Which samples (rows of `samples`) train without the `excluded` folds, and their weights."""
+        return balancing_weights(self.samples, np.flatnonzero(~np.isin(self.fold, excluded)), balancing)
+
     def training_set(
         self, excluded: Sequence[int], balancing: Mapping[str, float], target: NDArray[np.float64]
     ) -> TrainingSet:
         """What trains without the `excluded` folds: samples, their targets (of all samples, in order) and weights."""
-        rows = np.flatnonzero(~np.isin(self.fold, excluded))
-        rows, weight = balancing_weights(self.samples, rows, balancing)
+        rows, weight = self.balanced(excluded, balancing)
         return TrainingSet(self.columns[rows], target[rows], weight)
 
 

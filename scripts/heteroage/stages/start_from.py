@@ -1,0 +1,140 @@
+"""Starting the anchor from a published clock: it learns only what that clock misses.
+
+The anchor fits F(age) - strength x score, where the score is the published weighted sum of CpGs on the scale of F. The
+sum of two linear models is linear, so weights, Pipeline and export hold the sum. The intercept is always fitted.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from heteroage.age import ADULT_AGE
+from heteroage.clock.coefficients import PublishedClock, read_coefficients
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.stages.training_data import TrainingData
+
+log = logging.getLogger(__name__)
+
+MOST_MISSING = 0.1  # largest share of the published CpGs' values that a study may be missing
+# Of the published sum: its slope on the scale of F.
+SLOPES = {"horvath": 1.0, "identity": 1 / (ADULT_AGE + 1)}
+
+
+@dataclass(frozen=True)
+class Added:
+    """Coefficients on raw values that are added to a model: rows of X, and a coefficient each."""
+
+    places: NDArray[np.int64]
+    coefficient: NDArray[np.float64]
+
+    def score(self, values: NDArray, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Weighted sum of each sample; missing values at the median of the training samples.
+
+        Parameters
+        ----------
+        values : (places, samples), NaN where missing
+        rows : the training samples among them; a CpG that none of these has counts 0
+        """
+        total = np.zeros(values.shape[1])
+        for coefficient, own in zip(self.coefficient, values, strict=True):
+            known = own[rows][~np.isnan(own[rows])].astype(np.float64)
+            if len(known):
+                total += coefficient * np.where(np.isnan(own), np.median(known), own)
+        return total
+
+
+@dataclass(frozen=True)
+class Start:
+    """A published clock on a run's training samples.
+
+    added : its coefficients on the scale of F, of the CpGs that the data have
+    values : (CpGs, the run's samples)
+    """
+
+    added: Added
+    values: NDArray[np.float32]
+
+    def times(self, strength: float) -> Added:
+        """The coefficients that a model of this strength starts from."""
+        return Added(self.added.places, strength * self.added.coefficient)
+
+
+def open_start(start_from: Mapping[str, object] | None, data: TrainingData) -> Start | None:
+    """Read the published clock of `stage1.start_from` and check it against the training samples.
+
+    Raises
+    ------
+    HeteroAgeError
+        What `read_coefficients` refuses; no CpG in common; studies that miss more than a tenth of its CpGs' values.
+    """
+    if not start_from:
+        return None
+    where = f"stage1.start_from.coefficients, {start_from['coefficients']},"
+    clock = read_coefficients(str(start_from["coefficients"]), where)
+    place = {name: k for k, name in enumerate(data.feature_names)}
+    shared = [k for k, name in enumerate(clock.features) if name in place]
+    if not shared:
+        raise HeteroAgeError(
+            f"{where} has no CpG that the data have (its CpGs are {listed(clock.features)}). "
+            "Published clocks are read as beta values; check inputs.beta."
+        )
+    names = [clock.features[k] for k in shared]
+    values = data.values(names)
+    _check_missing(clock, values, names, data.samples["project_id"], where)
+    slope = SLOPES[str(start_from.get("transform", "horvath"))]
+    added = Added(np.array([place[name] for name in names]), slope * clock.coefficient[shared])
+    return Start(added, values)
+
+
+def _check_missing(
+    clock: PublishedClock, values: NDArray, names: Sequence[str], projects: pd.Series, where: str
+) -> None:
+    absent = len(clock.features) - len(names)
+    missing = np.isnan(values)
+    share = (missing.sum(axis=0) + absent) / len(clock.features)
+    by_study = pd.Series(share).groupby(projects.to_numpy()).mean()
+    worst = by_study[by_study > MOST_MISSING].sort_values(ascending=False)
+    if len(worst):
+        raise HeteroAgeError(
+            f"{where} has CpGs that studies are missing: {len(clock.features)} CpGs, of which the data have no column "
+            f"for {absent}. Studies with more than {MOST_MISSING:.0%} missing: "
+            f"{listed(f'{name} {share:.0%}' for name, share in worst.items())}. Leave these studies out, or do without "
+            "stage1.start_from."
+        )
+    often = pd.DataFrame(missing.T).groupby(projects.to_numpy()).mean().max()
+    poor = [name for name, most in zip(names, often, strict=True) if most > MOST_MISSING]
+    if absent:
+        log.warning("start_from: %d of %d CpGs are not in the data and count 0", absent, len(clock.features))
+    if poor:
+        log.warning("start_from: CpGs missing in more than a tenth of a study's samples: %s", listed(poor))
+
+
+def describe_start(start_from: Mapping[str, object] | None, strength: float, projects: Sequence[str]) -> list[str]:
+    """Say which clock the anchor starts from, and what that means for its errors, for summary, card and report."""
+    if not start_from:
+        return []
+    path = str(start_from["coefficients"])
+    told = [f"{key} {start_from[key]}" for key in ("source", "licence") if start_from.get(key)]
+    details = "; ".join([f"SHA-256 {read_coefficients(path).sha256[:16]}", *told])
+    name = path.replace("\\", "/").split("/")[-1]
+    sentences = [
+        f"The anchor could start from the published clock {name} ({details}); the folds chose strength {strength:g}."
+    ]
+    seen = sorted(set(map(str, start_from.get("trained_on") or [])) & set(map(str, projects)))
+    if seen and strength > 0:
+        sentences.append(
+            f"That clock was trained on studies that are among these ({listed(seen)}): out-of-fold and nested errors "
+            "lean to the optimistic."
+        )
+    elif strength > 0 and not start_from.get("trained_on"):
+        sentences.append(
+            "The config does not say what that clock was trained on (stage1.start_from.trained_on). If any of these "
+            "studies is among it, out-of-fold and nested errors lean to the optimistic."
+        )
+    return sentences
