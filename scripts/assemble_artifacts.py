@@ -1,6 +1,6 @@
 """Copy a run's artifacts into the folder that people deploy, add how far it holds and its model card, and seal it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from heteroage.assembly import assemble_run
@@ -15,6 +15,7 @@ def main(
     names: str,
     pcs: str,
     duplicates: str,
+    conventions: Mapping[str, object],
     manifest: str,
     accuracy: str | None = None,
     coverage: str | None = None,
@@ -22,7 +23,8 @@ def main(
 ) -> None:
     """Write the folder."""
     evaluation = {"accuracy": accuracy, "coverage": coverage, "certificate": certificate}
-    assemble_run(artifacts, experts, [samples, features, names, pcs], duplicates, evaluation, Path(manifest).parent)
+    training_files, folder = [samples, features, names, pcs], Path(manifest).parent
+    assemble_run(artifacts, experts, training_files, duplicates, evaluation, conventions, folder)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ def main(
     all_samples: str,
     anchor: str,
     corrections: str,
+    conventions: Mapping[str, object],
     lightgbm: Mapping[str, object],
     max_rounds: int,
     manifest: str,
@@ -34,7 +35,7 @@ def main(
 ) -> None:
     """Write the folder, the predictions of held-out samples of known age, and those of a fusion without context."""
     folder = Path(manifest).parent
-    assemble_run(artifacts, experts, [samples, features, names, pcs], duplicates, {}, folder)
+    assemble_run(artifacts, experts, [samples, features, names, pcs], duplicates, {}, conventions, folder)
 
     # The held-out samples, healthy and unhealthy: here and nowhere else does a nested run read them.
     held_out = held_out_samples(read_table(all_samples), int(run.removeprefix("nested-")))

@@ -13,11 +13,19 @@ from heteroage.tables.conventions import Conventions
 from heteroage.workflow import run_script
 
 
-def main(names: str, samples: str, predict: Mapping[str, str], conventions: Mapping[str, object], checked: str) -> None:
+def main(
+    names: str,
+    samples: str,
+    predict: Mapping[str, str],
+    conventions: Mapping[str, object],
+    own: Mapping[str, Mapping[str, object]],
+    checked: str,
+) -> None:
     """Write a row per table."""
     features = Path(names).read_text(encoding="utf-8").splitlines()
     tissues = training_samples(read_table(samples))["Tissue"].dropna().unique()
-    rows = pd.DataFrame(check_predicted_tables(predict, features, tissues, Conventions.of(**conventions)))
+    written = {name: Conventions.of(**options) for name, options in own.items()}
+    rows = pd.DataFrame(check_predicted_tables(predict, features, tissues, Conventions.of(**conventions), written))
     for row in rows[rows["remark"] != ""].itertuples():
         logging.warning("predict.%s: %s", row.table, row.remark)
     write_table(rows, checked)

@@ -1,14 +1,15 @@
 """Predict a table with the assembled clock, by the code of `heteroage pipeline-predict`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from heteroage.clock.apply import run_step
 from heteroage.workflow import run_script
 
 
-def main(manifest: str, table: str, predictions: str) -> None:
+def main(manifest: str, table: str, conventions: Mapping[str, object], predictions: str) -> None:
     """Write the predictions."""
-    run_step("predict", Path(manifest).parent, [Path(table)], Path(predictions))
+    run_step("predict", Path(manifest).parent, [Path(table)], Path(predictions), conventions=conventions)
 
 
 if __name__ == "__main__":

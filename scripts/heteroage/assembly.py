@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from heteroage.calibrate import add_applicability, add_reference
-from heteroage.clock.artifacts import assemble, seal
+from heteroage.clock.artifacts import READING, assemble, seal
 from heteroage.files import atomic_path, read_table, sha256_of, write_json
+from heteroage.labels import UNKNOWN
 from heteroage.report.model_card import describe, render
 from heteroage.stages.training_data import TrainingData
+from heteroage.tables.conventions import Conventions
 
 
 def assemble_run(
@@ -20,6 +22,7 @@ def assemble_run(
     training_files: Sequence[str],
     duplicates: str,
     evaluation: Mapping[str, str | None],
+    conventions: Mapping[str, object],
     target: Path,
 ) -> None:
     """Assemble beside the final folder, so that a folder of its name is always complete.
@@ -31,6 +34,7 @@ def assemble_run(
     training_files : as `TrainingData.open` takes them: samples, features, names, pcs
     duplicates : table of near-identical arrays
     evaluation : tables for the model card, by name; None where there is none
+    conventions : what the config says of how tables are written (`config.lab_conventions`)
     """
     samples, _, names, pcs = training_files
     root = target.with_name(target.name.removesuffix("_artifacts")) / "artifacts"
@@ -41,6 +45,8 @@ def assemble_run(
     data = TrainingData.open(*training_files)
     add_applicability(beside, data)
     add_reference(beside)
+    spellings = sorted(set(data.samples["Tissue"]) - {UNKNOWN})
+    write_json(Conventions.of(**conventions, tissues=spellings).as_json(), beside / READING)
     training_data = training_digest([samples, names, pcs], data)
     tables = {name: read_table(path) for name, path in evaluation.items() if path}
     card = describe(beside, data.samples, training_data, tables, read_table(duplicates))

@@ -85,6 +85,7 @@ def _predict(options: argparse.Namespace) -> int:
         contributions=getattr(options, "contributions", None),
         allow_missing=getattr(options, "allow_missing", False),
         public_key=options.public_key,
+        conventions=_conventions(options),
     )
     print(f"heteroage: {said}", file=sys.stderr)  # standard output may be what --out names
     return 0
@@ -95,7 +96,7 @@ def _check(options: argparse.Namespace) -> int:
     from heteroage.clock.loading import load_clock
     from heteroage.clock.output import writing
 
-    clock = load_clock(options.artifact_dir, options.public_key)
+    clock = load_clock(options.artifact_dir, options.public_key, **_conventions(options))
     report, missing, accepted = check(clock, options.input or [], options.platform)
     if options.out is not None:
         with writing([options.out]) as (writer,):
@@ -147,6 +148,7 @@ def _parser() -> argparse.ArgumentParser:
             step.add_argument(
                 "--allow-missing", action="store_true", help="predict even where most of the clock's weight is missing"
             )
+        _add_conventions(step)
         if name == "pipeline-predict":
             step.add_argument("--contributions", type=Path, help="also write what each feature adds, in years")
     check = _step(steps, "check", "say what a table or a platform lacks of a clock, and what that costs", _check)
@@ -154,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--input", type=Path, nargs="+", help=TABLES)
     what.add_argument("--platform", type=Path, help="probe list: a name a line, or a CSV such as Illumina's manifests")
     check.add_argument("--out", type=Path, help="CSV or Parquet file for the missing CpGs")
+    _add_conventions(check)
     export = _step(steps, "export", "write the anchor as a plain coefficient CSV for other tools", _export)
     export.add_argument("--out", type=Path, required=True, help="CSV file to write")
     export.add_argument(
@@ -172,6 +175,37 @@ def _parser() -> argparse.ArgumentParser:
     keys.add_argument("--public-key", type=Path, required=True, help="PEM file to write; give it to your users")
     keys.set_defaults(run=_make_keys)
     return parser
+
+
+def _add_conventions(step: argparse.ArgumentParser) -> None:
+    """How tables are written, where they are not written as those that the clock was trained on."""
+    step.add_argument("--columns", type=_pair, nargs="+", metavar="OURS=THEIRS", help="e.g. Sex=gender Age=age_months")
+    step.add_argument("--sex-codes", type=_pair, nargs="+", metavar="CODE=SEX", help="e.g. 0=F 1=M (or =unknown)")
+    step.add_argument("--age-unit", help="years, months, weeks, days or hours")
+    step.add_argument(
+        "--missing-values", nargs="+", metavar="VALUE", help="what stands for a missing value, e.g. -9 999"
+    )
+    step.add_argument("--allow-prenatal", action="store_true", help="accept ages from -0.77 to 0 years")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name.strip() and equals and value.strip()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+def _conventions(options: argparse.Namespace) -> dict[str, object]:
+    columns: dict[str, list[str]] = {}
+    for ours, theirs in options.columns or ():
+        columns.setdefault(ours, []).append(theirs)
+    return {
+        "columns": columns,
+        "sex_codes": dict(options.sex_codes or ()),
+        "age_unit": options.age_unit,
+        "missing_values": options.missing_values or (),
+        "allow_prenatal": options.allow_prenatal,
+    }
 
 
 def _step(steps: argparse._SubParsersAction, name: str, summary: str, run: object) -> argparse.ArgumentParser:

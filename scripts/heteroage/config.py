@@ -54,6 +54,27 @@ def table_entries(inputs: Mapping, key: str) -> list[dict]:
     return entries
 
 
+def predict_entries(tables: Mapping[str, object]) -> tuple[dict[str, str], dict[str, dict]]:
+    """Split `predict` into each table's path, and how it is written where that is not as in training."""
+    entries = {name: {"file": entry} if isinstance(entry, str) else dict(entry) for name, entry in tables.items()}
+    return {name: entry.pop("file") for name, entry in entries.items()}, entries
+
+
+def lab_conventions(inputs: Mapping) -> dict[str, object]:
+    """What a clock should know of its lab's tables: names of columns, codes, missing values, and the unit of ages."""
+    entries = [entry for key in TABLES for entry in table_entries(inputs, key)]
+    columns: dict[str, list[str]] = {}
+    for entry in entries:
+        for ours, names in entry["columns"].items():
+            columns.setdefault(ours, [])
+            columns[ours] += [name for name in names if name not in columns[ours]]
+    units = {entry.get("age_unit") for entry in entries} - {None}
+    # A unit that is stated of some tables only, or several, says nothing of the next table.
+    unit = units.pop() if len(units) == 1 else None
+    said = {key: inputs[key] for key in ("sex_codes", "missing_values", "allow_prenatal")}
+    return {"columns": columns, "age_unit": unit, **said}
+
+
 def geo_entries(config: Mapping) -> tuple[list[dict], list[dict]]:
     """List the tables of beta values and the sample sheets that the series of `inputs.geo` become."""
     tables, sheets = [], []

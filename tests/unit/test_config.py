@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from heteroage.config import check_config, check_files, geo_entries, geo_files, table_entries
+from heteroage.config import (
+    check_config,
+    check_files,
+    geo_entries,
+    geo_files,
+    lab_conventions,
+    predict_entries,
+    table_entries,
+)
 from heteroage.errors import HeteroAgeError
 from heteroage.inputs.modalities import TableEntry
 
@@ -88,6 +96,32 @@ def test_geo_alone_is_enough_and_becomes_tables_of_beta_values(config, schema):
         "results/geo/GSE40279/samples.csv",
         "results/geo/GSE41037-GPL8490/samples.csv",
     ]
+
+
+def test_what_the_config_says_of_tables_goes_into_the_clock():
+    inputs = {
+        "columns": {"Sex": "gender"},
+        "sex_codes": {1: "M"},
+        "missing_values": [-9],
+        "allow_prenatal": False,
+        "beta": [{"file": "a", "age_unit": "months", "columns": {"Age": ["months"]}}, "b"],
+        "sample_sheet": {"file": "c", "columns": {"Age": "mo"}},
+    }
+    said = lab_conventions(inputs)
+    assert said == {
+        "columns": {"Sex": ["gender"], "Age": ["months", "mo"]},
+        "age_unit": "months",
+        "sex_codes": {1: "M"},
+        "missing_values": [-9],
+        "allow_prenatal": False,
+    }
+    assert lab_conventions(inputs | {"chalm": {"file": "d", "age_unit": "days"}})["age_unit"] is None
+
+
+def test_tables_to_predict_may_have_options():
+    paths, options = predict_entries({"a": "a.csv", "b": {"file": "b.csv", "sex_codes": {1: "M"}}})
+    assert paths == {"a": "a.csv", "b": "b.csv"}
+    assert options == {"a": {}, "b": {"sex_codes": {1: "M"}}}
 
 
 def test_a_series_matrix_at_hand_says_of_which_series_it_is(tmp_path):

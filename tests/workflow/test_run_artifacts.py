@@ -258,7 +258,7 @@ def test_importance_is_of_the_fusions_features_by_falling_gain(study):
 
 
 # Made by the assembly itself.
-ADDED = {"stage3/Applicability.json", "stage3/Feature_Covariance.csv", "reference/samples.csv"}
+ADDED = {"Reading.json", "stage3/Applicability.json", "stage3/Feature_Covariance.csv", "reference/samples.csv"}
 ADDED |= {"reference/predictions.csv", "MODEL_CARD.md", "MODEL_CARD.json"}
 
 

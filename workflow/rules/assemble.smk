@@ -18,8 +18,10 @@ ARTIFACTS = [
     "stage3/Stage3_Attention_Importance.csv",
     "stage3/Stage3_Artifacts.json",
 ]
-# Learnt when the folder is assembled: how far the clock holds, and samples that later versions must predict alike.
+# Made when the folder is assembled: how its lab writes tables, how far the clock holds, and reference samples that later
+# versions must predict alike.
 ADDED = [
+    "Reading.json",
     "stage3/Applicability.json",
     "stage3/Feature_Covariance.csv",
     "reference/samples.csv",
@@ -55,6 +57,7 @@ rule assemble_artifacts:
         **needs(),
     params:
         code=code_of("assemble_artifacts"),
+        conventions=lab_conventions(config["inputs"]),
     message:
         "Assembling results/{wildcards.run}_artifacts"
     script:
@@ -93,6 +96,7 @@ rule assemble_nested_run:
         **needs(0.3),
     params:
         code=code_of("assemble_nested_run"),
+        conventions=lab_conventions(config["inputs"]),
         lightgbm=config["stage3"]["lightgbm"],
         max_rounds=config["stage3"]["max_rounds"],
     message:

@@ -142,7 +142,8 @@ if config["predict"]:
         params:
             code=code_of("check_predicted_tables"),
             predict=config["predict"],
-            conventions=CONVENTIONS | {"columns": config["inputs"]["columns"]},
+            conventions=lab_conventions(config["inputs"]),
+            own=PREDICT_CONVENTIONS,
         message:
             "Looking at the tables to predict"
         script:

@@ -25,7 +25,15 @@ REPOSITORY = Path(workflow.current_basedir).parents[1]
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
 from heteroage.probes import MODALITIES
-from heteroage.config import check_config, check_files, geo_entries, geo_files, table_entries
+from heteroage.config import (
+    check_config,
+    check_files,
+    geo_entries,
+    geo_files,
+    lab_conventions,
+    predict_entries,
+    table_entries,
+)
 from heteroage.errors import HeteroAgeError
 from heteroage.stages.gene_sets import are_gene_sets, read_hallmark_names
 from heteroage.stages.dictionary import features_digest
@@ -42,6 +50,7 @@ config["predict"] = {str(name): table for name, table in (config.get("predict") 
 try:
     check_config(config, yaml.safe_load(SCHEMA.read_text()))
     validate(config, str(SCHEMA))  # fills in the defaults
+    config["predict"], PREDICT_CONVENTIONS = predict_entries(config["predict"])
     check_files(config)
     # Known here, whether the dictionary is given or made of gene sets: the DAG needs the names, not the CpGs.
     HALLMARKS = read_hallmark_names(config["inputs"]["hallmarks"])

@@ -18,6 +18,7 @@ rule predict_samples:
         **needs(0.3),
     params:
         code=code_of("predict_samples"),
+        conventions=lambda wildcards: PREDICT_CONVENTIONS[wildcards.name],
     message:
         "Predicting {wildcards.name}"
     script:

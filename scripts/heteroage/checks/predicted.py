@@ -63,13 +63,23 @@ def check_predicted_table(
 
 
 def check_predicted_tables(
-    tables: Mapping[str, str], features: Sequence[str], known: Collection[str], conventions: Conventions
+    tables: Mapping[str, str],
+    features: Sequence[str],
+    known: Collection[str],
+    conventions: Conventions,
+    own: Mapping[str, Conventions] | None = None,
 ) -> list[dict[str, object]]:
-    """Check all of them, and say in one error what is wrong with each that prediction would refuse."""
+    """Check all of them, and say in one error what is wrong with each that prediction would refuse.
+
+    Parameters
+    ----------
+    conventions, own : how the lab's tables are written, and what is different in some of them
+    """
     rows, problems = [], []
     for name, path in tables.items():
         try:
-            rows.append(check_predicted_table(name, path, features, known, conventions))
+            written = conventions.updated((own or {}).get(name, Conventions()))
+            rows.append(check_predicted_table(name, path, features, known, written))
         except HeteroAgeError as problem:
             problems.append(str(problem))
     if problems:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from heteroage.clock.cohort import CohortSummary
@@ -26,8 +26,13 @@ def run_step(
     contributions: Path | None = None,
     allow_missing: bool = False,
     public_key: Path | None = None,
+    conventions: Mapping[str, object] | None = None,
 ) -> str:
     """Predict tables with a clock, a part at a time; returns a line that says what was written.
+
+    Parameters
+    ----------
+    conventions : how the tables are written, as in `load_clock`
 
     Raises
     ------
@@ -43,7 +48,7 @@ def run_step(
         from heteroage.clock.explain import check_lightgbm
 
         check_lightgbm()
-    clock = load_clock(artifact_dir, public_key)
+    clock = load_clock(artifact_dir, public_key, **(conventions or {}))
     table = open_tables(inputs, clock.wanted, clock.conventions)
     summary = CohortSummary()
     with writing(outputs) as writers:

@@ -28,6 +28,7 @@ APPLICABILITY = "stage3/Applicability.json"
 COVARIANCE = "stage3/Feature_Covariance.csv"
 REFERENCE_SAMPLES = "reference/samples.csv"
 REFERENCE_PREDICTIONS = "reference/predictions.csv"
+READING = "Reading.json"  # how the tables that it was trained on are written (tables/conventions.py)
 SIGNATURE = "MANIFEST.json.sig"  # stands beside the manifest: it signs it, and through it every file
 
 # Put into folders by file managers; never read.

@@ -22,6 +22,7 @@ from heteroage.clock.weights import LinearModel
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import is_pc
 from heteroage.tables.cells import floats_of
+from heteroage.tables.conventions import Conventions
 
 NEEDED = [artifacts.STAGE1_WEIGHTS, artifacts.STAGE2_WEIGHTS, artifacts.STAGE3_MODEL, artifacts.STAGE3_META]
 TEXT = ("feature", "hallmark")
@@ -31,16 +32,21 @@ MOST_HEADER = 2**20  # bytes of a CSV's first line
 Columns = Mapping[str, np.ndarray]
 
 
-def load_clock(folder: str | Path, public_key: str | Path | None = None) -> Clock:
+def load_clock(folder: str | Path, public_key: str | Path | None = None, **conventions: object) -> Clock:
     """Check a sealed artifact folder against its manifest and read the clock in it, unpickling nothing.
 
-    With a public key (Ed25519, PEM) the folder must also be signed by its owner.
+    Parameters
+    ----------
+    public_key : Ed25519, PEM; the folder must also be signed by its owner
+    conventions : how the tables to predict are written, beside what the clock knows of its own lab's tables:
+        `columns` {our name: theirs}, `sex_codes` {code: F or M}, `age_unit`, `missing_values`, `allow_prenatal`
 
     Raises
     ------
     HeteroAgeError
-        The folder is not as it was sealed (or signed), or is no clock.
+        The folder is not as it was sealed (or signed), or is not a clock; conventions that nobody knows.
     """
+    given = Conventions.of(**conventions)
     folder = Path(folder)
     manifest = artifacts.verify(folder, None if public_key is None else Path(public_key))
     absent = [name for name in NEEDED if name not in manifest["files"]]
@@ -50,7 +56,8 @@ def load_clock(folder: str | Path, public_key: str | Path | None = None) -> Cloc
     def read(name: str) -> bytes:
         return artifacts.read_sealed(folder, name, manifest)
 
-    return read_parts(read, set(manifest["files"]), manifest["format_version"])
+    clock = read_parts(read, set(manifest["files"]), manifest["format_version"])
+    return replace(clock, conventions=clock.conventions.updated(given))
 
 
 def read_parts(
@@ -61,10 +68,16 @@ def read_parts(
     trees = parse_trees(_text(read(artifacts.STAGE3_MODEL), artifacts.STAGE3_MODEL), artifacts.STAGE3_MODEL)
     if trees.features != meta["feature_order"]:
         raise HeteroAgeError(f"{artifacts.STAGE3_MODEL} and {artifacts.STAGE3_META} name different features.")
+    conventions = Conventions()
+    if artifacts.READING in present:
+        said = artifacts.parse_json(read(artifacts.READING), artifacts.READING)
+        conventions = Conventions.from_json(said, artifacts.READING)
+    # Tissues of tables to predict take the spelling of the training, also with clocks that have no Reading.json.
+    conventions = conventions.updated(Conventions(tissues=tuple(meta["categories"].get("Tissue", ()))))
     weights = columns_of(read(artifacts.STAGE1_WEIGHTS), artifacts.STAGE1_WEIGHTS)
     anchor = LinearModel.from_table(weights, artifacts.STAGE1_WEIGHTS)
     experts = _experts(columns_of(read(artifacts.STAGE2_WEIGHTS), artifacts.STAGE2_WEIGHTS), meta["feature_order"])
-    clock = Clock(anchor, experts, trees, meta, version=version)
+    clock = Clock(anchor, experts, trees, meta, version=version, conventions=conventions)
     if artifacts.PC_LOADINGS in present:
         loadings = loadings_of(columns_of(read(artifacts.PC_LOADINGS), artifacts.PC_LOADINGS))
         clock = replace(clock, loadings=loadings)

@@ -67,6 +67,11 @@ class ClockModel:
     version: int = 1
     conventions: Conventions = field(default_factory=Conventions)
 
+    def for_our_tables(self) -> Self:
+        """The clock as it reads tables that this software wrote: our names of columns, F and M, years."""
+        known = self.conventions
+        return replace(self, conventions=Conventions(allow_prenatal=known.allow_prenatal, tissues=known.tissues))
+
     def for_table(self, names: Iterable[str]) -> Self:
         """The clock as it reads a table with these columns: RF_PCs that the table has are not computed from CpGs."""
         if self.loadings is None or not set(self.loadings.names) & set(names):

@@ -103,7 +103,7 @@ def verify_folder(folder: Path, public_key: Path | None = None) -> str:
 
 def _predicted(folder: Path, clock: Clock) -> list:
     table = open_tables([folder / artifacts.REFERENCE_SAMPLES], clock.wanted)
-    return list(clock.stream("predict", table, allow_missing=True))
+    return list(clock.for_our_tables().stream("predict", table, allow_missing=True))
 
 
 def _stored(folder: Path) -> dict[str, dict[str, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,8 @@ class Source:
     def identity(self) -> Rows:
         """sample_id, Tissue and Sex (unknown where absent), and Age where the table has it."""
         conventions = self.clock.conventions
+        if ANCHOR in self.names or any(name.endswith(CORRECTION) for name in self.names):
+            conventions = replace(conventions, age_unit="years")  # an earlier stage wrote the table
         rows: Rows = {"sample_id": self.part.ids}
         for name in ("Tissue", "Sex"):
             rows[name] = self.part.text(name) if name in self.names else [None] * self.n

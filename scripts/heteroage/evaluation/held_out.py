@@ -56,7 +56,7 @@ def master_table(
 
 def predict_held_out(clock: Clock, samples: pd.DataFrame, master: pd.DataFrame, mean_age: float) -> pd.DataFrame:
     """Predict; project_id, Is_Healthy, the outer fold and the training samples' mean age stand beside it."""
-    table = clock.predict(master)
+    table = clock.for_our_tables().predict(master)
     identity = samples[["project_id", "group", "Is_Healthy"]].reset_index(drop=True)
     table.insert(1, "project_id", identity["project_id"])
     table.insert(2, "group", identity["group"])

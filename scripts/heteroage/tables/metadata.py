@@ -141,8 +141,8 @@ def check_sexes(cells: Cells, where: str, conventions: Conventions) -> list[str]
     if strange:
         raise HeteroAgeError(
             f"column Sex of {where} has codes that nobody explained ({listed(sorted({cells[k] for k in strange}))}). "
-            'Say what they mean in inputs.sex_codes (--sex-codes), for instance {"0": F, "1": M}, or leave unknown '
-            "sexes empty."
+            'Say what they mean (in the config, inputs.sex_codes: {"0": F, "1": M}; on the command line, --sex-codes '
+            "0=F 1=M), or leave unknown sexes empty."
         )
     return found
 

@@ -41,7 +41,7 @@ def test_codes_of_sex():
     assert m.check_sexes(cells, "t", conventions) == ["M", "F", "F", "unknown", "unknown", "unknown"]
     assert m.sexes(cells, Conventions()) == (["unknown", "unknown", "F", "unknown", "unknown", "unknown"], [0, 1])
     refused(
-        "column Sex of t has codes that nobody explained (2: 1, 2.0). Say what they mean in inputs.sex_codes",
+        "column Sex of t has codes that nobody explained (2: 1, 2.0). Say what they mean (in the config",
         m.check_sexes,
         cells,
         "t",
