@@ -16,6 +16,7 @@ def main(
     pcs: str,
     duplicates: str,
     conventions: Mapping[str, object],
+    start_from: Mapping[str, object] | None,
     manifest: str,
     accuracy: str | None = None,
     coverage: str | None = None,
@@ -24,7 +25,7 @@ def main(
     """Write the folder."""
     evaluation = {"accuracy": accuracy, "coverage": coverage, "certificate": certificate}
     training_files, folder = [samples, features, names, pcs], Path(manifest).parent
-    assemble_run(artifacts, experts, training_files, duplicates, evaluation, conventions, folder)
+    assemble_run(artifacts, experts, training_files, duplicates, evaluation, conventions, folder, start_from)
 
 
 if __name__ == "__main__":

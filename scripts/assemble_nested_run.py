@@ -22,6 +22,7 @@ def main(
     names: str,
     pcs: str,
     duplicates: str,
+    start_from: Mapping[str, object] | None,
     all_samples: str,
     anchor: str,
     corrections: str,
@@ -35,7 +36,7 @@ def main(
 ) -> None:
     """Write the folder, the predictions of held-out samples of known age, and those of a fusion without context."""
     folder = Path(manifest).parent
-    assemble_run(artifacts, experts, [samples, features, names, pcs], duplicates, {}, conventions, folder)
+    assemble_run(artifacts, experts, [samples, features, names, pcs], duplicates, {}, conventions, folder, start_from)
 
     # The held-out samples, healthy and unhealthy: here and nowhere else does a nested run read them.
     held_out = held_out_samples(read_table(all_samples), int(run.removeprefix("nested-")))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from heteroage.files import write_table
 from heteroage.stages.stage1 import Grid, sweep
+from heteroage.stages.start_from import open_start, strengths_of
 from heteroage.stages.training_data import TrainingData, log_grid
 from heteroage.workflow import run_script
 
@@ -18,12 +19,14 @@ def main(
     alpha: Mapping[str, float],
     l1_ratio: Sequence[float],
     context_pcs: bool,
+    start_from: Mapping[str, object] | None,
     threads: int,
     report: str,
 ) -> None:
     """Write the sweep report."""
     data = TrainingData.open(samples, features, names, pcs).with_pcs(context_pcs)
-    write_table(sweep(data, Grid(balancing, technical_sd, l1_ratio, log_grid(**alpha)), threads), report)
+    grid = Grid(balancing, technical_sd, l1_ratio, log_grid(**alpha), strengths_of(start_from))
+    write_table(sweep(data, grid, threads, open_start(start_from, data)), report)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ def assemble_run(
     evaluation: Mapping[str, str | None],
     conventions: Mapping[str, object],
     target: Path,
+    start_from: Mapping[str, object] | None = None,
 ) -> None:
     """Assemble beside the final folder, so that a folder of its name is always complete.
 
@@ -35,6 +36,7 @@ def assemble_run(
     duplicates : table of near-identical arrays
     evaluation : tables for the model card, by name; None where there is none
     conventions : what the config says of how tables are written (`config.lab_conventions`)
+    start_from : of the config: a published clock
     """
     samples, _, names, pcs = training_files
     root = target.with_name(target.name.removesuffix("_artifacts")) / "artifacts"
@@ -49,7 +51,7 @@ def assemble_run(
     write_json(Conventions.of(**conventions, tissues=spellings).as_json(), beside / READING)
     training_data = training_digest([samples, names, pcs], data)
     tables = {name: read_table(path) for name, path in evaluation.items() if path}
-    card = describe(beside, data.samples, training_data, tables, read_table(duplicates))
+    card = describe(beside, data.samples, training_data, tables, read_table(duplicates), start_from)
     write_json(card, beside / "MODEL_CARD.json")
     with atomic_path(beside / "MODEL_CARD.md") as text:
         text.write_text(render(card), encoding="utf-8")

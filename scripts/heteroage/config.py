@@ -140,6 +140,8 @@ def check_files(config: Mapping) -> None:
     named |= geo | {f"predict.{key}": path for key, path in (config["predict"] or {}).items()}
     if config["stage1"]["sweep_report"]:
         named["stage1.sweep_report"] = config["stage1"]["sweep_report"]
+    if config["stage1"].get("start_from"):
+        named["stage1.start_from.coefficients"] = config["stage1"]["start_from"]["coefficients"]
     absent = [
         f"{key}: {path}"
         for key, path in named.items()

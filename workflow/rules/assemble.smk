@@ -39,6 +39,7 @@ rule assemble_artifacts:
         names=STORE_NAMES,
         pcs="results/{run}/training/context_pcs.csv",
         duplicates="results/audit/duplicated_arrays.csv",
+        **PUBLISHED,
     output:
         # The experts' models are copied too, of the hallmarks that have features: only the data tell which.
         files=collect("results/{{run}}_artifacts/{file}", file=ARTIFACTS + ADDED),
@@ -58,6 +59,7 @@ rule assemble_artifacts:
     params:
         code=code_of("assemble_artifacts"),
         conventions=lab_conventions(config["inputs"]),
+        start_from=config["stage1"]["start_from"],
     message:
         "Assembling results/{wildcards.run}_artifacts"
     script:
@@ -74,6 +76,7 @@ rule assemble_nested_run:
         names=STORE_NAMES,
         pcs="results/{run}/training/context_pcs.csv",
         duplicates="results/audit/duplicated_arrays.csv",
+        **PUBLISHED,
         all_samples="results/store/samples.csv",
         anchor="results/{run}/cross_fit/anchor.csv",
         corrections="results/{run}/cross_fit/corrections.csv",
@@ -97,6 +100,7 @@ rule assemble_nested_run:
     params:
         code=code_of("assemble_nested_run"),
         conventions=lab_conventions(config["inputs"]),
+        start_from=config["stage1"]["start_from"],
         lightgbm=config["stage3"]["lightgbm"],
         max_rounds=config["stage3"]["max_rounds"],
     message:

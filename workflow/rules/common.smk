@@ -74,6 +74,8 @@ STORE, STORE_NAMES = "results/store/features.npy", "results/store/feature_names.
 ORTHOGONALISED = "results/full/artifacts/stage1/Stage1_Orthogonalized_Hallmark_Dict.json"
 # How the tables' metadata are written, for training and for prediction.
 CONVENTIONS = {key: config["inputs"][key] for key in ("sex_codes", "missing_values", "allow_prenatal")}
+# The coefficient table of stage1.start_from, an input of what reads it.
+PUBLISHED = {"published": config["stage1"]["start_from"]["coefficients"]} if config["stage1"]["start_from"] else {}
 COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 
 

@@ -29,6 +29,7 @@ else:
             features=STORE,
             names=STORE_NAMES,
             pcs="results/{run}/training/context_pcs.csv",
+            **PUBLISHED,
         output:
             report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
         log:
@@ -47,6 +48,7 @@ else:
             alpha=config["stage1"]["alpha"],
             l1_ratio=config["stage1"]["l1_ratio"],
             context_pcs=config["stage1"]["context_pcs"],
+            start_from=config["stage1"]["start_from"],
         message:
             "Sweeping balancing x technical_sd x l1_ratio x alpha of {wildcards.run}"
         script:
@@ -59,6 +61,7 @@ rule cross_fit_stage1:
         features=STORE,
         names=STORE_NAMES,
         pcs="results/{run}/training/context_pcs.csv",
+        **PUBLISHED,
         report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
     output:
         out_of_fold="results/{run}/artifacts/stage1/Stage1_Global_Anchor_OOF.csv",
@@ -75,6 +78,7 @@ rule cross_fit_stage1:
     params:
         code=code_of("cross_fit_stage1"),
         context_pcs=config["stage1"]["context_pcs"],
+        start_from=config["stage1"]["start_from"],
     message:
         "Predicting {wildcards.run} out of fold with the anchor"
     script:
@@ -87,6 +91,7 @@ rule train_stage1:
         features=STORE,
         names=STORE_NAMES,
         pcs="results/{run}/training/context_pcs.csv",
+        **PUBLISHED,
         report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
     output:
         model="results/{run}/artifacts/stage1/model.joblib",
@@ -103,6 +108,7 @@ rule train_stage1:
     params:
         code=code_of("train_stage1"),
         context_pcs=config["stage1"]["context_pcs"],
+        start_from=config["stage1"]["start_from"],
     message:
         "Training the anchor of {wildcards.run}"
     script:

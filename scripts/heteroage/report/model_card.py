@@ -11,7 +11,8 @@ import pandas as pd
 from heteroage.files import read_json, read_table
 from heteroage.grouping.groups import describe_dominance, describe_ties
 from heteroage.metrics import score_predictions
-from heteroage.stages.stage1 import selected_row
+from heteroage.stages.stage1 import STRENGTH, selected_row
+from heteroage.stages.start_from import describe_start
 
 LIMITS = [
     "Tissues, platforms and ages that are not listed were not trained on.",
@@ -28,6 +29,7 @@ def describe(
     training_data: Mapping[str, object],
     evaluation: Mapping[str, pd.DataFrame] | None = None,
     copies: pd.DataFrame | None = None,
+    start_from: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
     """Gather what MODEL_CARD.json holds.
 
@@ -38,14 +40,17 @@ def describe(
     training_data : digests of the training files
     evaluation : tables `accuracy` and `coverage` of nested runs and the falsification `certificate`, if they were made
     copies : pairs of near-identical arrays, as the audit found them among all samples
+    start_from : the published clock that the config names
     """
     report = read_table(folder / "stage1/Stage1_Sweep_Report.csv")
     experts = read_table(folder / "stage2/Stage2_Performance_Summary.csv")
     meta = read_json(folder / "stage3/Stage3_Artifacts.json")
     evaluation = evaluation or {}
+    configuration = selected_row(report, "the sweep report")
+    published = describe_start(start_from, configuration.get(STRENGTH, 0.0), samples["project_id"])
     return {
         "clock": "A three-stage epigenetic age clock: anchor, hallmark experts, context fusion.",
-        "groups": [*describe_ties(samples, copies), *describe_dominance(samples)],
+        "groups": [*describe_ties(samples, copies), *describe_dominance(samples), *published],
         "training_data": {
             "samples": len(samples),
             "projects": int(samples["project_id"].nunique()),
@@ -61,7 +66,7 @@ def describe(
             for fold, rows in samples.groupby("fold")
         ],
         "stage1": {
-            **selected_row(report, "the sweep report"),
+            **configuration,
             "configurations_swept": len(report),
             "features_with_weight": len(read_table(folder / "stage1/Stage1_Global_Model_Weights.csv")) - 1,
         },
@@ -109,7 +114,7 @@ def render(card: Mapping[str, object]) -> str:
         "",
         f"{stage1['features_with_weight']} features have weight. Of {stage1['configurations_swept']} configurations "
         f"alpha {stage1['alpha']:g} and l1_ratio {stage1['l1_ratio']:g} were chosen; tissues of at least "
-        f"{stage1['min_cohorts']:g} projects, sampled down to {stage1['median_mult']:g} times the median tissue "
+        f"{stage1['min_cohorts']:g} projects, weighted down to {stage1['median_mult']:g} times the median tissue "
         f"(at least {stage1['min_cap']:g}, at most {stage1['max_cap']:g} samples).",
         "",
         "## Stage 2",

@@ -65,6 +65,12 @@ class Start:
         return Added(self.added.places, strength * self.added.coefficient)
 
 
+def strengths_of(start_from: Mapping[str, object] | None) -> list[float]:
+    """The strengths to sweep: 0 is always among them."""
+    given = (start_from or {"strengths": []}).get("strengths", [0.5, 1.0])
+    return sorted({0.0, *map(float, given)})
+
+
 def open_start(start_from: Mapping[str, object] | None, data: TrainingData) -> Start | None:
     """Read the published clock of `stage1.start_from` and check it against the training samples.
 
