@@ -190,6 +190,31 @@ def test_files_that_do_not_exist_are_named_by_their_keys(config, tmp_path, monke
     check_files(there)
 
 
+@pytest.mark.parametrize(
+    ("start_from", "text"),
+    [
+        ({"coefficients": "a.csv", "transform": "logit"}, "stage1.start_from.transform: 'logit' is not one of"),
+        ({"strengths": [1]}, "stage1.start_from: 'coefficients' is a required property"),
+        (
+            {"coefficients": "a.csv", "strength": [1]},
+            "stage1.start_from.strength: unknown key. Did you mean strengths?",
+        ),
+        ({"coefficients": "a.csv", "strengths": [-1]}, "stage1.start_from.strengths.0: -1 is less than the minimum"),
+    ],
+)
+def test_a_published_clock_to_start_from_is_checked(config, schema, start_from, text):
+    config["stage1"]["start_from"] = start_from
+    refused(config, schema, text)
+
+
+def test_the_published_clock_is_looked_for(config, schema, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config["stage1"]["start_from"] = {"coefficients": "data/horvath.csv", "trained_on": ["GSE40279"]}
+    check_config(config, schema)
+    with pytest.raises(HeteroAgeError, match=re.escape("stage1.start_from.coefficients: data/horvath.csv")):
+        check_files(config)
+
+
 def test_what_the_demo_makes_need_not_be_there_yet(config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config["inputs"] = {"beta": "results/demo/beta.parquet", "hallmarks": "results/demo/hallmarks.json"}

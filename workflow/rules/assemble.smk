@@ -32,6 +32,7 @@ ADDED = [
 rule assemble_artifacts:
     input:
         unpack(evaluation_of),
+        **PUBLISHED,
         artifacts=collect("results/{{run}}/artifacts/{file}", file=ARTIFACTS),
         experts=expert_models,
         samples="results/{run}/training/samples.csv",
@@ -39,7 +40,6 @@ rule assemble_artifacts:
         names=STORE_NAMES,
         pcs="results/{run}/training/context_pcs.csv",
         duplicates="results/audit/duplicated_arrays.csv",
-        **PUBLISHED,
     output:
         # The experts' models are copied too, of the hallmarks that have features: only the data tell which.
         files=collect("results/{{run}}_artifacts/{file}", file=ARTIFACTS + ADDED),
@@ -69,6 +69,7 @@ rule assemble_artifacts:
 rule assemble_nested_run:
     input:
         **({} if COMPUTE_PCS else {"given_pcs": config["inputs"]["context_pcs"]}),
+        **PUBLISHED,
         artifacts=collect("results/{{run}}/artifacts/{file}", file=ARTIFACTS),
         experts=["results/{run}/artifacts/stage2/hallmarks"],
         samples="results/{run}/training/samples.csv",
@@ -76,7 +77,6 @@ rule assemble_nested_run:
         names=STORE_NAMES,
         pcs="results/{run}/training/context_pcs.csv",
         duplicates="results/audit/duplicated_arrays.csv",
-        **PUBLISHED,
         all_samples="results/store/samples.csv",
         anchor="results/{run}/cross_fit/anchor.csv",
         corrections="results/{run}/cross_fit/corrections.csv",

@@ -25,11 +25,11 @@ else:
 
     rule sweep_stage1:
         input:
+            **PUBLISHED,
             samples="results/{run}/training/samples.csv",
             features=STORE,
             names=STORE_NAMES,
             pcs="results/{run}/training/context_pcs.csv",
-            **PUBLISHED,
         output:
             report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
         log:
@@ -57,11 +57,11 @@ else:
 
 rule cross_fit_stage1:
     input:
+        **PUBLISHED,
         samples="results/{run}/training/samples.csv",
         features=STORE,
         names=STORE_NAMES,
         pcs="results/{run}/training/context_pcs.csv",
-        **PUBLISHED,
         report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
     output:
         out_of_fold="results/{run}/artifacts/stage1/Stage1_Global_Anchor_OOF.csv",
@@ -87,11 +87,11 @@ rule cross_fit_stage1:
 
 rule train_stage1:
     input:
+        **PUBLISHED,
         samples="results/{run}/training/samples.csv",
         features=STORE,
         names=STORE_NAMES,
         pcs="results/{run}/training/context_pcs.csv",
-        **PUBLISHED,
         report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
     output:
         model="results/{run}/artifacts/stage1/model.joblib",
