@@ -137,6 +137,7 @@ def check_files(config: Mapping) -> None:
         entries = table_entries(inputs, key)
         for k, entry in enumerate(entries):
             named[f"inputs.{key}" + (f".{k}" if len(entries) > 1 else "")] = entry["file"]
+    named |= {f"inputs.restrict_to.{k}": path for k, path in enumerate(inputs.get("restrict_to") or [])}
     named |= geo | {f"predict.{key}": path for key, path in (config["predict"] or {}).items()}
     if config["stage1"]["sweep_report"]:
         named["stage1.sweep_report"] = config["stage1"]["sweep_report"]

@@ -32,6 +32,7 @@ rule build_feature_store:
     input:
         files=[table["file"] for tables in MODALITY_TABLES.values() for table in tables],
         sheet_files=[sheet["file"] for sheet in SAMPLE_SHEETS],
+        platforms=config["inputs"]["restrict_to"],
     output:
         features=STORE,
         names=STORE_NAMES,
@@ -50,7 +51,7 @@ rule build_feature_store:
         code=code_of("build_feature_store"),
         tables=MODALITY_TABLES,
         sample_sheets=SAMPLE_SHEETS,
-        options={key: config["inputs"][key] for key in ("join", "allow_pickle", "allow_disjoint_modalities")}
+        options={key: config["inputs"][key] for key in ("join", "allow_pickle", "allow_disjoint_modalities", "restrict_to")}
         | {"conventions": CONVENTIONS},
     message:
         "Reading {input.files} into the feature store"

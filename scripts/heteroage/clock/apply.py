@@ -69,7 +69,8 @@ def check(clock: Clock, inputs: Sequence[Path], platform: Path | None) -> tuple[
     -------
     a report to print, the missing features as columns, and whether prediction would accept it
     """
-    from heteroage.clock.check import missing_features, read_probes, stage_costs
+    from heteroage.clock.check import missing_features, stage_costs
+    from heteroage.tables.probe_list import read_probes
 
     if platform is not None:
         names, what = read_probes(platform, clock.wanted.modality), f"{platform} names"

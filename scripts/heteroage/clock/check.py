@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import zlib
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,15 +10,13 @@ import numpy as np
 from heteroage.age import ADULT_AGE
 from heteroage.clock.columns import ANCHOR, CORRECTION
 from heteroage.clock.overlap import missing_context, missing_weight
-from heteroage.errors import HeteroAgeError
-from heteroage.probes import PROBE, is_pc, plain_name, split_modality
+from heteroage.probes import is_pc
 
 if TYPE_CHECKING:
     from heteroage.clock.model import ClockModel
     from heteroage.clock.weights import LinearModel
 
 COMPUTED = "RF_PCs"  # the row and the name of what is computed from CpGs
-MOST_LINE = 2**20  # bytes of a probe list's line
 
 
 def stage_costs(clock: ClockModel, names: Iterable[str]) -> dict[str, list]:
@@ -117,24 +110,3 @@ def _cost(clock: ClockModel, years: dict[str, float]) -> float:
     weight = np.array(list(years.values()), dtype=np.float64)
     common = weight @ covariance.factors[rows]
     return float(np.sqrt(common @ common + weight**2 @ covariance.own[rows]))
-
-
-def read_probes(path: Path, modality: str | None) -> list[str]:
-    """Read a platform's probe list: a name a line, or a CSV whose first column names probes (Illumina's manifests too).
-
-    Names without a modality's suffix are taken as of the clock's only modality, or beta.
-    """
-    found = []
-    try:
-        opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115
-        with opened as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
-            while line := text.readline(MOST_LINE):
-                cell = next(csv.reader([line.replace("\t", ",").strip()]), [""])[:1]
-                probe, own = split_modality(plain_name(cell[0].strip())) if cell else ("", None)
-                if PROBE.fullmatch(probe):
-                    found.append(f"{probe}_{own or modality or 'beta'}")
-    except (OSError, EOFError, UnicodeError, csv.Error, zlib.error) as error:
-        raise HeteroAgeError(f"cannot read {path}: {error}. Give a list of probes, one a line, or a CSV.") from error
-    if not found:
-        raise HeteroAgeError(f"{path} names no probe in its first column. Give a list of probes, one a line, or a CSV.")
-    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pandas as pd
 
@@ -12,8 +13,10 @@ from heteroage.inputs.cohorts import agreed_metadata, normalise_metadata
 from heteroage.inputs.intake import Intake
 from heteroage.inputs.modalities import ModalityTable, TableEntry, open_modality
 from heteroage.inputs.sheets import read_sheet
+from heteroage.probes import split_modality
 from heteroage.tables.conventions import Conventions
 from heteroage.tables.metadata import mangled_by_r
+from heteroage.tables.probe_list import read_probes
 
 UNION, INTERSECTION = "union", "intersection"
 
@@ -26,6 +29,7 @@ class InputOptions:
     join: str = INTERSECTION
     allow_pickle: bool = False
     allow_disjoint_modalities: bool = False
+    restrict_to: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,11 @@ def merge_cohorts(
         for t in tables
     }
     samples = agreed_metadata(frames | sheets, everyone, intake)
-    features = {modality: _joined(modality, tables, options.join, intake) for modality in ids}
+    platforms = {path: _probes_of(path) for path in options.restrict_to}
+    features = {}
+    for modality in ids:
+        joined = _joined(modality, tables, options.join, intake)
+        features[modality] = _restricted(modality, joined, platforms, intake)
     for modality, names in features.items():
         own = [t for t in tables if t.modality == modality]
         intake.modalities.append(
@@ -116,6 +124,32 @@ def merge_cohorts(
             | {"join": options.join}
         )
     return Cohorts(samples, list(tables), features)
+
+
+def _probes_of(path: str) -> set[str]:
+    """Names of a platform's probes, without modality."""
+    return {split_modality(name)[0] for name in read_probes(Path(path), None)}
+
+
+def _restricted(modality: str, names: list[str], platforms: Mapping[str, set[str]], intake: Intake) -> list[str]:
+    """Keep the features whose probe every platform has.
+
+    Raises
+    ------
+    HeteroAgeError
+        None is left.
+    """
+    kept = [name for name in names if all(split_modality(name)[0] in probes for probes in platforms.values())]
+    if not kept:
+        counts = {path: sum(split_modality(name)[0] in probes for name in names) for path, probes in platforms.items()}
+        raise HeteroAgeError(
+            f"inputs.restrict_to leaves no {modality} CpG of {len(names)} (the platforms have: "
+            f"{listed(f'{path} {count}' for path, count in counts.items())}). Check how these lists name probes."
+        )
+    if platforms:
+        left = sorted(set(names) - set(kept))
+        intake.note("restrict_to", f"{modality} tables", len(left), "left out, as a platform does not have them", left)
+    return kept
 
 
 def _samples_of(modality: str, tables: Sequence[ModalityTable]) -> set[str]:

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from command_line import run
 
-from heteroage.clock.check import missing_features, read_probes, stage_costs
+from heteroage.clock.check import missing_features, stage_costs
 from heteroage.clock.export import coefficients
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
+from heteroage.tables.probe_list import read_probes
 
 
 def test_check_says_what_is_missing_and_its_cost(clock, loaded, tmp_path, capsys):
@@ -45,7 +46,7 @@ def test_check_of_a_platform(clock, loaded, tmp_path, capsys):
     assert code == (1 if share > 0.5 else 0)
     probes.write_text("nothing\n")
     code, _, err = run(capsys, "check", "--artifact-dir", clock.folder, "--platform", probes)
-    assert (code, "names no probe in its first column" in err) == (1, True)
+    assert (code, "names no probe in any column" in err) == (1, True)
 
 
 def test_the_cost_is_the_spread_of_what_missing_cpgs_would_have_contributed(loaded):
@@ -92,6 +93,9 @@ def test_missing_features_come_by_weight_with_all_their_models(loaded):
         ("p.txt", b"cg00000001\ncg00000002_chalm\n"),
         ("p.csv", b'\xef\xbb\xbfIlmnID,Name\r\n[Assay]\r\n"cg00000001_TC21",x\r\ncg00000002_BO11_chalm,y\r\n'),
         ("p.tsv", b"probe\tgene\n cg00000001 \tA\nrs10033147\tcg00000003\ncg00000002_chalm\tB\n"),
+        ("rows.csv", b'"","Name"\n"1","cg00000001"\n"2","cg00000002_chalm"\n'),
+        ("r.txt", b'"Name" "chr"\n"1" "cg00000001" "chr1"\n"2" "cg00000002_chalm" "chr2"\n'),
+        ("semicolons.csv", b"number;probe\n1;cg00000001\n2;cg00000002_chalm\n"),
         ("p.csv.gz", gzip.compress(b"[Controls]\n\ncg00000001\ncg00000002_chalm\n", mtime=0)),
     ],
 )

@@ -6,6 +6,8 @@ from bad_tables import study
 from input_files import float32, read, same, write
 from input_tables import CPGS, assert_equal_cohorts, merged, table
 
+from heteroage.errors import HeteroAgeError
+
 
 def test_same_cpg_in_two_modalities_stays_two_features():
     beta, chalm = table(seed=1), table(seed=2, metadata=False)
@@ -75,3 +77,17 @@ def test_metadata_may_stand_in_a_sheet_and_in_tables(folder):
 def test_disjoint_modalities_where_they_are_allowed():
     chalm = table(seed=2).assign(sample_id=[f"x{k}" for k in range(6)])
     assert len(merged({"beta": table(), "chalm": chalm}, allow_disjoint_modalities=True).samples) == 12
+
+
+def test_training_is_restricted_to_the_probes_of_all_platforms(tmp_path):
+    first, second = tmp_path / "first.csv", tmp_path / "second.txt"
+    first.write_text("number;probe\n" + "".join(f"{k};{cpg}_TC21\n" for k, cpg in enumerate(CPGS[:3])))
+    second.write_text("\n".join([*CPGS[1:], "rs12345"]))
+    tables = {"beta": table(seed=1), "chalm": table(seed=2, metadata=False)}
+    cohorts = merged(tables, restrict_to=[str(first), str(second)])
+    assert cohorts.feature_names == sorted(f"{cpg}_{m}" for cpg in CPGS[1:3] for m in ("beta", "chalm"))
+    second.write_text("cg99999999\n")
+    with pytest.raises(
+        HeteroAgeError, match=r"restrict_to leaves no beta CpG of \d+ \(the platforms have: 2: .*second.txt 0"
+    ):
+        merged(tables, restrict_to=[str(first), str(second)])
