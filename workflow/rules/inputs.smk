@@ -51,7 +51,9 @@ rule build_feature_store:
         code=code_of("build_feature_store"),
         tables=MODALITY_TABLES,
         sample_sheets=SAMPLE_SHEETS,
-        options={key: config["inputs"][key] for key in ("join", "allow_pickle", "allow_disjoint_modalities", "restrict_to")}
+        options={
+            key: config["inputs"][key] for key in ("join", "allow_pickle", "allow_disjoint_modalities", "restrict_to")
+        }
         | {"conventions": CONVENTIONS},
     message:
         "Reading {input.files} into the feature store"

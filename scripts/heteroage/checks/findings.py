@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from heteroage.checks.spellings import nearly_alike
 from heteroage.errors import listed
 from heteroage.grouping.groups import describe_ties
+from heteroage.tables.spellings import nearly_alike
 
 Finding = tuple[str, str]  # a sentence, and the file in results/ that shows more
 FEW_CPGS = 10  # CpGs below which a hallmark's expert has little to learn from

@@ -8,8 +8,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from difflib import SequenceMatcher
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -22,11 +20,11 @@ from heteroage.probes import is_pc, pc_number
 from heteroage.tables import metadata
 from heteroage.tables.ages import unit_in
 from heteroage.tables.conventions import METADATA, Conventions
+from heteroage.tables.spellings import nearly_alike
 
 log = logging.getLogger(__name__)
 
 REQUIRED_METADATA = ("project_id", "Tissue", "Sex", "Age", "Is_Healthy")
-NEARLY = 0.85  # similarity of two names of tissues from which they may be one
 
 
 def pc_columns(columns: pd.Index) -> list[str]:
@@ -100,7 +98,7 @@ def one_spelling(frames: Mapping[str, pd.DataFrame], intake: Intake) -> dict[str
     spelling = metadata.common_spellings(tissue for column in own for tissue in column if tissue is not None)
     changed = sorted(f"{other} is {name}" for other, name in spelling.items() if other != name)
     names = sorted(set(spelling.values()))
-    alike = [f"{one} and {other}" for one, other in combinations(names, 2) if _nearly(one, other)]
+    alike = [f"{one} and {other}" for one, other in nearly_alike(names)]
     intake.note("tissue_spellings", "all samples", len(changed), "differ in case or blanks: one tissue", changed)
     intake.note("similar_tissues", "all samples", len(alike), "kept as different tissues", alike)
     if alike:
@@ -111,12 +109,6 @@ def one_spelling(frames: Mapping[str, pd.DataFrame], intake: Intake) -> dict[str
         else frame
         for where, frame in frames.items()
     }
-
-
-def _nearly(one: str, other: str) -> bool:
-    one, other = (re.sub(r"[\W_]", "", name.casefold()) for name in (one, other))
-    digits = [re.findall(r"\d", name) for name in (one, other)]
-    return one == other or (digits[0] == digits[1] and SequenceMatcher(None, one, other).ratio() >= NEARLY)
 
 
 def agreed_metadata(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intake: Intake) -> pd.DataFrame:

@@ -40,6 +40,7 @@ STEPS = {
     "unknown_age": "samples without an age",
     "sheet_only": "samples of a sample sheet that no table has",
     "join_cpgs": "CpGs left out (intersection) or missing in some table (union)",
+    "restrict_to": "CpGs left out because a platform of inputs.restrict_to does not have them",
 }
 
 
