@@ -17,6 +17,7 @@ if not workflow.overwrite_configfiles:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/geo.smk"
+include: "workflow/rules/coverage.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/hallmarks.smk"
 include: "workflow/rules/audit.smk"

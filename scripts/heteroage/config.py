@@ -16,6 +16,7 @@ from heteroage.probes import MODALITIES
 from heteroage.stages.gene_sets import are_gene_sets
 
 MADE_BY_THE_DEMO = "results/demo/"
+LEAST_COVERAGE = 5  # reads
 TABLES = (*MODALITIES, "sample_sheet")
 
 
@@ -73,6 +74,30 @@ def lab_conventions(inputs: Mapping) -> dict[str, object]:
     unit = units.pop() if len(units) == 1 else None
     said = {key: inputs[key] for key in ("sex_codes", "missing_values", "allow_prenatal")}
     return {"columns": columns, "age_unit": unit, **said}
+
+
+def is_coverage(path: str) -> bool:
+    """Tell whether a path, or a pattern of paths, is one of Bismark coverage files."""
+    return path.endswith((".cov", ".cov.gz"))
+
+
+def coverage_entries(tables: list[dict]) -> tuple[list[dict], dict[str, str], dict[str, int]]:
+    """Put the table that is made of coverage files in their place.
+
+    Returns
+    -------
+    the entries; {number of a table: pattern of its files}; {number: least reads that cover a position}
+    """
+    entries, patterns, least = [], {}, {}
+    for entry in tables:
+        reads = entry.get("least_coverage", LEAST_COVERAGE)
+        entry = {name: value for name, value in entry.items() if name != "least_coverage"}
+        if is_coverage(entry["file"]):
+            number = str(len(patterns))
+            patterns[number], least[number] = entry["file"], reads
+            entry["file"] = f"results/coverage/{number}.parquet"
+        entries.append(entry)
+    return entries, patterns, least
 
 
 def geo_entries(config: Mapping) -> tuple[list[dict], list[dict]]:
@@ -146,13 +171,18 @@ def check_files(config: Mapping) -> None:
     absent = [
         f"{key}: {path}"
         for key, path in named.items()
-        if not path.startswith(MADE_BY_THE_DEMO) and not Path(path).is_file()
+        if not path.startswith(MADE_BY_THE_DEMO) and not Path(path).is_file() and not _matches(path)
     ]
     if absent:
         raise HeteroAgeError(
             f"the configuration names files that do not exist ({listed(absent)}). Relative paths start at the "
             f"working directory, {Path.cwd()}."
         )
+
+
+def _matches(pattern: str) -> bool:
+    """Tell whether there are coverage files of a pattern."""
+    return is_coverage(pattern) and any(Path(pattern).parent.glob(Path(pattern).name))
 
 
 def _explain(error: ValidationError) -> Iterator[str]:

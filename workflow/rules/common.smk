@@ -30,6 +30,7 @@ from heteroage.config import (
     check_files,
     geo_entries,
     geo_files,
+    coverage_entries,
     lab_conventions,
     predict_entries,
     table_entries,
@@ -65,6 +66,12 @@ except HeteroAgeError as problem:
 GEO_FILES = geo_files(config["inputs"])
 GEO_TABLES, GEO_SHEETS = geo_entries(config)
 MODALITY_TABLES = {m: table_entries(config["inputs"], m) + (GEO_TABLES if m == "beta" else []) for m in MODALITIES}
+MODALITY_TABLES["beta"], COVERAGE_PATTERNS, LEAST_COVERAGE = coverage_entries(MODALITY_TABLES["beta"])
+COVERAGE_FILES = {}
+if COVERAGE_PATTERNS:
+    from heteroage.inputs.coverage import coverage_files  # takes pyarrow, which most studies need not load here
+
+    COVERAGE_FILES = {number: coverage_files(pattern) for number, pattern in COVERAGE_PATTERNS.items()}
 MODALITY_TABLES = {modality: tables for modality, tables in MODALITY_TABLES.items() if tables}
 SAMPLE_SHEETS = table_entries(config["inputs"], "sample_sheet") + GEO_SHEETS
 BUILD_DICTIONARY = are_gene_sets(config["inputs"]["hallmarks"])

@@ -1,0 +1,23 @@
+"""Turn Bismark coverage files, one per sample, into a table of beta values by position."""
+
+import logging
+from collections.abc import Mapping
+
+from heteroage.inputs.coverage import write_coverage
+from heteroage.workflow import run_script
+
+
+def main(samples: Mapping[str, str], least_coverage: int, table: str) -> None:
+    """Write the Parquet table, positions in rows."""
+    positions, below = write_coverage(samples, least_coverage, table)
+    logging.info(
+        "%d positions of %d samples; %d values of fewer than %d reads are missing",
+        positions,
+        len(samples),
+        below,
+        least_coverage,
+    )
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,69 @@
+"""Bismark coverage files become one table of beta values by position."""
+
+import gzip
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from heteroage.errors import HeteroAgeError
+from heteroage.inputs.coverage import coverage_files, write_coverage
+
+LINES = {
+    "a": [("chr1", 10469, 3, 1), ("chr1", 10471, 2, 2), ("chr2", 5000, 0, 9), ("chrUn_KI270302v1", 7, 5, 5)],
+    "b": [("2", 5000, 1, 4), ("1", 10469, 10, 0), ("X", 2000, 8, 2)],
+}
+
+
+@pytest.fixture
+def files(tmp_path):
+    for one, rows in LINES.items():
+        text = "".join(f"{c}\t{p}\t{p}\t{100 * m / (m + u)}\t{m}\t{u}\n" for c, p, m, u in rows)
+        (tmp_path / f"{one}.bismark.cov.gz").write_bytes(gzip.compress(text.encode()))
+    return coverage_files(str(tmp_path / "*.bismark.cov.gz"))
+
+
+def table_of(files, least, tmp_path):
+    counts = write_coverage(files, least, tmp_path / "table.parquet")
+    return pd.read_parquet(tmp_path / "table.parquet").set_index("cpg").sort_index(), counts
+
+
+def test_positions_with_enough_reads_have_values(files, tmp_path):
+    table, counts = table_of(files, 4, tmp_path)
+    assert counts == (4, 0)
+    assert list(table.index) == ["chr1_10469", "chr1_10471", "chr2_5000", "chrX_2000"]
+    np.testing.assert_allclose(table["a"], [0.75, 0.5, 0, np.nan])
+    np.testing.assert_allclose(table["b"], [1, np.nan, 0.2, 0.8])
+
+
+def test_positions_with_fewer_reads_are_missing_and_counted(files, tmp_path):
+    table, counts = table_of(files, 6, tmp_path)
+    assert counts == (3, 3)
+    np.testing.assert_allclose(table["a"], [np.nan, 0, np.nan])
+    with pytest.raises(HeteroAgeError, match=r"no position of 2: .* has 50 reads. Lower least_coverage"):
+        table_of(files, 50, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("chr1\t10469\t10469\t75\n", "is not a Bismark coverage file"),
+        ("chr1,10469,10469,75,3,1\n", "is not a Bismark coverage file"),
+        ("chr1\t10469\t10469\t75\t3\tx\n", "is not a Bismark coverage file"),
+        ("chr1\t10469\t10469\t75\t3\t-1\n", "has counts below 0"),
+        ("chr1\t10469\t10469\t75\t9\t1\nchr1\t10469\t10469\t75\t9\t1\n", "has positions more than once (1; first"),
+    ],
+)
+def test_what_is_no_coverage_file(tmp_path, text, message):
+    (tmp_path / "a.cov").write_text(text)
+    with pytest.raises(HeteroAgeError, match=re.escape(message)):
+        write_coverage(coverage_files(str(tmp_path / "*.cov")), 5, tmp_path / "table.parquet")
+    assert not (tmp_path / "table.parquet").exists()
+
+
+def test_a_pattern_names_samples(files, tmp_path):
+    assert list(files) == ["a", "b"]
+    assert list(coverage_files(str(tmp_path / "a.bismark.cov.gz"))) == ["a"]
+    with pytest.raises(HeteroAgeError, match="no file matches"):
+        coverage_files(str(tmp_path / "*.cov"))
