@@ -184,7 +184,9 @@ def clock(tmp_path_factory):
     fold = np.arange(len(training)) % 4
     limit = learn_distance(training[cpgs].to_numpy().T, fold)
     linear = {name: frame[name].to_numpy() for name in frame if name not in categories}
-    calibrate.write_applicability(folder, age, limit, fused - predicted, linear, full[features].to_numpy().T, features)
+    calibrate.write_applicability(
+        folder, age, limit, fused - predicted, linear, full[features].to_numpy().T, features, fold
+    )
     calibrate.add_reference(folder)
     artifacts.seal(folder, {"samples": len(training)})
 

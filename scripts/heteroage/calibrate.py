@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from heteroage.clock import artifacts
-from heteroage.clock.applicability import Applicability, learn_covariance, learn_distance, learn_slopes
+from heteroage.clock.applicability import Applicability, learn_distance, learn_slopes
 from heteroage.clock.columns import ANCHOR, CORRECTION
+from heteroage.clock.factors import learn_covariance
 from heteroage.clock.loading import read_parts
 from heteroage.clock.predict import Clock
 from heteroage.clock.reference import write_reference
 from heteroage.files import read_table, write_json, write_table
+from heteroage.probes import is_pc
 from heteroage.stages.training_data import TrainingData
 
 OUT_OF_FOLD = ("stage1/Stage1_Global_Anchor_OOF.csv", "stage2/Stage2_Expert_OOF_Corrections.csv")
@@ -46,7 +48,7 @@ def add_applicability(folder: Path, data: TrainingData) -> None:
         frame[f"{hallmark}{CORRECTION}"] = corrections.loc[ids, f"{hallmark}{CORRECTION}"].to_numpy(np.float64)
     pcs = dict(zip(clock.pc_names, data.values(clock.pc_names).astype(np.float64), strict=True))
     added = added_by_fusion(clock, frame, pcs, data.samples)
-    write_applicability(folder, ages, limit, added, frame | pcs, values, names)
+    write_applicability(folder, ages, limit, added, frame | pcs, values, names, data.fold)
 
 
 def write_applicability(
@@ -57,12 +59,26 @@ def write_applicability(
     frame: Mapping[str, np.ndarray],
     values: np.ndarray,
     names: list[str],
+    fold: np.ndarray,
 ) -> None:
     """Write Applicability.json and Feature_Covariance.csv; `values` are (features, samples), missing as NaN."""
     slopes = learn_slopes(added, frame, ANCHOR)
     limits = Applicability(float(ages.min()), float(ages.max()), distance_limit, slopes)
     write_json(limits.as_json(), folder / artifacts.APPLICABILITY)
-    write_table(pd.DataFrame(learn_covariance(_filled(values), names)), folder / artifacts.COVARIANCE)
+    write_table(covariance_table(values, names, fold), folder / artifacts.COVARIANCE)
+
+
+def covariance_table(values: np.ndarray, names: list[str], fold: np.ndarray) -> pd.DataFrame:
+    """Feature_Covariance.csv: the CpGs' factor model; an RF_PC has no factors, and its variance is its own."""
+    cpgs = [k for k, name in enumerate(names) if not is_pc(name)]
+    table = pd.DataFrame(learn_covariance(_filled(values[cpgs]), [names[k] for k in cpgs], fold))
+    pcs = [k for k, name in enumerate(names) if is_pc(name)]
+    own = {
+        "feature": [names[k] for k in pcs],
+        "mean": values[pcs].mean(axis=1),
+        "own_variance": values[pcs].var(axis=1),
+    }
+    return pd.concat([table, pd.DataFrame(own)], ignore_index=True).fillna(0.0) if pcs else table
 
 
 def added_by_fusion(

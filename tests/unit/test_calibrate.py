@@ -43,7 +43,7 @@ def test_limits_and_covariance_are_those_of_the_training_samples(trained, clock)
         "RF_PC2",
     }
     features = covariance.set_index("feature")
-    assert list(features.index) == sorted({*read.terms, *read.cpgs_read, *read.pc_names})
+    assert sorted(features.index) == sorted({*read.terms, *read.cpgs_read, *read.pc_names})
     name = "cg00000003_beta"
     filled = clock.training[name].fillna(clock.training[name].median())
     factors = features.loc[name].filter(like="factor_")
@@ -69,8 +69,7 @@ def test_what_the_fusion_adds_is_what_prediction_adds(trained, clock, loaded):
     folder, data = trained
     predicted = loaded.predict(clock.training)
     frame = {name: predicted[name].to_numpy() for name in predicted if name.endswith(("_Pred_Age", "_Correction"))}
-    pcs = project(clock.loadings, clock.training)
-    components = {name: pcs[name].to_numpy() for name in pcs}
+    components = {name: loaded.predict_stage1(clock.training)[name].to_numpy() for name in loaded.pc_names}
     added = calibrate.added_by_fusion(calibrate.read_unsealed(folder), frame, components, data.samples)
     # 1e-9 years: the rounding of a difference of two ages.
     np.testing.assert_allclose(added, predicted["HeteroAge"] - predicted["Stage1_Pred_Age"], rtol=0, atol=1e-9)
@@ -84,7 +83,15 @@ def test_features_that_nobody_has_vary_by_nothing(tmp_path):
     values = np.vstack([np.full(30, np.nan), np.linspace(0.2, 0.8, 30)])
     values[1, 4] = np.nan
     linear = {"Stage1_Pred_Age": np.linspace(20, 80, 30)}
-    arguments = (np.linspace(20, 80, 30), 2.0, np.zeros(30), linear, values, ["cg1_beta", "cg2_beta"])
+    arguments = (
+        np.linspace(20, 80, 30),
+        2.0,
+        np.zeros(30),
+        linear,
+        values,
+        ["cg1_beta", "cg2_beta"],
+        np.arange(30) % 3,
+    )
     (tmp_path / "stage3").mkdir()
     calibrate.write_applicability(tmp_path, *arguments)
     table = read_table(tmp_path / artifacts.COVARIANCE).set_index("feature")

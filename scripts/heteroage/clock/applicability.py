@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
 
-FACTORS = 8  # common components of the features' covariance that are stored
 DISTANCE_QUANTILE = 0.99
+MOST_FACTORS = 64  # of a stored covariance; more would be a folder made to keep a machine busy
+LARGEST = 1e6  # of its numbers
 
 
 @dataclass(frozen=True)
@@ -55,54 +56,101 @@ class Applicability:
 
 @dataclass(frozen=True)
 class Covariance:
-    """What the features that a sample lacks would have contributed varies by `years`, in standard deviations.
+    """The features' covariance in training: factors F (features x factors, beta scale) and own variances d.
 
-    The features' covariance is taken as factors F (features x FACTORS, beta scale) plus a variance of its own for
-    each, d. A feature contributes (slope a + b) x, where `slope` is years per unit of transformed age at the
-    sample's age, a its raw weight in the anchor, and b in the experts, both times the fusion's slopes. Summed over
-    the features that a sample lacks:
+    A feature contributes (slope a + b) x to HeteroAge, where `slope` is years per unit of transformed age at the
+    sample's age, a its raw weight in the anchor, and b in the experts, both times the fusion's slopes.
 
-        rows of the sums: FACTORS of a F, FACTORS of b F, then a² d, a b d, b² d
+    mean : the features' means, where missing values are filled by the factor model (format version 2; `imputation.py`);
+        None in version 1, where `years` is the standard deviation of the missing features' total contribution, without
+        regard to what was measured. Summed over a sample's missing features:
+
+        rows of the sums: a F for each factor, b F for each factor, then a² d, a b d, b² d
     """
 
     table: Mapping[str, int]
     table_factors: NDArray[np.float64]
     table_own: NDArray[np.float64]
+    table_mean: NDArray[np.float64] | None
     features: Mapping[str, int]
     a: NDArray[np.float64]
     b: NDArray[np.float64]
     factors: NDArray[np.float64]
     own: NDArray[np.float64]
+    mean: NDArray[np.float64] | None
 
     @classmethod
-    def of(cls, columns: Mapping[str, Sequence], weights: Mapping[str, tuple[float, float]], where: str) -> Covariance:
+    def of(
+        cls, columns: Mapping[str, Sequence], weights: Mapping[str, tuple[float, float]], version: int, where: str
+    ) -> Covariance:
         """Read Feature_Covariance.csv; `weights` are each feature's a and b."""
-        if "feature" not in columns or "own_variance" not in columns:
-            raise HeteroAgeError(f"{where} lacks its columns feature and own_variance. Get the folder anew.")
+        needed = ["feature", "own_variance", *(["mean"] if version > 1 else [])]
+        if any(name not in columns for name in needed):
+            raise HeteroAgeError(f"{where} needs the columns {', '.join(needed)}. Copy the folder again.")
         names = [str(name) for name in columns["feature"]]
         known = {name: row for row, name in enumerate(names)}
         absent = [name for name in weights if name not in known]
         factors = [np.asarray(columns[name], dtype=np.float64) for name in columns if name.startswith("factor_")]
         own = np.asarray(columns["own_variance"], dtype=np.float64)
-        table = np.array([own, *factors])
-        if absent or len(known) < len(names) or not np.isfinite(table).all() or (own < 0).any():
-            raise HeteroAgeError(f"{where} does not fit the clock's features (it lacks {listed(absent)}).")
+        mean = np.asarray(columns["mean"], dtype=np.float64) if version > 1 else np.zeros(len(own))
+        table = np.array([own, mean, *factors])
+        if absent or len(known) < len(names) or not (np.abs(table) < LARGEST).all() or (own < 0).any():
+            raise HeteroAgeError(f"{where} does not fit the clock's features (missing {listed(absent)}).")
+        with np.errstate(all="ignore"):
+            precise = (table[2:] ** 2 > LARGEST**2 * own) & (table[2:] != 0)
+        if precise.any():
+            raise HeteroAgeError(f"{where} has own variances that no CpG has. Copy the folder again.")
+        if len(factors) > MOST_FACTORS:
+            raise HeteroAgeError(f"{where} has {len(factors)} factors: no clock has. Copy the folder again.")
         empty = np.zeros(0)
-        return cls(known, np.ascontiguousarray(table[1:].T), own, {}, empty, empty, empty, empty).weighted(weights)
+        factors_by_feature = np.ascontiguousarray(table[2:].T)
+        means = mean if version > 1 else None
+        return cls(known, factors_by_feature, own, means, {}, empty, empty, empty, empty, None).weighted(weights)
 
     def weighted(self, weights: Mapping[str, tuple[float, float]]) -> Covariance:
         """The same covariance, with other weights a and b of features."""
         rows = np.array([self.table[name] for name in weights], dtype=np.int64)
         a, b = np.array([weights[name] for name in weights], dtype=np.float64).reshape(-1, 2).T
-        place = {name: k for k, name in enumerate(weights)}
-        return replace(self, features=place, a=a, b=b, factors=self.table_factors[rows], own=self.table_own[rows])
+        return replace(
+            self,
+            features={name: k for k, name in enumerate(weights)},
+            a=a,
+            b=b,
+            factors=self.table_factors[rows],
+            own=self.table_own[rows],
+            mean=None if self.table_mean is None else self.table_mean[rows],
+        )
+
+    @property
+    def conditional(self) -> bool:
+        """Whether missing values take their conditional means."""
+        return self.mean is not None
+
+    def fill(self, feature: str, median: float) -> float:
+        """What a missing value takes before anything measured is looked at: the mean, or the median where the factor
+        model says nothing of the feature."""
+        k = self.features.get(feature)
+        if k is None or self.mean is None or not self.factors[k].any():
+            return median
+        return float(self.mean[k])
+
+    def deviation(self, years: Mapping[str, float], measured: Sequence[str]) -> float:
+        """Standard deviation of sum over features of years x value; in format version 2, given measured features."""
+        rows = [self.features[name] for name in years]
+        weight = np.array(list(years.values()), dtype=np.float64)
+        common = weight @ self.factors[rows]
+        if not self.conditional:
+            return float(np.sqrt(common @ common + weight**2 @ self.own[rows]))
+        known = [k for k in map(self.features.get, measured) if k is not None and self.own[k] > 0]
+        precision = np.eye(self.factors.shape[1]) + (self.factors[known].T / self.own[known]) @ self.factors[known]
+        return float(np.sqrt(common @ np.linalg.solve(precision, common) + weight**2 @ self.own[rows]))
 
     def start(self, n: int) -> NDArray[np.float64]:
-        """Sums of n samples that lack nothing."""
+        """Sums of n samples with nothing missing."""
         return np.zeros((2 * self.factors.shape[1] + 3, n))
 
     def add(self, feature: str, sums: NDArray[np.float64], absent: NDArray[np.bool_]) -> None:
-        """Add a feature for the samples that lack it."""
+        """Add a feature for the samples in which it is missing."""
         k = self.features.get(feature)
         if k is None:
             return
@@ -146,36 +194,6 @@ def learn_distance(values: NDArray[np.float64], fold: NDArray[np.int64]) -> floa
         scale[some] = np.where(spread > 0, spread, 1.0)
         distances[fold == k] = distance_of(values[:, fold == k], mean, scale)
     return float(np.quantile(distances, DISTANCE_QUANTILE)) if len(values) else 0.0
-
-
-def learn_covariance(values: NDArray[np.float64], names: Sequence[str]) -> dict[str, list]:
-    """Common factors and own variances of features, as the columns of Feature_Covariance.csv.
-
-    Principal components of the standardised features: the factors reproduce the largest part of what features
-    share, and each feature's own variance is what is left of it, so that single features are exact.
-
-    Parameters
-    ----------
-    values : (features, samples), missing values at the training median
-    """
-    centred = values - values.mean(axis=1, keepdims=True)
-    scale = centred.std(axis=1)
-    standardised = centred / np.where(scale > 0, scale, 1.0)[:, None]
-    k = min(FACTORS, *values.shape) if values.size else 0
-    factors = np.zeros((len(values), FACTORS))
-    if k:
-        features, n = values.shape
-        wide = features > n  # the smaller of the two Gram matrices has the same eigenvalues
-        gram = standardised.T @ standardised if wide else standardised @ standardised.T
-        eigenvalues, vectors = np.linalg.eigh(gram / n)
-        top = np.argsort(eigenvalues)[::-1][:k]
-        length = np.sqrt(np.maximum(eigenvalues[top], 0.0))
-        loadings = standardised @ vectors[:, top] / np.sqrt(n) if wide else vectors[:, top] * length
-        factors[:, :k] = loadings * scale[:, None]
-    own = np.maximum(scale**2 - (factors**2).sum(axis=1), 0.0)
-    # Eight digits: to write more would be to store noise.
-    columns = {"feature": list(names), "own_variance": [float(f"{value:.8g}") for value in own]}
-    return columns | {f"factor_{j + 1}": [float(f"{x:.8g}") for x in factors[:, j]] for j in range(FACTORS)}
 
 
 def learn_slopes(added: NDArray[np.float64], frame: Mapping[str, NDArray[np.float64]], anchor: str) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,14 +39,16 @@ def stage_costs(clock: ClockModel, names: Iterable[str]) -> dict[str, list]:
         raw = _raw_weights(clock, model, ADULT_AGE + 1 if key is None else 1.0)
         absent = [name for name in shares if name in lacking]
         share = sum(shares[name] for name in absent)
-        cost = _cost(clock, {name: raw[name] for name in absent})
+        cost = _cost(clock, {name: raw[name] for name in absent}, lacking)
         rows.append((ANCHOR if key is None else f"{key}{CORRECTION}", len(shares), len(absent), share, cost))
     if clock.loadings is not None:
         absent = [name for name in clock.loadings.row if name in lacking]
         share = missing_context(clock, absent)
-        rows.append((COMPUTED, len(clock.loadings.row), len(absent), share, _cost(clock, _through_pcs(clock, absent))))
+        rows.append(
+            (COMPUTED, len(clock.loadings.row), len(absent), share, _cost(clock, _through_pcs(clock, absent), lacking))
+        )
     share = missing_weight(clock, lacking)
-    rows.append(("HeteroAge", len(clock.cpgs_read), len(lacking), share, _cost(clock, _whole(clock, lacking))))
+    rows.append(("HeteroAge", len(clock.cpgs_read), len(lacking), share, _cost(clock, _whole(clock, lacking), lacking)))
     titles = ("stage", "CpGs", "missing", "missing_weight", "cost_years")
     return {title: list(cells) for title, cells in zip(titles, zip(*rows, strict=True), strict=True)}
 
@@ -101,12 +103,9 @@ def _whole(clock: ClockModel, lacking: Iterable[str]) -> dict[str, float]:
     }
 
 
-def _cost(clock: ClockModel, years: dict[str, float]) -> float:
-    """Standard deviation of sum over features of years × value; NaN where it is not known."""
+def _cost(clock: ClockModel, years: dict[str, float], lacking: Collection[str]) -> float:
+    """Standard deviation of sum over features of years × value, given the other CpGs; NaN where it is not known."""
     covariance = clock.covariance
     if covariance is None or not all(name in covariance.features for name in years):
         return 0.0 if not years else float("nan")
-    rows = [covariance.features[name] for name in years]
-    weight = np.array(list(years.values()), dtype=np.float64)
-    common = weight @ covariance.factors[rows]
-    return float(np.sqrt(common @ common + weight**2 @ covariance.own[rows]))
+    return covariance.deviation(years, [name for name in clock.cpgs_read if name not in lacking])

@@ -89,9 +89,25 @@ def read_parts(
         clock = replace(clock, applicability=Applicability.from_json(content, artifacts.APPLICABILITY))
     if clock.applicability is not None and artifacts.COVARIANCE in present:
         columns = columns_of(read(artifacts.COVARIANCE), artifacts.COVARIANCE)
-        covariance = Covariance.of(columns, clock.linear_weights(clock.applicability), artifacts.COVARIANCE)
-        clock = replace(clock, covariance=covariance)
+        covariance = Covariance.of(columns, clock.linear_weights(clock.applicability), version, artifacts.COVARIANCE)
+        clock = filled_by(clock, covariance)
     return clock
+
+
+def filled_by(clock: Clock, covariance: Covariance) -> Clock:
+    """The clock with a covariance; where that has means, missing values start from them instead of the medians."""
+
+    def fills(names: Sequence[str], median: np.ndarray) -> np.ndarray:
+        return np.array([covariance.fill(name, x) for name, x in zip(names, median.tolist(), strict=True)])
+
+    def filled(model: LinearModel) -> LinearModel:
+        return replace(model, median=fills(model.features, model.median))
+
+    loadings = clock.loadings
+    if loadings is not None:
+        loadings = replace(loadings, median=fills(list(loadings.row), loadings.median))
+    experts = {name: filled(expert) for name, expert in clock.experts.items()}
+    return replace(clock, covariance=covariance, anchor=filled(clock.anchor), experts=experts, loadings=loadings)
 
 
 def columns_of(content: bytes, where: str, texts: Sequence[str] = TEXT) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from heteroage.clock.applicability import Applicability, Covariance
 from heteroage.clock.columns import ANCHOR, CORRECTION, Wanted
+from heteroage.clock.imputation import Conditional
 from heteroage.clock.trees import Trees
 from heteroage.clock.weights import LinearModel
 from heteroage.probes import is_pc, pc_number
@@ -180,6 +181,13 @@ class ClockModel:
     def reported(self) -> frozenset[str]:
         """The CpGs that Imputed_Fraction counts: all that are read; in format version 1 only those with a weight."""
         return frozenset(self.cpgs_read) if self.version > 1 else self.weighted
+
+    @cached_property
+    def conditional(self) -> Conditional | None:
+        """The factor model that fills missing CpGs; None where they take their medians."""
+        if self.covariance is None or not self.covariance.conditional:
+            return None
+        return Conditional(self.covariance, self.cpgs_read)
 
     @cached_property
     def wanted(self) -> Wanted:

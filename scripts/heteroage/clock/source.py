@@ -102,9 +102,7 @@ class Source:
         return rows
 
     def imputed_years(self) -> NDArray[np.float64]:
-        """The standard deviation of what the imputed features would have contributed; empty where it is not known."""
-        if self.clock.covariance is None or self.sums.imputed is None:
-            return np.full(self.n, np.nan)
+        """Standard deviation, in years, of the total contribution of the missing features; empty where unknown."""
         # The transform's slope in years: constant for adults, exponential before.
         slope = (ADULT_AGE + 1) * np.exp(np.minimum(self.sums.totals[None], 0.0))
-        return self.clock.covariance.years(self.sums.imputed, slope)
+        return self.sums.imputed_years(slope)

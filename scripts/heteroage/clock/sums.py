@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from heteroage.clock.imputation import Imputation
 from heteroage.clock.overlap import MOST_MISSING_WEIGHT
 from heteroage.tables.values import ValueCheck
 
@@ -33,7 +34,8 @@ class Sums:
         the computed RF_PCs' squared loadings, that were imputed
     outside, empty : samples with a value a little outside of 0 to 1; samples with none of the CpGs
     distance, measured : squared deviations from the training mean in standard deviations, and how many were summed
-    imputed : see `Covariance`
+    imputed : see `Covariance`; in format version 2 of missing RF_PCs alone
+    imputation : of missing CpGs, in format version 2
     """
 
     clock: ClockModel
@@ -48,6 +50,7 @@ class Sums:
     outside: NDArray[np.bool_]
     empty: NDArray[np.bool_]
     imputed: NDArray[np.float64] | None
+    imputation: Imputation | None
 
     @classmethod
     def start(cls, clock: ClockModel, part: Part) -> Sums:
@@ -66,6 +69,7 @@ class Sums:
             outside=np.zeros(n, dtype=bool),
             empty=np.full(n, bool(clock.cpgs_read)),
             imputed=clock.covariance.start(n) if clock.covariance else None,
+            imputation=Imputation(clock.conditional, n) if clock.conditional else None,
         )
 
     def walk(self, columns_of: dict[str, list[str]]) -> Sums:
@@ -78,6 +82,8 @@ class Sums:
                 self._check_scale(columns_of[feature][0], values, check)
             self._add(feature, values)
         check.verdict(len(self.part.ids), len(self.clock.cpgs_read))
+        if self.imputation is not None:
+            self._add_conditional_means(self.imputation)
         return self
 
     def add_pc(self, name: str, values: NDArray[np.float64]) -> None:
@@ -116,12 +122,36 @@ class Sums:
                 self.missing += absent
             self.missing_weight += absent * clock.anchor_weight.get(feature, 0.0)
             self.missing_context += absent * clock.context_weight.get(feature, 0.0)
-            self._add_imputed(feature, absent)
+            if self.imputation is None:
+                self._add_imputed(feature, absent)
+        if self.imputation is not None:
+            self.imputation.add(values, absent)
         if feature in clock.anchor_place:
             k = clock.anchor_place[feature]
             deviation = (values - clock.anchor.mean[k]) / clock.anchor.scale[k]
             self.distance += np.where(absent, 0.0, deviation * deviation)
             self.measured += ~absent
+
+    def _add_conditional_means(self, imputation: Imputation) -> None:
+        """Missing CpGs were added at their means; add what the measured CpGs say of them."""
+        imputation.solve()
+        loadings = self.clock.loadings
+        for feature, absent, shift in imputation.shifts():
+            shift = np.where(absent, shift, 0.0)
+            for key, k in self.clock.terms.get(feature, []):
+                self.totals[key] += self.clock.models[key].raw[k] * shift
+            if loadings is not None and feature in loadings.row:
+                for j, name in enumerate(loadings.names):
+                    self.pcs[name] += loadings.weight[loadings.row[feature], j] * shift
+
+    def imputed_years(self, slope: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standard deviation, in years, of the total contribution of what is missing; `slope` is years per unit of
+        transformed age. NaN where the clock does not know."""
+        if self.imputed is None:
+            return np.full(len(slope), np.nan)
+        if self.imputation is None:
+            return self.clock.covariance.years(self.imputed, slope)
+        return np.sqrt(np.maximum(self.imputation.variance(slope, self.imputed[-3:]), 0.0))
 
     def _add_imputed(self, feature: str, absent: NDArray[np.bool_]) -> None:
         if self.imputed is not None:

@@ -7,10 +7,10 @@ from heteroage.clock.applicability import (
     Applicability,
     Covariance,
     distance_of,
-    learn_covariance,
     learn_distance,
     learn_slopes,
 )
+from heteroage.clock.factors import learn_covariance
 from heteroage.errors import HeteroAgeError
 
 
@@ -22,11 +22,12 @@ def correlated(n_features, n_samples, rng):
 
 def covariance_of(values, weights):
     names = [f"cg{k:08d}_beta" for k in range(len(values))]
-    return Covariance.of(learn_covariance(values, names), dict(zip(names, weights, strict=True)), "c.csv"), names
+    columns = learn_covariance(values, names, np.arange(values.shape[1]) % 4)
+    return Covariance.of(columns, dict(zip(names, weights, strict=True)), 1, "c.csv"), names
 
 
 @pytest.mark.parametrize("n_samples", [25, 400])  # fewer samples than features, and more
-def test_the_cost_is_the_standard_deviation_of_what_was_not_contributed(n_samples):
+def test_the_cost_in_format_version_1_is_the_standard_deviation_of_what_was_not_contributed(n_samples):
     rng = np.random.default_rng(n_samples)
     values = correlated(40, n_samples, rng)
     weights = rng.normal(size=(40, 2))
@@ -38,34 +39,10 @@ def test_the_cost_is_the_standard_deviation_of_what_was_not_contributed(n_sample
         for slope in (21.0, 5.0):
             contributed = ((slope * weights[lacking, 0] + weights[lacking, 1])[:, None] * values[lacking]).sum(axis=0)
             years = covariance.years(sums, np.full(2, slope))
-            # Single features are exact; of many, what eight factors do not hold is left out.
-            tolerance = 1e-6 if len(lacking) == 1 else 0.1
+            # Single features are exact but for the least own variance; of many, what no factor holds is left out.
+            tolerance = 0.01 if len(lacking) == 1 else 0.15
             np.testing.assert_allclose(years[0], contributed.std(), rtol=tolerance)
             assert years[1] == 0
-
-
-def test_correlated_features_cost_more_than_their_sum_of_squares():
-    shared = np.random.default_rng(1).normal(0.5, 0.05, 300)
-    covariance, names = covariance_of(np.tile(shared, (10, 1)), np.tile([1.0, 0.0], (10, 1)))
-    sums = covariance.start(1)
-    for name in names:
-        covariance.add(name, sums, np.array([True]))
-    np.testing.assert_allclose(covariance.years(sums, np.array([21.0])), 21 * 10 * shared.std(), rtol=1e-6)
-
-
-def test_imputed_years_of_a_clock(loaded, clock):
-    """Of an adult: what the feature contributes to the anchor varies over the training samples, times the slope."""
-    name = next(feature for feature in loaded.anchor.features if feature.startswith("cg"))
-    cpgs = [column for column in clock.master.columns if column.startswith("cg")]
-    whole = clock.master.assign(**clock.master[cpgs].fillna(0.5))
-    without = loaded.predict(whole.assign(**{name: np.nan}))
-    adults = whole[without["Stage1_Pred_Age"] > 20]
-    assert len(adults) > 5
-    before, after = (loaded.predict(table)["Imputed_Years"] for table in (adults, adults.assign(**{name: np.nan})))
-    a, b = (getattr(loaded.covariance, key)[loaded.covariance.features[name]] for key in ("a", "b"))
-    filled = clock.training[name].fillna(clock.training[name].median())
-    assert (before == 0).all()
-    np.testing.assert_allclose(after, abs(21 * a + b) * filled.std(ddof=0), rtol=1e-6)
 
 
 def test_distance_limit_is_exceeded_by_one_in_a_hundred_out_of_fold():
