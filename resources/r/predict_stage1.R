@@ -50,7 +50,29 @@ if (length(absent) > 0) {
     toString(head(absent[order(-weight[absent])], 5)), 100 * missing
   )
   if (missing > most_missing || length(absent) == length(cpgs)) stop(said, " Check names and platform.")
-  message(said, " They take their training medians.")
+  message(said)
+}
+
+# Missing CpGs take their conditional means given the sample's other CpGs (docs/method.md); without a file that says how
+# CpGs vary together, their training medians.
+factors <- file.path(dirname(paths[1]), "..", "stage3", "Feature_Covariance.csv")
+factors <- if (file.exists(factors)) read.csv(factors) else data.frame()
+if ("mean" %in% names(factors) && any(grepl("^factor_", names(factors)))) {
+  factors <- factors[match(cpgs, factors$feature), ]
+  loading <- as.matrix(factors[grepl("^factor_", names(factors))])
+  known <- rowSums(loading != 0) > 0
+  values <- vapply(cpgs, values_of, numeric(nrow(samples)), fill = NA_real_)
+  values <- matrix(values, nrow(samples), dimnames = list(NULL, cpgs))
+  for (i in seq_len(nrow(samples))) {
+    has <- !is.na(values[i, ]) & known
+    gone <- is.na(values[i, ]) & known
+    scaled <- loading[has, , drop = FALSE] / factors$own_variance[has]
+    precision <- diag(ncol(loading)) + crossprod(scaled, loading[has, , drop = FALSE])
+    z <- solve(precision, crossprod(scaled, values[i, has] - factors$mean[has]))
+    values[i, gone] <- factors$mean[gone] + loading[gone, , drop = FALSE] %*% z
+  }
+  columns[] <- cpgs
+  samples[cpgs] <- as.data.frame(values)
 }
 
 for (pc in pcs) {

@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run() -> None:
     """Run the command as a process of its own, and end it."""
+    # Matrix products are small: threads of BLAS would wait for each other longer than they work.
+    for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
     code = main()
     with suppress(OSError):  # what `_say` wrote has left already
         sys.stdout.flush()

@@ -32,8 +32,8 @@ def test_r_predicts_stage1_from_the_weights_table(study_copy):
 
     by_python, by_r = (pd.read_csv(study_copy.path(name)) for name in ("by_python.csv", "by_r.csv"))
     assert by_r["sample_id"].tolist() == by_python["sample_id"].tolist()
-    # R writes 15 digits, and sums on the raw scale.
-    np.testing.assert_allclose(by_r["Stage1_Pred_Age"], by_python["Stage1_Pred_Age"], rtol=0, atol=1e-6)
+    # What imputes is rounded to 2^-23 of its sum over all CpGs (clock/imputation.py), but not in R.
+    np.testing.assert_allclose(by_r["Stage1_Pred_Age"], by_python["Stage1_Pred_Age"], rtol=0, atol=1e-3)
 
 
 # Does what a reader does: opens the results, and the category of the figure (where there is only one, it is

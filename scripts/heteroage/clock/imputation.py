@@ -4,15 +4,14 @@ Under the factor model x_j = mean_j + F_j z + e_j (`factors.py`), a sample's z g
 precision P = I + sum over M of F_j' F_j / d_j and mean P^-1 sum over M of F_j (x_j - mean_j) / d_j. A missing CpG takes
 mean_j + F_j z, and the missing CpGs' total contribution w'x has the variance (w'F) P^-1 (F'w) + sum of w_j² d_j.
 
-All sums over CpGs are of whole numbers below 2^53, so that they are exact in double precision: matrix products may add
-in any order, and a sample's numbers have the same bits whatever stands beside it. Rounding to these whole numbers moves
-an imputed value by less than 1e-6.
+All sums over CpGs are of whole numbers below 2^53 (2^24 in single precision), so that they are exact: matrix products
+may add in any order, and a sample's numbers have the same bits whatever stands beside it. Rounding to these whole
+numbers moves an imputed value by about 1e-6.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,12 +20,12 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from heteroage.clock.applicability import Covariance
 
-EXACT = 52  # bits of a sum
+EXACT, EXACT_32 = 52, 23  # bits of a sum in double and in single precision
 VALUE = 22  # binary places of a value
 LARGEST_VALUE = 2  # bits before them: values further outside 0 to 1 are refused
 SCORE, LARGEST_SCORE = 20, 10  # binary places of a factor's score, and bits before them
-BLOCK = 128  # CpGs of a matrix product
-SAMPLES = 8192  # samples of a matrix product
+BLOCK = 64  # CpGs of a matrix product
+SAMPLES = 2048  # samples of a matrix product: their values stay in the processor's cache
 
 
 def whole(numbers: NDArray[np.float64], bits: int, axis: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -45,28 +44,30 @@ class Conditional:
     """The factor model of a clock's CpGs, in whole numbers.
 
     names : the CpGs that are read, in order
+    signal : F / d, which measured values are multiplied by
+    own : by CpG, what a missing one takes off: its mean times `signal`; a² d, a b d and b² d
+    common : by CpG, F_i F_j / d of each pair of factors; a F; b F. Single precision is enough: each sum's rounding is
+        below a millionth of the sum over all CpGs.
     """
 
     def __init__(self, covariance: Covariance, names: Sequence[str]) -> None:
         place = [covariance.features[name] for name in names]
         self.names = list(names)
-        self.mean, factors = covariance.mean[place], covariance.factors[place]
-        own, a, b = covariance.own[place], covariance.a[place][:, None], covariance.b[place][:, None]
+        factors, d = covariance.factors[place], covariance.own[place][:, None]
+        a, b = covariance.a[place][:, None], covariance.b[place][:, None]
         self.k = factors.shape[1]
-        informative = (own > 0) & factors.any(axis=1)
-        per_own = np.where(informative, 1.0, 0.0)[:, None] * factors / np.where(own > 0, own, 1.0)[:, None]
+        per_own = np.where(d > 0, factors, 0.0) / np.where(d > 0, d, 1.0)
         self.rows, self.columns = np.tril_indices(self.k)
-        pairs = per_own[:, self.rows] * factors[:, self.columns]
         self.signal, self.signal_unit = whole(per_own, EXACT - VALUE - LARGEST_VALUE, axis=0)
-        d = own[:, None]
-        terms = np.hstack([pairs, a * factors, b * factors, a * a * d, a * b * d, b * b * d])
-        self.missing, self.missing_unit = whole(terms, EXACT, axis=0)
+        means = np.rint(covariance.mean[place] * 2.0**VALUE)[:, None] * self.signal
+        variances, self.variance_unit = whole(np.hstack([a * a * d, a * b * d, b * b * d]), EXACT, axis=0)
+        self.own = np.hstack([means, variances])
+        pairs = per_own[:, self.rows] * factors[:, self.columns]
+        common, self.common_unit = whole(np.hstack([pairs, a * factors, b * factors]), EXACT_32, axis=0)
+        self.common = common.astype(np.float32)
         self.factors, self.factor_unit = whole(factors, EXACT - SCORE - LARGEST_SCORE, axis=1)
-
-    @cached_property
-    def everything(self) -> NDArray[np.float64]:
-        """The precision's terms summed over all CpGs, in whole numbers."""
-        return self.missing[:, : len(self.rows)].sum(axis=0)
+        self.all_means = means.sum(axis=0)
+        self.all_pairs = common[:, : len(self.rows)].sum(axis=0)
 
 
 class Imputation:
@@ -75,14 +76,15 @@ class Imputation:
     def __init__(self, model: Conditional, n: int) -> None:
         self.model, self.n = model, n
         self.signal = np.zeros((model.k, n))
-        self.missing = np.zeros((model.missing.shape[1], n))
+        self.own = np.zeros((model.k + 3, n))
+        self.common = np.zeros((model.common.shape[1], n), dtype=np.float32)
         self.any_missing = False
         self._masks: list[NDArray[np.uint8] | None] = []  # by CpG, a bit for each sample
         self._waiting: list[NDArray[np.float64]] = []
         self._done = 0
 
     def add(self, values: NDArray[np.float64], absent: NDArray[np.bool_]) -> None:
-        """Add the next CpG's values, missing as NaN."""
+        """Add the next CpG's values, missing as NaN; they must not change until they are summed."""
         self._waiting.append(values)
         some = bool(absent.any())
         self._masks.append(np.packbits(absent) if some else None)
@@ -93,19 +95,19 @@ class Imputation:
     def _add_block(self) -> None:
         model, own = self.model, slice(self._done, self._done + len(self._waiting))
         some_missing = any(mask is not None for mask in self._masks[own])
-        mean, bound = model.mean[own, None], 2.0 ** (VALUE + LARGEST_VALUE)
+        signal, own_terms, common = model.signal[own].T, model.own[own].T, model.common[own].T
         for start in range(0, self.n, SAMPLES):
             part = slice(start, start + SAMPLES)
-            values = np.array([column[part] for column in self._waiting])
-            values -= mean
-            values *= 2.0**VALUE
+            values = np.empty((len(self._waiting), min(SAMPLES, self.n - start)))
+            for row, column in zip(values, self._waiting, strict=True):
+                np.multiply(column[part], 2.0**VALUE, out=row)
             np.rint(values, out=values)
-            np.clip(values, -bound, bound, out=values)
             if some_missing:
                 absent = np.isnan(values)
                 values[absent] = 0.0
-                self.missing[:, part] += model.missing[own].T @ absent.astype(np.float64)
-            self.signal[:, part] += model.signal[own].T @ values
+                self.own[:, part] += own_terms @ absent.astype(np.float64)
+                self.common[:, part] += common @ absent.astype(np.float32)
+            self.signal[:, part] += signal @ values
         self._done += len(self._waiting)
         self._waiting = []
 
@@ -113,20 +115,20 @@ class Imputation:
         """Find z, and the covariances of z that `variance` needs."""
         if self._waiting:
             self._add_block()
-        model, k = self.model, self.model.k
-        unit = model.missing_unit[0]
+        model, k, pairs = self.model, self.model.k, len(self.model.rows)
         self.scores = np.zeros((k, self.n))
         self.covariances = np.zeros((3, self.n))
-        pairs = len(model.rows)
         for start in range(0, self.n if self.any_missing else 0, SAMPLES):
             part = slice(start, start + SAMPLES)
-            precision = np.empty((len(self.signal[0, part]), k, k))
-            measured = ((model.everything[:, None] - self.missing[:pairs, part]) * unit[:pairs, None]).T
+            measured = model.all_pairs[:, None] - self.common[:pairs, part]
+            measured = (measured * model.common_unit[0, :pairs, None]).T
+            precision = np.empty((len(measured), k, k))
             precision[:, model.rows, model.columns] = measured
             precision[:, model.columns, model.rows] = measured
             precision[:, np.arange(k), np.arange(k)] += 1.0
-            sums = self.missing[pairs : pairs + 2 * k, part] * unit[pairs : pairs + 2 * k, None]
-            signal = self.signal[:, part] * (model.signal_unit[0, :, None] * 2.0**-VALUE)
+            sums = self.common[pairs:, part] * model.common_unit[0, pairs:, None]
+            signal = self.signal[:, part] - (model.all_means[:, None] - self.own[:k, part])
+            signal *= model.signal_unit[0, :, None] * 2.0**-VALUE
             right = np.stack([signal.T, sums[:k].T, sums[k:].T], axis=2)
             solved = np.linalg.solve(precision, right)
             bound = 2.0**LARGEST_SCORE
@@ -152,6 +154,6 @@ class Imputation:
 
         others : the sums a² d, a b d, b² d of missing RF_PCs, (3, samples)
         """
-        own = self.missing[-3:] * self.model.missing_unit[0, -3:, None] + others
+        own = self.own[-3:] * self.model.variance_unit[0, :, None] + others
         aa, ab, bb = own + self.covariances
         return slope * slope * aa + 2 * slope * ab + bb

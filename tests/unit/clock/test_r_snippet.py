@@ -55,6 +55,11 @@ def test_r_gets_the_ages_by_suffixed_and_plain_names_and_stops_without_cpgs(beta
         # R writes 15 digits, and sums on the raw scale.
         ages = pd.read_csv(folder.parent / "ages.csv")["Stage1_Pred_Age"]
         np.testing.assert_allclose(ages, expected, rtol=0, atol=1e-6)
+    gaps = clock.master[samples.columns].drop(columns=cpgs_of(samples)[3])
+    assert in_r(folder, gaps).returncode == 0
+    ages = pd.read_csv(folder.parent / "ages.csv")["Stage1_Pred_Age"]
+    # 1e-3: what imputes is rounded to 2^-23 of its sum over all CpGs, but not in R.
+    np.testing.assert_allclose(ages, loaded.predict_stage1(gaps)["Stage1_Pred_Age"], rtol=0, atol=1e-3)
     few = in_r(folder, samples.drop(columns=cpgs_of(samples)[:20]))
     assert few.returncode != 0
     assert "CpGs are missing" in few.stderr
