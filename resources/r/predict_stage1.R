@@ -20,14 +20,22 @@ if (length(pcs) > 0) {
 }
 
 cpgs <- union(weights$feature[!is_pc], loadings$feature)
-columns <- cpgs
-if (length(unique(sub(".*_", "", cpgs))) == 1) {
-  plain <- sub("_[a-z]+$", "", cpgs)
-  columns <- ifelse(cpgs %in% names(samples), cpgs, plain)
+
+# Missing CpGs take their conditional means given the sample's other CpGs (docs/method.md); without a file that says how
+# CpGs vary together, their training medians.
+factors <- file.path(dirname(paths[1]), "..", "stage3", "Feature_Covariance.csv")
+factors <- if (file.exists(factors)) read.csv(factors) else data.frame()
+is_conditional <- "mean" %in% names(factors) && any(grepl("^factor_", names(factors)))
+if (is_conditional) factors <- factors[!grepl("^RF_PC[0-9]+$", factors$feature), ]
+known <- if (is_conditional) factors$feature else cpgs # of all stages: the more are measured, the better
+
+columns <- union(cpgs, known)
+names(columns) <- columns
+if (length(unique(sub(".*_", "", columns))) == 1) {
+  columns[] <- ifelse(columns %in% names(samples), columns, sub("_[a-z]+$", "", columns))
 }
-names(columns) <- cpgs
 values_of <- function(feature, fill) {
-  column <- if (feature %in% cpgs) columns[[feature]] else feature
+  column <- if (feature %in% names(columns)) columns[[feature]] else feature
   x <- samples[[column]]
   if (is.null(x)) x <- rep(NA_real_, nrow(samples))
   if (is.character(x)) stop("column ", column, " holds text where numbers belong")
@@ -42,7 +50,7 @@ for (pc in pcs) {
   own <- abs(weights$weight_standardised[weights$feature == pc])
   weight[loadings$feature] <- weight[loadings$feature] + own * share
 }
-absent <- cpgs[!columns %in% names(samples)]
+absent <- cpgs[!columns[cpgs] %in% names(samples)]
 missing <- if (length(cpgs) > 0) sum(weight[absent]) / sum(weight) else 0
 if (length(absent) > 0) {
   said <- sprintf(
@@ -53,26 +61,20 @@ if (length(absent) > 0) {
   message(said)
 }
 
-# Missing CpGs take their conditional means given the sample's other CpGs (docs/method.md); without a file that says how
-# CpGs vary together, their training medians.
-factors <- file.path(dirname(paths[1]), "..", "stage3", "Feature_Covariance.csv")
-factors <- if (file.exists(factors)) read.csv(factors) else data.frame()
-if ("mean" %in% names(factors) && any(grepl("^factor_", names(factors)))) {
-  factors <- factors[match(cpgs, factors$feature), ]
+if (is_conditional) {
   loading <- as.matrix(factors[grepl("^factor_", names(factors))])
-  known <- rowSums(loading != 0) > 0
-  values <- vapply(cpgs, values_of, numeric(nrow(samples)), fill = NA_real_)
-  values <- matrix(values, nrow(samples), dimnames = list(NULL, cpgs))
+  values <- vapply(known, values_of, numeric(nrow(samples)), fill = NA_real_)
+  values <- matrix(values, nrow(samples), dimnames = list(NULL, known))
   for (i in seq_len(nrow(samples))) {
-    has <- !is.na(values[i, ]) & known
-    gone <- is.na(values[i, ]) & known
+    has <- !is.na(values[i, ]) & rowSums(loading != 0) > 0
+    gone <- is.na(values[i, ]) & rowSums(loading != 0) > 0
     scaled <- loading[has, , drop = FALSE] / factors$own_variance[has]
     precision <- diag(ncol(loading)) + crossprod(scaled, loading[has, , drop = FALSE])
     z <- solve(precision, crossprod(scaled, values[i, has] - factors$mean[has]))
     values[i, gone] <- factors$mean[gone] + loading[gone, , drop = FALSE] %*% z
   }
-  columns[] <- cpgs
-  samples[cpgs] <- as.data.frame(values)
+  columns[known] <- known
+  samples[known] <- as.data.frame(values)
 }
 
 for (pc in pcs) {

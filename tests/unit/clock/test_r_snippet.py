@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(RSCRIPT is None, reason="Rscript is not on the P
 @pytest.fixture
 def beta_clock(clock_copy, reseal):
     """The clock reduced to beta CpGs; RF_PCs that it computes have weight in its anchor."""
-    for name in (artifacts.STAGE1_WEIGHTS, artifacts.STAGE2_WEIGHTS, artifacts.PC_LOADINGS):
+    for name in (artifacts.STAGE1_WEIGHTS, artifacts.STAGE2_WEIGHTS, artifacts.PC_LOADINGS, artifacts.COVARIANCE):
         table = read_table(clock_copy / name)
         kept = ~table["feature"].str.endswith("_chalm")
         if name == artifacts.STAGE1_WEIGHTS:  # RF_PCs that matter
