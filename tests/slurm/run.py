@@ -117,11 +117,11 @@ def disturb(slurm: Slurm, run: subprocess.Popen, log: Path) -> None:
     def running(rule: str) -> list[str]:
         return [job for job, comment in slurm.jobs("RUNNING").items() if rule in comment]
 
-    wait_until(lambda: running("sweep_stage1"), "a sweep runs", 600)
-    cancelled = running("sweep_stage1")[0]
+    wait_until(lambda: running("train_stage1"), "a sweep runs", 600)
+    cancelled = running("train_stage1")[0]
     slurm.cancel(cancelled)
     say(f"scancel {cancelled}, a running sweep")
-    wait_until(lambda: finished(log)["sweep_stage1"], "a sweep finishes", 600)
+    wait_until(lambda: finished(log)["train_stage1"], "a sweep finishes", 600)
     slurm.stop_controller()
     say("slurmctld stopped")
     time.sleep(15)

@@ -12,7 +12,7 @@ from mini_study import ARTIFACTS, ASSEMBLED, SETTINGS, TRAINING, experts_trained
 PREDICT = {"assemble_artifacts", "predict_samples", "summarise_run"}
 STAGE3 = {"train_stage3", "plot_predictions", *PREDICT}
 STAGE2 = {"train_expert", "collect_experts", *STAGE3}
-STAGE1 = {"sweep_stage1", "cross_fit_stage1", "train_stage1", *STAGE2}
+STAGE1 = {"train_stage1", *STAGE2}
 EXPERTS = len(SETTINGS["hallmarks"])
 
 
@@ -115,7 +115,7 @@ def test_a_given_sweep_report_skips_the_sweep_and_is_followed(study_copy):
     report["selected"] = np.arange(len(report)) == other
     report.to_csv(study_copy.path("data/earlier.csv"), index=False)
     study_copy.configure(stage1__sweep_report="data/earlier.csv")
-    assert study_copy.plan().jobs == once((STAGE1 - {"sweep_stage1"}) | {"reuse_sweep_report"})
+    assert study_copy.plan().jobs == once(STAGE1)
     study_copy.run(f"{ARTIFACTS}/stage1/model.joblib")
     net = joblib.load(study_copy.path(f"{ARTIFACTS}/stage1/model.joblib"))[-1].regressor_
     assert (net.alpha, net.l1_ratio) == tuple(report.loc[other, ["alpha", "l1_ratio"]])
@@ -146,7 +146,7 @@ def test_a_reworded_module_or_script_reruns_nothing(study):
         return b"# A comment.\n" + content.replace(b'"""', b'"""Reworded: ', 1)
 
     scripts = study.repository / "scripts"
-    with edited(scripts / "heteroage/engine/elastic_net.py", reworded), edited(scripts / "sweep_stage1.py", reworded):
+    with edited(scripts / "heteroage/engine/elastic_net.py", reworded), edited(scripts / "train_stage1.py", reworded):
         assert study.plan().jobs == {}
 
 
