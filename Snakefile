@@ -37,7 +37,7 @@ rule all:
     default_target: True
     input:
         AUDIT,
-        "results/full_artifacts/MANIFEST.json",
+        collect("results/full_artifacts/{file}", file=SEALED),
         collect("results/predictions/{name}.csv", name=config["predict"] or []),
         "results/summary.txt",
 
@@ -56,7 +56,7 @@ rule report:
 
 
 onstart:
-    hold_folder()
+    hold_folder(log)
 
 
 onsuccess:

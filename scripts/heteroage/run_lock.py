@@ -10,18 +10,20 @@ from __future__ import annotations
 import atexit
 import fcntl
 import os
+import re
 import select
 import shutil
 import socket
 import subprocess
 import threading
 import time
-import uuid
-from contextlib import suppress
+from collections.abc import Collection
 from pathlib import Path
 
 from heteroage.errors import HeteroAgeError
 
+RUN_ID = re.compile(r"SLURM run ID: .*?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+KEPT_LOGS = 20  # of earlier runs
 WAIT_SECONDS = 120  # for cancelled jobs to leave the queue
 
 
@@ -65,25 +67,50 @@ def end_with(pid: int) -> None:
     """
     if not hasattr(os, "pidfd_open"):  # Linux alone has it; elsewhere such a script ends by itself, later
         return
-    with suppress(ProcessLookupError, PermissionError):
+    try:
         other = os.pidfd_open(pid)
+    except ProcessLookupError:  # it ended before this script began
+        os._exit(1)
+    except PermissionError:
+        return
 
-        def watch() -> None:
-            select.select([other], [], [])
-            os._exit(1)
+    def watch() -> None:
+        select.select([other], [], [])
+        os._exit(1)
 
-        threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()
 
 
-def cancel_leftover_jobs(folder: Path) -> list[str]:
-    """Cancel the jobs that a killed run has left in Slurm's queue, and wait until they are gone; returns their ids.
+def earlier_runs(folder: Path, log: str | None) -> set[str]:
+    """The Slurm run ids of earlier runs of this workflow in a folder, by their logs; notes this run's log for later.
+
+    Snakemake names all jobs of a run by one id, which its log has. Logs of other workflows are not looked at.
+    """
+    notes = folder / ".snakemake/heteroage.logs"
+    logs = notes.read_text(encoding="utf-8").splitlines() if notes.is_file() else []
+    found: set[str] = set()
+    for path in filter(Path.is_file, map(Path, logs)):
+        found |= set(RUN_ID.findall(path.read_text(encoding="utf-8", errors="replace")))
+    if log:
+        kept = [*logs[-KEPT_LOGS:], log]
+        notes.write_text("".join(f"{path}\n" for path in kept), encoding="utf-8")
+    return found
+
+
+def cancel_leftover_jobs(folder: Path, runs: Collection[str]) -> list[str]:
+    """Cancel the jobs that killed runs have left in Slurm's queue, and wait until they are gone; returns their ids.
+
+    Parameters
+    ----------
+    folder : where the jobs work
+    runs : ids of this workflow's earlier runs; jobs of others stay
 
     Raises
     ------
     HeteroAgeError
         They do not go.
     """
-    left = found = _jobs_of_runs(folder)
+    left = found = _jobs_of_runs(folder, runs)
     if found:
         subprocess.run(["scancel", *found], check=True)
     end = time.monotonic() + WAIT_SECONDS
@@ -94,21 +121,15 @@ def cancel_leftover_jobs(folder: Path) -> list[str]:
                 "Start again when they are gone (squeue --me)."
             )
         time.sleep(1)
-        left = _jobs_of_runs(folder)
+        left = _jobs_of_runs(folder, runs)
     return found
 
 
-def _jobs_of_runs(folder: Path) -> list[str]:
-    """Slurm jobs that work in a folder and have the kind of name that Snakemake gives: they end with a UUID."""
-    if not shutil.which("squeue"):
+def _jobs_of_runs(folder: Path, runs: Collection[str]) -> list[str]:
+    """Slurm jobs that work in a folder and are named by one of the runs: their names end with its id."""
+    if not runs or not shutil.which("squeue"):
         return []
     command = ["squeue", "--me", "--noheader", "--format=%i|%j|%Z"]
     listed = subprocess.run(command, text=True, capture_output=True, check=False).stdout
     rows = (line.split("|", 2) for line in listed.splitlines() if line.count("|") >= 2)
-    return [job for job, name, place in rows if Path(place).resolve() == folder.resolve() and _has_uuid(name)]
-
-
-def _has_uuid(name: str) -> bool:
-    with suppress(ValueError):
-        return name.endswith(str(uuid.UUID(name[-36:])))
-    return False
+    return [job for job, name, place in rows if Path(place).resolve() == folder.resolve() and name[-36:] in runs]

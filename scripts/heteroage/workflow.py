@@ -16,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.file_states import record, verify
 from heteroage.run_lock import end_with
 
 SCRIPTS = Path(__file__).parent.parent
@@ -118,7 +119,9 @@ def run_script(main: Callable[..., None]) -> None:
     # Files that a person may change during the run.
     given = [path for path in job.input if not str(path).startswith("results" + os.sep)]
     with reporting(job.log[0], job.rule, given):
+        verify(job.input)
         main(**bind(main, job))
+        record(job.output)
 
 
 def bind(main: Callable[..., None], job: SimpleNamespace) -> dict[str, object]:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from heteroage.errors import HeteroAgeError
-from heteroage.run_lock import cancel_leftover_jobs, hold
+from heteroage.run_lock import cancel_leftover_jobs, earlier_runs, hold
 
 HOLD = "import sys, time; from pathlib import Path; from heteroage.run_lock import hold; hold(Path(sys.argv[1]))"
 
@@ -73,15 +73,35 @@ def queue(tmp_path, monkeypatch):
     return listed
 
 
+RUN, OTHER_RUN = "6f1d9a0e-3f7c-4b1a-9c55-0d9f6f2b8a11", "0d9f6f2b-3f7c-4b1a-9c55-6f1d9a0e8a11"
+
+
 def test_jobs_that_a_killed_run_left_in_the_queue_are_cancelled_and_no_others(queue, tmp_path):
-    run = "6f1d9a0e-3f7c-4b1a-9c55-0d9f6f2b8a11"
-    ours = [f"11|{run}|{tmp_path}", f"12|clock_{run}|{tmp_path}"]
-    others = [f"13|{run}|/elsewhere", f"14|jupyter|{tmp_path}"]
+    ours = [f"11|{RUN}|{tmp_path}", f"12|clock_{RUN}|{tmp_path}"]
+    others = [f"13|{RUN}|/elsewhere", f"14|jupyter|{tmp_path}", f"15|{OTHER_RUN}|{tmp_path}"]
     queue.write_text("\n".join([*ours, *others, ""]))
-    assert cancel_leftover_jobs(tmp_path) == ["11", "12"]
+    assert cancel_leftover_jobs(tmp_path, {RUN}) == ["11", "12"]
     assert queue.read_text().split() == others
 
 
 def test_without_slurm_there_is_nothing_to_cancel(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert cancel_leftover_jobs(tmp_path) == []
+    assert cancel_leftover_jobs(tmp_path, {RUN}) == []
+
+
+def test_earlier_runs_are_known_by_the_logs_of_this_workflow(tmp_path):
+    (tmp_path / ".snakemake").mkdir()
+    first, second = tmp_path / "first.log", tmp_path / "second.log"
+    first.write_text(f"host: here\nSLURM run ID: {RUN}\n")
+    (tmp_path / "of_another_workflow.log").write_text(f"SLURM run ID: {OTHER_RUN}\n")
+    assert earlier_runs(tmp_path, str(first)) == set()
+    assert earlier_runs(tmp_path, str(second)) == {RUN}
+    assert earlier_runs(tmp_path, None) == {RUN}
+
+
+def test_a_script_whose_snakemake_is_gone_does_not_begin():
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    script = "import sys; from heteroage.run_lock import end_with; end_with(int(sys.argv[1])); print('went on')"
+    done = subprocess.run([sys.executable, "-c", script, str(gone.pid)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")

@@ -12,7 +12,13 @@ AUDIT = [
     "results/audit/pc_space.png",
     "results/audit/hallmarks.png",
 ]
+AUDIT += collect(
+    "results/audit/{table}.csv",
+    table=["steps", "overlap", "missing_by_sample", "missing_by_cpg", "values", "confounding", "associations", "ages"],
+)
+AUDIT += ["results/audit/pc_space.csv", "results/audit/hallmarks.csv"]
 if CHECK_SEX:
+    AUDIT.append("results/audit/sex.csv")
     AUDIT.append("results/audit/sex.png")
 if config["predict"]:
     AUDIT.append("results/audit/predicted_tables.csv")
@@ -49,6 +55,7 @@ rule audit_inputs:
         **needs(),
     params:
         code=code_of("audit_inputs"),
+        given=state_of([DICTIONARY]),
     message:
         "Checking the input"
     script:
@@ -115,6 +122,7 @@ if CHECK_SEX:
             **needs(),
         params:
             code=code_of("check_sex"),
+            given=state_of([config["inputs"]["annotation"]]),
         message:
             "Comparing sex labels with the X and Y chromosomes"
         script:

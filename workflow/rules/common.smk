@@ -38,9 +38,12 @@ from heteroage.config import (
 from heteroage.errors import HeteroAgeError
 from heteroage.stages.gene_sets import are_gene_sets, read_hallmark_names
 from heteroage.stages.dictionary import features_digest
-from heteroage.run_lock import cancel_leftover_jobs, hold
+from heteroage.file_states import state_of
+from heteroage.run_lock import cancel_leftover_jobs, earlier_runs, hold
+from heteroage.study import command_with_options, remember_study, unseal_incomplete
 from heteroage.workflow import SNAKEMAKE_PID, code_digest  # none of these loads pandas: every job reads this file
 
+CONFIG_NAME = str(workflow.configfiles[-1]) if workflow.configfiles else "the module that uses this workflow"
 STARTED = time.time()
 os.environ[SNAKEMAKE_PID] = str(os.getpid())
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
@@ -170,11 +173,12 @@ def audit_report(check, caption="audit_table"):
     return {"caption": f"../report/{caption}.rst", "category": "Audit", "labels": {"check": check}}
 
 
-def hold_folder():
-    """Refuse to run where another run is at work; end what a killed one left in a cluster's queue."""
+def hold_folder(log):
+    """Refuse to run where another run is at work, or another study's results are; end what a killed run left in a queue."""
     try:
         hold(Path(".snakemake/heteroage.lock"))
-        left = cancel_leftover_jobs(Path.cwd())
+        remember_study(Path("results/study.json"), CONFIG_NAME, config["inputs"])
+        left = cancel_leftover_jobs(Path.cwd(), earlier_runs(Path.cwd(), log))
     except HeteroAgeError as problem:
         raise WorkflowError(str(problem))
     if left:
@@ -185,4 +189,4 @@ def show_summary():
     """Print the audit's findings and the summary, if they were made since this workflow was read."""
     for text in (Path("results/audit/findings.txt"), Path("results/summary.txt")):
         if text.is_file() and text.stat().st_mtime >= STARTED:
-            print(f"\n{text.read_text()}", file=sys.stderr)
+            print(f"\n{command_with_options(text.read_text(), sys.argv[1:])}", file=sys.stderr)

@@ -18,6 +18,7 @@ if BUILD_DICTIONARY:
             "../../envs/heteroage.yaml"
         params:
             code=code_of("build_hallmark_dictionary"),
+            given=state_of([config["inputs"]["hallmarks"], config["inputs"]["annotation"]]),
         message:
             "Finding the CpGs of the genes of {input.gene_sets}"
         script:

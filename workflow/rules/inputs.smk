@@ -49,6 +49,7 @@ rule build_feature_store:
         **needs(),
     params:
         code=code_of("build_feature_store"),
+        given=state_of([e["file"] for e in [*sum(MODALITY_TABLES.values(), []), *SAMPLE_SHEETS]]),
         tables=MODALITY_TABLES,
         sample_sheets=SAMPLE_SHEETS,
         options={
@@ -116,6 +117,7 @@ rule select_training_samples:
         **needs(),
     params:
         code=code_of("select_training_samples"),
+        given=state_of([] if COMPUTE_PCS else [config["inputs"]["context_pcs"]]),
         folds=config["cross_validation"]["folds"],
         allow_leave_one_group_out=config["cross_validation"]["allow_leave_one_group_out"],
         seed=config["cross_validation"]["seed"],

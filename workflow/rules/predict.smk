@@ -19,6 +19,7 @@ rule predict_samples:
     params:
         code=code_of("predict_samples"),
         conventions=lambda wildcards: PREDICT_CONVENTIONS[wildcards.name],
+        given=lambda wildcards: state_of([config["predict"][wildcards.name]]),
     message:
         "Predicting {wildcards.name}"
     script:

@@ -27,6 +27,7 @@ rule train_stage1:
         **needs(),
     params:
         code=code_of("train_stage1"),
+        given=state_of([config["stage1"]["sweep_report"]] if config["stage1"]["sweep_report"] else []),
         balancing=config["stage1"]["balancing"],
         technical_sd=config["stage1"]["technical_sd"],
         alpha=config["stage1"]["alpha"],

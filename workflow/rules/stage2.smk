@@ -67,6 +67,7 @@ checkpoint orthogonalise_hallmarks:
         **needs(0.3),
     params:
         code=code_of("orthogonalise_hallmarks"),
+        given=state_of([DICTIONARY]),
     message:
         "Matching hallmarks to features, each feature in one hallmark"
     script:
@@ -154,6 +155,7 @@ rule train_experts:
         **needs(0.3),
     params:
         code=code_of("train_experts"),
+        given=state_of([DICTIONARY]),
         alpha=config["stage2"]["alpha"],
         l1_ratio=config["stage2"]["l1_ratio"],
     message:

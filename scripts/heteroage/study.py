@@ -1,0 +1,64 @@
+"""Which study a folder's results are of, and how to go on with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from heteroage.errors import HeteroAgeError
+
+OPTIONS = ("-s", "--snakefile", "--configfile", "--configfiles", "-d", "--directory", "--workflow-profile", "--profile")
+
+
+def remember_study(record: Path, configfile: str, inputs: Mapping[str, object]) -> None:
+    """Record the study of a results folder, or refuse to replace another study's results.
+
+    A study is the same if its config file is (with inputs edited since, perhaps) or if its inputs are.
+
+    Raises
+    ------
+    HeteroAgeError
+        The results are of a study with another config file and other inputs.
+    """
+    # Relative to the study's folder, which may be moved or copied.
+    name = os.path.relpath(configfile) if Path(configfile).is_file() else configfile
+    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
+    if record.is_file():
+        before = json.loads(record.read_text(encoding="utf-8"))
+        if before["configfile"] != name and before["inputs"] != digest:
+            raise HeteroAgeError(
+                f"{record.parent}/ has the results of another study, configured by {before['configfile']}; this run is "
+                f"configured by {name} and has other inputs. To go on with that study, add --configfile "
+                f"{before['configfile']}. To run this one, name another folder (-d), or delete {record} to replace "
+                "the results."
+            )
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps({"configfile": name, "inputs": digest}, indent=1) + "\n", encoding="utf-8")
+
+
+def unseal_incomplete(folder: Path) -> list[str]:
+    """Remove the manifest of an artifact folder that has lost files, so that it is assembled again; returns them."""
+    manifest = folder / "MANIFEST.json"
+    if not manifest.is_file():
+        return []
+    lost = [name for name in json.loads(manifest.read_text(encoding="utf-8"))["files"] if not (folder / name).is_file()]
+    if lost:
+        manifest.unlink()
+    return lost
+
+
+def command_with_options(text: str, arguments: Sequence[str]) -> str:
+    """Complete the snakemake commands of a text by the options of this run that say which study it is."""
+    own: list[str] = []
+    for position, argument in enumerate(arguments):
+        name, equals, _ = argument.partition("=")
+        if name in OPTIONS:
+            own += [argument] if equals else arguments[position : position + 2]
+    if not own:
+        return text
+    return text.replace("snakemake --cores 2 report", f"snakemake --cores 2 report {' '.join(own)}").replace(
+        " (and the --configfile of this run, if it had one)", ""
+    )
