@@ -58,19 +58,18 @@ def _write_table(
     with tempfile.TemporaryFile(dir=Path(store.filename).parent, prefix=".replicates") as file:
         waiting = np.memmap(file, np.float32, "w+", shape=(max(len(aside), 1), len(columns)))
         for block in ahead(table.table.blocks(table.places)):
-            # Pages of a file that are written one after another cost a quarter of the time.
-            order = np.argsort(target[block.features], kind="stable")
             own = columns[block.samples]
+            by, names = np.argsort(own), ids[block.samples]
             step = max(1, PART // len(own))
-            for start in range(0, len(order), step):
-                part = order[start : start + step]
-                rows = block.features[part]
-                values = check.convert(block.values[part], sources[rows], ids[block.samples]).astype(np.float32)
+            for start in range(0, len(block.features), step):
+                rows = block.features[start : start + step]
+                betas = check.convert(block.values[start : start + step], sources[rows], names)
+                values = _in_order(betas, by)
                 apart = aside_of[rows] >= 0
                 if apart.any():
-                    waiting[np.ix_(aside_of[rows[apart]], block.samples)] = values[apart]
+                    waiting[np.ix_(aside_of[rows[apart]], block.samples[by])] = values[apart]
                 kept = (target[rows] >= 0) & ~apart
-                _place(store, target[rows[kept]], own, values if kept.all() else values[kept])
+                _place(store, target[rows[kept]], own[by], values if kept.all() else values[kept])
                 written += values.nbytes
             if written > RELEASED:
                 release(store)
@@ -80,15 +79,19 @@ def _write_table(
     _note(table, check, [table.features[k] for k in aside], merged, intake)
 
 
+def _in_order(betas: NDArray[np.float64], by: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Values (features, samples) as the store has them, each feature's beside each other, samples in the order `by`."""
+    if betas.flags.f_contiguous:
+        return np.ascontiguousarray(betas.T[by].T, dtype=np.float32)
+    return np.ascontiguousarray(betas.astype(np.float32)[:, by])
+
+
 def _place(store: np.memmap, rows: NDArray[np.int64], columns: NDArray[np.int64], values: NDArray[np.float32]) -> None:
-    """Write values to some rows and columns of the store."""
-    order = np.argsort(columns)
-    first, last = int(columns[order[0]]), int(columns[order[-1]])
-    values = np.ascontiguousarray(values[:, order])
-    if last - first + 1 == len(columns):
-        store[rows, first : last + 1] = values
+    """Write values to some rows and columns (rising) of the store."""
+    if columns[-1] - columns[0] + 1 == len(columns):
+        store[rows, columns[0] : columns[-1] + 1] = values
     else:
-        store[np.ix_(rows, columns[order])] = values
+        store[np.ix_(rows, columns)] = values
 
 
 def _note(table: ModalityTable, check: ValueCheck, replicates: Sequence[str], merged: int, intake: Intake) -> None:

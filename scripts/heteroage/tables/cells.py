@@ -146,7 +146,8 @@ def is_text(kind: pa.DataType) -> bool:
     """Tell whether a column of this type holds text."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    views = getattr(pa.types, "is_string_view", lambda kind: False)  # PyArrow 16 and later
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or views(kind)
 
 
 def text_array(cells: Iterable[str | None]) -> pa.Array:

@@ -26,6 +26,7 @@ CORNER = re.compile(
 SECTION = re.compile(r"\[\w[\w ]*\]")  # of Illumina's sample sheets
 MOST_HEADER = 256 << 20  # bytes of a line; a longer one is no table
 FEW = 50  # rows looked at
+csv.field_size_limit(MOST_HEADER)
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,6 @@ def _fields(line: str, separator: str, where: str) -> list[str]:
         line = " ".join(line.split())
     if '"' not in line:
         return line.split(separator)
-    csv.field_size_limit(MOST_HEADER)
     try:
         return next(csv.reader([line], delimiter=separator), [])
     except csv.Error as error:

@@ -5,7 +5,6 @@ What nobody here can read is named with what to do about it.
 
 from __future__ import annotations
 
-import io
 import shutil
 import sys
 import tempfile
@@ -157,7 +156,7 @@ def opened(path: Path, where: str) -> Iterator[BinaryIO]:
                 broken = (*broken, isal_zlib.error)
             except ImportError:  # half as fast
                 import gzip
-            stream = io.BufferedReader(gzip.open(path, "rb"), 1 << 20)  # noqa: SIM115
+            stream = gzip.open(path, "rb")  # noqa: SIM115
         else:
             stream = path.open("rb", buffering=1 << 20)
         with stream:

@@ -108,6 +108,8 @@ class Table:
 
     def texts(self, places: Sequence[int]) -> list[list[str | None]]:
         """Some of `names` as text, sample by sample: None where a cell stands for no value."""
+        if not places:
+            return []
         if not self.cpgs_in_rows:
             found = self.source.texts(list(places))
         else:

@@ -230,7 +230,6 @@ class TextSource(Source):
         return out.getvalue().encode()
 
     def _rows(self, chunk: bytes) -> Iterator[list[str]]:
-        csv.field_size_limit(MOST_HEADER)
         return csv.reader(io.StringIO(decode(chunk, self.where)), delimiter=self._how.separator)
 
     def _explain(self, chunk: bytes, line: int, error: Exception) -> None:
