@@ -12,11 +12,12 @@ class HeteroAgeError(Exception):
     """A problem with the user's input, worded for the user: what, how many, the first five, what to do."""
 
 
-def listed(items: Iterable[object]) -> str:
-    """Return the count and the first five of `items`, as '7: a, b, c, d, e, ...'."""
+def listed(items: Iterable[object], total: int | None = None) -> str:
+    """Return the count (`total` where there are more than `items`) and the first five, as '7: a, b, c, d, e, ...'."""
     items = list(items)
+    total = len(items) if total is None else total
     shown = ", ".join(_readable(str(item)) for item in items[:FIRST])
-    return f"{len(items)}: {shown}{', ...' if len(items) > FIRST else ''}"
+    return f"{total}: {shown}{', ...' if total > len(items[:FIRST]) else ''}"
 
 
 def _readable(text: str) -> str:

@@ -541,7 +541,7 @@ def document() -> str:
         else:
             steps = [f"`{step}`: {row['found']} {row['done']}" for step, row in seen.found.items()]
             taken.append(f"| {one.title} | {_cell('; '.join(steps)) or 'nothing: it is read as it is meant'} |")
-    return "\n".join([HEAD, "| Input | Training | Prediction |", "|---|---|---|", *refused, MIDDLE, *taken, ""])
+    return "\n".join([HEAD, "| Input | Training | Prediction |", "|---|---|---|", *refused, MIDDLE, *taken, REAL])
 
 
 HEAD = """# What bad input gets
@@ -560,6 +560,24 @@ What is found is counted in `results/store/intake.json`, by step. Prediction acc
 
 | Input | Recorded |
 |---|---|"""
+
+REAL = """
+## Real files
+
+What the reader makes of files as they lie in public archives.
+
+| File | What it gets |
+|---|---|
+| R's `write.csv` of a matrix (GSE115278): probes in rows, no name above them | 351 CpGs x 127 samples |
+| TSV whose last row is the age (GSE74193) | 399 CpGs x 203 samples; the row `Age` is read as their ages |
+| SeSAMe's table of one sample, suffixed probes (`cg..._BC21`) | 9,895 CpGs of one sample; replicates averaged |
+| Bisulfite positions (`chr1:910856`), samples in rows (TIME-Seq) | 2,000 CpGs x 81 samples |
+| Sample sheets of methylprep and of TIME-Seq (with a byte-order mark) | read as sheets; `Sample_ID` is `sample_id` |
+| Signals and detection p-values in pairs (GSE72120) | refused: intensities; how to compute beta values |
+| Processed Excel file with a title row (GSE133355) | refused: the line above the header is a title |
+| GEO series matrix | refused as a table: give it as `inputs.geo: [{file: ...}]` |
+| Bismark coverage file | refused: no header, no CpG names |
+"""
 
 
 def _cell(text: str) -> str:

@@ -161,9 +161,8 @@ class Table:
             else:
                 sample, cpg = self.ids[row], self.names[places[column]]
             shown.append(f"{text!r} at sample {sample}, {cpg}")
-        more = ", ..." if total > len(shown) else ""
         return HeteroAgeError(
-            f"{self.where} holds text where numbers belong ({total}: {', '.join(shown)}{more}). Leave unknown values "
+            f"{self.where} holds text where numbers belong ({listed(shown, total)}). Leave unknown values "
             "empty, or name what stands for them in missing_values."
         )
 

@@ -193,8 +193,7 @@ def without_codes(values: NDArray[np.float64], codes: Sequence[float]) -> NDArra
 
 
 def _some(cells: Sequence[tuple[str, str, float]], total: int) -> str:
-    shown = ", ".join(f"{value:g} at sample {sample}, {cpg}" for sample, cpg, value in cells)
-    return f"{total}: {shown}{', ...' if total > len(cells) else ''}"
+    return listed((f"{value:g} at sample {sample}, {cpg}" for sample, cpg, value in cells), total)
 
 
 def _advice(looks: str) -> str:
