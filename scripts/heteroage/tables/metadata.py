@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import HEALTH, OLDEST, SEXES, UNKNOWN, is_missing, same_word, spelling_key, tissue_of
-from heteroage.tables.ages import YOUNGEST, is_age, read_ages
+from heteroage.tables.ages import YOUNGEST, is_age, read_ages, unit_in
 from heteroage.tables.conventions import METADATA, Conventions
 
 SYNONYMS = {"Sex": ("gender",), "sample_id": ("sampleid",), "Is_Healthy": ("ishealthy",)}
@@ -40,6 +40,8 @@ def find_columns(header: Sequence[str], conventions: Conventions, where: str) ->
             k for k, key in enumerate(keys) if key in SYNONYMS.get(ours, ()) or (ours == "Age" and is_age(names[k]))
         ]
         at = by_name or in_any_case or similar
+        if ours == "Age" and len(at) == 1 and not given and conventions.age_unit is None:
+            _check_unit([names[k] for k in {*at, *similar}], names[at[0]], where)
         if len(at) > 1:
             raise HeteroAgeError(
                 f"{where} has {len(at)} columns for {ours} ({listed(names[k] for k in at)}). Keep one, or say in "
@@ -48,6 +50,16 @@ def find_columns(header: Sequence[str], conventions: Conventions, where: str) ->
         if at:
             found[ours] = at[0]
     return found
+
+
+def _check_unit(ages: Sequence[str], chosen: str, where: str) -> None:
+    """Refuse `Age` beside `AGE_weeks`: it may be in weeks, months or years."""
+    others = [name for name in ages if unit_in(name) not in (None, "years")]
+    if unit_in(chosen) is None and others:
+        raise HeteroAgeError(
+            f"{where} has the columns {chosen} and {', '.join(others[:5])}: nobody can tell whether {chosen} is in years. "
+            f"Say so with age_unit (--age-unit), or name the column in inputs.columns (--columns Age={others[0]})."
+        )
 
 
 def sample_ids(cells: Cells, where: str) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from heteroage.errors import HeteroAgeError
 from heteroage.tables import kinds
 from heteroage.tables.conventions import Conventions
 from heteroage.tables.layout import DETECT, IsCpg, find_layout
@@ -72,6 +73,11 @@ def open_source(
     path: str | Path, where: str, missing_values: Sequence[str] = (), allow_pickle: bool = False
 ) -> tuple[Source, list[BinaryIO]]:
     """Open a file by its kind; returns it and what has to stay open as long."""
+    if str(path).endswith((".cov", ".cov.gz")):
+        raise HeteroAgeError(
+            f"{where} is a Bismark coverage file, of one sample. In training, name them by a pattern: inputs.beta: {{file: "
+            '"data/*.cov.gz", least_coverage: 5}. To predict, give a table with a column per sample.'
+        )
     path, copy = kinds.local_copy(path)
     kind, path, unpacked = kinds.unpacked(path, where)
     keep = [file for file in (copy, unpacked) if file is not None]

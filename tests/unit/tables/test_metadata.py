@@ -22,7 +22,9 @@ def test_columns_are_found_in_any_case_and_by_their_usual_other_names():
 
 
 def test_the_exact_name_comes_before_similar_ones_and_the_configs_names_are_found_too():
-    assert m.find_columns(["Age", "age_days", "Sex", "gender"], Conventions(), "t") == {"Age": 0, "Sex": 2}
+    years = Conventions(age_unit="years")
+    assert m.find_columns(["Age", "age_days", "Sex", "gender"], years, "t") == {"Age": 0, "Sex": 2}
+    refused("nobody can tell whether Age is in years", m.find_columns, ["Age", "AGE_weeks"], Conventions(), "t")
     conventions = Conventions.of(columns={"Age": ["months", "AoS"], "sample_id": "Array"})
     assert m.find_columns(["array ", "aos"], conventions, "t") == {"sample_id": 0, "Age": 1}
     refused(
