@@ -57,8 +57,8 @@ def _check_unit(ages: Sequence[str], chosen: str, where: str) -> None:
     others = [name for name in ages if unit_in(name) not in (None, "years")]
     if unit_in(chosen) is None and others:
         raise HeteroAgeError(
-            f"{where} has the columns {chosen} and {', '.join(others[:5])}: nobody can tell whether {chosen} is in years. "
-            f"Say so with age_unit (--age-unit), or name the column in inputs.columns (--columns Age={others[0]})."
+            f"{where} has the columns {chosen} and {', '.join(others[:5])}: nobody can tell whether {chosen} is in "
+            f"years. Say so with age_unit (--age-unit), or name the column in inputs.columns (--columns Age={others[0]})."
         )
 
 
