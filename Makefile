@@ -1,12 +1,13 @@
 # make run    environment, then the main job on simulated demo cohorts
 # make test   environment, then all checks
 # make test-slurm, make test-faults   the workflow on a one-node Slurm (needs root and Slurm); disturbed in many ways
+# make benchmark-study   a whole study from table to report, by rule, at three sizes (half an hour or more, 30 GB of disk)
 # make benchmark   the sweep beside its peers (half an hour, 16 GB of memory)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: run test test-slurm test-faults lint docs benchmark lock vulnerabilities clean
+.PHONY: run test test-slurm test-faults lint docs benchmark benchmark-study lock vulnerabilities clean
 
 run: .venv/run-ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -35,6 +36,9 @@ docs: .venv/test-ready
 
 benchmark: .venv/run-ready benchmarks/.venv/ready
 	$(BIN)/python benchmarks/sweep/run.py
+
+benchmark-study: .venv/run-ready
+	$(BIN)/python benchmarks/whole_study.py --folder benchmarks/results/whole_study --cores $(CORES)
 
 # One resolution for every platform and Python from 3.11 on, with hashes (needs uv on the PATH).
 lock:
