@@ -27,7 +27,7 @@ NO_NUMBER = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None
 # Columns that hold names: read as text, so that 001, 1.5, TRUE and NA stay what they are.
 NAMES = {
     *("sample_id", "sample_1", "sample_2", "donor_id", "project_id", "project_1", "project_2", "group"),
-    *("Tissue", "Sex", "hallmark", "level", "first", "second"),
+    *("Tissue", "Sex", "Platform", "hallmark", "level", "first", "second"),
 }
 
 

@@ -18,10 +18,12 @@ def cross_table(samples: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    frame of `project_id`, `group`, `Tissue`, `Age_Band`, `n`, `n_training`, `Median_Age`; no empty cells
+    frame of `project_id`, `group`, `Tissue`, (`Platform`,) `Age_Band`, `n`, `n_training`, `Median_Age`; no empty cells
     """
     band = pd.cut(samples["Age"], AGE_BANDS, right=False, labels=BAND_NAMES).astype(object).fillna("unknown")
-    table = samples.assign(Age_Band=band).groupby(["project_id", "group", "Tissue", "Age_Band"])
+    table = samples.assign(Age_Band=band).groupby(
+        ["project_id", "group", "Tissue", *(["Platform"] if "Platform" in samples else []), "Age_Band"]
+    )
     counts = table.agg(n=("Tissue", "size"), n_training=("trains", "sum"), Median_Age=("Age", "median"))
     return counts.round(2).reset_index()
 
@@ -51,10 +53,12 @@ def associations(samples: pd.DataFrame) -> pd.DataFrame:
     frame of `first`, `second`, `measure`, `value` (NaN where a property does not vary)
     """
     rows = []
-    for first, second in (("project_id", "Tissue"), ("project_id", "Sex"), ("Tissue", "Sex")):
+    platform = ["Platform"] if "Platform" in samples else []
+    pairs = [("project_id", "Tissue"), ("project_id", "Sex"), ("Tissue", "Sex")]
+    for first, second in pairs + [(label, "Platform") for label in ("project_id", "Tissue") if platform]:
         rows.append((first, second, "Cramer's V", cramers_v(samples[first], samples[second])))
     aged = samples[samples["Age"].notna()]
-    for label in ("project_id", "Tissue", "Sex"):
+    for label in ("project_id", "Tissue", "Sex", *platform):
         rows.append((label, "Age", "eta squared", correlation_ratio(aged[label], aged["Age"])))
     return pd.DataFrame(rows, columns=["first", "second", "measure", "value"]).round({"value": 4})
 

@@ -143,8 +143,14 @@ def _tissues(samples: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _ages(associations: pd.DataFrame) -> Iterator[Finding]:
-    told = associations.set_index(["first", "second"])["value"].get(("project_id", "Age"), float("nan"))
-    if told >= ENTANGLED:
+    value = associations.set_index(["first", "second"])["value"]
+    if (by_platform := value.get(("Platform", "Age"), float("nan"))) >= ENTANGLED / 2:
+        yield (
+            f"Platform tells {100 * by_platform:.0f}% of the variance of age: a difference between platforms may "
+            "pass for age.",
+            "audit/associations.csv",
+        )
+    if (told := value.get(("project_id", "Age"), float("nan"))) >= ENTANGLED:
         yield (
             f"Study tells {100 * told:.0f}% of the variance of age: studies hardly share ages, and a "
             "batch may pass for age.",

@@ -55,13 +55,15 @@ def master_table(
 
 
 def predict_held_out(clock: Clock, samples: pd.DataFrame, master: pd.DataFrame, mean_age: float) -> pd.DataFrame:
-    """Predict; project_id, Is_Healthy, the outer fold and the training samples' mean age stand beside it."""
+    """Predict; project, health, platform (if known), outer fold and the training samples' mean age stand beside it."""
     table = clock.for_our_tables().predict(master)
     identity = samples[["project_id", "group", "Is_Healthy"]].reset_index(drop=True)
     table.insert(1, "project_id", identity["project_id"])
     table.insert(2, "group", identity["group"])
     table.insert(table.columns.get_loc("Age") + 1, "fold", samples["outer_fold"].to_numpy())
     table.insert(table.columns.get_loc("fold") + 1, "Is_Healthy", identity["Is_Healthy"])
+    if "Platform" in samples:
+        table.insert(table.columns.get_loc("fold") + 2, "Platform", samples["Platform"].to_numpy())
     if clock.meta["intervals"] is None:
         table["HeteroAge_Lower"] = table["HeteroAge_Upper"] = np.nan
     return table.assign(Training_Mean_Age=mean_age)

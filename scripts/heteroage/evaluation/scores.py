@@ -17,7 +17,7 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.metrics import pearson_r, score_predictions
 
 MODELS = ("HeteroAge", "Stage1_Pred_Age", "Training_Mean_Age")
-STRATA = ("project_id", "Tissue", "Sex", "Age_Band")
+STRATA = ("project_id", "Tissue", "Sex", "Age_Band", "Platform")
 AGE_BANDS = (0, 20, 40, 60, 80)
 FEWEST_PROJECTS = 3  # to resample
 DRAWS, SEED = 2000, 1
@@ -31,10 +31,10 @@ def age_band(age: pd.Series) -> pd.Series:
 
 
 def strata(predictions: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Go through (stratum, level, rows): all samples, then each project, tissue, sex and age band."""
+    """Go through (stratum, level, rows): all samples, then each project, tissue, sex, age band and platform."""
     yield "all", "all", predictions
     banded = predictions.assign(Age_Band=age_band(predictions["Age"]))
-    for stratum in STRATA:
+    for stratum in (name for name in STRATA if name in banded):
         for level, rows in banded.groupby(stratum, sort=True):
             yield stratum, str(level), rows
 

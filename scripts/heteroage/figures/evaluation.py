@@ -19,7 +19,14 @@ MODELS = {
     "fusion_without_context": "fusion without context",
     "full": "full clock",
 }
-STRATA = {"all": "all", "Tissue": "tissue", "Age_Band": "age", "Sex": "sex", "project_id": "project"}
+STRATA = {
+    "all": "all",
+    "Tissue": "tissue",
+    "Age_Band": "age",
+    "Sex": "sex",
+    "Platform": "platform",
+    "project_id": "project",
+}
 MOST_ROWS = 40
 
 

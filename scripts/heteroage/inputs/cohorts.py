@@ -121,7 +121,7 @@ def agreed_metadata(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str
 
     Returns
     -------
-    frame of sample_id and METADATA, in the order of `sample_ids`
+    frame of sample_id and METADATA (Platform only where a table has it), in the order of `sample_ids`
 
     Raises
     ------
@@ -136,7 +136,8 @@ def agreed_metadata(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str
         )
     frames = one_spelling(frames, intake)
     samples = pd.DataFrame(index=pd.Index(sample_ids, name="sample_id"))
-    for column in METADATA:
+    with_platform = any("Platform" in frame.columns for frame in frames.values())
+    for column in METADATA if with_platform else [name for name in METADATA if name != "Platform"]:
         merged = pd.Series(None, index=samples.index, dtype=object)
         for where, frame in frames.items():
             if column not in frame.columns:
@@ -159,7 +160,7 @@ def agreed_metadata(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str
             f"samples without a project_id ({listed(homeless)}). Give each its study: studies are held out whole. "
             "If it stands in a sample sheet, check that sample_ids are spelt alike."
         )
-    for column in ("Tissue", "Sex"):
+    for column in ("Tissue", "Sex", *["Platform"] * with_platform):
         samples[column] = samples[column].where(samples[column].notna(), UNKNOWN)
     samples["Age"] = samples["Age"].astype(np.float64)
     for step, unknown in (

@@ -9,7 +9,7 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN
 from heteroage.tables.ages import PER_YEAR
 
-METADATA = ("project_id", "donor_id", "Tissue", "Sex", "Age", "Is_Healthy")
+METADATA = ("project_id", "donor_id", "Tissue", "Sex", "Age", "Is_Healthy", "Platform")
 
 
 @dataclass(frozen=True)

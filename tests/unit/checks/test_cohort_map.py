@@ -36,6 +36,15 @@ def test_ages_by_project(people):
     assert table.loc["a"].to_list() == [4, 3, 2, 10, 20, 30, 30.5, 31]
 
 
+def test_a_platform_is_part_of_the_map_where_it_is_known(people):
+    assert "Platform" not in cross_table(people)
+    known = people.assign(Platform=["450K"] * 4 + ["EPIC"] * 4)
+    assert cross_table(known).groupby("Platform")["n"].sum().to_dict() == {"450K": 4, "EPIC": 4}
+    value = associations(known).set_index(["first", "second"])["value"]
+    assert value["project_id", "Platform"] == 1
+    assert value["Platform", "Age"] == value["project_id", "Age"]
+
+
 def test_measures_of_association(people):
     table = associations(people).set_index(["first", "second"])["value"]
     assert table["project_id", "Sex"] == 0

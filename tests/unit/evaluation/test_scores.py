@@ -71,6 +71,13 @@ def test_every_sample_is_in_one_level_of_each_stratum(predictions):
     assert set(counts.index) == {"all", "project_id", "Tissue", "Sex", "Age_Band"}
 
 
+def test_a_platform_is_a_stratum_where_it_is_known(predictions):
+    known = predictions.assign(Platform=np.where(np.arange(120) < 80, "450K", "EPIC"))
+    for table in (accuracy, coverage):
+        assert "Platform" not in set(table(predictions)["stratum"])
+        assert row(table(known).query("stratum == 'Platform'").drop_duplicates("level"), level="EPIC")["n"] == 40
+
+
 def test_age_bands_meet_without_overlap():
     assert age_band(pd.Series([0, 19.9, 20, 59.9, 60, 80, 101])).tolist() == [
         "0-19",

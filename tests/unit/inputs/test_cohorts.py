@@ -101,6 +101,14 @@ def test_metadata_may_stand_in_any_table_and_gaps_are_filled_from_the_others():
     assert samples["project_id"].tolist() == ["p0", "p1", "p2"] * 2
 
 
+def test_a_platform_is_kept_where_a_table_names_it():
+    beta = table()
+    assert "Platform" not in merged({"beta": beta}).samples
+    beta[" platform"] = ["EPIC", "450K", None, "EPIC", "450K", ""]
+    samples = merged({"beta": beta}).samples
+    assert samples["Platform"].tolist() == ["EPIC", "450K", "unknown", "EPIC", "450K", "unknown"]
+
+
 def test_spellings_of_one_sex_do_not_disagree_and_unknown_gives_way():
     beta, chalm = table(), table(seed=2)
     beta["Sex"] = ["female", "male", "F", "M", "?", None]
