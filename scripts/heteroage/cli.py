@@ -86,6 +86,7 @@ def _predict(options: argparse.Namespace) -> int:
         options.input,
         options.out,
         contributions=getattr(options, "contributions", None),
+        summary=getattr(options, "summary", None),
         allow_missing=getattr(options, "allow_missing", False),
         public_key=options.public_key,
         conventions=_conventions(options),
@@ -154,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_conventions(step)
         if name == "pipeline-predict":
             step.add_argument("--contributions", type=Path, help="also write what each feature adds, in years")
+            step.add_argument("--summary", type=Path, help="also write the table's n, MAE, bias, r, coverage (JSON)")
     check = _step(steps, "check", "say what a table or a platform lacks of a clock, and what that costs", _check)
     what = check.add_mutually_exclusive_group(required=True)
     what.add_argument("--input", type=Path, nargs="+", help=TABLES)

@@ -14,7 +14,7 @@ from heteroage.clock.output import check_ending, writing
 from heteroage.clock.overlap import too_much_is_missing
 from heteroage.clock.predict import Clock
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.files import check_writable
+from heteroage.files import check_writable, write_json
 
 
 def run_step(
@@ -24,6 +24,7 @@ def run_step(
     out: Path,
     *,
     contributions: Path | None = None,
+    summary: Path | None = None,
     allow_missing: bool = False,
     public_key: Path | None = None,
     conventions: Mapping[str, object] | None = None,
@@ -43,23 +44,27 @@ def run_step(
     for path in outputs:
         check_ending(path)
         check_writable(path)
-    _check_places([*inputs], outputs)
+    if summary is not None:
+        check_writable(summary)
+    _check_places([*inputs], [*outputs, *([summary] if summary is not None else [])])
     if contributions is not None:
         from heteroage.clock.explain import check_lightgbm
 
         check_lightgbm()
     clock = load_clock(artifact_dir, public_key, **(conventions or {}))
     table = open_tables(inputs, clock.wanted, clock.conventions)
-    summary = CohortSummary()
+    cohort = CohortSummary()
     with writing(outputs) as writers:
         for rows, features in _progress(clock.stream(step, table, allow_missing), table):
             writers[0].write(rows)
-            summary.add(rows)
+            cohort.add(rows)
             if contributions is not None:
                 from heteroage.clock.explain import contributions as explain  # LightGBM takes a second to import
 
                 writers[1].write(explain(clock, rows, features))
-    return f"{out}: {summary.line()}"
+    if summary is not None:
+        write_json(cohort.as_json(), summary)
+    return f"{out}: {cohort.line()}"
 
 
 def check(clock: Clock, inputs: Sequence[Path], platform: Path | None) -> tuple[str, dict[str, Sequence], bool]:
@@ -99,8 +104,10 @@ def check(clock: Clock, inputs: Sequence[Path], platform: Path | None) -> tuple[
 
 def _check_places(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
     """Say where two files would be one."""
-    if len(outputs) == 2 and outputs[0].resolve() == outputs[1].resolve():
-        raise HeteroAgeError(f"--out and --contributions name the same file ({outputs[0]}). Name two.")
+    places = [path.resolve() for path in outputs]
+    twice = [path for path, place in zip(outputs, places, strict=True) if places.count(place) > 1]
+    if twice:
+        raise HeteroAgeError(f"two outputs name the same file ({twice[0]}). Name another.")
     same = [path for path in outputs for given in inputs if path.resolve() == given.resolve()]
     if same:
         raise HeteroAgeError(f"{same[0]} is an input, and would be overwritten. Name another file to write.")

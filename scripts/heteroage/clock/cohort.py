@@ -54,6 +54,11 @@ class CohortSummary:
             found["coverage"] = ((lower <= age) & (age <= upper)).mean()
         return {name: float(value) for name, value in found.items()}
 
+    def as_json(self) -> dict[str, float]:
+        """What --summary writes."""
+        counts = {"samples": self.samples, "flagged": self.flagged, "without_predicted_age": self.without_age}
+        return counts | self.accuracy()
+
     def line(self) -> str:
         """One line to print."""
         parts = [f"{self.samples} sample{'s' * (self.samples != 1)}"]

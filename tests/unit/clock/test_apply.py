@@ -14,7 +14,7 @@ import heteroage
 from heteroage.clock.apply import run_step
 from heteroage.clock.loading import load_clock
 from heteroage.errors import HeteroAgeError
-from heteroage.files import write_table
+from heteroage.files import read_json, write_table
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_inputs_are_not_overwritten(clock, master, tmp_path, capsys):
     code, _, err = run(capsys, *arguments(clock, master, master))
     assert (code, "is an input, and would be overwritten" in err) == (1, True)
     code, _, err = run(capsys, *arguments(clock, master, tmp_path / "o.csv", "--contributions", tmp_path / "o.csv"))
-    assert (code, "name the same file" in err) == (1, True)
+    assert (code, "two outputs name the same file" in err) == (1, True)
     assert master.read_bytes() == before
 
 
@@ -115,6 +115,22 @@ def test_contributions_are_written_beside_the_ages(clock, loaded, master, tmp_pa
     assert run(capsys, *arguments(clock, master, tmp_path / "o.csv", "--contributions", why))[0] == 0
     expected = loaded.contributions(clock.master)
     pd.testing.assert_frame_equal(pd.read_parquet(why).astype({"sample_id": object}), expected, check_dtype=False)
+
+
+def test_the_cohort_as_a_whole_is_summed_up(clock, loaded, master, tmp_path, capsys):
+    assert run(capsys, *arguments(clock, master, tmp_path / "o.csv", "--summary", tmp_path / "s.json"))[0] == 0
+    output, said = loaded.predict(clock.master), read_json(tmp_path / "s.json")
+    error = output["HeteroAge"] - output["Age"]
+    assert (said["samples"], said["n"], said["flagged"]) == (14, 14, output["Flags"].ne("").sum())
+    expected = {"MAE": error.abs().mean(), "MedAE": error.abs().median(), "bias": error.mean()}
+    expected["r"] = output["HeteroAge"].corr(output["Age"])
+    assert {name: said[name] for name in expected} == pytest.approx(expected)
+    write_table(clock.master.drop(columns="Age"), tmp_path / "no_age.csv")
+    assert (
+        run(capsys, *arguments(clock, tmp_path / "no_age.csv", tmp_path / "o.csv", "--summary", tmp_path / "s.json"))[0]
+        == 0
+    )
+    assert set(read_json(tmp_path / "s.json")) == {"samples", "flagged", "without_predicted_age"}
 
 
 def test_the_python_interface(clock, loaded):
