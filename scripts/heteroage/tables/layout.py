@@ -159,15 +159,22 @@ def _label_column(
     candidates = list(islice((k for k in others if not source.numeric(k)), LOOKED_AT))
     if source.index in others and source.index not in candidates and not source.numeric(source.index):
         candidates.append(source.index)
-    for batch in source.batches(candidates, []) if candidates else ():
-        found = {}
-        for k in candidates:
-            cells = [cell for cell in batch.text(k) if cell]
-            named = [cell for cell in cells if is_cpg(cell)]
-            found[k] = (named, len(named) > len(cells) / 2)
-        best = max(candidates, key=lambda k: len(found[k][0]))
-        if found[best][0]:
-            return best, *found[best]
-        if in_columns:
-            break  # samples in rows, and no column of text that speaks against it
+    if not candidates:
+        return -1, [], False
+    if in_columns:  # samples in rows; the first rows say whether a column of text speaks against it
+        return _best_label(candidates, source.first(candidates), is_cpg)
+    for batch in source.batches(candidates, []):
+        found = _best_label(candidates, [batch.text(k) for k in candidates], is_cpg)
+        if found[0] >= 0:
+            return found
     return -1, [], False
+
+
+def _best_label(
+    candidates: Sequence[int], texts: Sequence[Sequence[str | None]], is_cpg: IsCpg
+) -> tuple[int, list[str], bool]:
+    named = [[cell for cell in cells if cell and is_cpg(cell)] for cells in texts]
+    k = max(range(len(candidates)), key=lambda k: len(named[k]))
+    if not named[k]:
+        return -1, [], False
+    return candidates[k], named[k], len(named[k]) > sum(cell is not None for cell in texts[k]) / 2

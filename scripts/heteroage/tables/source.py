@@ -102,6 +102,12 @@ class Source:
                 cells += batch.text(column)
         return found
 
+    def first(self, columns: Sequence[int]) -> list[list[str | None]]:
+        """The first cells of some columns as text."""
+        for batch in islice(self.batches(columns, []), 1):
+            return [batch.text(k) for k in columns]
+        return [[] for _ in columns]
+
     def textual(self, columns: Sequence[int]) -> set[int]:
         """Those of some columns whose first cells are text, none of them a number."""
         found = set()

@@ -64,10 +64,14 @@ class TextSource(Source):
         """Text says nothing of a column's type."""
         return False
 
+    def first(self, columns: Sequence[int]) -> list[list[str | None]]:
+        """The first cells of some columns as text."""
+        rows = [row for row in self._how.rows if len(row) == len(self.header)]
+        return [[None if is_missing(row[k]) else row[k].strip() for row in rows] for k in columns]
+
     def textual(self, columns: Sequence[int]) -> set[int]:
         """Those of some columns whose first cells are text, none of them a number."""
-        rows = [row for row in self._how.rows if len(row) == len(self.header)]
-        return {k for k in columns if is_all_text([None if is_missing(row[k]) else row[k] for row in rows])}
+        return {k for k, cells in zip(columns, self.first(columns), strict=True) if is_all_text(cells)}
 
     def batches(
         self, text: Sequence[int], values: Sequence[int], rows: NDArray[np.bool_] | None = None
