@@ -1,14 +1,21 @@
 """Simulated cohorts with a planted truth, for the demo and for tests. Nothing in them is measured.
 
 On the logit scale a CpG is: its base level, plus tissue, study and sample effects, plus a drift with
-transformed age if it is one of the drifting CpGs, plus noise. Two kinds of CpG drift:
+transformed age if it is one of the drifting CpGs, plus noise. Three kinds of CpG drift:
 
-- a few clear ones, anywhere outside the accelerated hallmark, which make most of the clock;
-- those that the accelerated hallmark alone has, each so faintly that only together do they tell age. A model of
-  all CpGs can hardly find them among the thousands; a model of the hallmark's own can.
+- a few clear ones, which make most of the anchor;
+- many faint ones, spread over all CpGs: too faint to be found one by one;
+- those that the accelerated hallmark alone has. Together they tell age, but a model of all CpGs can hardly find them
+  among the thousands. A model of the hallmark's own CpGs can.
 
-In accelerated samples, most of them unhealthy, that hallmark's CpGs drift as if the sample were
-`acceleration_years` older. CpGs that it shares with another hallmark do neither, so that no other hallmark shows it.
+The heterogeneity that is planted, and what has to find it:
+
+- The accelerated hallmark's own drift (`hallmark_drift`): its expert.
+- Some drifting CpGs follow the pace of their tissue (`tissue_pace`, 1 for the others): the fusion, which sees the tissue.
+- In accelerated samples, most of them unhealthy, that hallmark's CpGs drift as if the sample were `acceleration_years`
+  older: its correction in new samples. CpGs that it shares with another hallmark do not, so no other hallmark shows it.
+
+With `without_heterogeneity` there is nothing for the later stages to find, and HeteroAge is the anchor.
 The three modalities see the same samples through different CpGs, gains and noise.
 """
 
@@ -35,6 +42,11 @@ class Demo:
     context_pcs: pd.DataFrame
     held_back: pd.DataFrame
     truth: dict[str, object]
+
+
+def without_heterogeneity(settings: Mapping) -> dict:
+    """The same settings with nothing planted that differs between hallmarks, tissues or people of the same age."""
+    return {**settings, "hallmark_drift": 0.0, "tissue_pace": {}, "acceleration_years": 0.0}
 
 
 def cpg_names(settings: Mapping) -> list[str]:
@@ -137,17 +149,22 @@ def _state(
 ) -> tuple[np.ndarray, set[str]]:
     """Each CpG's state in each sample (samples × CpGs, logit), and the CpGs that drift with age."""
     n, p = len(samples), len(cpgs)
-    hallmark = settings["accelerated_hallmark"]
+    hallmark, sizes = settings["accelerated_hallmark"], settings["drift"]
     others = set().union(*(members for name, members in dictionary.items() if name != hallmark))
-    faint = np.isin(cpgs, sorted(set(dictionary[hallmark]) - others))
+    own = np.isin(cpgs, sorted(set(dictionary[hallmark]) - others))
     free = np.flatnonzero(~np.isin(cpgs, dictionary[hallmark]))
-    drift = np.where(faint, settings["drift"]["faint"], 0.0)
-    drift[rng.choice(free, settings["drift"]["clear_cpgs"], replace=False)] = settings["drift"]["clear"]
+    planted = np.random.default_rng([settings["seed"], 4])
+    drift = np.where(own, settings["hallmark_drift"], 0.0)
+    drift[planted.choice(free, sizes["faint_cpgs"], replace=False)] = sizes["faint"]
+    drift[rng.choice(free, sizes["clear_cpgs"], replace=False)] = sizes["clear"]
     drift *= rng.choice([-1, 1], p)
     age = transform_age(samples["Age"])
     accelerated = transform_age(samples["Age"] + samples["acceleration"])
+    pace = samples["Tissue"].map(settings["tissue_pace"]).fillna(1.0).to_numpy()
+    paced = planted.random(p) < settings["paced_share"]
     state = np.outer(age, drift) + rng.choice([-2.0, 0.0, 2.0], p) + rng.normal(0, 0.4, p)
-    state += np.outer(accelerated - age, np.where(faint, drift, 0))
+    state += np.outer(age * (pace - 1), np.where(paced, drift, 0))
+    state += np.outer(accelerated - age, np.where(own, drift, 0))
     for column, spread in (("Tissue", 0.3), ("project_id", 0.05)):
         codes, levels = pd.factorize(samples[column], sort=True)
         state += rng.normal(0, spread, (len(levels), p))[codes]
