@@ -11,7 +11,7 @@ transformed age if it is one of the drifting CpGs, plus noise. Three kinds of Cp
 The heterogeneity that is planted, and what has to find it:
 
 - The accelerated hallmark's own drift (`hallmark_drift`): its expert.
-- Some drifting CpGs follow the pace of their tissue (`tissue_pace`, 1 for the others): the fusion, which sees the tissue.
+- Some drifting CpGs follow the pace of their tissue (`tissue_pace`, else 1): the fusion, which sees the tissue.
 - In accelerated samples, most of them unhealthy, that hallmark's CpGs drift as if the sample were `acceleration_years`
   older: its correction in new samples. CpGs that it shares with another hallmark do not, so no other hallmark shows it.
 

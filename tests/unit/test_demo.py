@@ -70,6 +70,7 @@ def test_the_same_settings_give_the_same_cohorts_and_another_seed_others(setting
         settings
         | {"projects": 3, "samples_per_project": 8, "cpgs": 600, "cpgs_per_modality": 300}
         | {"repeated_donors": 3, "cpgs_per_hallmark": 60}
+        | {"drift": settings["drift"] | {"faint_cpgs": 100}}
     )
     words = simulate_dictionary(small)
     one, two, other = simulate(small, words), simulate(small, words), simulate(small | {"seed": 21}, words)
@@ -145,7 +146,9 @@ def test_the_truth_is_in_the_data(demo, cohorts, dictionary):
     within = logit - logit.groupby(samples["Tissue"].to_numpy()).transform("mean")
     r = within.corrwith(pd.Series(ages, index=beta.index)).abs()
     drifting = r.index.isin(truth["drifting_cpgs"])
-    assert r[drifting].mean() > 2 * r[~drifting].mean()
+    # Most drifting CpGs are too faint to be told from the others one by one.
+    assert r[drifting].nlargest(20).mean() > 2 * r[~drifting].nlargest(20).mean()
+    assert r[drifting].mean() > r[~drifting].mean()
 
     accelerated = beta.index.isin(truth["accelerated_samples"])
     decade = np.floor(ages / 10)

@@ -186,7 +186,10 @@ def hold_folder(log):
 
 
 def show_summary():
-    """Print the audit's findings and the summary, if they were made since this workflow was read."""
+    """Print the audit's findings, the summary and where the report is, if they were made since this workflow was read."""
     for text in (Path("results/audit/findings.txt"), Path("results/summary.txt")):
         if text.is_file() and text.stat().st_mtime >= STARTED:
             print(f"\n{command_with_options(text.read_text(), sys.argv[1:])}", file=sys.stderr)
+    for page in (Path("results/report/index.html"), Path("results/report/training.html")):
+        if page.is_file() and page.stat().st_mtime >= STARTED:
+            print(f"The report is written. Open {page.resolve()}", file=sys.stderr)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from heteroage.files import read_json, read_table
 from heteroage.grouping.groups import describe_dominance, describe_ties
-from heteroage.metrics import score_predictions
+from heteroage.metrics import mean_age_of_other_folds, score_predictions
 from heteroage.stages.stage1 import STRENGTH, selected_row
 from heteroage.stages.start_from import describe_start
 
@@ -76,6 +76,7 @@ def describe(
         },
         "stage3": {
             "boosting_rounds": meta["boosting_rounds"],
+            "errors_out_of_fold": meta.get("errors_out_of_fold"),
             "parameters": meta["parameters"],
             "intervals": meta["intervals"],
         },
@@ -151,6 +152,7 @@ def _error_section(card: Mapping[str, object]) -> list[str]:
             "same folds, so these errors lean to the optimistic:",
             "",
             _table(pd.DataFrame(card["errors_out_of_fold"])),
+            *_procedure(card["stage3"]["errors_out_of_fold"]),
         ]
     nested = pd.DataFrame(card["errors_nested"])
     nested = nested[nested["stratum"] == "all"]
@@ -178,13 +180,22 @@ def _certificate_section(certificate: list[dict] | None) -> list[str]:
     return [_table(table[["test", "measured", "limit", "passed", "meaning"]].round(3))]
 
 
+def _procedure(errors: Mapping[str, Mapping[str, float]] | None) -> list[str]:
+    if errors is None:
+        return []
+    return [
+        "",
+        "HeteroAge is that of this clock. With its boosting rounds chosen again in each fold, the procedure's "
+        f"MicroMAE is {errors['procedure']['MicroMAE']:.2f}.",
+    ]
+
+
 def _errors(predictions: pd.DataFrame) -> list[dict]:
-    mean_age = predictions["Age"].mean()
     rows = []
     for name, ages in (
         ("anchor (Stage 1)", predictions["Stage1_Pred_Age"]),
         ("HeteroAge (Stage 3)", predictions["HeteroAge"]),
-        ("mean age of all samples", pd.Series(mean_age, index=predictions.index)),
+        ("mean age of the other folds", mean_age_of_other_folds(predictions["Age"], predictions["fold"])),
     ):
         scores = score_predictions(predictions["Age"], ages, predictions["project_id"])
         rows.append({"predictor": name} | {key: scores[key] for key in ("MicroMAE", "MacroMAE", "MedAE", "MicroR")})

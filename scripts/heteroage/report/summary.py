@@ -11,6 +11,15 @@ from heteroage.grouping.folds import MINIMUM_FOLDS
 from heteroage.metrics import mean_age_of_other_folds, score_predictions
 
 WIDTH = 110  # characters of a line of prose
+PROCEDURE = "  with rounds chosen in each fold"
+
+
+def what_fusion_adds(predictions: pd.DataFrame, rounds: int) -> str:
+    """One sentence: by how much HeteroAge is better than the anchor out of fold, or that it is the anchor."""
+    if not rounds:
+        return "The fusion adds nothing here: no boosting round was earned, and HeteroAge is the anchor."
+    anchor, fused = ((predictions[name] - predictions["Age"]).abs().mean() for name in ("Stage1_Pred_Age", "HeteroAge"))
+    return f"The fusion makes the anchor's error smaller by {anchor - fused:.2f} years, out of fold."
 
 
 def summarise(
@@ -26,7 +35,7 @@ def summarise(
     rows = {
         "HeteroAge": predictions["HeteroAge"],
         "anchor alone": predictions["Stage1_Pred_Age"],
-        "mean age": mean_age_of_other_folds(age, predictions["fold"]),
+        "mean age of the other folds": mean_age_of_other_folds(age, predictions["fold"]),
     }
     skilled = experts.loc[experts["skill"].astype(str) == "True", "hallmark"]
     lines = [
@@ -39,8 +48,12 @@ def summarise(
     for name, ages in rows.items():
         scores = score_predictions(age, ages, projects)
         lines.append(f"  {name:<34} {scores['MicroMAE']:>11.2f} {scores['MacroMAE']:>20.2f}")
+        if name == "HeteroAge" and "errors_out_of_fold" in meta:
+            again = meta["errors_out_of_fold"]["procedure"]
+            lines.append(f"  {PROCEDURE:<34} {again['MicroMAE']:>11.2f} {again['MacroMAE']:>20.2f}")
     lines += [
         "",
+        what_fusion_adds(predictions, meta["boosting_rounds"]),
         f"Hallmark experts with skill out of fold: {len(skilled)} of {len(experts)}"
         + (f" ({', '.join(skilled)})" if 0 < len(skilled) <= 4 else "")
         + f"; boosting rounds earned: {meta['boosting_rounds']}.",

@@ -9,21 +9,32 @@ from heteroage.report.summary import summarise
 EXPERTS = pd.DataFrame({"hallmark": ["Cellular_Senescence", "Telomere_Attrition"], "skill": [True, False]})
 
 
-def ended(n_projects, simulated=False, table=None, groups=()):
+def ended(n_projects, simulated=False, table=None, groups=(), rounds=4, **meta):
     age = np.linspace(20, 80, 24)
     predictions = pd.DataFrame({"Age": age, "HeteroAge": age + 2, "Stage1_Pred_Age": age - 3})
     predictions["project_id"] = predictions["fold"] = np.arange(24) // (24 // n_projects)
     tables = {} if table is None else {"results/predictions/new.csv": table}
-    return summarise(predictions, EXPERTS, {"boosting_rounds": 4}, tables, simulated, groups)
+    return summarise(predictions, EXPERTS, {"boosting_rounds": rounds} | meta, tables, simulated, groups)
 
 
 def test_errors_and_their_rivals():
     lines = {line[:36].strip(): line[36:].split() for line in ended(4).splitlines()}
     assert lines["HeteroAge"] == ["2.00", "2.00"]
     assert lines["anchor alone"] == ["3.00", "3.00"]
-    assert float(lines["mean age"][0]) > np.abs(np.linspace(20, 80, 24) - 50).mean()  # of others, so worse
+    assert float(lines["mean age of the other folds"][0]) > np.abs(np.linspace(20, 80, 24) - 50).mean()
     assert "24 healthy samples of 4 projects." in ended(4)
     assert "with skill out of fold: 1 of 2 (Cellular_Senescence); boosting rounds earned: 4." in ended(4)
+
+
+def test_a_sentence_says_what_the_fusion_adds():
+    assert "makes the anchor's error smaller by 1.00 years, out of fold." in ended(4)
+    assert "The fusion adds nothing here" in ended(4, rounds=0)
+
+
+def test_the_procedures_error_is_beside_this_clocks():
+    procedure = {"procedure": {"MicroMAE": 2.5, "MacroMAE": 2.7}}
+    line = next(line for line in ended(4, errors_out_of_fold=procedure).splitlines() if "chosen in each fold" in line)
+    assert line.split()[-2:] == ["2.50", "2.70"]
 
 
 def test_simulated_cohorts_are_called_so():
