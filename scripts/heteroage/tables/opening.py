@@ -75,8 +75,8 @@ def open_source(
     """Open a file by its kind; returns it and what has to stay open as long."""
     if str(path).endswith((".cov", ".cov.gz")):
         raise HeteroAgeError(
-            f"{where} is a Bismark coverage file, of one sample. In training, name them by a pattern: inputs.beta: {{file: "
-            '"data/*.cov.gz", least_coverage: 5}. To predict, give a table with a column per sample.'
+            f"{where} is a Bismark coverage file, of one sample. In training, name them by a pattern: "
+            'inputs.beta: {file: "data/*.cov.gz", least_coverage: 5}. To predict, give a table with a column per sample.'
         )
     path, copy = kinds.local_copy(path)
     kind, path, unpacked = kinds.unpacked(path, where)
