@@ -27,7 +27,7 @@ from heteroage.clock.loading import load_clock
 from heteroage.clock.reference import verify_folder
 from heteroage.errors import HeteroAgeError
 
-GOLDEN = Path(__file__).parents[1] / "data/golden_clock"
+GOLDEN = Path(__file__).parents[1] / "data/golden_clock_2"  # of the format version that `seal` writes
 SECONDS, BYTES = 30, 3 * 2**30
 NASTY = [b"", b"NaN", b"nan", b"inf", b"-1", b"1e400", b"0", b"null", b"true", b'"', b",", b"\n", b"\x00", b"\xff\xfe"]
 NASTY += [
