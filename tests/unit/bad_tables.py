@@ -426,7 +426,7 @@ in_rows(
 )
 edited("Line ends of old Macs", {}, lambda f: csv(f).replace("\n", "\r"))
 edited("Rows of separators alone, as Excel leaves them", {"blank_rows": 2}, lambda f: csv(f) + ("," * 9 + "\n") * 2)
-edited("Comment lines above the header", {"comment_lines": 1}, lambda f: "# made by minfi\n" + csv(f))
+edited("Comment lines above the header", {"comment_lines": 2}, lambda f: "sep=,\n# made by minfi\n" + csv(f))
 edited(
     "A code for a missing value, with inputs.missing_values",
     {"missing_values": 2},

@@ -200,8 +200,10 @@ def _data_section(lines: Sequence[str], at: int, where: str) -> int:
 
 
 def _is_comment(lines: Sequence[str], at: int) -> bool:
-    """Tell whether a line is a comment: it begins with # and is not built as the rows below."""
+    """Tell whether a line is a comment: it begins with # and is not built as the rows below, or is Excel's `sep=,`."""
     line = lines[at].lstrip()
+    if re.fullmatch(r'"?sep=.?"?\s*', line, re.IGNORECASE):
+        return True  # names the separator to Excel
     if not line.startswith("#"):
         return False
     below = next((text for text in lines[at + 1 :] if not _is_blank(text) and not text.startswith("#")), "")
