@@ -47,10 +47,15 @@ def describe(
     meta = read_json(folder / "stage3/Stage3_Artifacts.json")
     evaluation = evaluation or {}
     configuration = selected_row(report, "the sweep report")
-    published = describe_start(start_from, configuration.get(STRENGTH, 0.0), samples["project_id"])
+    remarks = describe_start(start_from, configuration.get(STRENGTH, 0.0), samples["project_id"])
+    remarks += _at_an_end(report, configuration)
     return {
         "clock": "A three-stage epigenetic age clock: anchor, hallmark experts, context fusion.",
-        "groups": [*describe_ties(samples, copies), *describe_dominance(samples), *published],
+        "groups": [
+            *describe_ties(samples, copies),
+            *describe_dominance(samples),
+            *remarks,
+        ],
         "training_data": {
             "samples": len(samples),
             "projects": int(samples["project_id"].nunique()),
@@ -141,6 +146,17 @@ def render(card: Mapping[str, object]) -> str:
         *[f"- {name} {version}" for name, version in card["software"].items()],
     ]
     return "\n".join(lines) + "\n"
+
+
+def _at_an_end(report: pd.DataFrame, configuration: Mapping[str, float]) -> list[str]:
+    """Say so where the best alpha is the first or the last that was swept, after the sweep went on beyond its grid."""
+    lowest, highest = report["alpha"].min(), report["alpha"].max()
+    if lowest == highest or lowest < configuration["alpha"] < highest:
+        return []
+    return [
+        f"The best alpha of the anchor, {configuration['alpha']:g}, is at an end of those that were swept "
+        f"({lowest:g} to {highest:g}). Widen stage1.alpha."
+    ]
 
 
 def _error_section(card: Mapping[str, object]) -> list[str]:

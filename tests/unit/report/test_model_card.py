@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from heteroage.files import write_json, write_table
-from heteroage.report.model_card import LIMITS, describe, render
+from heteroage.report.model_card import LIMITS, _at_an_end, describe, render
 
 AGE = np.arange(10.0, 70, 5)
 SAMPLES = pd.DataFrame(
@@ -134,3 +134,12 @@ def test_what_an_expert_lacks_is_said(folder):
 def test_limits_of_use_are_on_every_card(folder, evaluation):
     for given in (None, evaluation):
         assert all(f"- {limit}\n" in render(card_of(folder, given)) for limit in LIMITS)
+
+
+def test_a_best_alpha_at_an_end_is_said():
+    report = pd.DataFrame({"alpha": [0.3, 0.1, 0.03]})
+    assert _at_an_end(report, {"alpha": 0.1}) == _at_an_end(report[:1], {"alpha": 0.3}) == []
+    (sentence,) = _at_an_end(report, {"alpha": 0.03})
+    assert sentence.startswith(
+        "The best alpha of the anchor, 0.03, is at an end of those that were swept (0.03 to 0.3)."
+    )
