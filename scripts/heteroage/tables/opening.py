@@ -76,7 +76,7 @@ def open_source(
     if str(path).endswith((".cov", ".cov.gz")):
         raise HeteroAgeError(
             f"{where} is a Bismark coverage file, of one sample. In training, name them by a pattern: "
-            'inputs.beta: {file: "data/*.cov.gz", least_coverage: 5}. To predict, give a table with a column per sample.'
+            'inputs.beta: {file: "data/*.cov.gz", least_coverage: 5}. To predict, give a table with a column a sample.'
         )
     path, copy = kinds.local_copy(path)
     kind, path, unpacked = kinds.unpacked(path, where)
