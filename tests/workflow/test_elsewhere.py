@@ -84,10 +84,10 @@ def test_as_a_module_it_makes_the_same_bytes_in_the_folder_of_the_study(lab, stu
 
 
 def test_the_nested_runs_and_the_report_of_a_module_are_planned_whole(lab, study_copy):
-    lab("results/evaluation/outer_folds.txt")  # a checkpoint: only then are the nested runs known
-    folds = study_copy.path("results/evaluation/outer_folds.txt").read_text(encoding="utf-8").split()
+    lab("results/store/outer_folds.txt")  # a checkpoint: only then are the nested runs known
+    folds = study_copy.path("results/store/outer_folds.txt").read_text(encoding="utf-8").split()
     jobs = job_counts(lab("-n", "clock_report"))
-    assert jobs["clock_predict_held_out"] == len(folds)
+    assert jobs["clock_assemble_nested_run"] == len(folds)
     # Of the outer rules none: they do not belong to the pictures of the report.
     assert jobs["clock_write_report"] == 2 and "copy_ages" not in jobs  # the report, and the page of one training run
 
