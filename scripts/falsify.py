@@ -1,6 +1,9 @@
 """Stop the run if a falsification test has failed; the certificate is written already."""
 
+import logging
+
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.evaluation.falsification import FAIL, INCONCLUSIVE
 from heteroage.files import read_table
 from heteroage.workflow import run_script
 
@@ -8,7 +11,9 @@ from heteroage.workflow import run_script
 def main(certificate: str) -> None:
     """Read the certificate."""
     table = read_table(certificate)
-    failed = table[table["passed"].astype(str) != "True"]
+    for row in table[table["verdict"] == INCONCLUSIVE].itertuples():
+        logging.warning("%s proves nothing here: %s", row.test, row.meaning)
+    failed = table[table["verdict"] == FAIL]
     if len(failed):
         numbers = [f"{row.test} ({row.measured:.3g}, limit {row.limit:.3g})" for row in failed.itertuples()]
         raise HeteroAgeError(

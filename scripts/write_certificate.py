@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from heteroage.evaluation import falsification as f
-from heteroage.files import read_json, read_table, write_table
+from heteroage.evaluation.altered import judge_altered_fold
+from heteroage.files import read_table, write_table
 from heteroage.workflow import run_script
 
 
@@ -22,12 +23,12 @@ def main(inputs: Mapping[str, str], random_scores: Sequence[str], seed: int, out
     verdicts = [
         f.judge_shuffled_ages(read_table(inputs["shuffled"])),
         f.judge_planted_study(samples, read_table(inputs["planted"])),
-        f.judge_altered_labels(read_json(inputs["nested"]), read_json(inputs["altered"])),
+        judge_altered_fold(read_table(inputs["altered"])),
         f.judge_random_sets(random_sets),
         f.judge_near_duplicates(read_table(inputs["pairs"]), samples),
     ]
     for verdict in verdicts:
-        logging.info("%s: %s (%g, limit %g)", verdict.test, verdict.passed, verdict.measured, verdict.limit)
+        logging.info("%s: %s (%g, limit %g)", verdict.test, verdict.verdict, verdict.measured, verdict.limit)
     write_table(f.certificate(verdicts), outputs["certificate"])
     write_table(random_sets, outputs["random_sets"])
     write_table(scores, outputs["scores"])

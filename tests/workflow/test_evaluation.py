@@ -51,6 +51,14 @@ def test_held_out_samples_are_predicted_as_a_user_would(nested):
     assert (predicted["HeteroAge"] <= predicted["HeteroAge_Upper"]).all()
 
 
+def test_altering_the_held_out_fold_changes_no_file_of_the_run(nested):
+    nested.run("results/falsification/altered_fold.csv")
+    compared = nested.table("results/falsification/altered_fold.csv")
+    assert {"samples", "pcs", "dictionary", "weights"} <= set(compared["file"])
+    assert compared["same"].all()
+    assert not list(nested.path("results/falsification").glob("tmp*"))
+
+
 def test_without_context_the_fusion_cannot_learn_what_only_context_shows(nested):
     table = nested.table(f"results/{RUN}/held_out/predictions.csv").merge(
         nested.table(f"results/{RUN}/held_out/fusion_without_context.csv"), on="sample_id", validate="1:1"
@@ -72,28 +80,29 @@ def test_the_model_card_waits_for_evaluation_only_if_told_to(nested):
     plan = nested.configure(model_card__evaluated=True).plan().jobs
     nested.configure(model_card=None)
     assert plan["write_certificate"] == plan["score_nested_runs"] == 1
-    assert {"alter_labels", "shuffle_ages", "plant_study"} <= set(plan)
+    assert {"alter_fold", "shuffle_ages", "plant_study"} <= set(plan)
     card = nested.json("results/full_artifacts/MODEL_CARD.json")
     assert (card["errors_nested"], card["certificate"]) == (None, None)
     assert card["training_data"]["groups"] == nested.table("results/full/training/samples.csv")["group"].nunique()
 
 
 def test_a_failed_test_fails_the_run_and_leaves_the_certificate(nested):
-    rows = [("shuffled_ages", 0.05, 0.2, True, "-"), ("near_duplicates", 3.0, 0.0, False, "-")]
-    table = pd.DataFrame(rows, columns=["test", "measured", "limit", "passed", "meaning"])
+    rows = [("shuffled_ages", 0.05, 0.2, "inconclusive", "few samples"), ("near_duplicates", 3.0, 0.0, "fail", "-")]
+    table = pd.DataFrame(rows, columns=["test", "measured", "limit", "verdict", "meaning"])
     nested.path("results/falsification").mkdir(parents=True, exist_ok=True)
     table.to_csv(nested.path(CERTIFICATE), index=False)
     failed = nested.snakemake("falsify", "--allowed-rules", "falsify")
     assert failed.returncode != 0
     assert "falsification tests failed (1: near_duplicates (3, limit 0))" in failed.stdout
+    assert "shuffled_ages proves nothing here: few samples" in failed.stdout
     assert nested.path(CERTIFICATE).is_file()
-    table.assign(passed=True).to_csv(nested.path(CERTIFICATE), index=False)
+    table.assign(verdict="inconclusive").to_csv(nested.path(CERTIFICATE), index=False)
     nested.run("falsify", "--allowed-rules", "falsify")
 
 
 def test_the_card_tells_nested_errors_and_a_failed_test(study):
     predictions = study.table(FUSED).assign(Training_Mean_Age=50.0, HeteroAge_Lower=0.0, HeteroAge_Upper=200.0)
-    failed = certificate([Verdict("planted_study", 0.7, 0.25, False, "share that is known")])
+    failed = certificate([Verdict("planted_study", 0.7, 0.25, "fail", "share that is known")])
     tables = {"accuracy": accuracy(predictions), "coverage": coverage(predictions), "certificate": failed}
     samples = study.table("results/full/training/samples.csv")
     card = describe(study.path(ASSEMBLED), samples, {"sha256": "-"}, tables)
@@ -103,5 +112,5 @@ def test_the_card_tells_nested_errors_and_a_failed_test(study):
     text = render(card)
     assert f"| HeteroAge | {len(predictions)} | {samples['project_id'].nunique()} | {overall['MAE']:.2f} |" in text
     assert "Prediction intervals of nominal 90% held 100.0%" in text
-    assert "| planted_study | 0.70 | 0.25 | FAILED | share that is known |" in text
+    assert "| planted_study | 0.70 | 0.25 | FAIL | share that is known |" in text
     assert "snakemake falsify" not in text

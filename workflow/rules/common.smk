@@ -89,7 +89,7 @@ PUBLISHED = {"published": config["stage1"]["start_from"]["coefficients"]} if con
 COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 
 
-OTHER_RUNS = r"nested-\d+|altered-\d+|random-split|shuffled-ages|planted-study"  # than `full`
+OTHER_RUNS = r"nested-\d+|random-split|shuffled-ages|planted-study"  # than `full`
 
 
 wildcard_constraints:
@@ -114,12 +114,6 @@ def needs(memory_per_input=1.5):
         "mem_mb": lambda wildcards, input, attempt: attempt * int(2000 + memory_per_input * input.size_mb),
         "runtime": lambda wildcards, input, attempt: attempt * int(30 + input.size_mb / 50),
     }
-
-
-def store_samples(wildcards):
-    """The table of all samples that a run chooses from: `altered-<k>` sees other labels in outer fold k."""
-    altered = wildcards.run.startswith("altered-")
-    return "results/{run}/store/samples.csv" if altered else "results/store/samples.csv"
 
 
 def folds_to_leave_out():

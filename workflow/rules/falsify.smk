@@ -1,7 +1,7 @@
 """Takes in the full run and a nested one; gives out attempts to prove their numbers wrong, and the certificate of how
 they ended. `snakemake falsify` fails if one succeeds; results/falsification/certificate.csv is written in any case.
 
-Runs that are whole trainings on altered input, by the same rules: `shuffled-ages`, `planted-study`, `altered-0`.
+Runs that are whole trainings on altered input, by the same rules: `shuffled-ages`, `planted-study`.
 """
 
 
@@ -52,25 +52,44 @@ rule plant_study:
         "../../scripts/plant_study.py"
 
 
-rule alter_labels:
+rule alter_fold:
     input:
-        samples="results/store/samples.csv",
+        **(
+            {"loadings": "results/nested-0/artifacts/stage1/RF_PC_Loadings.csv"}
+            if COMPUTE_PCS
+            else {"given_pcs": config["inputs"]["context_pcs"]}
+        ),
+        all_samples="results/store/samples.csv",
+        features=STORE,
+        names=STORE_NAMES,
+        hallmarks=DICTIONARY,
+        samples="results/nested-0/training/samples.csv",
+        pcs="results/nested-0/training/context_pcs.csv",
+        report="results/nested-0/artifacts/stage1/Stage1_Sweep_Report.csv",
+        dictionary="results/nested-0/artifacts/stage1/Stage1_Orthogonalized_Hallmark_Dict.json",
+        weights="results/nested-0/artifacts/stage1/Stage1_Global_Model_Weights.csv",
     output:
-        altered="results/altered-{fold}/store/samples.csv",
+        compared="results/falsification/altered_fold.csv",
     log:
-        "logs/altered-{fold}/alter_labels.log",
+        "logs/alter_fold.log",
     benchmark:
-        "results/benchmarks/altered-{fold}/alter_labels.tsv"
+        "results/benchmarks/alter_fold.tsv"
     conda:
         "../../envs/heteroage.yaml"
+    threads: 8
+    resources:
+        **needs(),
     params:
-        code=code_of("alter_labels"),
+        code=code_of("alter_fold"),
         outer_folds=config["cross_validation"]["outer_folds"],
         seed=config["cross_validation"]["seed"],
+        selection={key: config["cross_validation"][key] for key in ("folds", "allow_leave_one_group_out")},
+        learning={key: config["context"][key] for key in ("n_pcs", "n_cpgs")},
+        context_pcs=config["stage1"]["context_pcs"],
     message:
-        "Altering the labels of outer fold {wildcards.fold}"
+        "Altering outer fold 0 and making the files of nested-0 again"
     script:
-        "../../scripts/alter_labels.py"
+        "../../scripts/alter_fold.py"
 
 
 rule score_random_sets:
@@ -109,8 +128,7 @@ rule write_certificate:
         samples="results/full/training/samples.csv",
         shuffled="results/shuffled-ages/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
         planted="results/planted-study/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
-        nested="results/nested-0_artifacts/MANIFEST.json",
-        altered="results/altered-0_artifacts/MANIFEST.json",
+        altered="results/falsification/altered_fold.csv",
         summary="results/full/artifacts/stage2/Stage2_Performance_Summary.csv",
         importance="results/full/artifacts/stage3/Stage3_Attention_Importance.csv",
         pairs="results/audit/duplicated_arrays.csv",

@@ -98,7 +98,7 @@ checkpoint assign_groups:
 rule select_training_samples:
     input:
         **({} if COMPUTE_PCS else {"given_pcs": config["inputs"]["context_pcs"]}),
-        all_samples=store_samples,
+        all_samples="results/store/samples.csv",
         features=STORE,
         names=STORE_NAMES,
         # Its age does not count: one without a match stops the run here, before training.

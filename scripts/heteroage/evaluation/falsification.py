@@ -1,6 +1,7 @@
 """Attempts to prove a clock's numbers wrong, and the certificate of how they ended.
 
-Each test plants or removes something that an honest training cannot profit from, and measures whether it did.
+Each test plants or removes something that an honest training cannot profit from, and measures whether it did. A test
+that could not have found the fault in the data at hand is inconclusive: it neither passes nor fails.
 """
 
 from __future__ import annotations
@@ -15,30 +16,42 @@ from numpy.typing import NDArray
 from heteroage.errors import listed
 from heteroage.grouping.folds import draws
 from heteroage.inputs.cohorts import pc_columns
-from heteroage.labels import OLDEST, UNKNOWN
 from heteroage.metrics import pearson_r
 
 SHIFT = 20.0  # years that the planted test adds to every other group
 SHARE_LIMIT = 0.25  # of the planted shift that may come through, where the groups scatter little
 STANDARD_ERRORS = 3
+CONSTANT = 1e-6  # years: predictions that differ by less are constant
 SHUFFLED_ERRORS = 4
 SIGNIFICANCE = 0.05
+# From this limit on, a test would let half of a full leak pass.
+LEAST_POWER = 0.5
+PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
 LEANS_ON = 0.1  # years of mean absolute contribution from which HeteroAge is said to lean on a hallmark
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A row of the certificate."""
+    """A row of the certificate: `verdict` is pass, fail or inconclusive."""
 
     test: str
     measured: float
     limit: float
-    passed: bool
+    verdict: str
     meaning: str
 
 
+def verdict_of(test: str, measured: float, limit: float, meaning: str, no_power: str = "") -> Verdict:
+    """Fail above the limit; otherwise pass, or be inconclusive where `no_power` says why the test had no power."""
+    if measured > limit:
+        return Verdict(test, float(measured), float(limit), FAIL, meaning)
+    if no_power:
+        return Verdict(test, float(measured), float(limit), INCONCLUSIVE, f"{meaning}. Inconclusive: {no_power}")
+    return Verdict(test, float(measured), float(limit), PASS, meaning)
+
+
 def certificate(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """Tabulate the verdicts: test, measured, limit, passed, meaning."""
+    """Tabulate the verdicts: test, measured, limit, verdict, meaning."""
     return pd.DataFrame([asdict(verdict) for verdict in verdicts])
 
 
@@ -58,21 +71,27 @@ def judge_shuffled_ages(predictions: pd.DataFrame) -> Verdict:
     """Correlate ages shuffled within tissue with their out-of-fold predictions, both centred by tissue and fold.
 
     Centring takes out what a model may know (a tissue's mean age) and the bias of held-out means. Within a cell
-    held-out ages are then in any order alike, so that r has mean 0 and standard error 1 / sqrt(n - cells).
+    held-out ages are then in any order alike, so that r has mean 0 and standard error 1 / sqrt(n - cells). Cells whose
+    predictions are constant say nothing and are left out. The test is inconclusive where these are most samples, or
+    where the limit is 0.5 or more.
     """
     cells = predictions.groupby(["Tissue", "fold"])
-    centred = predictions[["Age", "HeteroAge"]] - cells[["Age", "HeteroAge"]].transform("mean")
-    r = pearson_r(centred["Age"], centred["HeteroAge"])
+    varies = (cells["HeteroAge"].transform("max") - cells["HeteroAge"].transform("min")).to_numpy() > CONSTANT
+    centred = (predictions[["Age", "HeteroAge"]] - cells[["Age", "HeteroAge"]].transform("mean"))[varies]
+    r = pearson_r(centred["Age"], centred["HeteroAge"]) if len(centred) else np.nan
     r = 0.0 if np.isnan(r) else abs(r)
-    limit = SHUFFLED_ERRORS / np.sqrt(max(len(predictions) - cells.ngroups, 1))
-    return Verdict(
-        "shuffled_ages",
-        r,
-        limit,
-        r <= limit,
-        "absolute r of predicted with actual age, within tissue, after training on ages shuffled within tissue: about "
-        f"0, at most {SHUFFLED_ERRORS} standard errors",
+    n_cells = predictions[varies].groupby(["Tissue", "fold"]).ngroups
+    limit = SHUFFLED_ERRORS / np.sqrt(max(len(centred) - n_cells, 1))
+    constant, no_power = 1 - varies.mean(), ""
+    if constant > LEAST_POWER:
+        no_power = f"{constant:.0%} of the predictions are constant within tissue and fold"
+    elif limit >= LEAST_POWER:
+        no_power = f"{len(centred)} samples are too few"
+    meaning = (
+        "absolute r of predicted with actual age, within tissue and fold, after training on ages shuffled within "
+        f"tissue: about 0, at most {SHUFFLED_ERRORS} standard errors"
     )
+    return verdict_of("shuffled_ages", r, limit, meaning, no_power)
 
 
 # A planted feature that encodes the study
@@ -114,50 +133,31 @@ def judge_planted_study(samples: pd.DataFrame, predictions: pd.DataFrame) -> Ver
     beyond = predictions["HeteroAge"].to_numpy() - samples["Age"].to_numpy()
     by_group = pd.DataFrame({"beyond": beyond, "shift": samples["shift"], "group": samples["group"]})
     means = by_group.groupby("group").mean()
-    with_shift, without = (means.loc[chosen, "beyond"] for chosen in (means["shift"] > 0, means["shift"] == 0))
+    return judge_shares(
+        *(means.loc[chosen, "beyond"].to_numpy() for chosen in (means["shift"] > 0, means["shift"] == 0))
+    )
+
+
+def judge_shares(with_shift: NDArray[np.float64], without: NDArray[np.float64]) -> Verdict:
+    """Compare the groups' mean errors (years) with and without the shift.
+
+    Inconclusive where the groups scatter so much that the limit is half the shift or more, or where there are fewer
+    than two groups of either kind: their scatter is unknown.
+    """
     share = (with_shift.mean() - without.mean()) / SHIFT
-    error = np.sqrt(with_shift.var(ddof=1) / len(with_shift) + without.var(ddof=1) / len(without)) / SHIFT
-    limit = max(SHARE_LIMIT, STANDARD_ERRORS * (0.0 if np.isnan(error) else error))
-    return Verdict(
-        "planted_study",
-        float(share),
-        float(limit),
-        bool(share <= limit),
+    limit, no_power = 1.0, f"{len(with_shift)} and {len(without)} groups with and without the shift are too few"
+    if min(len(with_shift), len(without)) > 1:
+        variance = with_shift.var(ddof=1) / len(with_shift) + without.var(ddof=1) / len(without)
+        limit, no_power = max(SHARE_LIMIT, STANDARD_ERRORS * np.sqrt(variance) / SHIFT), ""
+        if limit >= LEAST_POWER:
+            no_power = (
+                f"{len(with_shift) + len(without)} groups scatter so much that a leak of half the shift would pass"
+            )
+    meaning = (
         f"share of a shift of {SHIFT:g} years, planted in every other study with features that name the study, that "
-        "predictions of held-out studies know: about 0 or below",
+        "predictions of held-out studies know: about 0 or below"
     )
-
-
-# A held-out study's labels altered
-
-
-def alter_labels(samples: pd.DataFrame, outer_fold: int, seed: int) -> pd.DataFrame:
-    """Change Age, Tissue, Sex and Is_Healthy of every sample of an outer fold."""
-    held_out = (samples["outer_fold"] == outer_fold).to_numpy()
-    rng = np.random.default_rng(seed)
-    altered = samples.copy()
-    altered["Is_Healthy"] = altered["Is_Healthy"].astype(str) == "True"
-    altered.loc[held_out, "Age"] = np.round(rng.uniform(0, OLDEST, held_out.sum()), 1)
-    altered.loc[held_out, "Tissue"] = rng.permutation([*samples["Tissue"].unique(), UNKNOWN])[
-        rng.integers(0, samples["Tissue"].nunique() + 1, held_out.sum())
-    ]
-    altered.loc[held_out, "Sex"] = rng.choice(["F", "M", UNKNOWN], held_out.sum())
-    altered.loc[held_out, "Is_Healthy"] = ~altered.loc[held_out, "Is_Healthy"]
-    return altered
-
-
-def judge_altered_labels(before: Mapping, after: Mapping) -> Verdict:
-    """Count the artifacts that changed between two manifests, the training data's digest among them."""
-    one, other = ({**m["files"], "training data": m["training_data"]} for m in (before, after))
-    changed = sorted(name for name in set(one) | set(other) if one.get(name) != other.get(name))
-    return Verdict(
-        "altered_labels",
-        float(len(changed)),
-        0.0,
-        not changed,
-        f"of {len(one)} artifacts of the run that leaves outer fold 0 out, those that changed a byte when that fold's "
-        "ages, tissues, sexes and health were altered" + (f" ({', '.join(changed[:5])})" if changed else ""),
-    )
+    return verdict_of("planted_study", share, limit, meaning, no_power)
 
 
 # Random sets of CpGs instead of a hallmark's
@@ -224,16 +224,14 @@ def compare_with_random_sets(
 
 def judge_random_sets(table: pd.DataFrame) -> Verdict:
     """Count the hallmarks that HeteroAge leans on although random sets do as well."""
+    leaned_on = int(table["leaned_on"].sum())
     unproven = table.loc[table["leaned_on"] & (table["p_value"] > SIGNIFICANCE), "hallmark"].tolist()
-    return Verdict(
-        "random_sets",
-        float(len(unproven)),
-        0.0,
-        not unproven,
-        f"of {int(table['leaned_on'].sum())} hallmarks that HeteroAge leans on (at least {LEANS_ON:g} years on "
-        f"average), those that random CpG sets of the same size match (p > {SIGNIFICANCE:g})"
-        + (f" ({', '.join(unproven[:5])})" if unproven else ""),
+    meaning = (
+        f"of {leaned_on} hallmarks that HeteroAge leans on (at least {LEANS_ON:g} years on average), those that random "
+        f"CpG sets of the same size match (p > {SIGNIFICANCE:g})"
+        + (f" ({', '.join(unproven[:5])})" if unproven else "")
     )
+    return verdict_of("random_sets", len(unproven), 0, meaning, "" if leaned_on else "HeteroAge leans on no hallmark")
 
 
 # Near-identical arrays
@@ -252,11 +250,8 @@ def judge_near_duplicates(pairs: pd.DataFrame, samples: pd.DataFrame) -> Verdict
     pairs = pairs[pairs["sample_1"].isin(fold.index) & pairs["sample_2"].isin(fold.index)]
     split = pairs[fold[pairs["sample_1"]].to_numpy() != fold[pairs["sample_2"]].to_numpy()]
     names = [f"{a} and {b}" for a, b in split.to_numpy()]
-    return Verdict(
-        "near_duplicates",
-        float(len(split)),
-        0.0,
-        split.empty,
+    meaning = (
         f"of {len(pairs)} pairs of near-identical arrays among the training samples, those that lie in different folds"
-        + (f" ({listed(names)})" if names else ""),
+        + (f" ({listed(names)})" if names else "")
     )
+    return verdict_of("near_duplicates", len(split), 0, meaning)

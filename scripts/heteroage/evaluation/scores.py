@@ -19,6 +19,12 @@ from heteroage.metrics import pearson_r, score_predictions
 MODELS = ("HeteroAge", "Stage1_Pred_Age", "Training_Mean_Age")
 STRATA = ("project_id", "Tissue", "Sex", "Age_Band", "Platform")
 AGE_BANDS = (0, 20, 40, 60, 80)
+STAGES = ["anchor", "anchor_plus_experts", "fusion_without_context", "full"]
+WHAT_IS_ADDED = {
+    "anchor_plus_experts": "Adding all experts' corrections to the anchor",
+    "fusion_without_context": "Fusing the corrections by LightGBM instead of adding them",
+    "full": "Tissue, sex and RF_PCs",
+}
 FEWEST_PROJECTS = 3  # to resample
 DRAWS, SEED = 2000, 1
 INTERVAL = (2.5, 97.5)  # per cent
@@ -142,7 +148,13 @@ def ablation(predictions: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    predictions : nested predictions with each `<Hallmark>_Correction` and Fusion_Without_Context (years)
+    predictions : nested predictions with `group`, each `<Hallmark>_Correction` and Fusion_Without_Context (years)
+
+    Returns
+    -------
+    frame with model, MicroMAE, MacroMAE, R; Minus_Anchor and Minus_Previous: mean over groups of the group's MAE minus
+    that of the anchor, or of the row above (years, negative is better), and the standard errors of these paired
+    differences (`Minus_Anchor_SE`, `Minus_Previous_SE`; empty where there is a single group)
     """
     corrections = [name for name in predictions.columns if name.endswith("_Correction")]
     table = predictions.assign(
@@ -151,8 +163,36 @@ def ablation(predictions: pd.DataFrame) -> pd.DataFrame:
         fusion_without_context=predictions["Fusion_Without_Context"],
         full=predictions["HeteroAge"],
     )
-    models = ["anchor", "anchor_plus_experts", "fusion_without_context", "full"]
-    return pd.DataFrame([{"model": model} | _errors(table, model) for model in models])
+    by_group = table[STAGES].sub(table["Age"], axis=0).abs().groupby(table["group"]).mean()
+    rows = []
+    for model, previous in zip(STAGES, [STAGES[0], *STAGES[:-1]], strict=True):
+        row = {"model": model} | _errors(table, model)
+        row["Minus_Anchor"], row["Minus_Anchor_SE"] = paired(by_group[model] - by_group["anchor"])
+        row["Minus_Previous"], row["Minus_Previous_SE"] = paired(by_group[model] - by_group[previous])
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def paired(difference: pd.Series) -> tuple[float, float]:
+    """Mean of the groups' differences, and its standard error (not a number for a single group)."""
+    return float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference)))
+
+
+def what_stages_add(ablation: pd.DataFrame) -> list[str]:
+    """A sentence for the experts, for the fusion and for the context: by how much they change the nested error."""
+    said = []
+    for row in ablation.iloc[1:].to_dict("records"):
+        change, error = row["Minus_Previous"], row["Minus_Previous_SE"]
+        years = f"{change:+.2f} years, paired standard error {error:.2f}"
+        if not change:
+            said.append(f"{WHAT_IS_ADDED[row['model']]} changed nothing.")
+        elif abs(change) <= error or np.isnan(error):
+            said.append(f"{WHAT_IS_ADDED[row['model']]} made no measurable difference ({years}).")
+        else:
+            said.append(
+                f"{WHAT_IS_ADDED[row['model']]} made the error {'smaller' if change < 0 else 'larger'} ({years})."
+            )
+    return said
 
 
 def optimism(

@@ -51,10 +51,11 @@ def scoring_name(scoring: str, model: str) -> str:
 
 
 def plot_ablation(ablation: pd.DataFrame) -> Picture:
-    """MAE (years) of the clock and of its parts, all of them nested."""
+    """MAE (years) of the clock and of its parts, nested, and their paired difference to the anchor over groups."""
     table = ablation.set_axis(pd.Index([MODELS.get(name, name) for name in ablation["model"]]))
-    texts = [f"r {r:.3f}" for r in table["R"]]
-    picture = _plot_errors(table, texts, "", "What each part adds (nested)")
+    differences = zip(table["Minus_Anchor"], table["Minus_Anchor_SE"], strict=True)
+    texts = [f"{change:+.2f} ± {error:.2f}" if change else "" for change, error in differences]
+    picture = _plot_errors(table, texts, "minus anchor\n± std. error", "What each part adds (nested)")
     said = [f"{name} {mae:.2f} years" for name, mae in table["MicroMAE"].items()]
     return Picture(picture.figure, picture.title, f"Nested mean absolute error: {', '.join(said)}.")
 

@@ -192,8 +192,8 @@ def _certificate_section(certificate: list[dict] | None) -> list[str]:
     if certificate is None:
         return ["Not tested yet (`snakemake falsify`)."]
     table = pd.DataFrame(certificate)
-    table["passed"] = table["passed"].map({True: "passed", False: "FAILED"})
-    return [_table(table[["test", "measured", "limit", "passed", "meaning"]].round(3))]
+    table["verdict"] = table["verdict"].replace("fail", "FAIL")
+    return [_table(table[["test", "measured", "limit", "verdict", "meaning"]].round(3))]
 
 
 def _procedure(errors: Mapping[str, Mapping[str, float]] | None) -> list[str]:

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from heteroage.evaluation.scores import what_stages_add
 from heteroage.figures.evaluation import MODELS, STRATA, scoring_name
 from heteroage.figures.style import readable
 from heteroage.metrics import mean_age_of_other_folds, pearson_r, score_predictions
@@ -121,6 +122,7 @@ def page_content(
         "nominal": f"{100 * meta['intervals']['level']:g}" if meta["intervals"] else "",
         "accuracy": accuracy_tables(accuracy),
         "optimism": scoring_table(tables["optimism"]) if nested else None,
+        "stages_add": what_stages_add(tables["ablation"]) if nested else [],
         "ablation": ablation_table(tables["ablation"]) if nested else None,
         "certificate": certificate_rows(tables["certificate"]) if "certificate" in tables else [],
         "experts": expert_table(experts),
@@ -245,6 +247,7 @@ def ablation_table(ablation: pd.DataFrame) -> dict[str, list]:
     """The ablation table, in words."""
     shown = ablation.assign(model=[MODELS.get(name, name) for name in ablation["model"]])
     names = {"model": "model", "MicroMAE": "MAE (years)", "MacroMAE": "mean over projects", "R": "r"}
+    names |= {"Minus_Anchor": "minus anchor (years)", "Minus_Anchor_SE": "paired standard error"}
     return table(shown, names, {"R": 3})
 
 
@@ -261,13 +264,13 @@ def coverage_table(coverage: pd.DataFrame) -> dict[str, list]:
 
 
 def certificate_rows(certificate: pd.DataFrame) -> list[dict[str, str]]:
-    """The falsifications, with pass or fail as text."""
+    """The falsifications, with measured and limit as text."""
     return [
         {
             "test": readable(str(row["test"]), 99),
             "measured": _cell(row["measured"], 3),
             "limit": _cell(row["limit"], 3),
-            "passed": "pass" if str(row["passed"]) == "True" else "FAIL",
+            "verdict": str(row["verdict"]),
             "meaning": str(row["meaning"]),
         }
         for row in certificate.to_dict("records")

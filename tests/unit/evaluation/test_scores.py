@@ -5,7 +5,16 @@ import pandas as pd
 import pytest
 
 from heteroage.errors import HeteroAgeError
-from heteroage.evaluation.scores import ablation, accuracy, age_band, bootstrap_mae, coverage, optimism, put_together
+from heteroage.evaluation.scores import (
+    ablation,
+    accuracy,
+    age_band,
+    bootstrap_mae,
+    coverage,
+    optimism,
+    put_together,
+    what_stages_add,
+)
 
 
 @pytest.fixture
@@ -119,6 +128,27 @@ def test_the_linear_sum_adds_every_correction(predictions):
     assert list(table.index) == ["anchor", "anchor_plus_experts", "fusion_without_context", "full"]
     assert table["anchor_plus_experts"] == pytest.approx(table["full"])  # +1.0 - 0.5 is +0.5
     assert table["anchor"] != pytest.approx(table["full"])
+
+
+def test_differences_are_paired_over_groups(predictions):
+    table = ablation(predictions).set_index("model")
+    error = predictions[["Stage1_Pred_Age", "HeteroAge"]].sub(predictions["Age"], axis=0).abs()
+    by_group = error.groupby(predictions["group"]).mean()
+    difference = by_group["HeteroAge"] - by_group["Stage1_Pred_Age"]
+    assert table.loc["full", "Minus_Anchor"] == pytest.approx(difference.mean())
+    assert table.loc["full", "Minus_Anchor_SE"] == pytest.approx(difference.sem())
+    assert table.loc["anchor", ["Minus_Anchor", "Minus_Anchor_SE", "Minus_Previous"]].tolist() == [0, 0, 0]
+    previous = table["Minus_Previous"].cumsum()
+    assert previous["full"] == pytest.approx(table.loc["full", "Minus_Anchor"])
+
+
+def test_what_a_stage_adds_is_said_in_a_sentence():
+    table = pd.DataFrame({"model": ["anchor", "anchor_plus_experts", "fusion_without_context", "full"]})
+    table = table.assign(Minus_Previous=[0, -0.3, 0.05, 0.0], Minus_Previous_SE=[0, 0.1, 0.1, 0])
+    experts, fusion, context = what_stages_add(table)
+    assert experts.endswith("made the error smaller (-0.30 years, paired standard error 0.10).")
+    assert fusion.endswith("made no measurable difference (+0.05 years, paired standard error 0.10).")
+    assert context == "Tissue, sex and RF_PCs changed nothing."
 
 
 def test_the_gap_is_what_a_scoring_hides(predictions):

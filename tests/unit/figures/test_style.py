@@ -30,7 +30,7 @@ def every_picture():
         "corrections": hallmarks.plot_corrections(corrections(table), table),
         "random_sets": hallmarks.plot_random_sets(experts().assign(statistic=0.2, p_value=[0.01, 0.6]), random),
         "optimism": evaluation.plot_optimism(scores.assign(scoring=["random_split", "nested"], model="HeteroAge")),
-        "ablation": evaluation.plot_ablation(scores.assign(model=["anchor", "full"])),
+        "ablation": evaluation.plot_ablation(ablation()),
         "coverage": evaluation.plot_coverage(coverage, 0.9),
         "acceleration": acceleration.plot_acceleration(accelerated),
         "importance": explanation.plot_importance(importance.assign(mean_abs_contribution_years=[0.4, 0.0])),

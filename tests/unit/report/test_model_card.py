@@ -59,7 +59,7 @@ def evaluation():
     certificate = pd.DataFrame(
         {"test": ["shuffled_ages", "near_duplicates"], "measured": [0.0123, 4], "limit": [0.1, 0]}
     )
-    certificate = certificate.assign(passed=[True, False], meaning="about 0")
+    certificate = certificate.assign(verdict=["pass", "fail"], meaning="about 0")
     return {"accuracy": accuracy, "coverage": coverage, "certificate": certificate}
 
 
@@ -120,8 +120,8 @@ def test_an_evaluation_takes_the_place_of_the_optimistic_errors(folder, evaluati
 
 def test_a_failed_test_is_said_to_have_failed(folder, evaluation):
     text = render(card_of(folder, evaluation))
-    assert "| shuffled_ages | 0.01 | 0.10 | passed | about 0 |" in text
-    assert "| near_duplicates | 4.00 | 0.00 | FAILED | about 0 |" in text
+    assert "| shuffled_ages | 0.01 | 0.10 | pass | about 0 |" in text
+    assert "| near_duplicates | 4.00 | 0.00 | FAIL | about 0 |" in text
 
 
 def test_what_an_expert_lacks_is_said(folder):

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from browser import CHROMIUM, browser
+from picture_data import ablation
 
 from heteroage.figures.evaluation import plot_ablation
 from heteroage.figures.style import save_picture
@@ -55,11 +56,11 @@ def evaluated(tables):
         "optimism": pd.DataFrame(ERRORS | {"scoring": ["random_split", "nested"], "model": "HeteroAge"}).assign(
             Gap_Years=[1.0, 0.0]
         ),
-        "ablation": pd.DataFrame(ERRORS | {"model": ["anchor", "full"]}),
+        "ablation": ablation(),
         "coverage": pd.DataFrame(
             {"stratum": ["all"], "level": ["all"], "n": [12], "coverage": [0.914], "group_coverage": 0.9}
         ).assign(median_width=20.0),
-        "certificate": certificate.assign(limit=[0.1, 0.0], passed=True, meaning="about 0"),
+        "certificate": certificate.assign(limit=[0.1, 0.0], verdict="pass", meaning="about 0"),
     }
 
 
@@ -85,15 +86,17 @@ def test_an_evaluated_run_quotes_the_nested_error(evaluated):
     html = written(evaluated)
     assert "<strong>4.56 years</strong> on average (95% interval 4.1 to 5.2, by project)" in html
     assert "lean to the optimistic" not in html
-    assert "All 2 passed" in html
+    assert "Of 2 tests 2 passed, 0 failed, 0 were inconclusive." in html
     assert "91.4" in html
     assert re.search(r"Blood.*15\.00", html, re.DOTALL)  # the training-mean predictor stands beside
 
 
 def test_a_failed_certificate_cannot_be_overlooked(evaluated):
-    evaluated["certificate"].loc[1, "passed"] = False
+    evaluated["certificate"]["verdict"] = ["inconclusive", "fail"]
     html = written(evaluated)
     assert "1 of 2 failed: do not quote this clock" in html
+    assert "Of 2 tests 0 passed, 1 failed, 1 was inconclusive." in html
+    assert html.count("? inconclusive") == 1
     assert html.count("✗ FAIL") == 1
 
 

@@ -1,0 +1,70 @@
+"""Make a nested run's training files and anchor again from a store in which its outer fold is altered, and compare."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from heteroage.clock.weights import weights_table
+from heteroage.evaluation.altered import alter_labels, alter_methylation, compare_files
+from heteroage.files import read_table, write_json, write_table
+from heteroage.grouping.folds import assign_outer_folds
+from heteroage.matrix import open_matrix
+from heteroage.stages.context import read_pcs
+from heteroage.stages.dictionary import read_dictionary
+from heteroage.stages.hallmarks import assign_features
+from heteroage.stages.selection import learn_pcs, select
+from heteroage.stages.stage1 import selected_row, train
+from heteroage.stages.training_data import TRAINING_COLUMNS, TrainingData
+from heteroage.workflow import run_script
+
+MADE_AGAIN = ("samples", "pcs", "loadings", "dictionary", "weights")
+
+
+def main(
+    all_samples: str,
+    features: str,
+    names: str,
+    hallmarks: str,
+    report: str,
+    inputs: Mapping[str, str],
+    outer_folds: int | str,
+    seed: int,
+    selection: Mapping[str, object],
+    learning: Mapping[str, int],
+    context_pcs: bool,
+    threads: int,
+    compared: str,
+    given_pcs: str | None = None,
+) -> None:
+    """Write which of the run's files (`MADE_AGAIN`) are the same bytes again.
+
+    Outer folds are dealt again, by the altered labels; groups stay.
+    """
+    own = {name: inputs[name] for name in MADE_AGAIN if name in inputs}
+    samples = read_table(all_samples)
+    held_out = np.flatnonzero(samples["outer_fold"] == 0)
+    table = alter_labels(samples, 0, seed)
+    table["outer_fold"] = assign_outer_folds(table, outer_folds)
+    with TemporaryDirectory(dir=Path(compared).parent) as folder:
+        again = {name: Path(folder) / f"{name}.csv" for name in own}
+        store = Path(folder) / "features.npy"
+        alter_methylation(Path(features), store, held_out, seed)
+        chosen = select(table, "nested-0", seed=seed, **selection)
+        if given_pcs:
+            pcs = read_pcs(read_table(given_pcs), chosen["sample_id"], given_pcs)
+        else:
+            loadings, pcs = learn_pcs(*open_matrix(store, names), chosen, **learning)
+            write_table(loadings, again["loadings"])
+        write_table(pcs, again["pcs"])
+        write_table(chosen[TRAINING_COLUMNS], again["samples"])
+        data = TrainingData.open(again["samples"], store, names, again["pcs"])
+        write_json(assign_features(read_dictionary(hallmarks), data)[0], again["dictionary"])
+        anchor = train(data.with_pcs(context_pcs), selected_row(read_table(report), report), threads)
+        write_table(weights_table(anchor), again["weights"])
+        write_table(compare_files(own, again), compared)
+
+
+if __name__ == "__main__":
+    run_script(main)
