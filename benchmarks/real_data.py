@@ -29,6 +29,8 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from heteroage.age import inverse_transform_age, transform_age
+from heteroage.clock.predict import interval
+from heteroage.evaluation.scores import coverage
 from heteroage.grouping.copies import find_copies
 from heteroage.grouping.folds import assign_folds, assign_outer_folds, folds_to_leave_out
 from heteroage.grouping.groups import assign_groups
@@ -38,6 +40,7 @@ from heteroage.stages.dictionary import read_dictionary
 from heteroage.stages.expert_tuning import Grid
 from heteroage.stages.gene_sets import match_genes, read_gene_sets
 from heteroage.stages.hallmarks import assign_features
+from heteroage.stages.intervals import calibrate
 from heteroage.stages.sampling import training_samples
 from heteroage.stages.training_data import TrainingData, log_grid
 
@@ -126,7 +129,11 @@ def train_and_predict(
     for name, given in (("fusion_without_context", fusion_input.without_context()), ("HeteroAge", fusion_input)):
         fusion = stage3.train(given, config["stage3"]["lightgbm"], config["stage3"]["max_rounds"])
         ages[name] = stage3.fuse(fusion.booster, features[list(fusion.frame.columns)], fusion.categories)
-    return ages, fusion.rounds.chosen
+    rounds = fusion.rounds.chosen
+    crossed = stage3.cross_fit(fusion_input, config["stage3"]["lightgbm"], config["stage3"]["max_rounds"], rounds)
+    stored = calibrate(crossed.predictions, samples["group"], **config["stage3"]["intervals"])
+    limits = interval(stored, ages["HeteroAge"].to_numpy(), others.samples["Tissue"])
+    return ages.assign(**limits), rounds
 
 
 def baseline(data: TrainingData, others: Study) -> NDArray[np.float64]:
@@ -168,6 +175,8 @@ def show(title: str, table: pd.DataFrame, by: str = "group") -> None:
         cells = [f"{error[model].mean():.2f}", f"{groups[model].mean():.2f}"]
         cells += [paired(groups[model] - groups[other]) for other in ("baseline", "anchor")]
         print(f"| {model} | {' | '.join(cells)} |")
+    covered = coverage(table)
+    print(covered[covered["stratum"].isin(["all", "Age_Band"])].drop(columns="stratum").round(3).to_string(index=False))
 
 
 def paired(difference: pd.Series) -> str:

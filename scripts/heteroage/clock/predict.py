@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock import flags
@@ -211,8 +212,8 @@ class Clock(ClockModel):
             else:
                 features[name] = output[name]
         output["HeteroAge"] = output[ANCHOR] + self.fusion.predict(list(features.values()))
-        if self.meta.get("intervals"):
-            output |= self._intervals(output)
+        if stored := self.meta.get("intervals"):
+            output |= interval(stored, output["HeteroAge"], output["Tissue"])
         if "Age" in output:
             line = self.meta["acceleration_reference"]
             output["Age_Acceleration"] = output["HeteroAge"] - output["Age"]
@@ -221,23 +222,23 @@ class Clock(ClockModel):
             )
         return features
 
-    def _intervals(self, output: Rows) -> Rows:
-        """Lower and upper limits: the tissue's half-width on the transformed scale, else the pooled one.
 
-        The half-width is times the typical error at the predicted age, which folders of before 0.2 do not have.
-        """
-        stored = self.meta["intervals"]
-        own = {tissue: entry["half_width"] for tissue, entry in stored.get("tissues", {}).items()}
-        width = np.array([own.get(tissue, stored["half_width"]) for tissue in output["Tissue"]], dtype=np.float64)
-        age = output["HeteroAge"]
-        centre = transform_age(np.maximum(age, 0.0))  # below birth counts as birth, as in calibration
-        if spread := stored.get("spread"):
-            width = width * np.interp(centre, spread["predicted"], spread["error"])
-        lower, upper = inverse_transform_age(centre - width), inverse_transform_age(centre + width)
-        return {
-            "HeteroAge_Lower": np.where(age >= 0, np.maximum(lower, 0.0), np.minimum(lower, age)),
-            "HeteroAge_Upper": np.maximum(upper, age),
-        }
+def interval(stored: Mapping, age: NDArray[np.float64], tissues: Sequence[str]) -> Rows:
+    """Lower and upper limits of predicted ages (years), as `intervals` of Stage3_Artifacts.json says.
+
+    The tissue's half-width on the transformed scale, else the pooled one, times the typical error at the predicted age,
+    which folders of before 0.2 do not have.
+    """
+    own = {tissue: entry["half_width"] for tissue, entry in stored.get("tissues", {}).items()}
+    width = np.array([own.get(tissue, stored["half_width"]) for tissue in tissues], dtype=np.float64)
+    centre = transform_age(np.maximum(age, 0.0))  # below birth counts as birth, as in calibration
+    if spread := stored.get("spread"):
+        width = width * np.interp(centre, spread["predicted"], spread["error"])
+    lower, upper = inverse_transform_age(centre - width), inverse_transform_age(centre + width)
+    return {
+        "HeteroAge_Lower": np.where(age >= 0, np.maximum(lower, 0.0), np.minimum(lower, age)),
+        "HeteroAge_Upper": np.maximum(upper, age),
+    }
 
 
 def _concatenated(pieces: Sequence[Rows]) -> pd.DataFrame:
