@@ -1,4 +1,4 @@
-"""The age transform of Horvath 2013: logarithmic until adulthood, linear after."""
+"""The age transform of Horvath 2013 (logarithmic until adulthood, linear after), and bands of ages."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 ADULT_AGE = 20.0
+# Lower limits of the bands that ages are tabulated in, years.
+AGE_BANDS = (0, 20, 40, 60, 80)
 
 
 def transform_age(age: ArrayLike) -> NDArray[np.float64]:
@@ -33,3 +35,10 @@ def inverse_transform_age(transformed: ArrayLike) -> NDArray[np.float64]:
     transformed = np.asarray(transformed, dtype=np.float64)
     young = (ADULT_AGE + 1) * np.exp(np.minimum(transformed, 0.0)) - 1
     return np.where(transformed <= 0, young, (ADULT_AGE + 1) * transformed + ADULT_AGE)
+
+
+def age_band(age: ArrayLike) -> NDArray[np.object_]:
+    """Name each age's band of twenty years: before birth, 0-19, ..., 80+; unknown where it is missing."""
+    age = np.asarray(age, dtype=np.float64)
+    names = ["before birth", *(f"{low}-{low + 19}" for low in AGE_BANDS[:-1]), f"{AGE_BANDS[-1]}+"]
+    return np.where(np.isnan(age), "unknown", np.array(names)[np.digitize(age, AGE_BANDS)]).astype(object)

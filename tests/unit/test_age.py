@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heteroage.age import ADULT_AGE, inverse_transform_age, transform_age
+from heteroage.age import ADULT_AGE, age_band, inverse_transform_age, transform_age
 
 AGES = st.floats(-0.7, 130, allow_nan=False)
 
@@ -70,3 +70,16 @@ def test_one_age_has_the_same_bits_alone_and_among_others():
     assert [float(transform_age(a)) for a in ages] == transform_age(ages).tolist()
     values = transform_age(ages)
     assert [float(inverse_transform_age(v)) for v in values] == inverse_transform_age(values).tolist()
+
+
+def test_age_bands_meet_without_overlap():
+    assert age_band([0, 19.9, 20, 59.9, 60, 80, 101]).tolist() == [
+        "0-19",
+        "0-19",
+        "20-39",
+        "40-59",
+        "60-79",
+        "80+",
+        "80+",
+    ]
+    assert age_band([-0.5, np.nan]).tolist() == ["before birth", "unknown"]

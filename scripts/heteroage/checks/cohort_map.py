@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-AGE_BANDS = [-np.inf, 0, 20, 40, 60, 80, np.inf]
-BAND_NAMES = ["before birth", "0-19", "20-39", "40-59", "60-79", "80+"]
+from heteroage.age import age_band
 
 
 def cross_table(samples: pd.DataFrame) -> pd.DataFrame:
@@ -20,8 +19,7 @@ def cross_table(samples: pd.DataFrame) -> pd.DataFrame:
     -------
     frame of `project_id`, `group`, `Tissue`, (`Platform`,) `Age_Band`, `n`, `n_training`, `Median_Age`; no empty cells
     """
-    band = pd.cut(samples["Age"], AGE_BANDS, right=False, labels=BAND_NAMES).astype(object).fillna("unknown")
-    table = samples.assign(Age_Band=band).groupby(
+    table = samples.assign(Age_Band=age_band(samples["Age"])).groupby(
         ["project_id", "group", "Tissue", *(["Platform"] if "Platform" in samples else []), "Age_Band"]
     )
     counts = table.agg(n=("Tissue", "size"), n_training=("trains", "sum"), Median_Age=("Age", "median"))

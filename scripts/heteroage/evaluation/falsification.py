@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from heteroage.clock.columns import CORRECTION
 from heteroage.errors import listed
 from heteroage.grouping.folds import draws
 from heteroage.inputs.cohorts import pc_columns
@@ -201,7 +202,7 @@ def compare_with_random_sets(
         random = scores[hallmark]
         at_least = int((random >= own).sum())
         skill = str(row["skill"]) == "True"
-        contribution = float(years.get(f"{hallmark}_Correction", 0.0))
+        contribution = float(years.get(f"{hallmark}{CORRECTION}", 0.0))
         p_value = (1 + at_least) / (1 + len(random))
         verdict = "better than random sets" if p_value <= SIGNIFICANCE else "no better than random sets"
         rows.append(

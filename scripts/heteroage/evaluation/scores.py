@@ -7,18 +7,17 @@ fold out. Intervals are by bootstrap over projects: the samples of a project are
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from heteroage.age import age_band
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.metrics import pearson_r, score_predictions
 
 MODELS = ("HeteroAge", "Stage1_Pred_Age", "Training_Mean_Age")
 STRATA = ("project_id", "Tissue", "Sex", "Age_Band", "Platform")
-AGE_BANDS = (0, 20, 40, 60, 80)
 STAGES = ["anchor", "anchor_plus_experts", "fusion_without_context", "full"]
 WHAT_IS_ADDED = {
     "anchor_plus_experts": "Adding all experts' corrections to the anchor",
@@ -28,12 +27,6 @@ WHAT_IS_ADDED = {
 FEWEST_PROJECTS = 3  # to resample
 DRAWS, SEED = 2000, 1
 INTERVAL = (2.5, 97.5)  # per cent
-
-
-def age_band(age: pd.Series) -> pd.Series:
-    """Name each age's band of twenty years."""
-    names = [f"{low}-{high - 1}" for low, high in pairwise(AGE_BANDS)] + [f"{AGE_BANDS[-1]}+"]
-    return pd.Series(np.array(names)[np.digitize(age, AGE_BANDS[1:])], index=age.index)
 
 
 def strata(predictions: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from heteroage.clock.columns import ANCHOR
 from heteroage.figures.style import (
     BLUE,
     GREY,
@@ -18,7 +19,6 @@ from heteroage.figures.style import (
     spread_sideways,
 )
 
-ANCHOR = "Stage1_Pred_Age"
 OWN_ANCHOR = "Stage1_Pred_Age_Contribution"
 MOST_ROWS = 20
 NO_ROUNDS = "The fusion earned no boosting rounds: HeteroAge is the anchor, and nothing else contributes."

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.clock.artifacts import software_versions
+from heteroage.clock.columns import ANCHOR, CORRECTION
 from heteroage.files import read_table, rows_of
 from heteroage.inputs.cohorts import pc_columns
 from heteroage.labels import UNKNOWN
@@ -26,7 +27,6 @@ from heteroage.stages.training_data import OUT_OF_FOLD, SAMPLE_COLUMNS, read_vie
 
 log = logging.getLogger(__name__)
 
-ANCHOR = "Stage1_Pred_Age"
 CATEGORICAL = ("Tissue", "Sex")
 # The same bytes for any number of cores: one thread, one order of rows, one seed.
 REPRODUCIBLE = {"num_threads": 1, "deterministic": True, "force_row_wise": True, "seed": 1, "verbosity": -1}
@@ -66,7 +66,7 @@ class FusionInput:
         """The features as someone with this view knows them."""
         frame = pd.DataFrame({ANCHOR: self.anchor[view].to_numpy()})
         for hallmark, table in self.corrections.items():
-            frame[f"{hallmark}_Correction"] = table[view].to_numpy()
+            frame[f"{hallmark}{CORRECTION}"] = table[view].to_numpy()
         if not self.context:
             return frame
         for name in CATEGORICAL:

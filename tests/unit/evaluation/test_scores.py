@@ -8,7 +8,6 @@ from heteroage.errors import HeteroAgeError
 from heteroage.evaluation.scores import (
     ablation,
     accuracy,
-    age_band,
     bootstrap_mae,
     coverage,
     optimism,
@@ -85,18 +84,6 @@ def test_a_platform_is_a_stratum_where_it_is_known(predictions):
     for table in (accuracy, coverage):
         assert "Platform" not in set(table(predictions)["stratum"])
         assert row(table(known).query("stratum == 'Platform'").drop_duplicates("level"), level="EPIC")["n"] == 40
-
-
-def test_age_bands_meet_without_overlap():
-    assert age_band(pd.Series([0, 19.9, 20, 59.9, 60, 80, 101])).tolist() == [
-        "0-19",
-        "0-19",
-        "20-39",
-        "40-59",
-        "60-79",
-        "80+",
-        "80+",
-    ]
 
 
 def test_bootstrap_is_by_project(predictions):
