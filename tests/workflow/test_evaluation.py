@@ -51,14 +51,6 @@ def test_held_out_samples_are_predicted_as_a_user_would(nested):
     assert (predicted["HeteroAge"] <= predicted["HeteroAge_Upper"]).all()
 
 
-def test_altering_the_held_out_fold_changes_no_file_of_the_run(nested):
-    nested.run("results/falsification/altered_fold.csv")
-    compared = nested.table("results/falsification/altered_fold.csv")
-    assert {"samples", "pcs", "dictionary", "weights"} <= set(compared["file"])
-    assert compared["same"].all()
-    assert not list(nested.path("results/falsification").glob("tmp*"))
-
-
 def test_without_context_the_fusion_cannot_learn_what_only_context_shows(nested):
     table = nested.table(f"results/{RUN}/held_out/predictions.csv").merge(
         nested.table(f"results/{RUN}/held_out/fusion_without_context.csv"), on="sample_id", validate="1:1"
@@ -84,6 +76,14 @@ def test_the_model_card_waits_for_evaluation_only_if_told_to(nested):
     card = nested.json("results/full_artifacts/MODEL_CARD.json")
     assert (card["errors_nested"], card["certificate"]) == (None, None)
     assert card["training_data"]["groups"] == nested.table("results/full/training/samples.csv")["group"].nunique()
+
+
+def test_altering_the_held_out_fold_changes_no_file_of_the_run(nested):
+    nested.run("results/falsification/altered_fold.csv")
+    compared = nested.table("results/falsification/altered_fold.csv")
+    assert {"samples", "pcs", "dictionary", "weights"} <= set(compared["file"])
+    assert compared["same"].all()
+    assert not list(nested.path("results/falsification").glob("tmp*"))
 
 
 def test_a_failed_test_fails_the_run_and_leaves_the_certificate(nested):
