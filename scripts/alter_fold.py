@@ -16,6 +16,7 @@ from heteroage.stages.dictionary import read_dictionary
 from heteroage.stages.hallmarks import assign_features
 from heteroage.stages.selection import learn_pcs, select
 from heteroage.stages.stage1 import selected_row, train
+from heteroage.stages.start_from import open_start
 from heteroage.stages.training_data import TRAINING_COLUMNS, TrainingData
 from heteroage.workflow import run_script
 
@@ -34,6 +35,7 @@ def main(
     selection: Mapping[str, object],
     learning: Mapping[str, int],
     context_pcs: bool,
+    start_from: Mapping[str, object] | None,
     threads: int,
     compared: str,
     given_pcs: str | None = None,
@@ -61,7 +63,9 @@ def main(
         write_table(chosen[TRAINING_COLUMNS], again["samples"])
         data = TrainingData.open(again["samples"], store, names, again["pcs"])
         write_json(assign_features(read_dictionary(hallmarks), data)[0], again["dictionary"])
-        anchor = train(data.with_pcs(context_pcs), selected_row(read_table(report), report), threads)
+        of_anchor = data.with_pcs(context_pcs)
+        start = open_start(start_from, of_anchor)
+        anchor = train(of_anchor, selected_row(read_table(report), report), threads, start)
         write_table(weights_table(anchor), again["weights"])
         write_table(compare_files(own, again), compared)
 

@@ -59,6 +59,7 @@ rule alter_fold:
             if COMPUTE_PCS
             else {"given_pcs": config["inputs"]["context_pcs"]}
         ),
+        **PUBLISHED,
         all_samples="results/store/samples.csv",
         features=STORE,
         names=STORE_NAMES,
@@ -86,6 +87,7 @@ rule alter_fold:
         selection={key: config["cross_validation"][key] for key in ("folds", "allow_leave_one_group_out")},
         learning={key: config["context"][key] for key in ("n_pcs", "n_cpgs")},
         context_pcs=config["stage1"]["context_pcs"],
+        start_from=config["stage1"]["start_from"],
     message:
         "Altering outer fold 0 and making the files of nested-0 again"
     script:
