@@ -58,7 +58,8 @@ def _check_unit(ages: Sequence[str], chosen: str, where: str) -> None:
     if unit_in(chosen) is None and others:
         raise HeteroAgeError(
             f"{where} has the columns {chosen} and {', '.join(others[:5])}: nobody can tell whether {chosen} is in "
-            f"years. Say so with age_unit (--age-unit), or the column with inputs.columns (--columns Age={others[0]})."
+            "years. Say so with age_unit (--age-unit), or name the column in inputs.columns "
+            f"(--columns Age={others[0]})."
         )
 
 
