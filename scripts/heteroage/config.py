@@ -69,8 +69,8 @@ def lab_conventions(inputs: Mapping) -> dict[str, object]:
         for ours, names in entry["columns"].items():
             columns.setdefault(ours, [])
             columns[ours] += [name for name in names if name not in columns[ours]]
-    units = {entry.get("age_unit") for entry in entries} - {None}
-    # A unit that is stated of some tables only, or several, says nothing of the next table.
+    # A unit that is stated of some of the tables that may have ages, or several units, say nothing of the next table.
+    units = {entry.get("age_unit") for entry in table_entries(inputs, "sample_sheet") or entries}
     unit = units.pop() if len(units) == 1 else None
     said = {key: inputs[key] for key in ("sex_codes", "missing_values", "allow_prenatal")}
     return {"columns": columns, "age_unit": unit, **said}

@@ -105,7 +105,7 @@ def test_what_the_config_says_of_tables_goes_into_the_clock():
         "missing_values": [-9],
         "allow_prenatal": False,
         "beta": [{"file": "a", "age_unit": "months", "columns": {"Age": ["months"]}}, "b"],
-        "sample_sheet": {"file": "c", "columns": {"Age": "mo"}},
+        "sample_sheet": {"file": "c", "columns": {"Age": "mo"}, "age_unit": "months"},
     }
     said = lab_conventions(inputs)
     assert said == {
@@ -115,7 +115,10 @@ def test_what_the_config_says_of_tables_goes_into_the_clock():
         "missing_values": [-9],
         "allow_prenatal": False,
     }
-    assert lab_conventions(inputs | {"chalm": {"file": "d", "age_unit": "days"}})["age_unit"] is None
+    # Some of the tables that may have ages are in years, as nothing else is said of them.
+    assert lab_conventions(inputs | {"sample_sheet": None})["age_unit"] is None
+    sheets = [inputs["sample_sheet"], {"file": "d", "age_unit": "days"}]
+    assert lab_conventions(inputs | {"sample_sheet": sheets})["age_unit"] is None
 
 
 def test_tables_to_predict_may_have_options():
