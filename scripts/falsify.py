@@ -1,6 +1,7 @@
 """Stop the run if a falsification test has failed; the certificate is written already."""
 
 import logging
+import sys
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.evaluation.falsification import FAIL, INCONCLUSIVE
@@ -13,6 +14,7 @@ def main(certificate: str) -> None:
     table = read_table(certificate)
     for row in table[table["verdict"] == INCONCLUSIVE].itertuples():
         logging.warning("%s proves nothing here: %s", row.test, row.meaning)
+        print(f"{row.test} proves nothing here: {row.meaning}", file=sys.stderr)
     failed = table[table["verdict"] == FAIL]
     if len(failed):
         numbers = [f"{row.test} ({row.measured:.3g}, limit {row.limit:.3g})" for row in failed.itertuples()]

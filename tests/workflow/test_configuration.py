@@ -212,8 +212,8 @@ def test_every_rule_has_what_its_script_names(monkeypatch):
                 assert given.count(name) in ([0, 1] if optional else [1]), f"{rule.name}: {name}"
 
 
-def test_a_rule_file_opens_with_what_it_takes_in_and_gives_out():
+def test_a_rule_file_opens_with_its_input_and_output():
     for path in (REPOSITORY / "workflow/rules").glob("*.smk"):
         docstring = path.read_text(encoding="utf-8").split('"""')[1]
-        assert "Takes in" in docstring, path.name
-        assert "gives out" in docstring, path.name
+        assert "Input: " in docstring, path.name
+        assert "Output: " in docstring, path.name

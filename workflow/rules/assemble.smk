@@ -1,4 +1,4 @@
-"""Takes in a run's artifacts; gives out the deployable folder, sealed by MANIFEST.json."""
+"""Input: a run's artifacts. Output: the deployable folder, sealed by MANIFEST.json."""
 
 ARTIFACTS = [
     "stage1/model.joblib",

@@ -1,4 +1,4 @@
-"""Takes in the feature store, its groups and the hallmark dictionary; gives out results/audit/: a table per check, and
+"""Input: the feature store, its groups and the hallmark dictionary. Output: results/audit/: a table per check, and
 pictures. `snakemake audit` stops there."""
 
 AUDIT = [

@@ -1,4 +1,4 @@
-"""Takes in the configuration; gives out what every other file of rules uses: the checked `config`, the
+"""Input: the configuration. Output: what every other file of rules uses: the checked `config`, the
 constraints of wildcards, and a few helpers."""
 
 import json

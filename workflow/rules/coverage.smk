@@ -1,4 +1,4 @@
-"""Inputs: Bismark coverage files, one per sample, that `inputs.beta` names by a pattern. Output: a table of beta values
+"""Input: Bismark coverage files, one per sample, that `inputs.beta` names by a pattern. Output: a table of beta values
 by position, read as those that the config names itself."""
 
 

@@ -1,4 +1,4 @@
-"""Takes in the nested runs (each outer fold left out of a whole training); gives out the errors that a lab will see
+"""Input: the nested runs (each outer fold left out of a whole training). Output: the errors that a lab will see
 on its next study, beside those that other ways of scoring would claim. `snakemake evaluate` makes all of it."""
 
 

@@ -1,4 +1,4 @@
-"""Takes in the full run and a nested one; gives out attempts to prove their numbers wrong, and the certificate of how
+"""Input: the full run and a nested one. Output: attempts to prove their numbers wrong, and the certificate of how
 they ended. `snakemake falsify` fails if one succeeds; results/falsification/certificate.csv is written in any case.
 
 Runs that are whole trainings on altered input, by the same rules: `shuffled-ages`, `planted-study`.

@@ -1,4 +1,4 @@
-"""Takes in predictions and artifacts; gives out the pictures that `snakemake --report` and the report page show.
+"""Input: predictions and artifacts. Output: the pictures that `snakemake --report` and the report page show.
 
 A picture's title and alternative text are in its file, its caption is workflow/report/<name>.rst.
 """

@@ -1,4 +1,4 @@
-"""Takes in GEO's series matrices that the config names (inputs.geo); gives out a table of beta values and a sample sheet
+"""Input: GEO's series matrices that the config names (inputs.geo). Output: a table of beta values and a sample sheet
 for each, read as those that the config names itself."""
 
 

@@ -1,4 +1,4 @@
-"""Takes in the modality tables (or simulates the demo's) and the RF_PCs; gives out the feature store of all
+"""Input: the modality tables (or simulates the demo's) and the RF_PCs. Output: the feature store of all
 samples, and each run's own training samples and RF_PCs: by them alone later rules read the store."""
 
 

@@ -1,4 +1,4 @@
-"""Takes in what other rules make; gives out which pictures and tables each page of the report shows, and what
+"""Input: what other rules make. Output: which pictures and tables each page of the report shows, and what
 flags and feeds them: functions that figures.smk and report.smk use."""
 
 REPORT = Path(os.path.relpath(REPOSITORY / "workflow/report"))

@@ -1,4 +1,4 @@
-"""Takes in the assembled clock and the tables named under `predict:`; gives out their predicted ages, by the
+"""Input: the assembled clock and the tables named under `predict:`. Output: their predicted ages, by the
 code that `heteroage pipeline-predict` runs."""
 
 

@@ -1,4 +1,4 @@
-"""Takes in predictions, pictures and tables of a run; gives out the few lines that it ends with, and its report: a page."""
+"""Input: predictions, pictures and tables of a run. Output: the few lines that it ends with, and its report: a page."""
 
 
 rule plot_predictions:

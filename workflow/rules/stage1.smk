@@ -1,4 +1,4 @@
-"""Takes in a run's training samples and the store; gives out the global anchor: sweep report, out-of-fold ages, final model
+"""Input: a run's training samples and the store. Output: the global anchor: sweep report, out-of-fold ages, final model
 and weights."""
 
 

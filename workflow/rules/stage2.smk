@@ -1,4 +1,4 @@
-"""Takes in the anchor's views and the hallmark dictionary; gives out the dictionary with each feature in one hallmark, and
+"""Input: the anchor's views and the hallmark dictionary. Output: the dictionary with each feature in one hallmark, and
 one expert per hallmark, trained on the anchor's residuals: out-of-fold corrections, weights, performance and manifest.
 
 In the full run each expert is a job of its own: editing one hallmark trains one expert. In all other runs one job trains all.
