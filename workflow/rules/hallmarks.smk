@@ -1,5 +1,6 @@
 """Input: gene sets and a probe annotation, where the config names these in place of a hallmark dictionary.
-Output: the dictionary. Its hallmarks' names are the gene sets' (see common.smk), so that the jobs are known beforehand."""
+Output: the dictionary. Its hallmarks' names are the gene sets' (see common.smk), so that the jobs are known beforehand.
+"""
 
 if BUILD_DICTIONARY:
 
