@@ -15,38 +15,6 @@ OF_EXPERTS = {
 }
 
 
-def orthogonalised(wildcards):
-    """The full run's dictionary, each feature in one hallmark. Its time stamp does not count: `own_features` does."""
-    return ancient(checkpoints.orthogonalise_hallmarks.get().output.dictionary)
-
-
-def own_features(wildcards):
-    """A digest of one hallmark's own features: when it changes, this expert is trained again, and no other.
-
-    A dictionary that is not there yet raises FileNotFoundError, which Snakemake takes for "to be determined".
-    """
-    dictionary = yaml.safe_load(Path(ORTHOGONALISED).read_text(encoding="utf-8"))
-    return features_digest(dictionary.get(wildcards.hallmark, []))
-
-
-def hallmarks_with_expert(wildcards=None):
-    """The hallmarks that have features of their own in the full run: no other is a job."""
-    with checkpoints.orthogonalise_hallmarks.get().output.dictionary.open() as dictionary:
-        return list(json.load(dictionary))
-
-
-def of_each_expert(pattern):
-    """Spell out a pattern for every hallmark that has an expert in the full run."""
-    return lambda wildcards: collect(pattern, hallmark=hallmarks_with_expert())
-
-
-def expert_models(wildcards):
-    """A run's models of its experts: files, or their folder."""
-    if wildcards.run == "full":
-        return of_each_expert(f"results/full/{STAGE2}/hallmarks/Hallmark_{{hallmark}}.joblib")(wildcards)
-    return [f"results/{wildcards.run}/artifacts/stage2/hallmarks"]
-
-
 checkpoint orthogonalise_hallmarks:
     input:
         samples="results/full/training/samples.csv",
