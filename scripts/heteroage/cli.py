@@ -117,8 +117,10 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _sign(options: argparse.Namespace) -> int:
+    from heteroage.clock.artifacts import verify
     from heteroage.clock.signing import sign
 
+    verify(options.folder)
     sign(options.folder, options.private_key)
     return 0
 

@@ -82,3 +82,30 @@ def test_every_function_and_constant_that_it_names_is_there():
     snakemake = {"params", "ruleorder", "main", "full"}
     assert {"code_of", "atomic_path", "own_features", "ARTIFACTS", "reporting"} <= names
     assert sorted(names - defined - named_modules - endings - snakemake) == []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Importing a module never leads back to it, not even within a row of the table."""
+    uses = {name: imported(path) & set(modules()) for name, path in modules().items()}
+    finished, circles = set(), []
+
+    def follow(name, way):
+        if name in way:
+            circles.append(" -> ".join([*way[way.index(name) :], name]))
+        elif name not in finished:
+            for other in sorted(uses[name]):
+                follow(other, [*way, name])
+            finished.add(name)
+
+    for name in sorted(uses):
+        follow(name, [])
+    assert circles == []
+
+
+def test_the_map_finds_five_behaviours():
+    """CONTRIBUTING.md says where five behaviours are: each path is there, and defines what the row names."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| [^|]+ \| `([\w/.]+)` \| `(\w+)` \|$", text, re.MULTILINE)
+    assert len(rows) == 5
+    for path, name in rows:
+        assert re.search(rf"^ *(?:def|class) {name}\b", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), path

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from heteroage.clock.seal import MANIFEST, SIGNATURE
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import sha256_of, write_json
 
 FORMAT_VERSION = 2
 READABLE = (1, 2)  # format versions that this version predicts with, each as the version that made it did
-MANIFEST = "MANIFEST.json"
 SOFTWARE = ("heteroage-clock", "lightgbm", "numpy", "pandas", "scikit-learn")
 STAGE1_WEIGHTS = "stage1/Stage1_Global_Model_Weights.csv"
 PC_LOADINGS = "stage1/RF_PC_Loadings.csv"
@@ -29,7 +29,6 @@ COVARIANCE = "stage3/Feature_Covariance.csv"
 REFERENCE_SAMPLES = "reference/samples.csv"
 REFERENCE_PREDICTIONS = "reference/predictions.csv"
 READING = "Reading.json"  # how the tables that it was trained on are written (tables/conventions.py)
-SIGNATURE = "MANIFEST.json.sig"  # stands beside the manifest: it signs it, and through it every file
 
 # Put into folders by file managers; never read.
 LEFT_BY_DESKTOPS = re.compile(r"\.DS_Store|\._.*|Thumbs\.db|desktop\.ini")

@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from heteroage.clock.artifacts import MANIFEST, SIGNATURE, verify
+from heteroage.clock.seal import MANIFEST, SIGNATURE
 from heteroage.errors import HeteroAgeError
 from heteroage.files import atomic_path
 
@@ -36,8 +36,7 @@ def make_keys(private: Path, public: Path) -> None:
 
 
 def sign(folder: Path, private: Path) -> None:
-    """Check a folder and write its signature beside the manifest."""
-    verify(folder)
+    """Write the signature of a folder, which was verified before, beside its manifest."""
     key = _load(private, lambda pem: serialization.load_pem_private_key(pem, None), Ed25519PrivateKey, "private")
     signature = key.sign((folder / MANIFEST).read_bytes())
     with atomic_path(folder / SIGNATURE) as beside:
