@@ -17,6 +17,7 @@ def main(
     duplicates: str,
     conventions: Mapping[str, object],
     start_from: Mapping[str, object] | None,
+    alphas: Mapping[str, Mapping[str, float]],
     manifest: str,
     accuracy: str | None = None,
     coverage: str | None = None,
@@ -25,7 +26,7 @@ def main(
     """Write the folder."""
     evaluation = {"accuracy": accuracy, "coverage": coverage, "certificate": certificate}
     training_files, folder = [samples, features, names, pcs], Path(manifest).parent
-    assemble_run(artifacts, experts, training_files, duplicates, evaluation, conventions, folder, start_from)
+    assemble_run(artifacts, experts, training_files, duplicates, evaluation, conventions, folder, start_from, alphas)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ def main(
     pcs: str,
     duplicates: str,
     start_from: Mapping[str, object] | None,
+    alphas: Mapping[str, Mapping[str, float]],
     all_samples: str,
     anchor: str,
     corrections: str,
@@ -36,7 +37,8 @@ def main(
 ) -> None:
     """Write the folder, the predictions of held-out samples of known age, and those of a fusion without context."""
     folder = Path(manifest).parent
-    assemble_run(artifacts, experts, [samples, features, names, pcs], duplicates, {}, conventions, folder, start_from)
+    training_files = [samples, features, names, pcs]
+    assemble_run(artifacts, experts, training_files, duplicates, {}, conventions, folder, start_from, alphas)
 
     # The held-out samples, healthy and unhealthy: here and nowhere else does a nested run read them.
     held_out = held_out_samples(read_table(all_samples), int(run.removeprefix("nested-")))

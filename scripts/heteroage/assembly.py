@@ -25,6 +25,7 @@ def assemble_run(
     conventions: Mapping[str, object],
     target: Path,
     start_from: Mapping[str, object] | None = None,
+    alphas: Mapping[str, Mapping[str, float]] | None = None,
 ) -> None:
     """Assemble beside the final folder, so that a folder of its name is always complete.
 
@@ -37,6 +38,7 @@ def assemble_run(
     evaluation : tables for the model card, by name; None where there is none
     conventions : what the config says of how tables are written (`config.lab_conventions`)
     start_from : of the config: a published clock
+    alphas : of the config: the grids of `stage1` and `stage2`
     """
     samples, _, names, pcs = training_files
     root = target.with_name(target.name.removesuffix("_artifacts")) / "artifacts"
@@ -51,7 +53,7 @@ def assemble_run(
     write_json(Conventions.of(**conventions, tissues=spellings).as_json(), beside / READING)
     training_data = training_digest([samples, names, pcs], data)
     tables = {name: read_table(path) for name, path in evaluation.items() if path}
-    card = describe(beside, data.samples, training_data, tables, read_table(duplicates), start_from)
+    card = describe(beside, data.samples, training_data, tables, read_table(duplicates), start_from, alphas)
     write_json(card, beside / "MODEL_CARD.json")
     with atomic_path(beside / "MODEL_CARD.md") as text:
         text.write_text(render(card), encoding="utf-8")

@@ -65,6 +65,7 @@ rule assemble_artifacts:
         code=code_of("assemble_artifacts"),
         conventions=lab_conventions(config["inputs"]),
         start_from=config["stage1"]["start_from"],
+        alphas={stage: config[stage]["alpha"] for stage in ("stage1", "stage2")},
     message:
         "Assembling results/{wildcards.run}_artifacts"
     script:
@@ -106,6 +107,7 @@ rule assemble_nested_run:
         code=code_of("assemble_nested_run"),
         conventions=lab_conventions(config["inputs"]),
         start_from=config["stage1"]["start_from"],
+        alphas={stage: config[stage]["alpha"] for stage in ("stage1", "stage2")},
         lightgbm=config["stage3"]["lightgbm"],
         max_rounds=config["stage3"]["max_rounds"],
     message:

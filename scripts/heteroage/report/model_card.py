@@ -14,6 +14,7 @@ from heteroage.metrics import mean_age_of_other_folds, score_predictions
 from heteroage.stages.stage1 import STRENGTH, selected_row
 from heteroage.stages.start_from import describe_start
 
+EDGE = 1e-5  # alphas are rounded to 6 digits
 LIMITS = [
     "Tissues, platforms and ages that are not listed were not trained on.",
     "A missing CpG takes its training median; the share that was missing is reported per sample.",
@@ -30,6 +31,7 @@ def describe(
     evaluation: Mapping[str, pd.DataFrame] | None = None,
     copies: pd.DataFrame | None = None,
     start_from: Mapping[str, object] | None = None,
+    alphas: Mapping[str, Mapping[str, float]] | None = None,
 ) -> dict[str, object]:
     """Gather what MODEL_CARD.json holds.
 
@@ -41,6 +43,7 @@ def describe(
     evaluation : tables `accuracy` and `coverage` of nested runs and the falsification `certificate`, if they were made
     copies : pairs of near-identical arrays, as the audit found them among all samples
     start_from : the published clock that the config names
+    alphas : the config's grids of `stage1` and `stage2`
     """
     report = read_table(folder / "stage1/Stage1_Sweep_Report.csv")
     experts = read_table(folder / "stage2/Stage2_Performance_Summary.csv")
@@ -48,7 +51,7 @@ def describe(
     evaluation = evaluation or {}
     configuration = selected_row(report, "the sweep report")
     remarks = describe_start(start_from, configuration.get(STRENGTH, 0.0), samples["project_id"])
-    remarks += _at_an_end(report, configuration)
+    remarks += [*_beyond_grids(report, experts, alphas or {}), *_at_an_end(report, configuration)]
     return {
         "clock": "A three-stage epigenetic age clock: anchor, hallmark experts, context fusion.",
         "groups": [
@@ -146,6 +149,27 @@ def render(card: Mapping[str, object]) -> str:
         *[f"- {name} {version}" for name, version in card["software"].items()],
     ]
     return "\n".join(lines) + "\n"
+
+
+def _beyond_grids(report: pd.DataFrame, experts: pd.DataFrame, alphas: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Say where the search for the best alpha went on beyond the ends of the config's grids."""
+    sentences = []
+    if grid := alphas.get("stage1"):
+        lowest, highest = report["alpha"].min(), report["alpha"].max()
+        if len(report) > 1 and (lowest < grid["lowest"] * (1 - EDGE) or highest > grid["highest"] * (1 + EDGE)):
+            sentences.append(
+                f"The sweep of the anchor went on beyond stage1.alpha ({grid['highest']:g} to {grid['lowest']:g}), "
+                f"from {highest:g} to {lowest:g}, because the best alpha was at an end."
+            )
+    if (grid := alphas.get("stage2")) and "alpha" in experts.columns:
+        low, high = grid["lowest"] * (1 - EDGE), grid["highest"] * (1 + EDGE)
+        beyond = experts.loc[~experts["alpha"].between(low, high), "hallmark"]
+        if len(beyond):
+            sentences.append(
+                f"The best alpha of {len(beyond)} of {len(experts)} experts was found beyond stage2.alpha "
+                f"({grid['highest']:g} to {grid['lowest']:g}): {', '.join(beyond[:5])}."
+            )
+    return sentences
 
 
 def _at_an_end(report: pd.DataFrame, configuration: Mapping[str, float]) -> list[str]:
