@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,10 +63,17 @@ class Picture:
 
 
 def save_picture(picture: Picture, path: str | Path) -> None:
-    """Write a picture as SVG that holds its title and alternative text; equal pictures give equal bytes."""
+    """Write a picture as SVG that holds its title and alternative text; equal pictures give equal bytes.
+
+    Letters are drawn as shapes. Names in scripts that the font does not have stay text, for the reader's own fonts.
+    """
     described = {"Title": picture.title, "Description": picture.alt, "Date": None, "Creator": None}
-    with atomic_path(path) as beside:
+    with atomic_path(path) as beside, warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("always", message="Glyph")
         picture.figure.savefig(beside, format="svg", metadata=described, dpi=200)
+        if any("missing from font" in str(warning.message) for warning in caught):
+            with matplotlib.rc_context({"svg.fonttype": "none"}):
+                picture.figure.savefig(beside, format="svg", metadata=described, dpi=200)
 
 
 def new_axes(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:

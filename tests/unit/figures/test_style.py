@@ -8,7 +8,7 @@ import pytest
 from picture_data import RNG, ablation, contributions, corrections, experts, predictions, sweep_report, tuning_curve
 
 from heteroage.figures import acceleration, accuracy, evaluation, explanation, hallmarks, tuning
-from heteroage.figures.style import draw_spread, new_axes, save_picture, spread_sideways
+from heteroage.figures.style import Picture, draw_spread, new_axes, save_picture, spread_sideways
 
 UNIT = re.compile(r"\((?:years|seconds|%|no unit|penalty, .*)\)|\(%\)")
 
@@ -83,3 +83,13 @@ def test_a_spread_is_drawn_at_its_quantiles():
     assert thin.get_xdata().tolist() == [5, 95]
     assert thick.get_xdata().tolist() == [25, 75]
     assert dot.get_xydata().tolist() == [[50, 2]]
+
+
+def test_names_in_scripts_that_the_font_does_not_have_stay_text(tmp_path, recwarn):
+    for name in ("\u7ec4\u7ec7", "Tissue"):  # Chinese for tissue
+        figure, axis = new_axes(2)
+        axis.set_xlabel(name)
+        save_picture(Picture(figure, "title", "alt"), tmp_path / "picture.svg")
+        drawn = (tmp_path / "picture.svg").read_text(encoding="utf-8")
+        assert (f">{name}</text>" in drawn) is (name != "Tissue")
+    assert not recwarn.list
