@@ -69,7 +69,7 @@ def test_the_page_opens_offline_on_a_phone_and_on_a_desk(study_copy):
             tab.open(page, width, height)
             assert tab.value("document.documentElement.scrollWidth") <= width
             widths = tab.value("[...document.images].map((image) => image.complete ? image.naturalWidth : 0)")
-            assert len(widths) == 9
+            assert len(widths) == 10
             assert min(widths) > 300
             # Wide tables scroll on their own, opened as well.
             tab.value("document.querySelectorAll('details').forEach((part) => (part.open = true))")
