@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -61,4 +62,15 @@ def command_with_options(text: str, arguments: Sequence[str]) -> str:
         return text
     return text.replace("snakemake --cores 2 report", f"snakemake --cores 2 report {' '.join(own)}").replace(
         " (and the --configfile of this run, if it had one)", ""
+    )
+
+
+def nested_error(accuracy: Path) -> str:
+    """Say the nested error, the one to quote, of a table as `results/evaluation/accuracy.csv`."""
+    with accuracy.open(encoding="utf-8", newline="") as table:
+        overall = {row["model"]: row for row in csv.DictReader(table) if row["stratum"] == "all"}
+    clock, anchor = overall["HeteroAge"], overall["Stage1_Pred_Age"]
+    return (
+        f"Nested error, the one to quote: HeteroAge {float(clock['MAE']):.2f} years, mean over projects "
+        f"{float(clock['MacroMAE']):.2f}; anchor alone {float(anchor['MAE']):.2f} and {float(anchor['MacroMAE']):.2f}."
     )

@@ -9,7 +9,7 @@ import pytest
 from heteroage import file_states
 from heteroage.errors import HeteroAgeError
 from heteroage.file_states import record, state_of, verify
-from heteroage.study import command_with_options, remember_study, unseal_incomplete
+from heteroage.study import command_with_options, nested_error, remember_study, unseal_incomplete
 
 INPUTS = {"beta": "data/beta.parquet"}
 
@@ -72,3 +72,12 @@ def test_a_flipped_byte_of_a_result_is_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(file_states, "PART", 4)
     record(["results/samples.csv"])
     verify(["results/samples.csv"])
+
+
+def test_the_nested_error_is_said_in_a_line(tmp_path):
+    rows = ["model,stratum,level,MAE,MacroMAE", "HeteroAge,project_id,p1,9,9"]
+    rows += ["HeteroAge,all,all,4.366,3.526", "Stage1_Pred_Age,all,all,4.5,3.6"]
+    (tmp_path / "accuracy.csv").write_text("\n".join(rows) + "\n")
+    assert nested_error(tmp_path / "accuracy.csv") == (
+        "Nested error, the one to quote: HeteroAge 4.37 years, mean over projects 3.53; anchor alone 4.50 and 3.60."
+    )

@@ -186,8 +186,8 @@ def _at_an_end(report: pd.DataFrame, configuration: Mapping[str, float]) -> list
 def _error_section(card: Mapping[str, object]) -> list[str]:
     if card["errors_nested"] is None:
         return [
-            "Not evaluated by nested runs yet (`snakemake evaluate`; with `model_card.evaluated: true` the result "
-            "stands here).",
+            "This card was sealed without the nested error, the one to quote. `snakemake report` writes it to "
+            "results/report/index.html; with `model_card.evaluated: true` it stands here.",
             f"Out of fold, whole groups were held out in {len(card['folds'])} folds. Stage 1 was configured on the",
             "same folds, so these errors lean to the optimistic:",
             "",

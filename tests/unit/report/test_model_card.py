@@ -102,7 +102,7 @@ def test_without_an_evaluation_the_errors_are_out_of_fold_and_said_to_be_optimis
     assert errors["mean age of the other folds"]["MicroMAE"] >= np.abs(AGE - AGE.mean()).mean()
     assert errors["mean age of the other folds"]["MicroR"] < 0  # it misses a fold by what the fold is off the others
     text = render(card)
-    assert "Not evaluated by nested runs yet" in text
+    assert "This card was sealed without the nested error" in text
     assert "the procedure's MicroMAE is 2.35" in text or "the procedure's MicroMAE is 2.34" in text
     assert "whole groups were held out in 2 folds" in text
     assert "| HeteroAge (Stage 3) | 2.00 | 2.00 | 2.00 | 1.00 |" in text
