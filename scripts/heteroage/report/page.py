@@ -117,6 +117,7 @@ def page_content(
         "audit": audit,
         "figures": figures,
         "headline": headline(accuracy),
+        "procedure": "" if nested else procedure_error(meta),
         "covered": f"{100 * covered['coverage'].iloc[0]:.1f}" if len(covered) else "",
         "covered_by_group": f"{100 * covered['group_coverage'].iloc[0]:.1f}" if len(covered) else "",
         "nominal": f"{100 * meta['intervals']['level']:g}" if meta["intervals"] else "",
@@ -180,6 +181,12 @@ def out_of_fold_errors(predictions: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def procedure_error(meta: Mapping) -> str:
+    """MAE (years) out of fold where the fusion's rounds were chosen again without each fold; empty where it is unknown."""
+    errors = meta.get("errors_out_of_fold")
+    return f"{errors['procedure']['MicroMAE']:.2f}" if errors else ""
 
 
 def headline(accuracy: pd.DataFrame) -> dict[str, str]:

@@ -9,7 +9,7 @@ from picture_data import ablation
 
 from heteroage.figures.evaluation import plot_ablation
 from heteroage.figures.style import save_picture
-from heteroage.report.page import out_of_fold_errors, page, page_content, read_figure
+from heteroage.report.page import out_of_fold_errors, page, page_content, procedure_error, read_figure
 
 FOLDER = Path(__file__).parents[3] / "workflow/report"
 META = {"boosting_rounds": 0, "intervals": {"level": 0.9}, "software": {"numpy": "2.0"}}
@@ -167,3 +167,11 @@ def test_the_guess_of_a_fold_is_the_mean_age_of_the_others(tables):
     by_hand = [abs(row["Age"] - table.loc[table["fold"] != row["fold"], "Age"].mean()) for _, row in table.iterrows()]
     assert errors.loc["Training_Mean_Age", "MAE"] == pytest.approx(np.mean(by_hand))
     assert errors.loc["HeteroAge", "Bias"] == pytest.approx(-2)
+
+
+def test_the_procedures_error_stands_on_the_page_of_one_training_run():
+    errors = {"this_clock": {"MicroMAE": 4.4}, "procedure": {"MicroMAE": 4.72}}
+    assert procedure_error(META | {"errors_out_of_fold": errors}) == "4.72"
+    assert procedure_error(META) == ""
+    template = (FOLDER / "report.html.j2").read_text(encoding="utf-8")
+    assert "MAE with rounds chosen in each fold" in template
