@@ -184,7 +184,7 @@ def out_of_fold_errors(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def procedure_error(meta: Mapping) -> str:
-    """MAE (years) out of fold where the fusion's rounds were chosen again without each fold; empty where it is unknown."""
+    """Out-of-fold MAE in years, with the rounds chosen again without each fold; empty where it is not known."""
     errors = meta.get("errors_out_of_fold")
     return f"{errors['procedure']['MicroMAE']:.2f}" if errors else ""
 
