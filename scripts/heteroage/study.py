@@ -6,11 +6,13 @@ import csv
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from heteroage.errors import HeteroAgeError
 
+ADVICE = re.compile(r"^Make the report.*\n.*\n", re.MULTILINE)  # two lines of the summary
 OPTIONS = ("-s", "--snakefile", "--configfile", "--configfiles", "-d", "--directory", "--workflow-profile", "--profile")
 
 
@@ -63,6 +65,32 @@ def command_with_options(text: str, arguments: Sequence[str]) -> str:
     return text.replace("snakemake --cores 2 report", f"snakemake --cores 2 report {' '.join(own)}").replace(
         " (and the --configfile of this run, if it had one)", ""
     )
+
+
+def closing_words(started: float, arguments: Sequence[str]) -> str:
+    """What a run ends with: the findings, the summary, the nested error and the report that were made since it started.
+
+    Parameters
+    ----------
+    started : seconds since the epoch
+    arguments : of the command that started the run
+    """
+
+    def made(path: str) -> Path | None:
+        file = Path(path)
+        return file if file.is_file() and file.stat().st_mtime >= started else None
+
+    report = made("results/report/index.html")
+    words = []
+    for text in filter(None, map(made, ("results/audit/findings.txt", "results/summary.txt"))):
+        words.append(f"\n{command_with_options(text.read_text(encoding='utf-8'), arguments)}")
+    if report:  # the advice to make it has been followed
+        words = [ADVICE.sub("", text) for text in words]
+    if accuracy := made("results/evaluation/accuracy.csv"):
+        words.append(nested_error(accuracy))
+    if page := report or made("results/report/training.html"):
+        words.append(f"The report is written. Open {page.resolve()}")
+    return "\n".join(words)
 
 
 def nested_error(accuracy: Path) -> str:

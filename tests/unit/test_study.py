@@ -9,7 +9,7 @@ import pytest
 from heteroage import file_states
 from heteroage.errors import HeteroAgeError
 from heteroage.file_states import record, state_of, verify
-from heteroage.study import command_with_options, nested_error, remember_study, unseal_incomplete
+from heteroage.study import closing_words, command_with_options, nested_error, remember_study, unseal_incomplete
 
 INPUTS = {"beta": "data/beta.parquet"}
 
@@ -81,3 +81,22 @@ def test_the_nested_error_is_said_in_a_line(tmp_path):
     assert nested_error(tmp_path / "accuracy.csv") == (
         "Nested error, the one to quote: HeteroAge 4.37 years, mean over projects 3.53; anchor alone 4.50 and 3.60."
     )
+
+
+def test_a_run_ends_with_what_it_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert closing_words(0.0, []) == ""
+    for name, text in {
+        "summary.txt": "A clock.\nMake the report (a nested error):\n  snakemake --cores 2 report\nApply it.\n",
+        "report/training.html": "",
+        "report/index.html": "",
+    }.items():
+        path = tmp_path / "results" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    page = tmp_path / "results/report/index.html"
+    assert closing_words(0.0, []) == f"\nA clock.\nApply it.\n\nThe report is written. Open {page}"
+    page.unlink()
+    assert "Make the report" in closing_words(0.0, [])
+    assert closing_words(0.0, []).endswith("training.html")
+    assert closing_words((tmp_path / "results/summary.txt").stat().st_mtime + 1, []) == ""

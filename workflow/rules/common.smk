@@ -40,7 +40,7 @@ from heteroage.stages.gene_sets import are_gene_sets, read_hallmark_names
 from heteroage.stages.dictionary import features_digest
 from heteroage.file_states import state_of
 from heteroage.run_lock import cancel_leftover_jobs, earlier_runs, hold
-from heteroage.study import command_with_options, nested_error, remember_study, unseal_incomplete
+from heteroage.study import closing_words, remember_study, unseal_incomplete
 from heteroage.workflow import SNAKEMAKE_PID, code_digest  # none of these loads pandas: every job reads this file
 
 CONFIG_NAME = str(workflow.configfiles[-1]) if workflow.configfiles else "the module that uses this workflow"
@@ -209,13 +209,5 @@ def hold_folder(log):
 
 
 def show_summary():
-    """Print the audit's findings, the summary and where the report is, if they were made since this workflow was read."""
-    for text in (Path("results/audit/findings.txt"), Path("results/summary.txt")):
-        if text.is_file() and text.stat().st_mtime >= STARTED:
-            print(f"\n{command_with_options(text.read_text(), sys.argv[1:])}", file=sys.stderr)
-    accuracy = Path("results/evaluation/accuracy.csv")
-    if accuracy.is_file() and accuracy.stat().st_mtime >= STARTED:
-        print(nested_error(accuracy), file=sys.stderr)
-    for page in (Path("results/report/index.html"), Path("results/report/training.html")):
-        if page.is_file() and page.stat().st_mtime >= STARTED:
-            print(f"The report is written. Open {page.resolve()}", file=sys.stderr)
+    """Print what this run has made."""
+    print(closing_words(STARTED, sys.argv[1:]), file=sys.stderr)

@@ -1,0 +1,57 @@
+"""A small study goes to its report: nested evaluation, falsification and page, with every rule run to its end."""
+
+import re
+
+import pytest
+from browser import CHROMIUM, browser
+
+# Rules that need inputs of their own, with tests of their own; and those without a script.
+ELSEWHERE = {"download_geo_series", "read_geo_series", "read_coverage", "simulate_demo", "build_hallmark_dictionary"}
+ELSEWHERE |= {"check_sex", "fit_context_pcs", "compute_context_pcs"}
+
+
+@pytest.fixture(scope="module")
+def reported(inputs, tmp_path_factory):
+    """The mini study with its report and certificate, in three outer folds, and what the run printed."""
+    study = inputs.inputs_alone(tmp_path_factory.mktemp("reported") / "study")
+    study.configure(cross_validation__outer_folds=3, model_card={"evaluated": True})
+    return study, study.run("report", "falsify", "all")
+
+
+def test_every_rule_of_a_report_runs_to_its_end(reported):
+    study, said = reported
+    scripts = {path.stem for path in (study.repository / "scripts").glob("*.py")}
+    finished = set(re.findall(r"\(Rule: (\w+)\)", said))
+    assert scripts - finished <= ELSEWHERE
+    nested = {path.name for path in study.path("results").glob("nested-*_artifacts")}
+    assert nested == {f"nested-{fold}_artifacts" for fold in range(3)}
+
+
+def test_nested_error_stands_on_screen_card_and_page(reported):
+    study, said = reported
+    accuracy = study.table("results/evaluation/accuracy.csv")
+    clock = accuracy[(accuracy["stratum"] == "all") & (accuracy["model"] == "HeteroAge")]["MAE"].item()
+    assert f"Nested error, the one to quote: HeteroAge {clock:.2f} years" in said
+    assert "Make the report" not in said
+    card = study.json("results/full_artifacts/MODEL_CARD.json")
+    nested = {row["model"]: row["MAE"] for row in card["errors_nested"] if row["stratum"] == "all"}
+    assert nested["HeteroAge"] == pytest.approx(clock)
+    assert f"{clock:.2f}" in study.path("results/report/index.html").read_text(encoding="utf-8")
+
+
+def test_the_certificate_has_a_verdict_for_each_test(reported):
+    certificate = reported[0].table("results/falsification/certificate.csv")
+    assert set(certificate["verdict"]) <= {"pass", "inconclusive"}  # a `fail` would have ended the run
+    assert {"planted_study", "shuffled_ages"} <= set(certificate["test"])
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="neither chromium nor chromium-browser is on the PATH")
+def test_the_page_opens_in_a_browser(reported, tmp_path):
+    page = reported[0].path("results/report/index.html")
+    with browser(tmp_path / "browser") as tab:
+        for width in (390, 1280):
+            tab.open(page, width, 900)
+            assert tab.value("document.documentElement.scrollWidth") <= width
+            assert tab.value("[...document.images].every(image => image.naturalWidth > 100)")
+        assert tab.messages == []
+        assert [url for url in tab.requests if not url.startswith(("data:", page.as_uri()))] == []
