@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError
 from heteroage.files import atomic_path
+from heteroage.progress import Progress
 
 BLOCK = 4096  # features read at a time: 16 MB per 1,000 samples
 
@@ -84,12 +85,17 @@ def release(matrix: np.memmap) -> None:
 
 
 def feature_blocks(
-    matrix: NDArray[np.float32], columns: NDArray[np.int64] | slice
+    matrix: NDArray[np.float32], columns: NDArray[np.int64] | slice, what: str = "reading the store"
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Read the matrix once, in blocks of `BLOCK` features; yields each block's rows and its values of `columns`."""
+    """Read the matrix once, in blocks of `BLOCK` features; yields each block's rows and its values of `columns`.
+
+    `what` names the step in the lines of progress that go to the log.
+    """
+    progress = Progress(what, matrix.shape[0])
     for start in range(0, matrix.shape[0], BLOCK):
         rows = slice(start, min(start + BLOCK, matrix.shape[0]))
         yield rows, matrix[rows][:, columns]
+        progress.add(rows.stop - rows.start)
 
 
 def values_of(

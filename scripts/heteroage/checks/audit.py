@@ -57,7 +57,7 @@ def scan_store(store: NDArray[np.float32], feature_names: Sequence[str]) -> Scan
     missing = {m: np.zeros(n_samples, np.int64) for m in present}
     outside = {m: np.zeros(n_samples, np.int64) for m in present}
     lowest, highest = dict.fromkeys(present, np.nan), dict.fromkeys(present, np.nan)
-    for rows, block in feature_blocks(store, slice(None)):
+    for rows, block in feature_blocks(store, slice(None), "counting values"):
         absent, strange = np.isnan(block), (block < 0) | (block > 1)
         missing_by_feature[rows], outside_by_feature[rows] = absent.sum(axis=1), strange.sum(axis=1)
         for m in present:

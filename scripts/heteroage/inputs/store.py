@@ -14,6 +14,7 @@ from heteroage.inputs.intake import Intake
 from heteroage.inputs.merge import Cohorts
 from heteroage.inputs.modalities import ModalityTable
 from heteroage.matrix import create_matrix, feature_blocks, release, write_names
+from heteroage.progress import Progress
 from heteroage.tables.layout import DETECT
 from heteroage.tables.source import ahead
 from heteroage.tables.values import BETA, ValueCheck
@@ -55,6 +56,7 @@ def _write_table(
     aside = sorted(shared, key=lambda k: (target[k], sources[k]))
     aside_of[aside] = np.arange(len(aside))
     check, written = ValueCheck(table.where, table.entry.values), 0
+    progress = Progress(f"reading {table.where}", len(target) * len(columns))
     with tempfile.TemporaryFile(dir=Path(store.filename).parent, prefix=".replicates") as file:
         waiting = np.memmap(file, np.float32, "w+", shape=(max(len(aside), 1), len(columns)))
         for block in ahead(table.table.blocks(table.places)):
@@ -71,6 +73,7 @@ def _write_table(
                 kept = (target[rows] >= 0) & ~apart
                 _place(store, target[rows[kept]], own[by], values if kept.all() else values[kept])
                 written += values.nbytes
+            progress.add(len(block.features) * len(own))
             if written > RELEASED:
                 release(store)
                 written = 0
