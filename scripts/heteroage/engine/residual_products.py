@@ -13,8 +13,6 @@ are written down.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -23,16 +21,11 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from heteroage.compiled import compiled
+from heteroage.engine.packing import BYTES, FEATURES, GROUP, LANES, PATHS, aligned, pack
 from heteroage.engine.simple_products import Found
 
-LANES = 8
-FEATURES, PATHS = 2, 5  # of a tile: 10 sums, 2 features and a residual take 13 of the 16 vector registers of AVX2
 SUMS = FEATURES * PATHS * LANES
-GROUP = 32  # samples added, or passed over, together: four vectors
-STRETCH = 512  # samples at a time: five residuals' (10 kB) stay in the first cache while features pass by
 BLOCK = 16  # features that stay in the second cache while the tiles pass by
-BYTES = 4  # of a float32
-LINE = 64  # bytes of a line of the cache
 
 
 class Residuals:
@@ -44,15 +37,8 @@ class Residuals:
     """
 
     def __init__(self, residuals: NDArray[np.float32]) -> None:
-        paths, samples = residuals.shape
-        tiles, groups = -(-paths // PATHS), -(-samples // GROUP)
-        rows = np.zeros((tiles, PATHS, groups * GROUP), np.float32)
-        rows.reshape(tiles * PATHS, -1)[:paths, :samples] = residuals
-        # Vectors of a tile's five residuals one after another: a single stream of memory.
-        self._packed = _aligned((tiles, groups * GROUP // LANES, PATHS, LANES))
-        self._packed[:] = rows.reshape(tiles, PATHS, -1, LANES).swapaxes(1, 2)
+        self._packed, self._runs = pack(residuals)
         self._by_sample = np.ascontiguousarray(residuals.T)
-        self._runs = _runs(rows.reshape(tiles, PATHS, groups, GROUP).any(axis=(1, 3)))
 
     def above(
         self,
@@ -95,38 +81,12 @@ class Residuals:
             inverse,
             thresholds,
             # Room to work in. It is made here since nothing compiled holds on to an array whose address is taken.
-            _aligned((BLOCK, samples)),
-            _aligned((BLOCK, GROUP)),
-            _aligned((BLOCK // FEATURES, tiles, FEATURES, PATHS, LANES)),
+            aligned((BLOCK, samples)),
+            aligned((BLOCK, GROUP)),
+            aligned((BLOCK // FEATURES, tiles, FEATURES, PATHS, LANES)),
             np.empty((BLOCK, paths), np.float32),
         )
         return [(start + at[k, :n], values[k, :n].astype(np.float64)) for k, n in enumerate(counts)]
-
-
-def _runs(used: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Runs of samples where any of a tile's residuals is not 0, from `used`, (tiles, groups).
-
-    Returns (tiles, stretches, most runs of any, 2): start and end, equal after the last.
-    """
-    tiles, groups = used.shape
-    per_stretch = STRETCH // GROUP
-    stretches = -(-groups // per_stretch)
-    padded = np.zeros((tiles, stretches, per_stretch + 2), np.int8)
-    for k in range(groups):
-        padded[:, k // per_stretch, k % per_stretch + 1] = used[:, k]
-    runs = np.zeros((tiles, stretches, per_stretch // 2 + 1, 2), np.int64)
-    for tile, stretch in np.ndindex(tiles, stretches):
-        edges = np.flatnonzero(np.diff(padded[tile, stretch])).reshape(-1, 2)
-        runs[tile, stretch, : len(edges)] = stretch * STRETCH + GROUP * edges
-    return runs
-
-
-def _aligned(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Zeros that begin where a line of the cache does: a vector across two lines is loaded in twice the time."""
-    size, spare = math.prod(shape), LINE // BYTES
-    raw = np.zeros(size + spare, np.float32)
-    first = -raw.ctypes.data % LINE // BYTES
-    return raw[first : first + size].reshape(shape)
 
 
 @compiled
@@ -187,19 +147,54 @@ def _find(
                             _add_tile(x, x + BYTES * GROUP, r, GROUP, tile_sums, coming)
         for place in range(totals.size):
             totals[place] = _add_lanes(sums.ctypes.data + BYTES * LANES * place)
-        gaps = missing[start + first : start + first + count]
-        for k in range(paths):
-            tile, p, s, threshold, n = k // PATHS, k % PATHS, set_of[k], thresholds[k], counts[k]
-            scale = inverse[s, start + first : start + first + count]
-            for f in range(count):
-                total = totals[((f // FEATURES * tiles + tile) * FEATURES + f % FEATURES) * PATHS + p]
-                if gaps[f]:
-                    total += median[s, start + first + f] * gone[f, k]
-                total *= scale[f]
-                at[k, n], values[k, n] = first + f, total  # and overwrite it if it is small
-                n += abs(total) >= threshold
-            counts[k] = n
+        own = slice(start + first, start + first + count)
+        _keep_large(
+            first,
+            totals,
+            tiles,
+            missing[own],
+            gone,
+            set_of,
+            median[:, own],
+            inverse[:, own],
+            thresholds,
+            at,
+            values,
+            counts,
+        )
     return at, values, counts
+
+
+@compiled
+def _keep_large(
+    first: int,
+    totals: NDArray,
+    tiles: int,
+    missing: NDArray,
+    gone: NDArray,
+    set_of: NDArray,
+    median: NDArray,
+    inverse: NDArray,
+    thresholds: NDArray,
+    at: NDArray,
+    values: NDArray,
+    counts: NDArray,
+) -> None:
+    """Turn a block's sums into correlations, and append those above their path's threshold.
+
+    `totals` has the order feature pairs x tiles x features x paths; `missing`, `median` and `inverse` are of the
+    block's features. Every correlation is written; one below the threshold is overwritten by the next.
+    """
+    for k in range(len(set_of)):
+        tile, p, s, n = k // PATHS, k % PATHS, set_of[k], counts[k]
+        for f in range(len(missing)):
+            total = totals[((f // FEATURES * tiles + tile) * FEATURES + f % FEATURES) * PATHS + p]
+            if missing[f]:
+                total += median[s, f] * gone[f, k]
+            total *= inverse[s, f]
+            at[k, n], values[k, n] = first + f, total
+            n += abs(total) >= thresholds[k]
+        counts[k] = n
 
 
 @compiled

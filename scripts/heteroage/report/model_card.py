@@ -59,16 +59,7 @@ def describe(
             *describe_dominance(samples),
             *remarks,
         ],
-        "training_data": {
-            "samples": len(samples),
-            "projects": int(samples["project_id"].nunique()),
-            "groups": int(samples["group"].nunique()),
-            "age_from": float(samples["Age"].min()),
-            "age_to": float(samples["Age"].max()),
-            "tissues": _counts(samples, "Tissue"),
-            "sexes": _counts(samples, "Sex"),
-            "sha256": training_data["sha256"],
-        },
+        "training_data": {**_training_data(samples), "sha256": training_data["sha256"]},
         "folds": [
             {"fold": int(fold), "samples": len(rows), "groups": sorted(rows["group"].unique())}
             for fold, rows in samples.groupby("fold")
@@ -94,6 +85,19 @@ def describe(
         "certificate": _records(evaluation.get("certificate")),
         "limits": LIMITS,
         "software": meta["software"],
+    }
+
+
+def _training_data(samples: pd.DataFrame) -> dict[str, object]:
+    """Counts and age range of the training samples."""
+    return {
+        "samples": len(samples),
+        "projects": int(samples["project_id"].nunique()),
+        "groups": int(samples["group"].nunique()),
+        "age_from": float(samples["Age"].min()),
+        "age_to": float(samples["Age"].max()),
+        "tissues": _counts(samples, "Tissue"),
+        "sexes": _counts(samples, "Sex"),
     }
 
 
