@@ -11,7 +11,7 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN, spelling_key
 from heteroage.probes import split_modality
 from heteroage.tables.conventions import Conventions
-from heteroage.tables.metadata import tissues
+from heteroage.tables.metadata import ages, check_sexes, tissues
 from heteroage.tables.opening import open_table
 from heteroage.tables.table import Table
 from heteroage.tables.values import ValueCheck
@@ -37,7 +37,8 @@ def check_predicted_table(
     Raises
     ------
     HeteroAgeError
-        What prediction would refuse: a file that is no table, no CpG in common, values that are no beta values.
+        What prediction would refuse: a file that is no table, no CpG in common, values that are no beta values,
+        unexplained codes of Sex, impossible ages.
     """
     wanted = Wanted(features)
     table = open_table(path, wanted.is_cpg, conventions, where=f"predict.{name} ({path})")
@@ -48,6 +49,7 @@ def check_predicted_table(
             f"{table.where} shares no CpG with the training data. It has {listed(table.names)}; the training data have "
             f"{listed(features)}. Are CpGs named alike?"
         )
+    _check_metadata(table, ids, conventions)
     _check_values(table, ids, columns)
     share = len(columns) / len(features)
     remarks = [f"has {share:.0%} of the training data's CpGs"] if share < WELL_COVERED else []
@@ -105,6 +107,15 @@ def _check_values(table: Table, ids: Sequence[str], columns: Mapping[str, Sequen
             check.convert(block.values[own], names[block.features[own]], samples[block.samples])
     for m, check in checks.items():
         check.verdict(len(ids), int((modality == m).sum()))
+
+
+def _check_metadata(table: Table, ids: Sequence[str], conventions: Conventions) -> None:
+    """Refuse codes of Sex and ages that prediction cannot read, by the functions that it reads them with."""
+    if "Sex" in table.metadata:
+        check_sexes(table.texts([table.metadata["Sex"]])[0], table.where, conventions)
+    if "Age" in table.metadata:
+        place = table.metadata["Age"]
+        ages(table.texts([place])[0], table.names[place], ids, table.where, conventions)
 
 
 def _metadata_remarks(table: Table, known: Collection[str], conventions: Conventions) -> list[str]:

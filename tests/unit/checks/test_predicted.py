@@ -69,6 +69,8 @@ def test_columns_of_the_config_are_understood(given):
         (lambda t: t.assign(cg00000003=-9), "code for missing values"),
         (lambda t: t.rename(columns=lambda c: c.replace("cg", "ch")), "no CpG"),
         (lambda t: t.assign(sample_id="same"), "duplicate sample_ids"),
+        (lambda t: t.assign(Sex="7"), "column Sex of predict.new"),
+        (lambda t: t.assign(age="400"), "column age of predict.new"),
         (lambda t: b"PK\x03\x04 not a table", "new.csv"),
         (lambda t: b"", "new.csv"),
     ],
