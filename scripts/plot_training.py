@@ -19,7 +19,7 @@ def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
     data = FusionInput.open(*(inputs[name] for name in ("samples", "anchor", "views", "pcs")))
     save_picture(plot_sweep(read["sweep"]), outputs["sweep"])
     save_picture(plot_skill(read["experts"]), outputs["skill"])
-    save_picture(plot_corrections(read["corrections"], data.samples), outputs["corrections"])
+    save_picture(plot_corrections(read["corrections"], data.samples, read["experts"]), outputs["corrections"])
     save_picture(plot_rounds(read["rounds"]), outputs["rounds"])
     save_picture(plot_importance(read["importance"]), outputs["importance"])
     table = contributions(inputs["model"], data.frame(OUT_OF_FOLD), read_json(inputs["metadata"])["categories"])

@@ -18,6 +18,7 @@ from heteroage.figures.style import (
     readable,
     spread_sideways,
 )
+from heteroage.metrics import has_skill
 
 MOST_TISSUES = 12
 
@@ -28,7 +29,7 @@ def plot_skill(experts: pd.DataFrame) -> Picture:
     if experts.empty:
         return empty_picture(title, "No hallmark has features.")
     table = experts.sort_values(["R2_Residual", "hallmark"], ascending=[False, True])
-    skilled = table["skill"].astype(str) == "True"
+    skilled = has_skill(table)
     figure, axis = new_axes(1.0 + 0.36 * len(table))
     axis.axvline(0, color=GREY, linewidth=1)
     for row, (r2, skill) in enumerate(zip(table["R2_Residual"], skilled, strict=True)):
@@ -51,15 +52,17 @@ def plot_skill(experts: pd.DataFrame) -> Picture:
     return Picture(figure, title, alt)
 
 
-def plot_corrections(corrections: pd.DataFrame, samples: pd.DataFrame) -> Picture:
-    """Mean absolute correction (years) of each hallmark in each tissue, out of fold.
+def plot_corrections(corrections: pd.DataFrame, samples: pd.DataFrame, experts: pd.DataFrame) -> Picture:
+    """Mean absolute correction (years) of each hallmark in each tissue, out of fold; experts without skill are marked.
 
     Parameters
     ----------
     corrections : sample_id and `<Hallmark>_Correction` columns, years
     samples : sample_id, Tissue
+    experts : hallmark, skill
     """
     title = "Hallmark corrections by tissue"
+    unskilled = set(experts.loc[~has_skill(experts), "hallmark"])
     names = [column for column in corrections.columns if column.endswith("_Correction")]
     if not names:
         return empty_picture(title, "No hallmark has an expert.")
@@ -85,12 +88,16 @@ def plot_corrections(corrections: pd.DataFrame, samples: pd.DataFrame) -> Pictur
     axis.grid(False)
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
-    axis.set_yticks(range(len(names)), [readable(name) for name in names])
+    hallmarks = [name.removesuffix("_Correction") for name in names]
+    marks = [readable(name) + ("\n(no skill: noise)" if name in unskilled else "") for name in hallmarks]
+    axis.set_yticks(range(len(names)), marks)
     turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if len(tissues) > 5 else {}
     axis.set_xticks(range(len(tissues)), [readable(tissue, 12) for tissue in tissues], **turned)
     figure.colorbar(image, ax=axis, shrink=0.7, label="mean absolute correction (years)")
     strongest = sizes.stack().idxmax()
     alt = f"Mean absolute correction in years of {len(names)} hallmarks in {len(tissues)} tissues, out of fold. "
+    if noise := [readable(name, 99) for name in hallmarks if name in unskilled]:
+        alt += f"Noise, as their experts have no skill: {', '.join(noise)}. "
     alt += (
         f"Largest: {readable(strongest[0], 99)} in {strongest[1]}, {most:.2f} years."
         if most > 1e-6

@@ -132,7 +132,8 @@ def render(card: Mapping[str, object]) -> str:
         "",
         "## Stage 2",
         "",
-        "R2 is that of the correction against no correction, out of fold. An expert has skill where it is above 0.",
+        "R2 is that of the correction against no correction, out of fold. An expert has skill where it is above 0. The "
+        "corrections of an expert without skill are noise: do not interpret them.",
         "",
         _table(
             pd.DataFrame(stage2["experts"])[["hallmark", "features_offered", "features_used", "R2_Residual", "skill"]]

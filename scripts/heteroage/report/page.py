@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from heteroage.evaluation.scores import what_stages_add
 from heteroage.figures.evaluation import MODELS, STRATA, scoring_name
 from heteroage.figures.style import readable
-from heteroage.metrics import mean_age_of_other_folds, pearson_r, score_predictions
+from heteroage.metrics import has_skill, mean_age_of_other_folds, pearson_r, score_predictions
 
 COMMAND = "snakemake --cores 2 report"
 CONTENTS = [
@@ -234,7 +234,7 @@ def expert_table(experts: pd.DataFrame) -> dict[str, list]:
     """Each hallmark's expert in a row, in words."""
     shown = experts.assign(
         hallmark=[readable(name, 99) for name in experts["hallmark"]],
-        skill=["yes" if str(skill) == "True" else "no skill" for skill in experts["skill"]],
+        skill=["yes" if skill else "no skill: noise" for skill in has_skill(experts)],
     )
     names = {"hallmark": "hallmark", "features_offered": "features offered", "features_used": "used"}
     names |= {"R2_Residual": "R² against no correction", "MAE_Anchor": "MAE of the anchor (years)"}
@@ -286,4 +286,4 @@ def certificate_rows(certificate: pd.DataFrame) -> list[dict[str, str]]:
 
 def without_skill(experts: pd.DataFrame) -> Sequence[str]:
     """The hallmarks whose corrections are no better than none, in words."""
-    return [readable(row["hallmark"], 99) for _, row in experts.iterrows() if str(row["skill"]) != "True"]
+    return [readable(name, 99) for name in experts.loc[~has_skill(experts), "hallmark"]]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from heteroage.grouping.folds import MINIMUM_FOLDS
-from heteroage.metrics import mean_age_of_other_folds, score_predictions
+from heteroage.metrics import has_skill, mean_age_of_other_folds, score_predictions
 
 WIDTH = 110  # characters of a line of prose
 PROCEDURE = "  with rounds chosen in each fold"
@@ -37,7 +37,7 @@ def summarise(
         "anchor alone": predictions["Stage1_Pred_Age"],
         "mean age of the other folds": mean_age_of_other_folds(age, predictions["fold"]),
     }
-    skilled = experts.loc[experts["skill"].astype(str) == "True", "hallmark"]
+    skilled = experts.loc[has_skill(experts), "hallmark"]
     lines = [
         f"A clock was trained on {len(age)} healthy samples of {projects.nunique()} projects"
         + (" (simulated: the numbers say nothing about real tissue)." if simulated else "."),
@@ -58,6 +58,8 @@ def summarise(
         + (f" ({', '.join(skilled)})" if 0 < len(skilled) <= 4 else "")
         + f"; boosting rounds earned: {meta['boosting_rounds']}.",
     ]
+    if len(skilled) < len(experts):
+        lines.append("Corrections of the other experts are noise: do not interpret them.")
     for path, table in predicted.items():
         error = ""
         if "Age_Acceleration" in table.columns and table["Age_Acceleration"].notna().any():

@@ -27,7 +27,7 @@ def every_picture():
         "sweep": tuning.plot_sweep(sweep_report()),
         "rounds": tuning.plot_rounds(tuning_curve()),
         "skill": hallmarks.plot_skill(experts()),
-        "corrections": hallmarks.plot_corrections(corrections(table), table),
+        "corrections": hallmarks.plot_corrections(corrections(table), table, experts()),
         "random_sets": hallmarks.plot_random_sets(experts().assign(statistic=0.2, p_value=[0.01, 0.6]), random),
         "optimism": evaluation.plot_optimism(scores.assign(scoring=["random_split", "nested"], model="HeteroAge")),
         "ablation": evaluation.plot_ablation(ablation()),

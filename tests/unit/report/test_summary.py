@@ -24,6 +24,7 @@ def test_errors_and_their_rivals():
     assert float(lines["mean age of the other folds"][0]) > np.abs(np.linspace(20, 80, 24) - 50).mean()
     assert "24 healthy samples of 4 projects." in ended(4)
     assert "with skill out of fold: 1 of 2 (Cellular_Senescence); boosting rounds earned: 4." in ended(4)
+    assert "Corrections of the other experts are noise: do not interpret them." in ended(4)
 
 
 def test_a_sentence_says_what_the_fusion_adds():
