@@ -67,9 +67,27 @@ class StackedRows:
             return np.concatenate([self._mapped[start:n], self._below[max(start - n, 0) : stop - n]])
         rows = np.asarray(rows, np.int64)
         values = np.empty((len(rows), self.shape[1]), np.float32)
-        values[rows < n] = self._mapped[rows[rows < n]]
+        values[rows < n] = read_rows(self._mapped, rows[rows < n])
         values[rows >= n] = self._below[rows[rows >= n] - n]
         return values
+
+
+def read_rows(matrix: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Copy some rows of a matrix; those of a mapped file are read from the file.
+
+    Through the map, the operating system would map whatever lies around each row too: a thousand rows of a large store
+    make its whole map resident.
+    """
+    if not isinstance(matrix, np.memmap):
+        return matrix[rows]
+    values = np.empty((len(rows), matrix.shape[1]), np.float32)
+    mapped = np.frombuffer(matrix._mmap, np.uint8)  # from the start of the page that `offset` lies in
+    first = matrix.offset - matrix.offset % mmap.ALLOCATIONGRANULARITY + matrix.ctypes.data - mapped.ctypes.data
+    with Path(matrix.filename).open("rb", buffering=0) as file:
+        for row, value in zip(rows.tolist(), values, strict=True):
+            file.seek(first + row * matrix.strides[0])
+            file.readinto(value)
+    return values
 
 
 def write_names(feature_names: Sequence[str], path: str | Path) -> None:

@@ -7,7 +7,16 @@ import pytest
 
 from heteroage import matrix as matrix_module
 from heteroage.errors import HeteroAgeError
-from heteroage.matrix import StackedRows, create_matrix, feature_blocks, open_matrix, release, values_of, write_names
+from heteroage.matrix import (
+    StackedRows,
+    create_matrix,
+    feature_blocks,
+    open_matrix,
+    read_rows,
+    release,
+    values_of,
+    write_names,
+)
 
 NAMES = [f"cg{k:08d}_beta" for k in range(7)]
 
@@ -68,3 +77,11 @@ def test_rows_in_memory_stand_below_those_of_the_store(store, rows):
 def test_a_block_of_the_store_is_not_copied(store):
     matrix, _ = open_matrix(*store)
     assert np.shares_memory(StackedRows(matrix, np.empty((1, 5), np.float32))[2:6], matrix)
+
+
+def test_rows_read_from_the_file_are_those_of_the_map(store):
+    matrix, _ = open_matrix(*store)
+    rows = np.array([6, 0, 3])
+    for part in (matrix, matrix[:7], np.asarray(matrix)):
+        np.testing.assert_array_equal(read_rows(part, rows), np.arange(35).reshape(7, 5)[rows])
+    np.testing.assert_array_equal(read_rows(matrix[2:], np.array([4, 0])), matrix[[6, 2]])

@@ -78,44 +78,42 @@ def tuned_views(
     configuration: Mapping[str, float],
     threads: int,
 ) -> Iterator[View]:
-    """Fit every view's models; where a view's best alpha is at an end of the grid, go on for that view alone."""
-    for view in _fit_views(hallmark, data, targets, grid, configuration, threads):
+    """Fit the views' models, one view after another: the working sets of one view are in memory at a time.
+
+    Where a view's best alpha is at an end of the grid, the grid goes on for that view.
+    """
+    for name, unseen in views(data.folds):
+        view = _fit_view(hallmark, data, name, unseen, targets[name], grid, configuration, threads)
         while len(further := view.further()):
-            log.info("%s, %s: best alpha at an end, going on with %s", hallmark, view.name, listed(further))
-            own = {view.name: targets[view.name]}
-            more = _fit_views(hallmark, data, own, replace(grid, alphas=further), configuration, threads)
-            view = view.joined(more[0])
+            log.info("%s, %s: best alpha at an end, going on with %s", hallmark, name, listed(further))
+            own = replace(grid, alphas=further)
+            view = view.joined(_fit_view(hallmark, data, name, unseen, targets[name], own, configuration, threads))
         yield view
 
 
-def _fit_views(
+def _fit_view(
     hallmark: str,
     data: TrainingData,
-    targets: Mapping[str, NDArray[np.float64]],
+    name: str,
+    unseen: int | None,
+    target: NDArray[np.float64],
     grid: Grid,
     configuration: Mapping[str, float],
     threads: int,
-) -> list[View]:
-    """Fit all models of some views at once: without each fold, to tune; without the unseen fold alone, to predict."""
-    unseen_of = {name: unseen for name, unseen in views(data.folds) if name in targets}
-    excluded = {
-        (name, fold): sorted({fold} if unseen is None else {fold, unseen})
-        for name, unseen in unseen_of.items()
-        for fold in data.folds
-    }
-    training = [data.training_set(folds, configuration, targets[name]) for (name, _), folds in excluded.items()]
+) -> View:
+    """Fit all models of a view: without each fold, to tune; without the unseen fold alone, to predict it."""
+    excluded = [sorted({fold} if unseen is None else {fold, unseen}) for fold in data.folds]
+    training = [data.training_set(folds, configuration, target) for folds in excluded]
     noise = [configuration["technical_sd"]]
-    fitted = fit_paths(data.X, training, grid.l1_ratios, grid.alphas, noise, data.noisy, threads, hallmark)
+    label = f"{hallmark}, {name}"
+    fitted = fit_paths(data.X, training, grid.l1_ratios, grid.alphas, noise, data.noisy, threads, label)
     shape = (len(grid.l1_ratios), len(grid.alphas))
-    found = {name: (np.empty((*shape, len(data.fold))), np.zeros(shape, np.int64)) for name in targets}
-    for (name, fold), paths in zip(excluded, fitted, strict=True):
-        corrections, n_features = found[name]
+    corrections, n_features = np.empty((*shape, len(data.fold))), np.zeros(shape, np.int64)
+    for fold, paths in zip(data.folds, fitted, strict=True):
         rows = np.flatnonzero(data.fold == fold)
         # Without the intercept, the mean residual: that is nothing a hallmark's CpGs have said.
         corrections[:, :, rows] = data.predict(paths, rows)[0] - paths.intercept
-        if fold != unseen_of[name]:
+        if fold != unseen:
             n_features += paths.n_features[0]
     projects = data.samples["project_id"].to_numpy()
-    return [
-        View(name, unseen_of[name], grid.alphas, *found[name], targets[name], data.fold, projects) for name in targets
-    ]
+    return View(name, unseen, grid.alphas, corrections, n_features, target, data.fold, projects)
