@@ -2,18 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 
+from heteroage.evaluation.published import with_published
 from heteroage.evaluation.scores import ablation, accuracy, coverage, put_together
 from heteroage.files import read_table, write_table
 from heteroage.workflow import run_script
 
 
-def main(held_out: Sequence[str], ablated: Sequence[str], outputs: Mapping[str, str]) -> None:
+def main(
+    held_out: Sequence[str],
+    ablated: Sequence[str],
+    trained_on: Mapping[str, Sequence[str]],
+    outputs: Mapping[str, str],
+    published: str | None = None,
+) -> None:
     """Write the predictions of healthy and of unhealthy samples, and three tables of the healthy ones' errors."""
     table = put_together([read_table(path) for path in held_out])
     healthy = table["Is_Healthy"].astype(str) == "True"
     write_table(table[healthy], outputs["predictions"])
     write_table(table[~healthy], outputs["unhealthy"])
-    write_table(accuracy(table[healthy]), outputs["accuracy"])
+    if published:
+        write_table(with_published(table[healthy], read_table(published), trained_on), outputs["accuracy"])
+    else:
+        write_table(accuracy(table[healthy]), outputs["accuracy"])
     write_table(coverage(table[healthy]), outputs["coverage"])
     without_context = put_together([read_table(path) for path in ablated])
     write_table(ablation(table[healthy].merge(without_context, on="sample_id")), outputs["ablation"])

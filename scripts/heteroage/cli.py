@@ -87,6 +87,7 @@ def _predict(options: argparse.Namespace) -> int:
         options.out,
         contributions=getattr(options, "contributions", None),
         summary=getattr(options, "summary", None),
+        compare=_published(options) if options.step == "pipeline-predict" else None,
         allow_missing=getattr(options, "allow_missing", False),
         public_key=options.public_key,
         conventions=_conventions(options),
@@ -107,6 +108,19 @@ def _check(options: argparse.Namespace) -> int:
             writer.write(missing)
     _say(report)
     return 0 if accepted else 1
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from heteroage.clock.compare import compare
+    from heteroage.clock.loading import load_clock
+    from heteroage.tables.conventions import Conventions
+
+    clock = None
+    if options.artifact_dir is not None:
+        clock = load_clock(options.artifact_dir, options.public_key, **_conventions(options))
+    own = None if clock else Conventions.of(**_conventions(options))
+    _say(compare(options.input, _published(options), clock, options.out, own))
+    return 0
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -158,6 +172,15 @@ def _parser() -> argparse.ArgumentParser:
         if name == "pipeline-predict":
             step.add_argument("--contributions", type=Path, help="also write what each feature adds, in years")
             step.add_argument("--summary", type=Path, help="also write the table's n, MAE, bias, r, coverage (JSON)")
+            _add_published(step, "--compare", required=False)
+    compare = steps.add_parser("compare", help="errors of published clocks on a table with ages, without training")
+    compare.add_argument("--input", type=Path, required=True, nargs="+", help=TABLES)
+    _add_published(compare, "--coefficients", required=True)
+    compare.add_argument("--artifact-dir", type=Path, help="a trained clock to compare them with")
+    compare.add_argument("--public-key", type=Path, help="PEM; the folder must be signed by its owner")
+    compare.add_argument("--out", type=Path, help="also write the ages of every sample")
+    _add_conventions(compare)
+    compare.set_defaults(run=_compare)
     check = _step(steps, "check", "say what a table or a platform lacks of a clock, and what that costs", _check)
     what = check.add_mutually_exclusive_group(required=True)
     what.add_argument("--input", type=Path, nargs="+", help=TABLES)
@@ -193,6 +216,45 @@ def _add_conventions(step: argparse.ArgumentParser) -> None:
         "--missing-values", nargs="+", metavar="VALUE", help="what stands for a missing value, e.g. -9 999"
     )
     step.add_argument("--allow-prenatal", action="store_true", help="accept ages from -0.77 to 0 years")
+
+
+def _add_published(step: argparse.ArgumentParser, option: str, required: bool) -> None:
+    """Which published clocks: their coefficient tables, and what the tables do not say."""
+    step.add_argument(
+        option,
+        dest="published",
+        type=_pair,
+        nargs="+",
+        metavar="NAME=FILE",
+        required=required,
+        help="coefficient tables of published clocks, e.g. Horvath2013=horvath.csv",
+    )
+    step.add_argument(
+        "--transform", type=_pair, nargs="+", metavar="NAME=TRANSFORM", help="identity (default), horvath or log"
+    )
+    step.add_argument(
+        "--intercept", type=_pair, nargs="+", metavar="NAME=NUMBER", help="where a table has no row of it"
+    )
+    step.add_argument(
+        "--z-scores", nargs="+", metavar="NAME", help="clocks that read z-scores over all CpGs of a sample"
+    )
+
+
+def _published(options: argparse.Namespace) -> dict[str, dict[str, object]]:
+    """Put the options together as the config's `compare`."""
+    found: dict[str, dict[str, object]] = {name: {"coefficients": path} for name, path in options.published or ()}
+    for key in ("transform", "intercept"):
+        for name, value in getattr(options, key) or ():
+            _named(found, name)[key] = value
+    for name in options.z_scores or ():
+        _named(found, name)["input"] = "z"
+    return found
+
+
+def _named(published: dict[str, dict[str, object]], name: str) -> dict[str, object]:
+    if name not in published:
+        raise HeteroAgeError(f"{name} is not the name of a coefficient table ({', '.join(published) or 'none given'}).")
+    return published[name]
 
 
 def _pair(text: str) -> tuple[str, str]:

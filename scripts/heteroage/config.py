@@ -164,6 +164,7 @@ def check_files(config: Mapping) -> None:
             named[f"inputs.{key}" + (f".{k}" if len(entries) > 1 else "")] = entry["file"]
     named |= {f"inputs.restrict_to.{k}": path for k, path in enumerate(inputs.get("restrict_to") or [])}
     named |= geo | {f"predict.{key}": path for key, path in (config["predict"] or {}).items()}
+    named |= {f"compare.{key}.coefficients": one["coefficients"] for key, one in config.get("compare", {}).items()}
     if config["stage1"]["sweep_report"]:
         named["stage1.sweep_report"] = config["stage1"]["sweep_report"]
     if config["stage1"].get("start_from"):

@@ -2,6 +2,8 @@
 
 import re
 
+import numpy as np
+import pandas as pd
 import pytest
 from browser import CHROMIUM, browser
 
@@ -14,7 +16,15 @@ ELSEWHERE |= {"check_sex", "fit_context_pcs", "compute_context_pcs"}
 def reported(inputs, tmp_path_factory):
     """The mini study with its report and certificate, in three outer folds, and what the run printed."""
     study = inputs.inputs_alone(tmp_path_factory.mktemp("reported") / "study")
-    study.configure(cross_validation__outer_folds=3, model_card={"evaluated": True})
+    beta = study.table("data/beta.parquet")
+    cpgs = [name for name in beta.columns if name.startswith("cg")][:30]
+    published = pd.DataFrame({"CpGmarker": cpgs, "CoefficientTraining": np.linspace(-9, 9, 30)})
+    published.to_csv(study.path("data/published.csv"), index=False)
+    study.configure(
+        cross_validation__outer_folds=3,
+        model_card={"evaluated": True},
+        compare={"Simulated": {"coefficients": "data/published.csv", "intercept": 45, "trained_on": ["001"]}},
+    )
     return study, study.run("report", "falsify", "all")
 
 
@@ -43,6 +53,28 @@ def test_the_certificate_has_a_verdict_for_each_test(reported):
     certificate = reported[0].table("results/falsification/certificate.csv")
     assert set(certificate["verdict"]) <= {"pass", "inconclusive"}  # a `fail` would have ended the run
     assert {"planted_study", "shuffled_ages"} <= set(certificate["test"])
+
+
+def test_published_clocks_stand_beside_ours_on_the_same_samples(reported):
+    study = reported[0]
+    accuracy = study.table("results/evaluation/accuracy.csv").set_index(["model", "stratum", "level"])
+    nested = study.table("results/evaluation/nested_predictions.csv").set_index("sample_id")
+    published = study.table("data/published.csv")
+    beta = study.table("data/beta.parquet").set_index("sample_id")
+    values = beta.reindex(nested.index)[published["CpGmarker"]]
+    complete = values.notna().all(axis=1)
+    ages = study.table("results/audit/published_ages.csv").set_index("sample_id")["Simulated"]
+    expected = 45 + values[complete] @ published["CoefficientTraining"].to_numpy()
+    # The store holds float32.
+    np.testing.assert_allclose(ages[expected.index], expected, atol=1e-4)
+    error = (ages[nested.index] - nested["Age"]).abs()
+    row = accuracy.loc[("Simulated", "project_id", "001")]
+    assert row["MAE"] == pytest.approx(error[nested["project_id"] == "001"].mean())
+    assert str(row["In_Its_Training"]) == "True"
+    assert "Training was worth it: the nested error of Simulated is larger" in study.path(
+        "results/full_artifacts/MODEL_CARD.md"
+    ).read_text(encoding="utf-8")
+    assert "Published clocks on the same samples" in study.path("results/report/index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="neither chromium nor chromium-browser is on the PATH")

@@ -22,6 +22,8 @@ if CHECK_SEX:
     AUDIT.append("results/audit/sex.png")
 if config["predict"]:
     AUDIT.append("results/audit/predicted_tables.csv")
+if config["compare"]:
+    AUDIT.append(PUBLISHED_AGES)
 
 
 rule audit_inputs:

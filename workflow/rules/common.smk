@@ -86,6 +86,8 @@ ORTHOGONALISED = "results/full/artifacts/stage1/Stage1_Orthogonalized_Hallmark_D
 CONVENTIONS = {key: config["inputs"][key] for key in ("sex_codes", "missing_values", "allow_prenatal")}
 # The coefficient table of stage1.start_from, an input of what reads it.
 PUBLISHED = {"published": config["stage1"]["start_from"]["coefficients"]} if config["stage1"]["start_from"] else {}
+# Ages by the published clocks of `compare:`.
+PUBLISHED_AGES = "results/audit/published_ages.csv"
 COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 
 

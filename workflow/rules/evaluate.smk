@@ -16,6 +16,7 @@ rule score_nested_runs:
     input:
         held_out=held_out("results/{run}/held_out/predictions.csv"),
         ablated=held_out("results/{run}/held_out/fusion_without_context.csv"),
+        published=PUBLISHED_AGES if config["compare"] else [],
     output:
         predictions="results/evaluation/nested_predictions.csv",
         unhealthy="results/evaluation/unhealthy_predictions.csv",
@@ -30,10 +31,40 @@ rule score_nested_runs:
         "../../envs/heteroage.yaml"
     params:
         code=code_of("score_nested_runs"),
+        trained_on={name: clock.get("trained_on", []) for name, clock in config["compare"].items()},
     message:
         "Scoring the nested runs"
     script:
         "../../scripts/score_nested_runs.py"
+
+
+if config["compare"]:
+
+    rule predict_published:
+        input:
+            features=STORE,
+            names=STORE_NAMES,
+            samples="results/store/samples.csv",
+            tables=[clock["coefficients"] for clock in config["compare"].values()],
+        output:
+            ages=PUBLISHED_AGES,
+        log:
+            "logs/predict_published.log",
+        benchmark:
+            "results/benchmarks/predict_published.tsv"
+        priority: 2  # before anything that takes long: a bad coefficient table ends the run
+        conda:
+            "../../envs/heteroage.yaml"
+        resources:
+            **needs(),
+        params:
+            code=code_of("predict_published"),
+            compare=config["compare"],
+            given=state_of([clock["coefficients"] for clock in config["compare"].values()]),
+        message:
+            "Predicting by published clocks"
+        script:
+            "../../scripts/predict_published.py"
 
 
 rule deal_folds_at_random:

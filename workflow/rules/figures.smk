@@ -32,8 +32,10 @@ rule plot_evaluation:
         optimism="results/evaluation/optimism.csv",
         ablation="results/evaluation/ablation.csv",
         coverage="results/evaluation/coverage.csv",
+        accuracy="results/evaluation/accuracy.csv",
         metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
     output:
+        **PUBLISHED_PICTURE,
         optimism=picture("results/figures/evaluation/optimism.svg", "Accuracy", "Optimism"),
         ablation=picture("results/figures/evaluation/ablation.svg", "Accuracy", "Ablation"),
         coverage=picture("results/figures/evaluation/coverage.svg", "Intervals", "Coverage"),

@@ -25,6 +25,12 @@ def held_out_predictions(wildcards):
     return HELD_OUT[wildcards.scored]
 
 
+# Published clocks beside ours, where `compare:` names some.
+PUBLISHED_PICTURE = (
+    {"published": picture("results/figures/evaluation/published.svg", "Accuracy", "Published clocks")}
+    if config["compare"]
+    else {}
+)
 BY_SCORING = ["tissues", "projects", "acceleration"]
 OF_TRAINING = ["sweep", "skill", "corrections", "rounds", "importance", "cohort", "sample"]
 
@@ -46,6 +52,7 @@ PAGES["index"] = {
         *collect("results/figures/nested/{name}.svg", name=BY_SCORING),
         *collect("results/figures/training/{name}.svg", name=OF_TRAINING),
         *collect("results/figures/evaluation/{name}.svg", name=["optimism", "ablation", "coverage"]),
+        *PUBLISHED_PICTURE.values(),
         "results/figures/falsification/random_sets.svg",
         *[path for path in AUDIT if path.endswith(".png")],
     ],

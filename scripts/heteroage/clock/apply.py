@@ -8,11 +8,13 @@ from pathlib import Path
 
 from heteroage.clock.cohort import CohortSummary
 from heteroage.clock.columns import ANCHOR
+from heteroage.clock.compare import Beside
 from heteroage.clock.loading import load_clock
 from heteroage.clock.master_table import Table, open_tables
 from heteroage.clock.output import check_ending, writing
 from heteroage.clock.overlap import too_much_is_missing
 from heteroage.clock.predict import Clock
+from heteroage.clock.published import read_compared
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import check_writable, write_json
 
@@ -25,6 +27,7 @@ def run_step(
     *,
     contributions: Path | None = None,
     summary: Path | None = None,
+    compare: Mapping[str, Mapping[str, object]] | None = None,
     allow_missing: bool = False,
     public_key: Path | None = None,
     conventions: Mapping[str, object] | None = None,
@@ -33,6 +36,7 @@ def run_step(
 
     Parameters
     ----------
+    compare : published clocks whose ages are added, as the config's `compare`
     conventions : how the tables are written, as in `load_clock`
 
     Raises
@@ -52,10 +56,13 @@ def run_step(
 
         check_lightgbm()
     clock = load_clock(artifact_dir, public_key, **(conventions or {}))
-    table = open_tables(inputs, clock.wanted, clock.conventions)
+    beside = Beside(read_compared(compare), clock) if compare else None
+    table = open_tables(inputs, (beside or clock).wanted, clock.conventions)
+    if beside:
+        beside.check(table)
     cohort = CohortSummary()
     with writing(outputs) as writers:
-        for rows, features in _progress(clock.stream(step, table, allow_missing), table):
+        for rows, features in _progress(clock.stream(step, table, allow_missing, beside), table):
             writers[0].write(rows)
             cohort.add(rows)
             if contributions is not None:

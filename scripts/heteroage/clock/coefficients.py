@@ -20,6 +20,8 @@ from heteroage.tables.opening import open_source
 INTERCEPTS = {"(intercept)", "intercept", "(const)", "const"}
 # Names of the column of coefficients, in any case; else it is the only column of numbers.
 COEFFICIENTS = ["coefficienttraining", "coefficient", "coef", "weight", "beta"]
+# Names of a column of typical beta values, in any case, which missing values take.
+REFERENCES = ["medianbycpg", "median", "mean"]
 # From the weighted sum to years.
 TRANSFORMS: dict[str, Callable[[ArrayLike], NDArray[np.float64]]] = {
     "horvath": inverse_transform_age,
@@ -36,12 +38,14 @@ class PublishedClock:
     coefficient : (features,), per unit of beta value
     intercept : on the scale of the weighted sum; 0 where the table has none
     sha256 : digest of the file
+    reference : (features,), typical beta values; None where the table has no such column
     """
 
     features: list[str]
     coefficient: NDArray[np.float64]
     intercept: float
     sha256: str
+    reference: NDArray[np.float64] | None = None
 
 
 def transform_named(name: str) -> Callable[[ArrayLike], NDArray[np.float64]]:
@@ -80,6 +84,10 @@ def read_coefficients(path: str | Path, where: str = "", intercept: float | None
         columns = [[name, *cells] for name, cells in zip(header, columns, strict=True)]
         header = [f"column {k + 1}" for k in range(len(header))]
     names, values = _columns(header, columns, where)
+    typical = next(
+        (columns[k] for wanted in REFERENCES for k, name in enumerate(header) if name.lower() == wanted), None
+    )
+    typical_of = {} if typical is None else {name: _number(cell) for name, cell in zip(names, typical, strict=True)}
     rows = [(name or "", text) for name, text in zip(names, values, strict=True) if name or text]
     bad = [f"{name} {text or '(empty)'}" for name, text in rows if not np.isfinite(_number(text))]
     if bad:
@@ -101,7 +109,8 @@ def read_coefficients(path: str | Path, where: str = "", intercept: float | None
         raise HeteroAgeError(f"{where} has CpGs that stand twice ({listed(twice)}). Keep one row of each.")
     digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     coefficient = np.array([_number(text) for _, text in rows])
-    return PublishedClock(features, coefficient, own[0][1] if own else float(intercept or 0.0), digest)
+    reference = None if typical is None else np.array([typical_of[name] for name, _ in rows])
+    return PublishedClock(features, coefficient, own[0][1] if own else float(intercept or 0.0), digest, reference)
 
 
 def _columns(
@@ -118,7 +127,7 @@ def _columns(
             f"{where} has no column of probe names such as cg00075967 (its columns are {listed(header)}). "
             "Give a table of two columns, for example CpGmarker,CoefficientTraining."
         )
-    others = [k for k in range(len(columns)) if k != probes[0]]
+    others = [k for k in range(len(columns)) if k != probes[0] and header[k].lower() not in REFERENCES]
     named = [k for name in COEFFICIENTS for k in others if header[k].lower() == name]
     numeric = [k for k in others if _share(columns[k], lambda text: np.isfinite(_number(text))) > 0.5]
     if not named and len(numeric) != 1 and len(others) != 1:

@@ -27,6 +27,8 @@ from heteroage.probes import is_pc
 if TYPE_CHECKING:
     import pandas as pd
 
+    from heteroage.clock.compare import Beside
+
     Samples = pd.DataFrame | pd.Series | str | Path | Sequence[str | Path]
 
 
@@ -84,8 +86,12 @@ class Clock(ClockModel):
 
         return pd.DataFrame(stage_costs(self, self._open(table).names))
 
-    def stream(self, step: str, table: Table, allow_missing: bool = False) -> Iterator[tuple[Rows, Rows]]:
+    def stream(
+        self, step: str, table: Table, allow_missing: bool = False, beside: Beside | None = None
+    ) -> Iterator[tuple[Rows, Rows]]:
         """Predict a table part by part; yields each part's output and the features that the fusion saw.
+
+        `beside` adds the columns of published clocks.
 
         Raises
         ------
@@ -94,7 +100,7 @@ class Clock(ClockModel):
         """
         clock = self.for_table(table.names)
         if clock is not self:
-            yield from clock.stream(step, table, allow_missing)
+            yield from clock.stream(step, table, allow_missing, beside)
             return
         columns_of = self.wanted.columns_of(table.names)
         run = {
@@ -113,7 +119,7 @@ class Clock(ClockModel):
             rows, features = run(source)
             n += len(part.ids)
             usable = usable or source.usable
-            yield rows, features
+            yield rows | (beside.rows(part, table.names) if beside else {}), features
         if not n:
             raise HeteroAgeError(f"{table.where} has a header and no rows. Give at least one sample.")
         if not usable and not allow_missing:

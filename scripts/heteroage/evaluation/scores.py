@@ -38,8 +38,8 @@ def strata(predictions: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]
             yield stratum, str(level), rows
 
 
-def accuracy(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Tabulate the errors of HeteroAge, the anchor and the training-mean predictor in each stratum.
+def accuracy(predictions: pd.DataFrame, models: Sequence[str] = MODELS) -> pd.DataFrame:
+    """Tabulate the errors of HeteroAge, the anchor and the training-mean predictor (or `models`) in each stratum.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def accuracy(predictions: pd.DataFrame) -> pd.DataFrame:
     to that of the stratum's own mean age), all in years; for all samples MacroMAE, its interval, and MacroR too.
     """
     rows = []
-    for model in MODELS:
+    for model in models:
         for stratum, level, table in strata(predictions):
             error = (table[model] - table["Age"]).to_numpy()
             spread = ((table["Age"] - table["Age"].mean()) ** 2).sum()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from heteroage.evaluation.published import worth_training
 from heteroage.files import read_json, read_table
 from heteroage.grouping.groups import describe_dominance, describe_ties
 from heteroage.metrics import mean_age_of_other_folds, score_predictions
@@ -210,6 +211,7 @@ def _error_section(card: Mapping[str, object]) -> list[str]:
         "",
         _table(nested[shown]),
         "",
+        *[sentence + "\n" for sentence in [worth_training(pd.DataFrame(card["errors_nested"]))] if sentence],
         f"Prediction intervals of nominal {100 * level:g}% held {100 * covered['coverage']:.1f}% of these samples, "
         f"and on average {100 * covered['group_coverage']:.1f}% of a group."
         if level

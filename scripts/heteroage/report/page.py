@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from heteroage.evaluation.published import DIFFERENCE, by_project, worth_training
 from heteroage.evaluation.scores import what_stages_add
 from heteroage.figures.evaluation import MODELS, STRATA, scoring_name
 from heteroage.figures.style import readable
@@ -122,6 +123,8 @@ def page_content(
         "covered_by_group": f"{100 * covered['group_coverage'].iloc[0]:.1f}" if len(covered) else "",
         "nominal": f"{100 * meta['intervals']['level']:g}" if meta["intervals"] else "",
         "accuracy": accuracy_tables(accuracy),
+        "published": published_table(accuracy),
+        "worth": worth_training(accuracy),
         "optimism": scoring_table(tables["optimism"]) if nested else None,
         "stages_add": what_stages_add(tables["ablation"]) if nested else [],
         "ablation": ablation_table(tables["ablation"]) if nested else None,
@@ -228,6 +231,16 @@ def accuracy_tables(accuracy: pd.DataFrame) -> list[dict[str, object]]:
         if stratum != "all" and len(rows):
             tables.append({"title": f"HeteroAge by {name}", **table(rows, names)})
     return tables
+
+
+def published_table(accuracy: pd.DataFrame) -> dict[str, list] | None:
+    """Published clocks' errors on the nested samples, in words; None where none was compared."""
+    if not len(shown := by_project(accuracy)):
+        return None
+    names = {"model": "clock", "level": "project", "n": "samples", "MAE": "MAE (years)", "MedAE": "median error"}
+    names |= {"Bias": "bias (years)", "R": "r", DIFFERENCE: "minus HeteroAge (years)"}
+    names |= {f"{DIFFERENCE}_Lower": "95% from", f"{DIFFERENCE}_Upper": "to", "Missing_CpGs": "CpGs missing"}
+    return table(shown, names | {"In_Its_Training": "in its training"}, {"Missing_CpGs": 1})
 
 
 def expert_table(experts: pd.DataFrame) -> dict[str, list]:

@@ -157,7 +157,7 @@ def test_every_picture_has_a_caption_that_is_plain_text():
     captions = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.rst")}
     template = (FOLDER / "report.html.j2").read_text(encoding="utf-8")
     shown = set(re.findall(r'show\("(\w+)"\)', template))
-    assert len(shown) == 14
+    assert len(shown) == 15
     assert [name for name in sorted(shown) if re.search(r"[`*|]|::", captions[name])] == []
 
 

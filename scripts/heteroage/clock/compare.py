@@ -1,0 +1,176 @@
+"""Published clocks on a table to predict: their columns beside ours, and their errors where the table has ages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heteroage.clock.cohort import CohortSummary
+from heteroage.clock.columns import Wanted
+from heteroage.clock.master_table import Part, Table, open_tables
+from heteroage.clock.output import check_ending, writing
+from heteroage.clock.published import MISSING, Compared, read_compared
+from heteroage.clock.sums import mean_of
+from heteroage.errors import HeteroAgeError
+from heteroage.files import check_writable
+from heteroage.tables import metadata
+from heteroage.tables.conventions import Conventions
+from heteroage.tables.values import ValueCheck
+
+if TYPE_CHECKING:
+    from heteroage.clock.predict import Clock
+    from heteroage.clock.source import Rows
+
+
+class EveryCpG(Wanted):
+    """All CpGs of a table: z-scores are taken over all of them."""
+
+    def among(self, names: Iterable[str]) -> list[str]:
+        """Every column that holds values."""
+        return [name for name in names if self.is_value(name)]
+
+
+class Beside:
+    """Published clocks that are applied to the samples of a table, a part at a time.
+
+    A missing value takes the training median of `clock`, where that clock reads the CpG; else as in `published`.
+    """
+
+    def __init__(self, compared: Sequence[Compared], clock: Clock | None = None) -> None:
+        self.compared = compared
+        features = {name for one in compared for name in one.clock.features}
+        kind = EveryCpG if any(one.standardised for one in compared) else Wanted
+        self.wanted = kind(features | (clock.wanted.features if clock else set()))
+        self._median = (
+            {}
+            if clock is None
+            else {name: clock.models[key].median[k] for name, places in clock.terms.items() for key, k in places[:1]}
+        )
+
+    def check(self, table: Table) -> None:
+        """Refuse a table that shares no CpG with one of the clocks."""
+        columns_of = self.wanted.columns_of(table.names)
+        for one in self.compared:
+            if not columns_of.keys() & set(one.clock.features):
+                raise HeteroAgeError(
+                    f"{table.where} shares no CpG with {one.name}, which reads {len(one.clock.features)}. Check how "
+                    "CpGs are named."
+                )
+
+    def rows(self, part: Part, names: Sequence[str]) -> Rows:
+        """Ages (years) and counts of missing CpGs of a part's samples, two columns per clock."""
+        columns_of = self.wanted.columns_of(names)
+        check = ValueCheck(part.where)
+        scale = self._scale(part, names) if isinstance(self.wanted, EveryCpG) else None
+        found: Rows = {}
+        for one in self.compared:
+            values = np.full((len(one.clock.features), len(part.ids)), np.nan)
+            for k, feature in enumerate(one.clock.features):
+                if own := columns_of.get(feature):
+                    cells = check.convert(np.array([cells for _, cells in part.numbers(own)]), own, part.ids)
+                    values[k] = mean_of(list(cells))
+            reference = np.array([self._median.get(name, np.nan) for name in one.clock.features])
+            found[one.name], found[one.name + MISSING] = one.ages(
+                values, reference, scale if one.standardised else None
+            )
+        check.verdict(len(part.ids), len(columns_of))
+        return found
+
+    def _scale(self, part: Part, names: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and standard deviation of each sample over all CpGs that it has."""
+        count, total, squares = (np.zeros(len(part.ids)) for _ in range(3))
+        for _, values in part.numbers([name for name in names if self.wanted.is_cpg(name)]):
+            known = ~np.isnan(values)
+            count += known
+            total[known] += values[known]
+            squares[known] += values[known] ** 2
+        mean = total / np.maximum(count, 1)
+        return mean, np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 1e-12))
+
+
+def compare(
+    inputs: Sequence[Path],
+    given: Mapping[str, Mapping[str, object]],
+    clock: Clock | None = None,
+    out: Path | None = None,
+    conventions: Conventions | None = None,
+) -> str:
+    """Compare published clocks, and ours where there is one, on tables with ages; returns a report to print.
+
+    Parameters
+    ----------
+    given : as the config's `compare`
+    clock : a trained clock to compare them with
+    out : file for the ages of every sample
+
+    Raises
+    ------
+    HeteroAgeError
+        What reading the tables rejects; no ages; no CpG in common with a published clock.
+    """
+    if out is not None:
+        check_ending(out)
+        check_writable(out)
+    beside = Beside(read_compared(given), clock)
+    conventions = conventions or (clock.conventions if clock else Conventions())
+    table = open_tables(inputs, beside.wanted, conventions)
+    beside.check(table)
+    if "Age" not in table.names:
+        raise HeteroAgeError(
+            f"{table.where} has no column Age: there is nothing to compare ages with. Add it, or name your column by "
+            "--columns Age=YOURS. `heteroage pipeline-predict --compare` predicts without ages."
+        )
+    parts = [*_parts(table, beside, clock, conventions)]
+    if out is not None:
+        with writing([out]) as (writer,):
+            for rows in parts:
+                writer.write(rows)
+    return _report(parts, [*(["HeteroAge"] if clock else []), *(one.name for one in beside.compared)], table.where)
+
+
+def _parts(table: Table, beside: Beside, clock: Clock | None, conventions: Conventions) -> Iterable[Rows]:
+    if clock is not None:
+        for rows, _ in clock.stream("predict", table, beside=beside):
+            yield {k: v for k, v in rows.items() if k in ("sample_id", "Age", "HeteroAge") or k in _columns(beside)}
+        return
+    label = table.labels.get("Age", "Age")
+    for part in table.parts(table.names):
+        years = metadata.ages(part.text("Age"), label, part.ids, part.where, conventions)
+        age = np.array([np.nan if one is None else one for one in years])
+        yield {"sample_id": part.ids, "Age": age, **beside.rows(part, table.names)}
+
+
+def _columns(beside: Beside) -> list[str]:
+    return [name for one in beside.compared for name in (one.name, one.name + MISSING)]
+
+
+def _report(parts: Sequence[Rows], names: Sequence[str], where: str) -> str:
+    """A line per clock, and the paired differences to HeteroAge."""
+    joined = {name: np.concatenate([rows[name] for rows in parts]) for name in parts[0] if name != "sample_id"}
+    lines = [f"{'clock':24} {'samples':>8} {'MAE':>7} {'median':>7} {'bias':>7} {'r':>6} {'CpGs missing':>13}"]
+    for name in names:
+        cohort = CohortSummary()
+        cohort.add({"sample_id": range(len(joined[name])), "Age": joined["Age"], "HeteroAge": joined[name]})
+        found = cohort.accuracy()
+        if not found:
+            raise HeteroAgeError(f"no sample of {where} has both an Age and the CpGs of {name}.")
+        r = f"{found['r']:.3f}" if "r" in found else ""
+        missing = f"{joined[name + MISSING].mean():.1f}" if name + MISSING in joined else ""
+        lines.append(
+            f"{name:24} {found['n']:>8.0f} {found['MAE']:>7.2f} {found['MedAE']:>7.2f} {found['bias']:>+7.2f} {r:>6} "
+            f"{missing:>13}"
+        )
+    if "HeteroAge" in names:
+        ours = np.abs(joined["HeteroAge"] - joined["Age"])
+        for name in names[1:]:
+            change = np.abs(joined[name] - joined["Age"]) - ours
+            change = change[~np.isnan(change)]
+            error = change.std(ddof=1) / np.sqrt(len(change)) if len(change) > 1 else np.nan
+            lines.append(
+                f"{name} minus HeteroAge: {change.mean():+.2f} years of error (paired, standard error {error:.2f})"
+            )
+    return "\n".join(lines)

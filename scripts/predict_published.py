@@ -1,0 +1,22 @@
+"""Predict all samples by the published clocks of `compare:`, before training: a bad table ends the run at once."""
+
+from collections.abc import Mapping
+
+from heteroage.clock.published import read_compared
+from heteroage.evaluation.published import published_ages
+from heteroage.files import read_table, write_table
+from heteroage.matrix import open_matrix
+from heteroage.stages.sampling import training_samples
+from heteroage.workflow import run_script
+
+
+def main(features: str, names: str, samples: str, compare: Mapping[str, Mapping[str, object]], ages: str) -> None:
+    """Write the ages, a column per clock."""
+    store, feature_names = open_matrix(features, names)
+    table = read_table(samples)
+    trains = table["sample_id"].isin(training_samples(table)["sample_id"])
+    write_table(published_ages(read_compared(compare, feature_names), store, feature_names, table, trains), ages)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,83 @@
+"""Published clocks are plain weighted sums: what missing values take, z-scores, and what is refused."""
+
+import re
+
+import numpy as np
+import pytest
+
+from heteroage.age import inverse_transform_age
+from heteroage.clock.published import Compared
+from heteroage.errors import HeteroAgeError
+
+RNG = np.random.default_rng(3)
+NAMES = [f"cg{k:08d}" for k in range(12)]
+COEFFICIENTS = RNG.normal(0, 1, 12)
+VALUES = RNG.uniform(0, 1, (12, 5))
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(extra="", head="CpGmarker,CoefficientTraining", columns=None):
+        path = tmp_path / "clock.csv"
+        columns = columns or [NAMES, [f"{c!r}" for c in COEFFICIENTS.tolist()]]
+        path.write_text("\n".join([head, *(",".join(row) for row in zip(*columns, strict=True)), extra]) + "\n")
+        return path
+
+    return write
+
+
+def test_ages_are_the_plain_dot_product(table):
+    given = {"coefficients": table(), "intercept": 0.7, "transform": "horvath"}
+    ages, missing = Compared.read("H", given).ages(VALUES)
+    # Sums of 12 terms in another order: rounding alone.
+    np.testing.assert_allclose(ages, inverse_transform_age(0.7 + COEFFICIENTS @ VALUES), rtol=1e-12)
+    assert missing.tolist() == [0] * 5
+
+
+def test_a_missing_value_takes_the_reference_then_the_tables_own_median_then_0(table):
+    values = VALUES.copy()
+    values[[2, 7, 9], 1] = np.nan
+    reference = np.full(12, np.nan)
+    reference[2] = 0.31
+    given = {
+        "coefficients": table(
+            head="CpGmarker,CoefficientTraining,medianByCpG",
+            columns=[NAMES, [f"{c!r}" for c in COEFFICIENTS.tolist()], ["0.62" if k != 9 else "" for k in range(12)]],
+        )
+    }
+    ages, missing = Compared.read("H", given).ages(values, reference)
+    filled = np.where(np.isnan(values), 0, values)
+    filled[[2, 7, 9], 1] = 0.31, 0.62, 0
+    np.testing.assert_allclose(ages, COEFFICIENTS @ filled, rtol=1e-12)
+    assert missing.tolist() == [0, 3, 0, 0, 0]
+
+
+def test_a_sample_without_any_of_the_cpgs_has_no_age(table):
+    values = VALUES.copy()
+    values[:, 0] = np.nan
+    ages, _ = Compared.read("H", {"coefficients": table()}).ages(values)
+    assert np.isnan(ages).tolist() == [True, False, False, False, False]
+
+
+def test_z_scores_are_of_the_sample(table):
+    mean, deviation = VALUES.mean(axis=0), VALUES.std(axis=0)
+    ages, _ = Compared.read("Z", {"coefficients": table(), "input": "z"}).ages(VALUES, scale=(mean, deviation))
+    np.testing.assert_allclose(ages, COEFFICIENTS @ ((VALUES - mean) / deviation), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"transform": "logit"}, "unknown transform 'logit'. Known are horvath, identity, log"),
+        ({"intercept": "none"}, "has the intercept 'none', which is not a number. Give a number."),
+    ],
+)
+def test_what_is_refused(table, given, text):
+    with pytest.raises(HeteroAgeError, match=re.escape(text)):
+        Compared.read("H", {"coefficients": table()} | given)
+
+
+def test_a_clock_that_shares_no_cpg_with_the_data_is_refused(table):
+    text = "compare.H, clock.csv, shares no CpG with the data (its CpGs are 12: cg00000000_beta,"
+    with pytest.raises(HeteroAgeError, match=re.escape(text).replace("clock\\.csv", ".*clock\\.csv")):
+        Compared.read("H", {"coefficients": table()}, ["cg99999999_beta"])
