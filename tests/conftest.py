@@ -21,6 +21,7 @@ from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock import artifacts
 from heteroage.clock.applicability import learn_distance
 from heteroage.clock.loading import load_clock
+from heteroage.clock.study_errors import StudyErrors
 from heteroage.clock.weights import weights_table
 from heteroage.files import write_json, write_model, write_table
 from heteroage.stages import stage3
@@ -184,8 +185,9 @@ def clock(tmp_path_factory):
     fold = np.arange(len(training)) % 4
     limit = learn_distance(training[cpgs].to_numpy().T, fold)
     linear = {name: frame[name].to_numpy() for name in frame if name not in categories}
+    studies = StudyErrors("out_of_fold", 9, -3.0, 4.0, 3.0, 6.0)
     calibrate.write_applicability(
-        folder, age, limit, fused - predicted, linear, full[features].to_numpy().T, features, fold
+        folder, age, limit, fused - predicted, linear, full[features].to_numpy().T, features, fold, studies
     )
     calibrate.add_reference(folder)
     artifacts.seal(folder, {"samples": len(training)})

@@ -47,12 +47,12 @@ def assemble_run(
     models = [model for path in map(Path, experts) for model in (path.glob("*.joblib") if path.is_dir() else [path])]
     assemble([*map(Path, artifacts), *sorted(models)], root, beside)
     data = TrainingData.open(*training_files)
-    add_applicability(beside, data)
+    tables = {name: read_table(path) for name, path in evaluation.items() if path}
+    add_applicability(beside, data, tables.get("accuracy"))
     add_reference(beside)
     spellings = sorted(set(data.samples["Tissue"]) - {UNKNOWN})
     write_json(Conventions.of(**conventions, tissues=spellings).as_json(), beside / READING)
     training_data = training_digest([samples, names, pcs], data)
-    tables = {name: read_table(path) for name, path in evaluation.items() if path}
     card = describe(beside, data.samples, training_data, tables, read_table(duplicates), start_from, alphas)
     write_json(card, beside / "MODEL_CARD.json")
     with atomic_path(beside / "MODEL_CARD.md") as text:

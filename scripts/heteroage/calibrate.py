@@ -15,10 +15,12 @@ from heteroage.clock.factors import learn_covariance
 from heteroage.clock.loading import read_parts
 from heteroage.clock.predict import Clock
 from heteroage.clock.reference import write_reference
+from heteroage.clock.study_errors import StudyErrors
 from heteroage.files import read_table, write_json, write_table
 from heteroage.probes import is_pc
 from heteroage.stages.training_data import TrainingData
 
+PREDICTIONS = "stage3/Stage3_Final_Predictions_OOF.csv"
 OUT_OF_FOLD = ("stage1/Stage1_Global_Anchor_OOF.csv", "stage2/Stage2_Expert_OOF_Corrections.csv")
 
 
@@ -33,8 +35,11 @@ def add_reference(folder: Path) -> None:
     write_reference(folder, read_unsealed(folder))
 
 
-def add_applicability(folder: Path, data: TrainingData) -> None:
-    """Learn, from the training samples alone, what flags and Imputed_Years need, and write it into the folder."""
+def add_applicability(folder: Path, data: TrainingData, accuracy: pd.DataFrame | None = None) -> None:
+    """Learn, from the training samples alone, what flags and Imputed_Years need, and write it into the folder.
+
+    accuracy : of nested runs, if they were made: then the studies' biases are theirs
+    """
     clock = read_unsealed(folder)
     names = sorted({*clock.terms, *clock.cpgs_read, *clock.pc_names})
     values = data.values(names).astype(np.float64)
@@ -48,7 +53,20 @@ def add_applicability(folder: Path, data: TrainingData) -> None:
         frame[f"{hallmark}{CORRECTION}"] = corrections.loc[ids, f"{hallmark}{CORRECTION}"].to_numpy(np.float64)
     pcs = dict(zip(clock.pc_names, data.values(clock.pc_names).astype(np.float64), strict=True))
     added = added_by_fusion(clock, frame, pcs, data.samples)
-    write_applicability(folder, ages, limit, added, frame | pcs, values, names, data.fold)
+    studies = study_errors(read_table(folder / PREDICTIONS), data.samples, accuracy)
+    write_applicability(folder, ages, limit, added, frame | pcs, values, names, data.fold, studies)
+
+
+def study_errors(predictions: pd.DataFrame, samples: pd.DataFrame, accuracy: pd.DataFrame | None) -> StudyErrors | None:
+    """The errors of held-out studies: out of fold, with the biases of nested runs where there are such."""
+    predictions = predictions.sort_values("sample_id")
+    group = samples.set_index("sample_id").loc[predictions["sample_id"], "group"].to_numpy()
+    nested = None
+    if accuracy is not None:
+        own = accuracy[(accuracy["model"] == "HeteroAge") & (accuracy["stratum"] == "project_id")]
+        nested = dict(zip(own["level"], zip(own["n"], own["Bias"], strict=True), strict=True))
+    error = (predictions["HeteroAge"] - predictions["Age"]).to_numpy(np.float64)
+    return StudyErrors.learn(error, predictions["project_id"].to_numpy(str), group.astype(str), nested)
 
 
 def write_applicability(
@@ -60,10 +78,11 @@ def write_applicability(
     values: np.ndarray,
     names: list[str],
     fold: np.ndarray,
+    studies: StudyErrors | None = None,
 ) -> None:
     """Write Applicability.json and Feature_Covariance.csv; `values` are (features, samples), missing as NaN."""
     slopes = learn_slopes(added, frame, ANCHOR)
-    limits = Applicability(float(ages.min()), float(ages.max()), distance_limit, slopes)
+    limits = Applicability(float(ages.min()), float(ages.max()), distance_limit, slopes, studies)
     write_json(limits.as_json(), folder / artifacts.APPLICABILITY)
     write_table(covariance_table(values, names, fold), folder / artifacts.COVARIANCE)
 

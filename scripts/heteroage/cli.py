@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from heteroage import __version__
+from heteroage.cli_options import add_conventions, add_published, add_step, conventions_of, published_of
 from heteroage.errors import HeteroAgeError
 
 STEPS = {
@@ -87,12 +88,22 @@ def _predict(options: argparse.Namespace) -> int:
         options.out,
         contributions=getattr(options, "contributions", None),
         summary=getattr(options, "summary", None),
-        compare=_published(options) if options.step == "pipeline-predict" else None,
+        compare=published_of(options) if options.step == "pipeline-predict" else None,
+        offset=getattr(options, "offset", None),
         allow_missing=getattr(options, "allow_missing", False),
         public_key=options.public_key,
-        conventions=_conventions(options),
+        conventions=conventions_of(options),
     )
     print(f"heteroage: {said}", file=sys.stderr)  # standard output may be what --out names
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from heteroage.clock.apply import calibrate
+    from heteroage.clock.loading import load_clock
+
+    clock = load_clock(options.artifact_dir, options.public_key, **conventions_of(options))
+    _say(calibrate(clock, options.input, options.out, options.allow_missing))
     return 0
 
 
@@ -101,7 +112,7 @@ def _check(options: argparse.Namespace) -> int:
     from heteroage.clock.loading import load_clock
     from heteroage.clock.output import writing
 
-    clock = load_clock(options.artifact_dir, options.public_key, **_conventions(options))
+    clock = load_clock(options.artifact_dir, options.public_key, **conventions_of(options))
     report, missing, accepted = check(clock, options.input or [], options.platform)
     if options.out is not None:
         with writing([options.out]) as (writer,):
@@ -117,9 +128,9 @@ def _compare(options: argparse.Namespace) -> int:
 
     clock = None
     if options.artifact_dir is not None:
-        clock = load_clock(options.artifact_dir, options.public_key, **_conventions(options))
-    own = None if clock else Conventions.of(**_conventions(options))
-    _say(compare(options.input, _published(options), clock, options.out, own))
+        clock = load_clock(options.artifact_dir, options.public_key, **conventions_of(options))
+    own = None if clock else Conventions.of(**conventions_of(options))
+    _say(compare(options.input, published_of(options), clock, options.out, own))
     return 0
 
 
@@ -159,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"heteroage {__version__}")
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
     for name, (_, summary) in STEPS.items():
-        step = _step(steps, name, f"predict {summary}", _predict)
+        step = add_step(steps, name, f"predict {summary}", _predict)
         step.add_argument("--input", type=Path, required=True, nargs="+", help=TABLES)
         step.add_argument(
             "--out", type=Path, required=True, help="file to write: .csv, .tsv, .csv.gz, .parquet or .feather"
@@ -168,26 +179,33 @@ def _parser() -> argparse.ArgumentParser:
             step.add_argument(
                 "--allow-missing", action="store_true", help="predict even where most of the clock's weight is missing"
             )
-        _add_conventions(step)
+        add_conventions(step)
+        if name in ("pipeline-predict", "stage3-predict"):
+            step.add_argument("--offset", type=Path, help="offset of this cohort, as `heteroage calibrate` writes it")
         if name == "pipeline-predict":
             step.add_argument("--contributions", type=Path, help="also write what each feature adds, in years")
             step.add_argument("--summary", type=Path, help="also write the table's n, MAE, bias, r, coverage (JSON)")
-            _add_published(step, "--compare", required=False)
+            add_published(step, "--compare", required=False)
     compare = steps.add_parser("compare", help="errors of published clocks on a table with ages, without training")
     compare.add_argument("--input", type=Path, required=True, nargs="+", help=TABLES)
-    _add_published(compare, "--coefficients", required=True)
+    add_published(compare, "--coefficients", required=True)
     compare.add_argument("--artifact-dir", type=Path, help="a trained clock to compare them with")
     compare.add_argument("--public-key", type=Path, help="PEM; the folder must be signed by its owner")
     compare.add_argument("--out", type=Path, help="also write the ages of every sample")
-    _add_conventions(compare)
+    add_conventions(compare)
     compare.set_defaults(run=_compare)
-    check = _step(steps, "check", "say what a table or a platform lacks of a clock, and what that costs", _check)
+    check = add_step(steps, "check", "say what a table or a platform lacks of a clock, and what that costs", _check)
     what = check.add_mutually_exclusive_group(required=True)
     what.add_argument("--input", type=Path, nargs="+", help=TABLES)
     what.add_argument("--platform", type=Path, help="probe list: a name a line, or a CSV such as Illumina's manifests")
     check.add_argument("--out", type=Path, help="CSV or Parquet file for the missing CpGs")
-    _add_conventions(check)
-    export = _step(steps, "export", "write the anchor as a plain coefficient CSV for other tools", _export)
+    add_conventions(check)
+    calibrate = add_step(steps, "calibrate", "learn a cohort's offset from samples of known age", _calibrate)
+    calibrate.add_argument("--input", type=Path, required=True, nargs="+", help=f"{TABLES}; with Age")
+    calibrate.add_argument("--out", type=Path, required=True, help="JSON file to write, for pipeline-predict --offset")
+    calibrate.add_argument("--allow-missing", action="store_true", help="as in pipeline-predict")
+    add_conventions(calibrate)
+    export = add_step(steps, "export", "write the anchor as a plain coefficient CSV for other tools", _export)
     export.add_argument("--out", type=Path, required=True, help="CSV file to write")
     export.add_argument(
         "--style", choices=("biolearn", "methylclock"), default="biolearn", help="whose name the intercept takes"
@@ -205,84 +223,6 @@ def _parser() -> argparse.ArgumentParser:
     keys.add_argument("--public-key", type=Path, required=True, help="PEM file to write; give it to your users")
     keys.set_defaults(run=_make_keys)
     return parser
-
-
-def _add_conventions(step: argparse.ArgumentParser) -> None:
-    """How tables are written, where they are not written as those that the clock was trained on."""
-    step.add_argument("--columns", type=_pair, nargs="+", metavar="OURS=THEIRS", help="e.g. Sex=gender Age=age_months")
-    step.add_argument("--sex-codes", type=_pair, nargs="+", metavar="CODE=SEX", help="e.g. 0=F 1=M (or =unknown)")
-    step.add_argument("--age-unit", help="years, months, weeks, days or hours")
-    step.add_argument(
-        "--missing-values", nargs="+", metavar="VALUE", help="what stands for a missing value, e.g. -9 999"
-    )
-    step.add_argument("--allow-prenatal", action="store_true", help="accept ages from -0.77 to 0 years")
-
-
-def _add_published(step: argparse.ArgumentParser, option: str, required: bool) -> None:
-    """Which published clocks: their coefficient tables, and what the tables do not say."""
-    step.add_argument(
-        option,
-        dest="published",
-        type=_pair,
-        nargs="+",
-        metavar="NAME=FILE",
-        required=required,
-        help="coefficient tables of published clocks, e.g. Horvath2013=horvath.csv",
-    )
-    step.add_argument(
-        "--transform", type=_pair, nargs="+", metavar="NAME=TRANSFORM", help="identity (default), horvath or log"
-    )
-    step.add_argument(
-        "--intercept", type=_pair, nargs="+", metavar="NAME=NUMBER", help="where a table has no row of it"
-    )
-    step.add_argument(
-        "--z-scores", nargs="+", metavar="NAME", help="clocks that read z-scores over all CpGs of a sample"
-    )
-
-
-def _published(options: argparse.Namespace) -> dict[str, dict[str, object]]:
-    """Put the options together as the config's `compare`."""
-    found: dict[str, dict[str, object]] = {name: {"coefficients": path} for name, path in options.published or ()}
-    for key in ("transform", "intercept"):
-        for name, value in getattr(options, key) or ():
-            _named(found, name)[key] = value
-    for name in options.z_scores or ():
-        _named(found, name)["input"] = "z"
-    return found
-
-
-def _named(published: dict[str, dict[str, object]], name: str) -> dict[str, object]:
-    if name not in published:
-        raise HeteroAgeError(f"{name} is not the name of a coefficient table ({', '.join(published) or 'none given'}).")
-    return published[name]
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name.strip() and equals and value.strip()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
-    return name.strip(), value.strip()
-
-
-def _conventions(options: argparse.Namespace) -> dict[str, object]:
-    columns: dict[str, list[str]] = {}
-    for ours, theirs in options.columns or ():
-        columns.setdefault(ours, []).append(theirs)
-    return {
-        "columns": columns,
-        "sex_codes": dict(options.sex_codes or ()),
-        "age_unit": options.age_unit,
-        "missing_values": options.missing_values or (),
-        "allow_prenatal": options.allow_prenatal,
-    }
-
-
-def _step(steps: argparse._SubParsersAction, name: str, summary: str, run: object) -> argparse.ArgumentParser:
-    step = steps.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-    step.add_argument("--artifact-dir", type=Path, required=True, help="assembled folder (holds MANIFEST.json)")
-    step.add_argument("--public-key", type=Path, help="PEM; the folder must be signed by its owner")
-    step.set_defaults(run=run)
-    return step
 
 
 if __name__ == "__main__":

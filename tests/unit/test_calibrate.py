@@ -6,6 +6,7 @@ import pytest
 
 from heteroage import calibrate
 from heteroage.clock import artifacts
+from heteroage.evaluation.scores import MODELS
 from heteroage.files import read_json, read_table, write_table
 from heteroage.stages.context import project
 from heteroage.stages.training_data import TrainingData
@@ -23,6 +24,10 @@ def trained(clock, clock_copy, loaded):
     corrections = [name for name in predicted if name.endswith("_Correction")]
     for path, columns in zip(calibrate.OUT_OF_FOLD, (["Stage1_Pred_Age"], corrections), strict=True):
         write_table(predicted[["sample_id", *columns]], clock_copy / path)
+    samples["project_id"] = [f"p{k % 8}" for k in range(len(full))]
+    samples["group"] = samples["project_id"].replace("p7", "p6")
+    crossed = samples[["sample_id", "project_id", "Age"]].assign(HeteroAge=predicted["HeteroAge"])
+    write_table(crossed, clock_copy / calibrate.PREDICTIONS)
     return clock_copy, TrainingData(samples, full[names].to_numpy(np.float32).T, names)
 
 
@@ -55,7 +60,7 @@ def test_the_order_of_samples_features_and_out_of_fold_rows_does_not_matter(trai
     folder, data = trained
     expected = learnt(folder, data)
     rng = np.random.default_rng(1)
-    for path in calibrate.OUT_OF_FOLD:
+    for path in (*calibrate.OUT_OF_FOLD, calibrate.PREDICTIONS):
         table = read_table(folder / path)
         write_table(table.iloc[rng.permutation(len(table))], folder / path)
     order = rng.permutation(len(data.feature_names))
@@ -107,3 +112,20 @@ def test_reference_samples_are_written_as_they_were_when_the_clock_was_made(cloc
         one, other = read_table(folder / name), read_table(clock.folder / name)
         kept = [column for column in one if column not in ("Imputed_Years", "Flags")]
         pd.testing.assert_frame_equal(one[kept], other[kept], check_exact=True)
+
+
+def test_errors_of_studies_are_out_of_fold_or_those_of_nested_runs(trained):
+    folder, data = trained
+    crossed = read_table(folder / calibrate.PREDICTIONS)
+    error = crossed["HeteroAge"] - crossed["Age"]
+    by_project = error.groupby(crossed["project_id"]).mean()
+    found = learnt(folder, data)[0]["studies"]
+    assert (found["source"], found["studies"]) == ("out_of_fold", 8)
+    assert (found["lowest"], found["highest"]) == pytest.approx((by_project.min(), by_project.max()))
+    around = error - error.groupby(data.samples["group"]).transform("mean")
+    assert found["within_sd"] == pytest.approx(((around**2).sum() / (80 - 7)) ** 0.5)
+    rows = [(model, "project_id", f"p{k}", 10, k + (model == "HeteroAge")) for model in MODELS for k in range(8)]
+    accuracy = pd.DataFrame(rows, columns=["model", "stratum", "level", "n", "Bias"])
+    calibrate.add_applicability(folder, data, accuracy)
+    nested = read_json(folder / artifacts.APPLICABILITY)["studies"]
+    assert nested == found | {"source": "nested", "lowest": 1.0, "highest": 8.0}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from heteroage.clock.study_errors import StudyErrors
 from heteroage.errors import HeteroAgeError, listed
 
 DISTANCE_QUANTILE = 0.99
@@ -25,12 +26,14 @@ class Applicability:
 
     slopes : change of HeteroAge in years per year of the anchor and of each correction, by least squares over the
         training samples: the fusion as a straight line. Without boosting rounds, 1 for the anchor and 0 for the rest.
+    studies : errors of held-out studies; None where they are not known (folders of before 0.2, fewer than three groups)
     """
 
     youngest: float
     oldest: float
     distance_limit: float
     slopes: Mapping[str, float]
+    studies: StudyErrors | None = None
 
     def as_json(self) -> dict[str, object]:
         """What Applicability.json holds."""
@@ -38,6 +41,7 @@ class Applicability:
             "age_range": [self.youngest, self.oldest],
             "distance_limit": self.distance_limit,
             "slopes": dict(self.slopes),
+            **({"studies": self.studies.as_json()} if self.studies else {}),
         }
 
     @classmethod
@@ -51,7 +55,8 @@ class Applicability:
             raise HeteroAgeError(f"{where} lacks or misspells {error}. Get the folder anew.") from error
         if not np.isfinite([*numbers, *slopes.values()]).all():
             raise HeteroAgeError(f"{where} holds numbers that are not finite. Get the folder anew.")
-        return cls(*numbers, slopes)
+        studies = content.get("studies")
+        return cls(*numbers, slopes, None if studies is None else StudyErrors.from_json(studies, where))
 
 
 @dataclass(frozen=True)

@@ -28,15 +28,18 @@ def run_step(
     contributions: Path | None = None,
     summary: Path | None = None,
     compare: Mapping[str, Mapping[str, object]] | None = None,
+    offset: Path | None = None,
     allow_missing: bool = False,
     public_key: Path | None = None,
     conventions: Mapping[str, object] | None = None,
 ) -> str:
-    """Predict tables with a clock, a part at a time; returns a line that says what was written.
+    """Predict tables with a clock, a part at a time; returns a line that says what was written,
+    and a warning where the table is off as a whole.
 
     Parameters
     ----------
     compare : published clocks whose ages are added, as the config's `compare`
+    offset : file that `calibrate` wrote, to add to each HeteroAge
     conventions : how the tables are written, as in `load_clock`
 
     Raises
@@ -50,17 +53,21 @@ def run_step(
         check_writable(path)
     if summary is not None:
         check_writable(summary)
-    _check_places([*inputs], [*outputs, *([summary] if summary is not None else [])])
+    _check_places(
+        [*inputs, *([offset] if offset is not None else [])], [*outputs, *([summary] if summary is not None else [])]
+    )
     if contributions is not None:
         from heteroage.clock.explain import check_lightgbm
 
         check_lightgbm()
     clock = load_clock(artifact_dir, public_key, **(conventions or {}))
+    if offset is not None:
+        clock = clock.with_offset(offset)
     beside = Beside(read_compared(compare), clock) if compare else None
     table = open_tables(inputs, (beside or clock).wanted, clock.conventions)
     if beside:
         beside.check(table)
-    cohort = CohortSummary()
+    cohort = CohortSummary(studies=clock.studies)
     with writing(outputs) as writers:
         for rows, features in _progress(clock.stream(step, table, allow_missing, beside), table):
             writers[0].write(rows)
@@ -71,7 +78,23 @@ def run_step(
                 writers[1].write(explain(clock, rows, features))
     if summary is not None:
         write_json(cohort.as_json(), summary)
-    return f"{out}: {cohort.line()}"
+    warning = cohort.warning()
+    return f"{out}: {cohort.line()}" + (f"\nWarning: {warning}" if warning else "")
+
+
+def calibrate(clock: Clock, inputs: Sequence[Path], out: Path, allow_missing: bool = False) -> str:
+    """Learn an offset from samples of known age and write it; returns a line that says what was learnt.
+
+    Raises
+    ------
+    HeteroAgeError
+        As `Clock.calibrate`; then nothing is written.
+    """
+    check_writable(out)
+    _check_places([*inputs], [out])
+    offset = clock.calibrate(list(inputs), allow_missing)
+    write_json(offset.as_json(), out)
+    return f"{out}: {offset.line()}"
 
 
 def check(clock: Clock, inputs: Sequence[Path], platform: Path | None) -> tuple[str, dict[str, Sequence], bool]:

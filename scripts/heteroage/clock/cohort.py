@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from heteroage.clock.study_errors import StudyErrors
+
 if TYPE_CHECKING:
     from heteroage.clock.source import Rows
 
@@ -16,11 +18,15 @@ LEAST_FOR_R = 3  # samples that a correlation is reported of
 
 @dataclass
 class CohortSummary:
-    """Collects a table's parts as they are predicted; ages and limits in years."""
+    """Collects a table's parts as they are predicted; ages and limits in years.
+
+    studies : errors of the studies that training held out, which the table's are compared with
+    """
 
     samples: int = 0
     without_age: int = 0
     flagged: int = 0
+    studies: StudyErrors | None = None
     _columns: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
 
     def add(self, rows: Rows) -> None:
@@ -54,10 +60,20 @@ class CohortSummary:
             found["coverage"] = ((lower <= age) & (age <= upper)).mean()
         return {name: float(value) for name, value in found.items()}
 
-    def as_json(self) -> dict[str, float]:
+    def as_json(self) -> dict[str, object]:
         """What --summary writes."""
         counts = {"samples": self.samples, "flagged": self.flagged, "without_predicted_age": self.without_age}
-        return counts | self.accuracy()
+        found = counts | self.accuracy()
+        if "bias" in found and self.studies is not None:
+            found |= {"bias_beyond_studies": bool(self.warning()), "studies": self.studies.as_json()}
+        return found
+
+    def warning(self) -> str:
+        """Say that the table is off as a whole, by more than the studies that training held out; else nothing."""
+        accuracy = self.accuracy()
+        if not accuracy or self.studies is None:
+            return ""
+        return self.studies.warning(accuracy["bias"], int(accuracy["n"]))
 
     def line(self) -> str:
         """One line to print."""

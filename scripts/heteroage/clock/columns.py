@@ -8,6 +8,7 @@ from heteroage.probes import is_pc, is_probe, plain_name, split_modality
 
 ANCHOR = "Stage1_Pred_Age"
 CORRECTION = "_Correction"
+OFFSET = "Cohort_Offset"
 TEXT = ("sample_id", "Tissue", "Sex", "Age")  # read as text; what they mean is in tables/metadata.py
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from heteroage.clock.columns import ANCHOR
+from heteroage.clock.columns import ANCHOR, OFFSET
 from heteroage.errors import HeteroAgeError
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def contributions(clock: ClockModel, rows: Rows, features: Rows) -> Rows:
     Returns
     -------
     sample_id, Stage1_Pred_Age, a column per feature of Stage 3 (the anchor's is Stage1_Pred_Age_Contribution), Bias
-    where the trees' mean is not 0, and HeteroAge; years. Stage1_Pred_Age + contributions + Bias = HeteroAge.
+    where the trees' mean is not 0, Cohort_Offset where one was named, and HeteroAge; years. Stage1_Pred_Age +
+    contributions + Bias + Cohort_Offset = HeteroAge.
 
     Raises
     ------
@@ -39,7 +40,8 @@ def contributions(clock: ClockModel, rows: Rows, features: Rows) -> Rows:
     order = clock.meta["feature_order"]
     matrix = np.ascontiguousarray(np.array([features[name] for name in order]).T)
     identity = {"sample_id": rows["sample_id"], ANCHOR: rows[ANCHOR]}
-    return identity | by_feature(_booster(clock), matrix, order) | {"HeteroAge": rows["HeteroAge"]}
+    last = {name: rows[name] for name in (OFFSET, "HeteroAge") if name in rows}
+    return identity | by_feature(_booster(clock), matrix, order) | last
 
 
 def by_feature(booster: lgb.Booster, matrix: ArrayLike, names: Sequence[str]) -> Rows:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -57,7 +59,8 @@ def load_clock(folder: str | Path, public_key: str | Path | None = None, **conve
         return artifacts.read_sealed(folder, name, manifest)
 
     clock = read_parts(read, set(manifest["files"]), manifest["format_version"])
-    return replace(clock, conventions=clock.conventions.updated(given))
+    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+    return replace(clock, conventions=clock.conventions.updated(given), digest=digest)
 
 
 def read_parts(

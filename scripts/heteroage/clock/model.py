@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -13,8 +14,11 @@ from numpy.typing import NDArray
 from heteroage.clock.applicability import Applicability, Covariance
 from heteroage.clock.columns import ANCHOR, CORRECTION, Wanted
 from heteroage.clock.imputation import Conditional
+from heteroage.clock.offset import Offset
+from heteroage.clock.study_errors import StudyErrors
 from heteroage.clock.trees import Trees
 from heteroage.clock.weights import LinearModel
+from heteroage.errors import HeteroAgeError
 from heteroage.probes import is_pc, pc_number
 from heteroage.tables.conventions import Conventions
 
@@ -56,6 +60,8 @@ class ClockModel:
 
     version : the folder's format version (`artifacts.FORMAT_VERSION`)
     conventions : how the tables that it is applied to are written
+    digest : SHA-256 of the sealed folder's manifest, and so of every file
+    offset : added to each HeteroAge, if one was named
     """
 
     anchor: LinearModel
@@ -67,6 +73,30 @@ class ClockModel:
     covariance: Covariance | None = None
     version: int = 1
     conventions: Conventions = field(default_factory=Conventions)
+    digest: str = ""
+    offset: Offset | None = None
+
+    def with_offset(self, offset: Offset | str | Path) -> Self:
+        """The clock for one cohort: the offset, or that of a file of `heteroage calibrate`, is added to each HeteroAge.
+
+        Raises
+        ------
+        HeteroAgeError
+            Not an offset, or one that was learnt with another clock.
+        """
+        known = offset if isinstance(offset, Offset) else Offset.read(offset)
+        if known.clock != self.digest:
+            name = "the offset" if offset is known else str(offset)
+            raise HeteroAgeError(
+                f"{name} was learnt with another clock (digest {known.clock[:16]}, this one's is {self.digest[:16]}). "
+                "Calibrate this clock with `heteroage calibrate`."
+            )
+        return replace(self, offset=known)
+
+    @property
+    def studies(self) -> StudyErrors | None:
+        """The errors of the studies that training held out, if the folder has them."""
+        return self.applicability.studies if self.applicability else None
 
     def for_our_tables(self) -> Self:
         """The clock as it reads tables that this software wrote: our names of columns, F and M, years."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock import flags
-from heteroage.clock.columns import ANCHOR, CORRECTION
+from heteroage.clock.cohort import CohortSummary
+from heteroage.clock.columns import ANCHOR, CORRECTION, OFFSET
 from heteroage.clock.master_table import Joined, Table, of_frame, open_tables
 from heteroage.clock.model import ClockModel
+from heteroage.clock.offset import Offset
 from heteroage.clock.overlap import MOST_MISSING_WEIGHT, check_cpgs, check_pcs
 from heteroage.clock.source import Rows, Source
 from heteroage.errors import HeteroAgeError, listed
@@ -77,6 +80,19 @@ class Clock(ClockModel):
 
         parts = self.stream("predict", self._open(table), allow_missing)
         return _concatenated([contributions(self, rows, features) for rows, features in parts])
+
+    def calibrate(self, table: Samples, allow_missing: bool = False) -> Offset:
+        """Learn an offset from samples of known age of one cohort, for `with_offset`.
+
+        Raises
+        ------
+        HeteroAgeError
+            As `predict`; no sample has a known age; the clock does not know how far studies are off.
+        """
+        opened, cohort = self._open(table), CohortSummary()
+        for rows, _ in replace(self, offset=None).stream("predict", opened, allow_missing):
+            cohort.add(rows)
+        return Offset.learn(cohort, self.studies, self.digest, opened.where)
 
     def check(self, table: Samples) -> pd.DataFrame:
         """What the table lacks of each stage and what that costs, in years (see `heteroage check`)."""
@@ -217,7 +233,11 @@ class Clock(ClockModel):
                 features[name] = np.where(np.isnan(values), self.meta["pc_medians"][name], values)
             else:
                 features[name] = output[name]
-        output["HeteroAge"] = output[ANCHOR] + self.fusion.predict(list(features.values()))
+        age = output[ANCHOR] + self.fusion.predict(list(features.values()))
+        if self.offset is not None:
+            output[OFFSET] = np.full(len(age), self.offset.years)
+            age = age + output[OFFSET]
+        output["HeteroAge"] = age
         if stored := self.meta.get("intervals"):
             output |= interval(stored, output["HeteroAge"], output["Tissue"])
         if "Age" in output:

@@ -1,0 +1,91 @@
+"""Options that several steps of the command `heteroage` share, and what they say."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from heteroage.errors import HeteroAgeError
+
+
+def add_conventions(step: argparse.ArgumentParser) -> None:
+    """How tables are written, where they are not written as those that the clock was trained on."""
+    step.add_argument("--columns", type=_pair, nargs="+", metavar="OURS=THEIRS", help="e.g. Sex=gender Age=age_months")
+    step.add_argument("--sex-codes", type=_pair, nargs="+", metavar="CODE=SEX", help="e.g. 0=F 1=M (or =unknown)")
+    step.add_argument("--age-unit", help="years, months, weeks, days or hours")
+    step.add_argument(
+        "--missing-values", nargs="+", metavar="VALUE", help="what stands for a missing value, e.g. -9 999"
+    )
+    step.add_argument("--allow-prenatal", action="store_true", help="accept ages from -0.77 to 0 years")
+
+
+def add_published(step: argparse.ArgumentParser, option: str, required: bool) -> None:
+    """Which published clocks: their coefficient tables, and what the tables do not say."""
+    step.add_argument(
+        option,
+        dest="published",
+        type=_pair,
+        nargs="+",
+        metavar="NAME=FILE",
+        required=required,
+        help="coefficient tables of published clocks, e.g. Horvath2013=horvath.csv",
+    )
+    step.add_argument(
+        "--transform", type=_pair, nargs="+", metavar="NAME=TRANSFORM", help="identity (default), horvath or log"
+    )
+    step.add_argument(
+        "--intercept", type=_pair, nargs="+", metavar="NAME=NUMBER", help="where a table has no row of it"
+    )
+    step.add_argument(
+        "--z-scores", nargs="+", metavar="NAME", help="clocks that read z-scores over all CpGs of a sample"
+    )
+
+
+def published_of(options: argparse.Namespace) -> dict[str, dict[str, object]]:
+    """Put the options together as the config's `compare`."""
+    found: dict[str, dict[str, object]] = {name: {"coefficients": path} for name, path in options.published or ()}
+    for key in ("transform", "intercept"):
+        for name, value in getattr(options, key) or ():
+            _named(found, name)[key] = value
+    for name in options.z_scores or ():
+        _named(found, name)["input"] = "z"
+    return found
+
+
+def _named(published: dict[str, dict[str, object]], name: str) -> dict[str, object]:
+    if name not in published:
+        raise HeteroAgeError(f"{name} is not the name of a coefficient table ({', '.join(published) or 'none given'}).")
+    return published[name]
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name.strip() and equals and value.strip()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+def conventions_of(options: argparse.Namespace) -> dict[str, object]:
+    """Put the options together as `load_clock` takes them."""
+    columns: dict[str, list[str]] = {}
+    for ours, theirs in options.columns or ():
+        columns.setdefault(ours, []).append(theirs)
+    return {
+        "columns": columns,
+        "sex_codes": dict(options.sex_codes or ()),
+        "age_unit": options.age_unit,
+        "missing_values": options.missing_values or (),
+        "allow_prenatal": options.allow_prenatal,
+    }
+
+
+def add_step(
+    steps: argparse._SubParsersAction, name: str, summary: str, run: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    """Add a step that applies a clock."""
+    step = steps.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+    step.add_argument("--artifact-dir", type=Path, required=True, help="assembled folder (holds MANIFEST.json)")
+    step.add_argument("--public-key", type=Path, help="PEM; the folder must be signed by its owner")
+    step.set_defaults(run=run)
+    return step

@@ -1,0 +1,104 @@
+"""How far whole studies are off: what the clock's own evaluation saw, to judge and to calibrate a new one by.
+
+The out-of-fold error of sample i of group g is taken as b_g + e_gi. within² is the variance of the errors around their
+group's mean, pooled over groups. between² is the mean over groups of b_g² - within² / n_g, or 0 if that is negative: a
+moment estimator in which each group weighs the same and b has mean 0, since a clock is not corrected unless told so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heteroage.errors import HeteroAgeError
+
+FEWEST_GROUPS = 3
+FEWEST_SAMPLES = 5  # of a study whose bias counts
+STANDARD_ERRORS = 2.0  # that a cohort's bias may lie beyond the studies' by chance
+SOURCES = {
+    "nested": "in the clock's nested evaluation",
+    "out_of_fold": "out of fold, in training (the folder holds no nested evaluation)",
+}
+
+
+@dataclass(frozen=True)
+class StudyErrors:
+    """Errors of held-out studies, in years (predicted - actual).
+
+    source : a key of SOURCES: where the biases are from
+    studies : number of studies with a bias
+    lowest, highest : smallest and largest bias of a study
+    between_sd, within_sd : standard deviations of the groups' biases, and of errors around their group's bias
+    """
+
+    source: str
+    studies: int
+    lowest: float
+    highest: float
+    between_sd: float
+    within_sd: float
+
+    @classmethod
+    def learn(
+        cls,
+        error: NDArray[np.float64],
+        projects: Sequence[str],
+        groups: Sequence[str],
+        nested: Mapping[str, tuple[int, float]] | None = None,
+    ) -> StudyErrors | None:
+        """Learn from out-of-fold errors; None where fewer than three groups, or studies, can be compared.
+
+        Parameters
+        ----------
+        error : (n,) predicted - actual, years
+        projects, groups : (n,) of each sample
+        nested : each project's number of samples and bias in a nested evaluation, which then count as the biases
+        """
+        _, code, size = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+        source = "out_of_fold" if nested is None else "nested"
+        if nested is None:
+            names, place, count = np.unique(np.asarray(projects), return_inverse=True, return_counts=True)
+            bias = np.bincount(place, error) / count
+            nested = dict(zip(names.tolist(), zip(count.tolist(), bias.tolist(), strict=True), strict=True))
+        biases = [float(bias) for n, bias in nested.values() if n >= FEWEST_SAMPLES]
+        if len(size) < FEWEST_GROUPS or len(biases) < FEWEST_GROUPS:
+            return None
+        bias = np.bincount(code, error) / size
+        within = float(((error - bias[code]) ** 2).sum() / max(len(error) - len(size), 1))
+        between = max(float(np.mean(bias**2 - within / size)), 0.0)
+        return cls(source, len(biases), min(biases), max(biases), between**0.5, within**0.5)
+
+    def shrinkage(self, n: int) -> float:
+        """Share of a mean error of n samples that is their study's, as far as can be told: 0 to 1."""
+        between, within = self.between_sd**2, self.within_sd**2 / n
+        return between / (between + within) if between + within > 0 else 0.0
+
+    def warning(self, bias: float, n: int) -> str:
+        """Say that the bias of n samples is beyond that of all studies by more than chance; else nothing."""
+        chance = STANDARD_ERRORS * self.within_sd / np.sqrt(n)
+        if self.lowest - chance <= bias <= self.highest + chance:
+            return ""
+        return (
+            f"the bias of {bias:+.2f} years (n = {n}) is beyond that of all {self.studies} studies held out "
+            f"{SOURCES[self.source]}: {self.lowest:+.2f} to {self.highest:+.2f}. Check units and how the arrays were "
+            "processed. `heteroage calibrate` learns an offset from samples of known age."
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """What Applicability.json holds under `studies`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: object, where: str) -> StudyErrors:
+        """Read it, refusing what is none."""
+        try:
+            numbers = [float(content[name]) for name in ("lowest", "highest", "between_sd", "within_sd")]  # type: ignore[index]
+            source, studies = content["source"], int(content["studies"])  # type: ignore[index]
+        except (KeyError, TypeError, ValueError) as error:
+            raise HeteroAgeError(f"{where} lacks or misspells {error}. Copy the folder again.") from error
+        if source not in SOURCES or not np.isfinite(numbers).all() or min(numbers[2:]) < 0:
+            raise HeteroAgeError(f"{where} holds errors of studies that no clock has. Copy the folder again.")
+        return cls(source, studies, *numbers)

@@ -1,0 +1,170 @@
+"""An offset is learnt, shrunk, and used for the clock and the cohort that it was learnt for, and nowhere else."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from command_line import run
+
+from heteroage.clock.loading import load_clock
+from heteroage.clock.offset import Offset
+from heteroage.errors import HeteroAgeError
+from heteroage.files import read_json, read_table, write_json, write_table
+
+FOLLOW = ["HeteroAge", "Age_Acceleration", "Age_Acceleration_Residual"]
+
+
+@pytest.fixture
+def known(clock, tmp_path):
+    """A table whose ages are all 10 years below what the clock predicts."""
+    ages = load_clock(clock.folder).predict(clock.master)["HeteroAge"]
+    table = clock.master.assign(Age=np.maximum(ages - 10.0, 0.0))
+    write_table(table, tmp_path / "known.csv")
+    return tmp_path / "known.csv"
+
+
+@pytest.fixture
+def offset(clock, known, tmp_path, capsys):
+    command = ["calibrate", "--artifact-dir", clock.folder, "--input", known, "--out", tmp_path / "offset.json"]
+    assert run(capsys, *command)[0] == 0
+    return tmp_path / "offset.json"
+
+
+def predict(capsys, clock, table, out, *more):
+    return run(capsys, "pipeline-predict", "--artifact-dir", clock.folder, "--input", table, "--out", out, *more)
+
+
+def test_a_planted_offset_is_found_and_shrunk(clock, known, offset, loaded):
+    """The fixture's clock has between 3 and within 6 years: of 14 samples, 9 / (9 + 36 / 14) is the study's."""
+    found, table = read_json(offset), pd.read_csv(known)
+    bias = (loaded.predict(clock.master)["HeteroAge"] - table["Age"]).mean()
+    assert found["bias"] == pytest.approx(bias)
+    assert bias == pytest.approx(10.0, abs=1.0)  # ages below 10 are cut at 0
+    assert found["shrinkage"] == pytest.approx(9 / (9 + 36 / 14))
+    assert found["years"] == pytest.approx(-found["shrinkage"] * bias)
+    assert (found["n"], found["clock"]) == (14, loaded.digest)
+    assert loaded.calibrate(table).as_json() == found
+
+
+def test_few_ages_move_little_and_many_move_nearly_all(loaded):
+    assert loaded.studies.shrinkage(1) == pytest.approx(0.2)
+    assert loaded.studies.shrinkage(10_000) > 0.99
+
+
+def test_samples_without_an_age_do_not_count(loaded, known):
+    table = pd.read_csv(known)
+    some = table.assign(Age=table["Age"].where(table.index < 5))
+    assert loaded.calibrate(some) == loaded.calibrate(table.iloc[:5])
+
+
+def test_age_acceleration_and_interval_follow_the_offset(clock, loaded, offset):
+    shifted, before = loaded.with_offset(offset).predict(clock.master), loaded.predict(clock.master)
+    years = read_json(offset)["years"]
+    assert (shifted["Cohort_Offset"] == years).all()
+    for name in FOLLOW:
+        np.testing.assert_allclose(shifted[name], before[name] + years, atol=1e-9)  # rounding of one addition
+    assert "Cohort_Offset" not in before
+    others = [name for name in before if name not in (*FOLLOW, "Flags")]
+    pd.testing.assert_frame_equal(shifted[others], before[others])
+    limits = load_clock(clock.folder).applicability
+    outside = (shifted["HeteroAge"] < limits.youngest) | (shifted["HeteroAge"] > limits.oldest)
+    assert outside.tolist() == shifted["Flags"].str.contains("prediction_outside_training").tolist()
+
+
+def test_the_interval_is_that_of_the_shifted_age(clock, loaded, offset):
+    from dataclasses import replace
+
+    from heteroage.clock.predict import interval
+
+    stored = {"level": 0.9, "half_width": 0.5, "tissues": {}}
+    shifted = replace(loaded, meta=loaded.meta | {"intervals": stored}).with_offset(offset).predict(clock.master)
+    expected = interval(stored, shifted["HeteroAge"].to_numpy(), shifted["Tissue"])
+    for name, values in expected.items():
+        np.testing.assert_array_equal(shifted[name], values)
+
+
+def test_no_sample_depends_on_its_batch_mates(clock, loaded, offset):
+    whole, own = loaded.with_offset(offset).predict(clock.master), loaded.with_offset(offset)
+    alone = pd.concat([own.predict(clock.master.iloc[[k]]) for k in range(len(whole))], ignore_index=True)
+    pd.testing.assert_frame_equal(alone, whole)
+
+
+def test_contributions_still_add_up(clock, loaded, offset):
+    table = loaded.with_offset(offset).contributions(clock.master)
+    added = table.drop(columns=["sample_id", "HeteroAge"]).sum(axis=1)
+    np.testing.assert_allclose(added, table["HeteroAge"], atol=1e-9)  # LightGBM's sums against ours
+
+
+def test_the_command_writes_the_offset_into_every_row(clock, known, offset, tmp_path, capsys):
+    assert predict(capsys, clock, known, tmp_path / "o.csv", "--offset", offset)[0] == 0
+    table = read_table(tmp_path / "o.csv")
+    assert table["Cohort_Offset"].tolist() == [read_json(offset)["years"]] * 14
+    assert abs((table["HeteroAge"] - table["Age"]).mean()) < 3  # of 10 years before
+    run(capsys, "stage1-predict", "--artifact-dir", clock.folder, "--input", known, "--out", tmp_path / "1.csv")
+    run(capsys, "stage2-predict", "--artifact-dir", clock.folder, "--input", known, "--out", tmp_path / "2.csv")
+    stages = ["--input", tmp_path / "1.csv", tmp_path / "2.csv", known, "--offset", offset]
+    out = ["--artifact-dir", clock.folder, "--out", tmp_path / "3.csv"]
+    assert run(capsys, "stage3-predict", *out, *stages)[0] == 0
+    np.testing.assert_allclose(read_table(tmp_path / "3.csv")["HeteroAge"], table["HeteroAge"], atol=1e-9)
+
+
+def test_a_cohort_that_is_off_as_a_whole_is_warned_of(clock, known, tmp_path, capsys):
+    code, _, err = predict(capsys, clock, known, tmp_path / "o.csv", "--summary", tmp_path / "s.json")
+    assert code == 0
+    assert "Warning: the bias of +9." in err or "Warning: the bias of +10." in err
+    said = read_json(tmp_path / "s.json")
+    assert (said["bias_beyond_studies"], said["studies"]["highest"]) == (True, 4.0)
+
+
+def test_an_offset_of_another_clock_is_refused(clock, clock_copy, reseal, offset, known, tmp_path, capsys):
+    write_json({"note": 1}, clock_copy / "note.json")
+    reseal(clock_copy)
+    arguments = ["--artifact-dir", clock_copy, "--input", known, "--out", tmp_path / "o.csv", "--offset", offset]
+    code, _, err = run(capsys, "pipeline-predict", *arguments)
+    assert (code, (tmp_path / "o.csv").exists()) == (1, False)
+    assert f"heteroage: {offset} was learnt with another clock (digest " in err
+    assert "Calibrate this clock with `heteroage calibrate`." in err
+
+
+@pytest.mark.parametrize(
+    ("spoil", "text"),
+    [
+        (lambda _: "{", "is not valid JSON"),
+        (lambda _: "[]", "is not an offset"),
+        (lambda _: "3", "is not an offset"),
+        (lambda found: json.dumps({k: v for k, v in found.items() if k != "years"}), "misspells 'years'"),
+        (lambda found: json.dumps(found | {"years": "much"}), "is not an offset"),
+        (lambda found: json.dumps(found | {"years": 1e9}), "numbers that no offset has"),
+        (lambda found: json.dumps(found | {"n": 0}), "numbers that no offset has"),
+        (lambda found: json.dumps(found | {"offset_version": 7}), "an offset of version 7"),
+    ],
+)
+def test_a_spoilt_offset_is_refused(loaded, offset, spoil, text):
+    offset.write_text(spoil(read_json(offset)))
+    with pytest.raises(HeteroAgeError, match=text):
+        loaded.with_offset(offset)
+
+
+def test_a_missing_offset_and_one_that_would_be_overwritten(clock, known, offset, tmp_path, capsys):
+    code, _, err = predict(capsys, clock, known, tmp_path / "o.csv", "--offset", tmp_path / "none.json")
+    assert (code, "cannot read the offset" in err) == (1, True)
+    code, _, err = predict(capsys, clock, known, tmp_path / "o.csv", "--offset", offset, "--summary", offset)
+    assert (code, "is an input, and would be overwritten" in err) == (1, True)
+
+
+def test_nothing_to_learn_from_is_said(clock, loaded, clock_copy, reseal):
+    with pytest.raises(HeteroAgeError, match=r"has both an Age and a predicted age \(14 samples\)"):
+        loaded.calibrate(clock.master.drop(columns="Age"))
+    limits = read_json(clock_copy / "stage3/Applicability.json")
+    del limits["studies"]
+    write_json(limits, clock_copy / "stage3/Applicability.json")
+    reseal(clock_copy)
+    with pytest.raises(HeteroAgeError, match="holds no errors of held-out studies"):
+        load_clock(clock_copy).calibrate(clock.master)
+
+
+def test_calibrating_again_starts_from_the_clock_itself(loaded, known, offset):
+    table = pd.read_csv(known)
+    assert loaded.with_offset(offset).calibrate(table) == loaded.calibrate(table)
+    assert Offset.read(offset) == loaded.calibrate(table)
