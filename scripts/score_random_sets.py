@@ -36,7 +36,8 @@ def main(
     grid = Grid(log_grid(**alpha), l1_ratio)
     rows = []
     for k, features in enumerate(sets, start=1):
-        fitted = cross_fit(f"random set {k} of {n_sets}", data.restrict(features), views, grid, configuration)
+        label, own_data = f"random set {k} of {n_sets}", data.restrict(features)
+        fitted = cross_fit(label, own_data, views, grid, configuration, only_predict=True)
         rows.append({"hallmark": hallmark, "set": k, "R2_Residual": fitted.r2})
     write_table(pd.DataFrame(rows, columns=["hallmark", "set", "R2_Residual"]), scores)
 

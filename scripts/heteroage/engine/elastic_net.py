@@ -18,7 +18,7 @@ Every statistic comes from the training set's own rows. `path_walk` says how the
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,7 +87,25 @@ def fit_paths(
     threads: int = 1,
     label: str = "",
 ) -> list[Paths]:
-    """Solve the paths of all training sets.
+    """Solve the paths of all training sets along a falling grid of alphas; returns Paths of each training set.
+
+    The parameters are those of `open_paths`.
+    """
+    with open_paths(X, training_sets, l1_ratios, technical_sds, noisy, threads, label) as solve:
+        return solve(alphas)
+
+
+@contextmanager
+def open_paths(
+    X: NDArray[np.float32],
+    training_sets: Sequence[TrainingSet],
+    l1_ratios: Sequence[float],
+    technical_sds: Sequence[float] = (0.0,),
+    noisy: NDArray[np.bool_] | None = None,
+    threads: int = 1,
+    label: str = "",
+) -> Iterator[Callable[[NDArray[np.float64]], list[Paths]]]:
+    """Solve the paths of all training sets part by part: the grid may go on where its last solutions ask for it.
 
     The objective is within 1e-6 of its optimum, relatively; every feature's optimality condition is checked at
     every alpha. The result is the same, to the byte, for any number of threads, and a training set's does not
@@ -98,7 +116,6 @@ def fit_paths(
     X : (features, samples) float32, rows contiguous, may be a memory map; NaN where missing
     training_sets : any sets of samples, with any targets and weights
     l1_ratios : each in (0, 1]
-    alphas : falling
     technical_sds : standard deviations of technical noise, on the scale of X
     noisy : (features,), which of them bear technical noise; all, if not given
     threads : workers
@@ -106,19 +123,27 @@ def fit_paths(
 
     Returns
     -------
-    Paths of each training set.
+    a function that solves at falling alphas and returns the Paths of each training set at these; below the alphas that
+    it solved at before, the paths go on from where they are
     """
-    alphas = np.asarray(alphas, np.float64)
     # One BLAS thread in each worker: the sums then have the same order whatever the machine.
     with threadpool_limits(1, user_api="blas"), _short_turns(), ThreadPoolExecutor(threads) as pool:
         sets = [training_set.normalised() for training_set in training_sets]
         noisy = np.ones(len(X), bool) if noisy is None else noisy
-        walk = Walk(X, sets, technical_sds, noisy, l1_ratios, alphas, pool)
-        walk.run(label)
-        shape = (len(technical_sds), len(l1_ratios), len(alphas))
-        each = shape[0] * shape[1]
-        jobs = [(own, walk.paths[t * each : (t + 1) * each]) for t, own in enumerate(sets)]
-        return list(pool.map(lambda job: _collect(X, *job, shape), jobs))
+        first = Walk(X, sets, technical_sds, noisy, l1_ratios, pool)
+        each = len(technical_sds) * len(l1_ratios)
+
+        def solve(alphas: NDArray[np.float64]) -> list[Paths]:
+            alphas = np.asarray(alphas, np.float64)
+            goes_on = not len(alphas) or alphas[0] < first.lowest
+            walk = first if goes_on else Walk(X, sets, technical_sds, noisy, l1_ratios, pool)
+            begin = walk.walked
+            walk.go_on(alphas, label)
+            shape = (len(technical_sds), len(l1_ratios), len(alphas))
+            jobs = [(own, walk.paths[t * each : (t + 1) * each]) for t, own in enumerate(sets)]
+            return list(pool.map(lambda job: _collect(X, *job, shape, begin), jobs))
+
+        yield solve
 
 
 @contextmanager
@@ -133,9 +158,9 @@ def _short_turns() -> Iterator[None]:
 
 
 def _collect(
-    X: NDArray[np.float32], training_set: TrainingSet, paths: Sequence[Path], shape: tuple[int, int, int]
+    X: NDArray[np.float32], training_set: TrainingSet, paths: Sequence[Path], shape: tuple[int, int, int], begin: int
 ) -> Paths:
-    found = [path.solutions.get(k) for path in paths for k in range(shape[-1])]
+    found = [path.solutions.get(k) for path in paths for k in range(begin, begin + shape[-1])]
     empty = np.empty(0, np.int64)
     used = np.unique(np.concatenate([empty, *(solution.features for solution in found if solution)]))
     lengths = [len(solution.features) if solution else 0 for solution in found]

@@ -11,8 +11,6 @@ The paths (training sets x technical_sds x l1_ratios) go in lock-step. At each a
 
 3. features that violate their condition enter, their path solves again, and all that could have moved across
    the bound meanwhile are checked again.
-
-Screening and expectation may err, the check does not.
 """
 
 from __future__ import annotations
@@ -22,7 +20,8 @@ import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +37,7 @@ STEP = 0.25  # a path comes down from its alpha_max by at least this ratio
 KKT_TOLERANCE = 1e-4  # of alpha l1
 KEEP = 0.5  # of the next alpha l1: keep no feature below, however long the step
 EXPECT = 0.02  # features expected within this of entering enter the working set beforehand
-ADMIT = 512  # let in at most as many features at once as are active, and these: with strong confounding whole
-# chromosomes look promising until the first few are in
+ADMIT = 512  # admit at most (number of active features + 512) features per step
 FLOAT32_RIDGE = 1e-4  # ridge part from which single precision keeps the Gram matrix well conditioned
 CHUNK = 64  # features standardised at a time: few enough to stay in the cache
 
@@ -111,7 +109,6 @@ class Walk:
     ----------
     X : (features, samples) float32, may be a memory map; NaN where missing
     sets : the training sets, normalised
-    alphas : falling
     technical_sds : standard deviations of technical noise (tau), on the scale of X
     noisy : (features,), which of them bear technical noise
     """
@@ -123,39 +120,47 @@ class Walk:
         technical_sds: Sequence[float],
         noisy: NDArray[np.bool_],
         l1_ratios: Sequence[float],
-        alphas: NDArray[np.float64],
         pool: ThreadPoolExecutor,
     ) -> None:
         self.X, self.sets, self.noisy, self.pool = X, sets, noisy, pool
         self.features = FeaturePass(X, sets, pool)
-        self.passes = 1
-        self.paths = [
-            _start(t, training_set, technical_sd, l1_ratio, alphas, self.features.first[t])
-            for t, training_set in enumerate(sets)
-            for technical_sd in technical_sds
-            for l1_ratio in l1_ratios
-        ]
+        self.passes, self.walked, self.lowest = 1, 0, np.inf
+        self.kinds = list(product(range(len(sets)), technical_sds, l1_ratios))
+        self.paths: list[Path] = []
 
-    def run(self, label: str) -> None:
-        """Walk all paths down their schedules."""
-        begun = time.perf_counter()
-        times = sorted({now for path in self.paths for now in path.schedule})
+    def go_on(self, alphas: NDArray[np.float64], label: str = "") -> None:
+        """Walk all paths down to and along these alphas; they fall, and lie below those walked before.
+
+        A path goes on from where it is, unless it has not reached the grid yet or needs double precision from here.
+        """
+        begin, walked = self.walked, len(self.paths) > 0
+        ahead: list[set[int]] = []
+        for k, (t, technical_sd, l1_ratio) in enumerate(self.kinds):
+            new = _start(t, self.sets[t], technical_sd, l1_ratio, alphas, self.features.first[t], begin)
+            own = new.schedule
+            if not walked:
+                self.paths.append(new)
+            elif not self.paths[k].schedule or self.paths[k].solver.dtype != new.solver.dtype:
+                self.paths[k] = replace(new, solutions=self.paths[k].solutions)
+            else:
+                own = {begin + i: float(alpha) for i, alpha in enumerate(alphas)}
+                self.paths[k].schedule |= own
+            ahead.append(set(own))
+        self.walked, self.lowest = begin + len(alphas), min([self.lowest, *alphas])
+        self._walk(ahead, label)
+
+    def _walk(self, ahead: Sequence[set[int]], label: str) -> None:
+        """Take all paths through their times that are `ahead`."""
+        begun, times = time.perf_counter(), sorted(set().union(*ahead))
         for done, now in enumerate(times, start=1):
-            walking = [path for path in self.paths if now in path.schedule]
+            walking = [path for path, own in zip(self.paths, ahead, strict=True) if now in own]
             self._step(walking, now)
             elapsed = time.perf_counter() - begun
             active = [np.count_nonzero(path.solver.w) for path in walking]
             log.info(
                 "%sstep %d of %d: alpha %.4g; active features %d at most, %d in all; pass %d; %.0f s, %.0f s left",
-                f"{label}: " if label else "",
-                done,
-                len(times),
-                walking[0].schedule[now],
-                max(active),
-                sum(active),
-                self.passes,
-                elapsed,
-                elapsed / done * (len(times) - done),
+                *(f"{label}: " if label else "", done, len(times), walking[0].schedule[now], max(active), sum(active)),
+                *(self.passes, elapsed, elapsed / done * (len(times) - done)),
             )
 
     def _step(self, walking: list[Path], now: int) -> None:
@@ -251,19 +256,20 @@ def _start(
     l1_ratio: float,
     alphas: NDArray[np.float64],
     c: NDArray[np.float32],
+    begin: int = 0,
 ) -> Path:
-    """Set a path at its own alpha_max, and schedule its way down to and along the grid."""
+    """Set a path at its own alpha_max, and schedule its way down to and along the grid; its times start at `begin`."""
     alpha_max = float(np.abs(c).max(initial=0)) / l1_ratio
     schedule: dict[int, float] = {}
     below = np.flatnonzero(alphas < alpha_max)
-    first = int(below[0]) if len(below) else len(alphas)
+    first = begin + int(below[0]) if len(below) else begin + len(alphas)
     kept = np.empty(0, np.int64)
     if len(below):
         # With ways down that end together, all paths are at the same alpha of the grid at the same time.
-        down = math.ceil(math.log(alpha_max / alphas[first]) / math.log(1 / STEP))
-        ways = np.geomspace(alpha_max, alphas[first], down + 1)[1:-1]
+        down = math.ceil(math.log(alpha_max / alphas[below[0]]) / math.log(1 / STEP))
+        ways = np.geomspace(alpha_max, alphas[below[0]], down + 1)[1:-1]
         schedule = {first - len(ways) + k: float(alpha) for k, alpha in enumerate(ways)}
-        schedule |= {k: float(alphas[k]) for k in below}
+        schedule |= {begin + k: float(alphas[k]) for k in below.tolist()}
         kept = np.flatnonzero(np.abs(c) >= _strong_rule(l1_ratio, alpha_max, schedule[min(schedule)]))
     dtype = np.float32 if alphas[-1] * (1 - l1_ratio) >= FLOAT32_RIDGE else np.float64
     return Path(

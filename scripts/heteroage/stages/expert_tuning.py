@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heteroage.engine.elastic_net import fit_paths
+from heteroage.engine.elastic_net import Paths, open_paths
 from heteroage.errors import listed
 from heteroage.metrics import score_predictions
-from heteroage.stages.training_data import TrainingData, best_row, beyond, views
+from heteroage.stages.training_data import EXTENSION, TrainingData, best_row, beyond, views
 
 log = logging.getLogger(__name__)
+DENSE = 0.5  # features of a model, as a share of the samples
 
 
 @dataclass(frozen=True)
@@ -46,17 +47,35 @@ class View:
 
     def best(self) -> tuple[int, int]:
         """Position (l1_ratio, alpha) of the best Score on the residuals of the folds that the view has seen."""
-        seen = np.full(len(self.fold), True) if self.unseen is None else self.fold != self.unseen
         at = list(np.ndindex(self.n_features.shape))
-        scores = [
-            score_predictions(self.target[seen], self.corrections[k][seen], self.projects[seen])["Score"] for k in at
-        ]
+        scores = [self._score(self.corrections[k]) for k in at]
         return at[best_row(pd.DataFrame({"Score": scores, "n_features": [self.n_features[k] for k in at]}))]
 
+    def descends(self) -> bool:
+        """Whether smaller alphas may be better: the models are sparse, or one of the last two alphas is the best.
+
+        While models are sparse the Score may fall before it rises, as the first features that enter are noise. Dense
+        models that are worse than those of larger alphas only fit the noise closer.
+        """
+        tuning = [fold for fold in np.unique(self.fold) if fold != self.unseen]
+        dense = self.n_features[:, -1].max() > DENSE * len(tuning) * len(self.fold)
+        return not dense or self.best()[1] >= len(self.alphas) - 2
+
     def further(self) -> NDArray[np.float64]:
-        """Alphas to go on with, where the best one is at an end."""
+        """Alphas to go on with, where the best one is at an end.
+
+        Smaller alphas are not tried where the best correction is no better than none: they fit the residual closer, and
+        take the longest to solve.
+        """
         j, i = self.best()
-        return beyond(self.alphas, self.alphas[i], self.n_features[j, i] == 0)
+        alphas = beyond(self.alphas, self.alphas[i], self.n_features[j, i] == 0)
+        downwards = len(alphas) > 0 and alphas[0] < self.alphas[-1]
+        useless = self._score(self.corrections[j, i]) <= self._score(np.zeros(len(self.fold)))
+        return np.empty(0) if downwards and useless else alphas
+
+    def _score(self, corrections: NDArray[np.float64]) -> float:
+        seen = np.full(len(self.fold), True) if self.unseen is None else self.fold != self.unseen
+        return score_predictions(self.target[seen], corrections[seen], self.projects[seen])["Score"]
 
     def joined(self, other: View) -> View:
         """Both views' alphas, falling."""
@@ -77,21 +96,20 @@ def tuned_views(
     grid: Grid,
     configuration: Mapping[str, float],
     threads: int,
+    only_predict: bool = False,
 ) -> Iterator[View]:
     """Fit the views' models, one view after another: the working sets of one view are in memory at a time.
 
-    Where a view's best alpha is at an end of the grid, the grid goes on for that view.
+    A view walks down the grid in parts, as small alphas take the longest, until they cannot be better (see `descends`).
+    Where the best alpha is at an end of the whole grid, it goes on beyond that end.
+
+    `only_predict` leaves out the view of all folds, which tunes the final model.
     """
-    for name, unseen in views(data.folds):
-        view = _fit_view(hallmark, data, name, unseen, targets[name], grid, configuration, threads)
-        while len(further := view.further()):
-            log.info("%s, %s: best alpha at an end, going on with %s", hallmark, name, listed(further))
-            own = replace(grid, alphas=further)
-            view = view.joined(_fit_view(hallmark, data, name, unseen, targets[name], own, configuration, threads))
-        yield view
+    for name, unseen in list(views(data.folds))[only_predict:]:
+        yield _tuned_view(hallmark, data, name, unseen, targets[name], grid, configuration, threads)
 
 
-def _fit_view(
+def _tuned_view(
     hallmark: str,
     data: TrainingData,
     name: str,
@@ -104,9 +122,26 @@ def _fit_view(
     """Fit all models of a view: without each fold, to tune; without the unseen fold alone, to predict it."""
     excluded = [sorted({fold} if unseen is None else {fold, unseen}) for fold in data.folds]
     training = [data.training_set(folds, configuration, target) for folds in excluded]
-    noise = [configuration["technical_sd"]]
-    label = f"{hallmark}, {name}"
-    fitted = fit_paths(data.X, training, grid.l1_ratios, grid.alphas, noise, data.noisy, threads, label)
+    noise, label = [configuration["technical_sd"]], f"{hallmark}, {name}"
+    with open_paths(data.X, training, grid.l1_ratios, noise, data.noisy, threads, label) as solve:
+
+        def at(alphas: NDArray[np.float64]) -> View:
+            return _view(data, name, unseen, target, replace(grid, alphas=alphas), solve(alphas))
+
+        first, *others = np.split(grid.alphas, range(EXTENSION, len(grid.alphas), EXTENSION))
+        view = at(first)
+        while others and view.descends():
+            view = view.joined(at(others.pop(0)))
+        while len(further := view.further()):
+            log.info("%s: best alpha at an end, going on with %s", label, listed(further))
+            view = view.joined(at(further))
+    return view
+
+
+def _view(
+    data: TrainingData, name: str, unseen: int | None, target: NDArray[np.float64], grid: Grid, fitted: list[Paths]
+) -> View:
+    """What the models of a view correct, fitted without each fold."""
     shape = (len(grid.l1_ratios), len(grid.alphas))
     corrections, n_features = np.empty((*shape, len(data.fold))), np.zeros(shape, np.int64)
     for fold, paths in zip(data.folds, fitted, strict=True):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from heteroage.age import inverse_transform_age, transform_age
-from heteroage.engine.elastic_net import fit_paths
+from heteroage.engine.elastic_net import Paths, fit_paths, open_paths
 from heteroage.engine.training_set import TrainingSet
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.metrics import score_predictions
@@ -54,46 +54,52 @@ def sweep(data: TrainingData, grid: Grid, threads: int = 1, start: Start | None 
     row of the best Score (of equals, the fewest features, then the first). With `start`, a column `strength`; features
     that only the published clock uses are not among `n_features`.
     """
-    alphas, report = grid.alphas, _scores(data, grid, threads, start)
-    while True:
-        best = report.iloc[best_row(report)]
-        further = beyond(alphas, best["alpha"], best["n_features"] == 0)
-        if not len(further):
-            break
-        log.info("the best alpha, %g, is at an end of the grid: going on with %s", best["alpha"], listed(further))
-        report = pd.concat([report, _scores(data, replace(grid, alphas=further), threads, start)])
-        alphas = np.sort(np.concatenate([alphas, further]))[::-1]
+    of_sets = list(product(grid.strengths, grid.balancings, data.folds))
+    training = [_own(data, [fold], balancing, start, strength) for strength, balancing, fold in of_sets]
+    # Where tissues are balanced already, balancings are the same.
+    keys = [(strength, own.key) for (strength, *_), (own, _) in zip(of_sets, training, strict=True)]
+    different = dict(zip(keys, (own for own, _ in training), strict=True))
+    added = [of_set for _, of_set in training]
+    kinds = (data.X, list(different.values()), grid.l1_ratios, grid.technical_sds, data.noisy, threads, "sweep")
+    sizes = (len(different), len(grid.technical_sds), len(grid.l1_ratios), len(grid.alphas))
+    log.info("sweep: %d training sets x %d technical_sds x %d l1_ratios x %d alphas", *sizes)
+    with open_paths(*kinds) as solve:
+
+        def scores(alphas: NDArray[np.float64]) -> pd.DataFrame:
+            paths_of = dict(zip(different, solve(alphas), strict=True))
+            return _scores(data, replace(grid, alphas=alphas), [paths_of[key] for key in keys], added)
+
+        alphas, report = grid.alphas, scores(grid.alphas)
+        while True:
+            best = report.iloc[best_row(report)]
+            further = beyond(alphas, best["alpha"], best["n_features"] == 0)
+            if not len(further):
+                break
+            log.info("the best alpha, %g, is at an end of the grid: going on with %s", best["alpha"], listed(further))
+            report = pd.concat([report, scores(further)])
+            alphas = np.sort(np.concatenate([alphas, further]))[::-1]
     report = report.sort_values(["place", "alpha"], ascending=[True, False], ignore_index=True)
     report = report[REPORT if start is None else [*CONFIGURATION, STRENGTH, *REPORT[len(CONFIGURATION) :]]]
     return report.assign(selected=np.arange(len(report)) == best_row(report))
 
 
-def _scores(data: TrainingData, grid: Grid, threads: int, start: Start | None) -> pd.DataFrame:
-    """Score the configurations of a grid; `place` numbers them without regard to alpha."""
-    of_sets = list(product(grid.strengths, grid.balancings, data.folds))
+def _scores(
+    data: TrainingData, grid: Grid, fitted: Sequence[Paths], added: Sequence[NDArray[np.float64]]
+) -> pd.DataFrame:
+    """Score the configurations of a grid; `place` numbers them without regard to alpha.
+
+    Parameters
+    ----------
+    fitted, added : of each strength, balancing and fold, in this order: the paths without the fold, and what the
+        published clock adds to each sample's transformed age
+    """
     age = data.samples["Age"].to_numpy()
-    training = [_own(data, [fold], balancing, start, strength) for strength, balancing, fold in of_sets]
-    # Where tissues are balanced already, balancings are the same.
-    keys = [(strength, own.key) for (strength, *_), (own, _) in zip(of_sets, training, strict=True)]
-    different = dict(zip(keys, (own for own, _ in training), strict=True))
     shape = tuple(map(len, (grid.strengths, grid.balancings, grid.technical_sds, grid.l1_ratios, grid.alphas)))
-    log.info("sweep: %d training sets x %d technical_sds x %d l1_ratios x %d alphas", len(different), *shape[2:])
-    fitted = fit_paths(
-        data.X,
-        list(different.values()),
-        grid.l1_ratios,
-        grid.alphas,
-        grid.technical_sds,
-        data.noisy,
-        threads,
-        "sweep",
-    )
-    paths_of = dict(zip(different, fitted, strict=True))
     predicted, used = np.empty((*shape, len(age))), np.zeros(shape)
-    for k, (*_, fold) in enumerate(of_sets):
-        at = np.unravel_index(k // len(data.folds), shape[:2])
-        paths, held_out = paths_of[keys[k]], np.flatnonzero(data.fold == fold)
-        ages = inverse_transform_age(data.predict(paths, held_out) + training[k][1][held_out])
+    for k, paths in enumerate(fitted):
+        at, fold = np.unravel_index(k // len(data.folds), shape[:2]), data.folds[k % len(data.folds)]
+        held_out = np.flatnonzero(data.fold == fold)
+        ages = inverse_transform_age(data.predict(paths, held_out) + added[k][held_out])
         predicted[(*at, ..., held_out)] = np.moveaxis(ages, -1, 0)
         used[at] += paths.n_features / len(data.folds)
     rows = []

@@ -57,6 +57,7 @@ def cross_fit(
     grid: Grid,
     configuration: Mapping[str, float],
     threads: int = 1,
+    only_predict: bool = False,
 ) -> CrossFitted:
     """Predict one hallmark's correction for each sample in every view.
 
@@ -69,11 +70,13 @@ def cross_fit(
     data : restricted to the hallmark's features
     anchor : the anchor's predictions, a column per view, in years
     configuration : the anchor's, of which balancing and technical_sd hold here too
+    only_predict : tune no final model (its alpha and l1_ratio are not a number)
     """
     age = data.samples["Age"].to_numpy()
     corrections = pd.DataFrame({"sample_id": data.samples["sample_id"], OUT_OF_FOLD: np.nan})
     targets = {name: age - anchor[name].to_numpy() for name, _ in views(data.folds)}
-    for view in tuned_views(hallmark, data, targets, grid, configuration, threads):
+    on_all_folds = (np.nan, np.nan)
+    for view in tuned_views(hallmark, data, targets, grid, configuration, threads, only_predict):
         j, i = view.best()
         tuned = float(view.alphas[i]), float(grid.l1_ratios[j])
         log.info("%s, %s: alpha %g, l1_ratio %g", hallmark, view.name, *tuned)

@@ -7,7 +7,7 @@ import pytest
 from elastic_net_problems import ALPHAS, as_array, problem
 
 from heteroage.engine import active_set, path_walk
-from heteroage.engine.elastic_net import fit_paths
+from heteroage.engine.elastic_net import fit_paths, open_paths
 from heteroage.engine.training_set import TrainingSet
 
 
@@ -41,16 +41,16 @@ def test_every_way_down_ends_at_the_same_optimum(monkeypatch, name, l1_ratio, se
 SHORT = np.geomspace(0.8, 0.1, 5)
 
 
-def opened(X, y, l1_ratios, alphas, pool):
+def opened(X, y, l1_ratios, pool):
     sets = [TrainingSet(np.arange(len(y)), y)]
-    return path_walk.Walk(X, sets, [0.0], np.ones(len(X), bool), l1_ratios, alphas, pool)
+    return path_walk.Walk(X, sets, [0.0], np.ones(len(X), bool), l1_ratios, pool)
 
 
 def walk(l1_ratios, name="plain", alphas=SHORT):
     X, y = problem(name)
     with ThreadPoolExecutor(1) as pool:
-        made = opened(X, y, l1_ratios, alphas, pool)
-        made.run("")
+        made = opened(X, y, l1_ratios, pool)
+        made.go_on(alphas)
     return X, made
 
 
@@ -74,8 +74,8 @@ def test_a_path_comes_down_to_the_grid_in_short_steps_and_along_it():
 def test_paths_whose_target_nothing_explains_end_before_they_begin():
     X, y = problem("plain")
     with ThreadPoolExecutor(1) as pool:
-        made = opened(X, np.ones(len(y)), [0.5], ALPHAS, pool)
-        made.run("")
+        made = opened(X, np.ones(len(y)), [0.5], pool)
+        made.go_on(ALPHAS)
     assert made.paths[0].schedule == {}
     assert made.passes == 1
 
@@ -107,3 +107,20 @@ def test_the_strong_rule_is_as_published_but_keeps_features_of_a_long_step(name)
             assert 0 < path.keep_above(time) < 0.5 * following
         used = np.unique(np.concatenate([solution.features for solution in path.solutions.values()]))
         assert np.isin(used[path.in_working_set[used]], path.solver.features).all()
+
+
+@pytest.mark.parametrize("l1_ratio", [0.001, 0.3, 1.0])  # 0.001: the path starts far above the grid
+@pytest.mark.parametrize("name", ["correlated", "missing"])
+def test_a_path_that_goes_on_ends_at_the_optimum(name, l1_ratio):
+    """In parts, the first of which may lie above the path's start or need single precision alone; then upwards."""
+    X, y = problem(name)
+    training = [TrainingSet(np.arange(X.shape[1]), y)]
+    alphas = np.concatenate([[50.0, 20.0], ALPHAS, ALPHAS[-1] * np.array([0.3, 0.1]), [2e-5]])
+    whole = as_array(fit_paths(X, training, [l1_ratio], alphas)[0], len(X))
+    parts = np.split(alphas, [2, 5, len(alphas) - 3, len(alphas) - 1])
+    with open_paths(X, training, [l1_ratio]) as solve:
+        found = np.concatenate([as_array(solve(part)[0], len(X)) for part in parts], axis=1)
+        again = as_array(solve(parts[1])[0], len(X))
+    # As for other ways down: features within 1e-4 of the bound may be in or out.
+    np.testing.assert_allclose(found, whole, atol=3e-4 * np.abs(whole).max())
+    np.testing.assert_allclose(again, found[:, 2:5], atol=3e-4 * np.abs(whole).max())
