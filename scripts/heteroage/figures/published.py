@@ -40,7 +40,7 @@ def plot_published(accuracy: pd.DataFrame) -> Picture:
     counts = {place: f"{place[1]} (n = {ours.loc[place, 'n']:.0f})" for place in places}
     label_rows(axis, ["all samples" if place[0] == "all" else readable(counts[place], 28) for place in places])
     axis.set_xlim(left=0)
-    axis.set_xlabel("Mean absolute error (years); hollow: the study was in that clock's training")
+    axis.set_xlabel("Mean absolute error (years)")
     figure.legend(loc="outside lower center", ncols=3)
     alt = f"Mean absolute error by project of HeteroAge and {', '.join(names)}. {worth_training(accuracy)}"
     return Picture(figure, title, alt)
