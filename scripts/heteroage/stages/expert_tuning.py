@@ -52,14 +52,14 @@ class View:
         return at[best_row(pd.DataFrame({"Score": scores, "n_features": [self.n_features[k] for k in at]}))]
 
     def descends(self) -> bool:
-        """Whether smaller alphas may be better: the models are sparse, or one of the last two alphas is the best.
+        """Whether smaller alphas may be better: the models are sparse, or the last alpha is the best so far.
 
         While models are sparse the Score may fall before it rises, as the first features that enter are noise. Dense
         models that are worse than those of larger alphas only fit the noise closer.
         """
         tuning = [fold for fold in np.unique(self.fold) if fold != self.unseen]
         dense = self.n_features[:, -1].max() > DENSE * len(tuning) * len(self.fold)
-        return not dense or self.best()[1] >= len(self.alphas) - 2
+        return not dense or self.best()[1] == len(self.alphas) - 1
 
     def further(self) -> NDArray[np.float64]:
         """Alphas to go on with, where the best one is at an end.
