@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 
 from heteroage.grouping.variation import most_variable
 
@@ -78,6 +77,8 @@ def robust_distances(pcs: NDArray[np.float64], tissue: pd.Series) -> NDArray[np.
 
 def _components(values: NDArray[np.float32], n_pcs: int) -> NDArray[np.float64]:
     """Components of samples, of values (features, samples); what is missing takes the feature's median."""
+    from sklearn.decomposition import PCA  # takes a second to import
+
     values = values.T.astype(np.float64)
     median = np.nanmedian(values, axis=0)
     values = np.where(np.isnan(values), median, values)

@@ -6,20 +6,22 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.engine.elastic_net import Paths, fit_paths, open_paths
 from heteroage.engine.training_set import TrainingSet
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.metrics import score_predictions
-from heteroage.stages.deployable import fit_pipeline
 from heteroage.stages.start_from import Start
 from heteroage.stages.training_data import SAMPLE_COLUMNS, TrainingData, best_row, beyond, views
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
@@ -211,6 +213,8 @@ def train(
     data: TrainingData, configuration: Mapping[str, float], threads: int = 1, start: Start | None = None
 ) -> Pipeline:
     """Fit the final anchor on all of the run's training samples, balanced."""
+    from heteroage.stages.deployable import fit_pipeline  # loads scikit-learn, which nothing else here needs
+
     training_set = data.training_set([], configuration, data.samples["Age"].to_numpy())
     strength = _strength(configuration, start)
     added = start.times(strength) if start is not None and strength else None

@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 
 from heteroage.clock.weights import weights_table
 from heteroage.files import write_json, write_table
 from heteroage.metrics import r2_against_none
-from heteroage.stages.deployable import fit_pipeline
 from heteroage.stages.expert_tuning import Grid, tuned_views
 from heteroage.stages.training_data import OUT_OF_FOLD, TrainingData, views
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +100,8 @@ def train_expert(
     threads: int = 1,
 ) -> Expert:
     """Cross-fit one hallmark's expert (see `cross_fit`), and fit the deployable model on all samples."""
+    from heteroage.stages.deployable import fit_pipeline  # loads scikit-learn, which nothing else here needs
+
     fitted = cross_fit(hallmark, data, anchor, grid, configuration, threads)
     final = {**configuration, "alpha": fitted.alpha, "l1_ratio": fitted.l1_ratio}
     training_set = data.training_set([], configuration, fitted.target)

@@ -1,7 +1,10 @@
 """The experts: tuned and trained, in each view, without the fold that the view has never seen."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -200,3 +203,11 @@ def test_manifest_names_each_experts_file_features_hyperparameters_and_metrics(e
     assert entry["hyperparameters"] == {key: expert.summary[key] for key in ("alpha", "l1_ratio")}
     assert entry["metrics"]["R2_Residual"] == expert.summary["R2_Residual"]
     assert manifest["skipped"] == {"Lost": "none of its CpGs is in the data"}
+
+
+@pytest.mark.parametrize("script", ["score_random_sets", "collect_experts", "assemble_artifacts", "audit_inputs"])
+def test_scikit_learn_is_loaded_only_where_a_pipeline_is_made(script):
+    code = f"import runpy, sys; runpy.run_path('scripts/{script}.py'); print('sklearn' in sys.modules)"
+    root = Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
