@@ -51,7 +51,7 @@ def hold(lock: Path) -> None:
     if host not in ("", here):
         raise HeteroAgeError(
             f"a run on {host} (process {pid}) is at work in this folder, or was killed there. "
-            f"If it is no more, delete {lock} and start again."
+            f"If that run has ended, delete {lock} and start again."
         )
     stream.seek(0)
     stream.truncate()

@@ -119,7 +119,7 @@ def test_the_module_runs_and_hands_on_its_exit_code(tmp_path):
         [sys.executable, "-m", "heteroage.cli", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("heteroage: no artifact folder absent")
+    assert done.stderr.startswith("heteroage: there is no artifact folder absent")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,1 +1,1 @@
-"""The sealed artifact folder, and what is done with one: started fast, nothing unpickled."""
+"""Reading, checking and applying a sealed artifact folder. Nothing is unpickled, and imports are kept fast."""

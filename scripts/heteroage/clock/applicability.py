@@ -1,7 +1,8 @@
-"""What a clock knows of the samples it was trained on, to say how far it holds for another.
+"""Statistics of the training samples that tell how well a clock applies to a new sample.
 
-Learnt from the training samples alone when a run's artifacts are assembled: the range of ages, how far a sample may
-lie from training, and how the features vary together, from which follows what imputing them costs in years.
+They are computed from the training samples when a run's artifacts are assembled: the range of ages, the largest usual
+distance from the training mean, and the covariance of the features. The covariance gives the cost of imputation in
+years.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ from heteroage.clock.study_errors import StudyErrors
 from heteroage.errors import HeteroAgeError, listed
 
 DISTANCE_QUANTILE = 0.99
-MOST_FACTORS = 64  # of a stored covariance; more would be a folder made to keep a machine busy
-LARGEST = 1e6  # of its numbers
+MOST_FACTORS = 64  # maximum number of factors accepted from a folder (protects against malicious folders)
+LARGEST = 1e6  # maximum absolute value of a number in a stored covariance
 
 
 @dataclass(frozen=True)
 class Applicability:
-    """The training samples' ages (years), and the distance that one in a hundred of them exceeds, out of fold.
+    """Age range of the training samples (years), and the 99th percentile of their out-of-fold distances.
 
-    slopes : change of HeteroAge in years per year of the anchor and of each correction, by least squares over the
-        training samples: the fusion as a straight line. Without boosting rounds, 1 for the anchor and 0 for the rest.
-    studies : errors of held-out studies; None where they are not known (folders of before 0.2, fewer than three groups)
+    slopes : linear approximation of the fusion: change of HeteroAge in years per year of the anchor and of each
+        correction, by least squares over the training samples. Without boosting rounds: 1 for the anchor, 0 otherwise.
+    studies : errors of held-out studies; None if unknown (folders before version 0.2, fewer than three groups)
     """
 
     youngest: float
@@ -36,7 +37,7 @@ class Applicability:
     studies: StudyErrors | None = None
 
     def as_json(self) -> dict[str, object]:
-        """What Applicability.json holds."""
+        """Return the content of Applicability.json."""
         return {
             "age_range": [self.youngest, self.oldest],
             "distance_limit": self.distance_limit,
@@ -46,31 +47,32 @@ class Applicability:
 
     @classmethod
     def from_json(cls, content: object, where: str) -> Applicability:
-        """Read Applicability.json, refusing what is none."""
+        """Parse and validate the content of Applicability.json."""
         try:
             youngest, oldest = content["age_range"]  # type: ignore[index]
             slopes = {str(name): float(value) for name, value in content["slopes"].items()}  # type: ignore[index]
             numbers = [float(youngest), float(oldest), float(content["distance_limit"])]  # type: ignore[index]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise HeteroAgeError(f"{where} lacks or misspells {error}. Get the folder anew.") from error
+            raise HeteroAgeError(f"{where} has a missing or invalid entry ({error}). Copy the folder again.") from error
         if not np.isfinite([*numbers, *slopes.values()]).all():
-            raise HeteroAgeError(f"{where} holds numbers that are not finite. Get the folder anew.")
+            raise HeteroAgeError(f"{where} contains numbers that are not finite. Copy the folder again.")
         studies = content.get("studies")
         return cls(*numbers, slopes, None if studies is None else StudyErrors.from_json(studies, where))
 
 
 @dataclass(frozen=True)
 class Covariance:
-    """The features' covariance in training: factors F (features x factors, beta scale) and own variances d.
+    """Covariance of the features in training: F F' + diag(d).
 
-    A feature contributes (slope a + b) x to HeteroAge, where `slope` is years per unit of transformed age at the
-    sample's age, a its raw weight in the anchor, and b in the experts, both times the fusion's slopes.
+    F are the factors (features x factors, beta scale), d the variances that they do not explain. A feature with value x
+    contributes (slope a + b) x to HeteroAge. `slope` is years per unit of transformed age at the sample's age. a is the
+    feature's raw weight in the anchor and b its weight in the experts, both times the fusion's slopes.
 
-    mean : the features' means, where missing values are filled by the factor model (format version 2; `imputation.py`);
-        None in version 1, where `years` is the standard deviation of the missing features' total contribution, without
-        regard to what was measured. Summed over a sample's missing features:
+    mean : means of the features, for imputation by the factor model (format version 2; `imputation.py`). None in
+        version 1; `years` is then the unconditional standard deviation of the missing features' total contribution.
 
-        rows of the sums: a F for each factor, b F for each factor, then a² d, a b d, b² d
+    The sums over a sample's missing features have these rows: a F for each factor, b F for each factor, a² d, a b d,
+    b² d.
     """
 
     table: Mapping[str, int]
@@ -88,7 +90,7 @@ class Covariance:
     def of(
         cls, columns: Mapping[str, Sequence], weights: Mapping[str, tuple[float, float]], version: int, where: str
     ) -> Covariance:
-        """Read Feature_Covariance.csv; `weights` are each feature's a and b."""
+        """Parse Feature_Covariance.csv; `weights` contains a and b of each feature."""
         needed = ["feature", "own_variance", *(["mean"] if version > 1 else [])]
         if any(name not in columns for name in needed):
             raise HeteroAgeError(f"{where} needs the columns {', '.join(needed)}. Copy the folder again.")
@@ -104,16 +106,16 @@ class Covariance:
         with np.errstate(all="ignore"):
             precise = (table[2:] ** 2 > LARGEST**2 * own) & (table[2:] != 0)
         if precise.any():
-            raise HeteroAgeError(f"{where} has own variances that no CpG has. Copy the folder again.")
+            raise HeteroAgeError(f"{where} contains variances that are not possible for a CpG. Copy the folder again.")
         if len(factors) > MOST_FACTORS:
-            raise HeteroAgeError(f"{where} has {len(factors)} factors: no clock has. Copy the folder again.")
+            raise HeteroAgeError(f"{where} has {len(factors)} factors, more than any clock. Copy the folder again.")
         empty = np.zeros(0)
         factors_by_feature = np.ascontiguousarray(table[2:].T)
         means = mean if version > 1 else None
         return cls(known, factors_by_feature, own, means, {}, empty, empty, empty, empty, None).weighted(weights)
 
     def weighted(self, weights: Mapping[str, tuple[float, float]]) -> Covariance:
-        """The same covariance, with other weights a and b of features."""
+        """Return a copy with other weights a and b."""
         rows = np.array([self.table[name] for name in weights], dtype=np.int64)
         a, b = np.array([weights[name] for name in weights], dtype=np.float64).reshape(-1, 2).T
         return replace(
@@ -128,19 +130,21 @@ class Covariance:
 
     @property
     def conditional(self) -> bool:
-        """Whether missing values take their conditional means."""
+        """Whether missing values are imputed by their conditional means (format version 2)."""
         return self.mean is not None
 
     def fill(self, feature: str, median: float) -> float:
-        """What a missing value takes before anything measured is looked at: the mean, or the median where the factor
-        model says nothing of the feature."""
+        """Return the unconditional imputation value: the mean, or the median if the factor model has no mean."""
         k = self.features.get(feature)
         if k is None or self.mean is None or not self.factors[k].any():
             return median
         return float(self.mean[k])
 
     def deviation(self, years: Mapping[str, float], measured: Sequence[str]) -> float:
-        """Standard deviation of sum over features of years x value; in format version 2, given measured features."""
+        """Standard deviation of sum over features of years x value.
+
+        In format version 2 it is conditional on the measured features.
+        """
         rows = [self.features[name] for name in years]
         weight = np.array(list(years.values()), dtype=np.float64)
         common = weight @ self.factors[rows]
@@ -151,11 +155,11 @@ class Covariance:
         return float(np.sqrt(common @ np.linalg.solve(precision, common) + weight**2 @ self.own[rows]))
 
     def start(self, n: int) -> NDArray[np.float64]:
-        """Sums of n samples with nothing missing."""
+        """Return zero sums for n samples."""
         return np.zeros((2 * self.factors.shape[1] + 3, n))
 
     def add(self, feature: str, sums: NDArray[np.float64], absent: NDArray[np.bool_]) -> None:
-        """Add a feature for the samples in which it is missing."""
+        """Add a feature to the sums of the samples in which it is missing."""
         k = self.features.get(feature)
         if k is None:
             return
@@ -184,7 +188,7 @@ def distance_of(values: NDArray[np.float64], mean: NDArray[np.float64], scale: N
 
 
 def learn_distance(values: NDArray[np.float64], fold: NDArray[np.int64]) -> float:
-    """The distance that one training sample in a hundred exceeds, each measured by the other folds' mean and scale.
+    """Return the 99th percentile of the training samples' distances, with mean and scale from the other folds.
 
     Parameters
     ----------
@@ -202,7 +206,7 @@ def learn_distance(values: NDArray[np.float64], fold: NDArray[np.int64]) -> floa
 
 
 def learn_slopes(added: NDArray[np.float64], frame: Mapping[str, NDArray[np.float64]], anchor: str) -> dict[str, float]:
-    """The fusion as a straight line: what a year of the anchor and of each correction adds to HeteroAge.
+    """Fit a linear approximation of the fusion: years of HeteroAge per year of the anchor and of each correction.
 
     Parameters
     ----------

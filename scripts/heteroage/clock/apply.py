@@ -1,4 +1,4 @@
-"""What the command `heteroage` and the predict rule do: read a clock and tables, predict, write."""
+"""Implementation of the command `heteroage` and of the predict rule: read a clock and tables, predict, write."""
 
 from __future__ import annotations
 
@@ -33,19 +33,22 @@ def run_step(
     public_key: Path | None = None,
     conventions: Mapping[str, object] | None = None,
 ) -> str:
-    """Predict tables with a clock, a part at a time; returns a line that says what was written,
-    and a warning where the table is off as a whole.
+    """Predict tables with a clock, block by block.
 
     Parameters
     ----------
-    compare : published clocks whose ages are added, as the config's `compare`
-    offset : file that `calibrate` wrote, to add to each HeteroAge
-    conventions : how the tables are written, as in `load_clock`
+    compare : published clocks whose ages are added, in the form of the config's `compare`
+    offset : file written by `calibrate`; its offset is added to each HeteroAge
+    conventions : conventions of the tables, as in `load_clock`
+
+    Returns
+    -------
+    a summary line to print, and a warning if the table has a systematic offset
 
     Raises
     ------
     HeteroAgeError
-        Anything wrong with the folder, the tables or the place to write to; then nothing is written.
+        The folder, the tables or the output path are invalid. Nothing is written.
     """
     outputs = [out] if contributions is None else [out, contributions]
     for path in outputs:
@@ -83,12 +86,12 @@ def run_step(
 
 
 def calibrate(clock: Clock, inputs: Sequence[Path], out: Path, allow_missing: bool = False) -> str:
-    """Learn an offset from samples of known age and write it; returns a line that says what was learnt.
+    """Estimate an offset from samples of known age and write it; returns a summary line to print.
 
     Raises
     ------
     HeteroAgeError
-        As `Clock.calibrate`; then nothing is written.
+        In the cases of `Clock.calibrate`. Nothing is written.
     """
     check_writable(out)
     _check_places([*inputs], [out])
@@ -98,7 +101,7 @@ def calibrate(clock: Clock, inputs: Sequence[Path], out: Path, allow_missing: bo
 
 
 def check(clock: Clock, inputs: Sequence[Path], platform: Path | None) -> tuple[str, dict[str, Sequence], bool]:
-    """Say what tables or a platform's probe list lack of a clock.
+    """Report the clock's features that are missing in tables or in a platform's probe list.
 
     Returns
     -------
@@ -128,23 +131,23 @@ def check(clock: Clock, inputs: Sequence[Path], platform: Path | None) -> tuple[
         absent = [name for name in absent if name not in (clock.loadings.names if clock.loadings else [])]
         if absent:
             lines.append(f"It has no column {', '.join(absent)}.")
-    verdict = "would be refused (--allow-missing predicts all the same)" if refused else "can be predicted"
-    return "\n".join([*lines, "", f"With this, samples {verdict}."]), missing, not refused
+    verdict = "would be rejected (--allow-missing predicts anyway)" if refused else "can be predicted"
+    return "\n".join([*lines, "", f"Samples with these CpGs {verdict}."]), missing, not refused
 
 
 def _check_places(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
-    """Say where two files would be one."""
+    """Reject output paths that are equal to each other or to an input."""
     places = [path.resolve() for path in outputs]
     twice = [path for path, place in zip(outputs, places, strict=True) if places.count(place) > 1]
     if twice:
-        raise HeteroAgeError(f"two outputs name the same file ({twice[0]}). Name another.")
+        raise HeteroAgeError(f"two outputs have the same file name ({twice[0]}). Change one of them.")
     same = [path for path in outputs for given in inputs if path.resolve() == given.resolve()]
     if same:
-        raise HeteroAgeError(f"{same[0]} is an input, and would be overwritten. Name another file to write.")
+        raise HeteroAgeError(f"{same[0]} is an input and would be overwritten. Choose another output file.")
 
 
 def _progress(parts: Iterator[tuple], table: Table) -> Iterable[tuple]:
-    """Show a bar on a terminal; say nothing elsewhere."""
+    """Show a progress bar if standard error is a terminal."""
     if not sys.stderr.isatty():
         yield from parts
         return

@@ -1,4 +1,4 @@
-"""The deployable folder: what it holds, how it is sealed, and how it is checked before a file of it is used."""
+"""The artifact folder: its files, how it is sealed, and how it is verified before use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import sha256_of, write_json
 
 FORMAT_VERSION = 2
-READABLE = (1, 2)  # format versions that this version predicts with, each as the version that made it did
+READABLE = (1, 2)  # supported format versions; predictions are the same as those of the version that created them
 SOFTWARE = ("heteroage-clock", "lightgbm", "numpy", "pandas", "scikit-learn")
 STAGE1_WEIGHTS = "stage1/Stage1_Global_Model_Weights.csv"
 PC_LOADINGS = "stage1/RF_PC_Loadings.csv"
@@ -28,17 +28,16 @@ APPLICABILITY = "stage3/Applicability.json"
 COVARIANCE = "stage3/Feature_Covariance.csv"
 REFERENCE_SAMPLES = "reference/samples.csv"
 REFERENCE_PREDICTIONS = "reference/predictions.csv"
-READING = "Reading.json"  # how the tables that it was trained on are written (tables/conventions.py)
-
-# Put into folders by file managers; never read.
+READING = "Reading.json"  # conventions of the training tables (tables/conventions.py)
+# Files that file managers create; they are ignored.
 LEFT_BY_DESKTOPS = re.compile(r"\.DS_Store|\._.*|Thumbs\.db|desktop\.ini")
 
-# Far above what a clock needs; a folder made to fill the memory or to keep a machine busy is over them.
+# Limits far above the needs of a clock. They protect against folders made to exhaust memory or time.
 MOST_JSON, MOST_TEXT, MOST_BYTES, MOST_FILES = 8 * 2**20, 32 * 2**20, 2 * 2**30, 10_000
 
 
 def software_versions() -> dict[str, str]:
-    """Versions of the software whose numbers an artifact holds."""
+    """Return the versions of the packages that determine the numbers in an artifact."""
     return {name: version(name) for name in SOFTWARE}
 
 
@@ -51,7 +50,7 @@ def assemble(sources: Iterable[Path], root: Path, target: Path) -> None:
 
 
 def seal(folder: Path, training_data: Mapping[str, object]) -> None:
-    """Write MANIFEST.json: the format, the software, the training data's digest, and each file's SHA-256."""
+    """Write MANIFEST.json: format version, software versions, digest of the training data, SHA-256 of each file."""
     manifest = {
         "format_version": FORMAT_VERSION,
         "software": software_versions(),
@@ -62,20 +61,20 @@ def seal(folder: Path, training_data: Mapping[str, object]) -> None:
 
 
 def verify(folder: Path, public_key: Path | None = None) -> dict[str, object]:
-    """Check a sealed folder, byte by byte, and return its manifest. Nothing in it is loaded.
+    """Compare all files of a sealed folder with its manifest and return the manifest. No file is loaded.
 
     Raises
     ------
     HeteroAgeError
-        No manifest, another format, or files that are missing, changed or not of the folder (each is named); a
-        folder larger than any clock's; with a public key, no signature or one that another key made.
+        No manifest; unsupported format version; missing, changed or additional files (listed in the message); folder
+        too large; with a public key: no signature, or the signature of another key.
     """
     if not folder.is_dir():
-        raise HeteroAgeError(f"no artifact folder {folder}. Give the folder that holds {MANIFEST}.")
+        raise HeteroAgeError(f"there is no artifact folder {folder}. Give the folder that contains {MANIFEST}.")
     if not (folder / MANIFEST).is_file():
         raise HeteroAgeError(
             f"{folder} has no {MANIFEST}: it is not an assembled artifact folder. Give results/full_artifacts, or "
-            "make it with snakemake."
+            "create it with snakemake."
         )
     sealed = _read_limited(folder / MANIFEST, MOST_JSON)
     if public_key is not None:
@@ -84,21 +83,21 @@ def verify(folder: Path, public_key: Path | None = None) -> dict[str, object]:
         check_signature(folder, sealed, public_key)
     manifest = parse_json(sealed, folder / MANIFEST)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
-        raise HeteroAgeError(f"{folder / MANIFEST} is not a manifest of this software. Get the folder anew.")
+        raise HeteroAgeError(f"{folder / MANIFEST} is not a manifest of this software. Copy the folder again.")
     version = manifest.get("format_version")
     if type(version) is not int or version not in READABLE:
         raise HeteroAgeError(
             f"{folder} has format version {version!r}; this heteroage reads "
-            f"{' and '.join(map(str, READABLE))}. Use the version that made it, or train again."
+            f"{' and '.join(map(str, READABLE))}. Use the version that created it, or train again."
         )
     files = manifest["files"]
     strange = sorted(name for name in files if not re.fullmatch(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*", str(name)))
     if strange:
-        raise HeteroAgeError(f"{folder / MANIFEST} names files outside the folder ({listed(strange)}). Do not use it.")
+        raise HeteroAgeError(f"{folder / MANIFEST} lists files outside the folder ({listed(strange)}). Do not use it.")
     content = _content(folder)
     size = sum(content.values())
     if size > MOST_BYTES:
-        raise HeteroAgeError(f"{folder} holds {size / 2**30:.1f} GiB: no clock does. Get the folder anew.")
+        raise HeteroAgeError(f"{folder} contains {size / 2**30:.1f} GiB, more than any clock. Copy the folder again.")
     problems = {
         "missing": sorted(set(files) - set(content)),
         "foreign": sorted(set(content) - set(files)),
@@ -107,30 +106,33 @@ def verify(folder: Path, public_key: Path | None = None) -> dict[str, object]:
     found = [f"{word} ({listed(names)})" for word, names in problems.items() if names]
     if found:
         raise HeteroAgeError(
-            f"{folder} is not as it was sealed; files {', '.join(found)}. Nothing was predicted. Get the folder anew."
+            f"{folder} was modified after it was sealed; files {', '.join(found)}. Nothing was predicted. Copy "
+            "the folder again."
         )
     return manifest
 
 
 def read_sealed(folder: Path, name: str, manifest: Mapping[str, object]) -> bytes:
-    """Read a file of a verified folder; what is read, and not only what was there before, is what was sealed."""
+    """Read a file of a verified folder, and check its digest again on the bytes that were read."""
     content = _read_limited(folder / name, MOST_JSON if name.endswith(".json") else MOST_TEXT)
     if hashlib.sha256(content).hexdigest() != manifest["files"][name]:
-        raise HeteroAgeError(f"{folder / name} changed while it was read. Nothing was predicted. Get the folder anew.")
+        raise HeteroAgeError(
+            f"{folder / name} changed while it was read. Nothing was predicted. Copy the folder again."
+        )
     return content
 
 
 def parse_json(content: bytes, where: str | Path) -> object:
-    """Parse JSON from someone else: NaN and infinity (no JSON) and nesting without end are refused."""
+    """Parse untrusted JSON. NaN, infinity and very deep nesting are rejected."""
 
     def refuse(word: str) -> None:
-        raise ValueError(f"{word} is no JSON")
+        raise ValueError(f"{word} is not valid JSON")
 
     try:
         return json.loads(content.decode(), parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise HeteroAgeError(
-            f"{where} is not valid JSON: {error}. Mend it, or check that it is the right file."
+            f"{where} is not valid JSON: {error}. Fix it, or check that it is the right file."
         ) from error
 
 
@@ -139,16 +141,18 @@ def _read_limited(path: Path, most: int) -> bytes:
         with path.open("rb") as stream:
             content = stream.read(most + 1)
     except OSError as error:
-        raise HeteroAgeError(f"cannot read {path}: {error.strerror}. Get the folder anew.") from error
+        raise HeteroAgeError(f"cannot read {path}: {error.strerror}. Copy the folder again.") from error
     if len(content) > most:
-        raise HeteroAgeError(f"{path} is larger than {most // 2**20} MiB: no clock's is. Get the folder anew.")
+        raise HeteroAgeError(
+            f"{path} is larger than {most // 2**20} MiB, more than any clock file. Copy the folder again."
+        )
     return content
 
 
 def _content(folder: Path) -> dict[str, int]:
-    """Each file's size, the manifest and its signature left out.
+    """Return the size of each file, without the manifest and its signature.
 
-    A link, a pipe or a device is no part of a folder's content: it is listed as `name@` and counts as foreign.
+    Links, pipes and devices are listed as `name@`, so that they count as additional files.
     """
     found: dict[str, int] = {}
     for parent, folders, names in os.walk(folder):
@@ -160,5 +164,7 @@ def _content(folder: Path) -> dict[str, int]:
             if place not in (MANIFEST, SIGNATURE) and not (regular and LEFT_BY_DESKTOPS.fullmatch(name)):
                 found[place] = status.st_size
         if len(found) > MOST_FILES:
-            raise HeteroAgeError(f"{folder} holds over {MOST_FILES} files: no clock does. Get the folder anew.")
+            raise HeteroAgeError(
+                f"{folder} contains over {MOST_FILES} files, more than any clock. Copy the folder again."
+            )
     return found

@@ -1,4 +1,4 @@
-"""Before any prediction: what a table, or a platform, lacks of a clock, and what that costs in years."""
+"""Missing features of a table or a platform, and their cost in years, before prediction."""
 
 from __future__ import annotations
 
@@ -16,18 +16,22 @@ if TYPE_CHECKING:
     from heteroage.clock.model import ClockModel
     from heteroage.clock.weights import LinearModel
 
-COMPUTED = "RF_PCs"  # the row and the name of what is computed from CpGs
+COMPUTED = "RF_PCs"  # name of the row for RF_PCs that are computed from CpGs
 
 
 def stage_costs(clock: ClockModel, names: Iterable[str]) -> dict[str, list]:
-    """Count and price, by linear model, the CpGs that columns of these names do not have.
+    """Count the missing CpGs of each linear model, and compute their cost in years.
+
+    Parameters
+    ----------
+    names : columns of the table
 
     Returns
     -------
-    columns stage, CpGs, missing, missing_weight (share of the absolute standardised weight), cost_years (standard
-    deviation of the missing CpGs' contribution, in an adult; NaN where the clock does not know): a row for the
-    anchor, each expert, the computed RF_PCs, and HeteroAge (the fusion as a straight line). A model reads the CpGs of
-    the computed RF_PCs that it has a weight for.
+    columns stage, CpGs, missing, missing_weight (fraction of the absolute standardised weight) and cost_years
+    (standard deviation of the missing CpGs' contribution, for an adult; NaN if unknown). The rows are the anchor, each
+    expert, the computed RF_PCs, and HeteroAge (linear approximation of the fusion). The CpGs of a model include those
+    of the computed RF_PCs that it uses.
     """
     names = list(names)
     clock = clock.for_table(names)
@@ -54,7 +58,10 @@ def stage_costs(clock: ClockModel, names: Iterable[str]) -> dict[str, list]:
 
 
 def missing_features(clock: ClockModel, names: Iterable[str]) -> dict[str, Sequence]:
-    """The clock's CpGs that are not among the names: each one's models, and share of the anchor's weight; by weight."""
+    """Return the clock's CpGs that are not among the names, with their models and fraction of the anchor's weight.
+
+    The CpGs are sorted by weight.
+    """
     names = list(names)
     clock = clock.for_table(names)
     columns_of = clock.wanted.columns_of(names)
@@ -74,7 +81,7 @@ def missing_features(clock: ClockModel, names: Iterable[str]) -> dict[str, Seque
 
 
 def _raw_weights(clock: ClockModel, model: LinearModel, scale: float) -> dict[str, float]:
-    """A model's weights on CpGs' own scale, with those of computed RF_PCs added to their CpGs'."""
+    """Return a model's weights per CpG on the beta scale; weights of computed RF_PCs are added to their CpGs."""
     own = dict(zip(model.features, (scale * model.raw).tolist(), strict=True))
     raw = {name: value for name, value in own.items() if not is_pc(name)}
     if clock.loadings is not None and set(own) & set(clock.loadings.names):
@@ -85,7 +92,7 @@ def _raw_weights(clock: ClockModel, model: LinearModel, scale: float) -> dict[st
 
 
 def _through_pcs(clock: ClockModel, lacking: Iterable[str]) -> dict[str, float]:
-    """Years per unit of each CpG, through the RF_PCs alone; unknown in format version 1, which has no such slopes."""
+    """Return years per unit of each CpG through the RF_PCs only; NaN in format version 1, which has no such slopes."""
     if clock.covariance is None or clock.version == 1:
         return dict.fromkeys(lacking, np.nan)
     place, a, b = clock.covariance.features, clock.covariance.a, clock.covariance.b
@@ -94,7 +101,7 @@ def _through_pcs(clock: ClockModel, lacking: Iterable[str]) -> dict[str, float]:
 
 
 def _whole(clock: ClockModel, lacking: Iterable[str]) -> dict[str, float]:
-    """Years per unit of each CpG, through all stages."""
+    """Return years per unit of each CpG through all stages."""
     if clock.covariance is None:
         return dict.fromkeys(lacking, np.nan)
     place, a, b = clock.covariance.features, clock.covariance.a, clock.covariance.b
@@ -104,7 +111,7 @@ def _whole(clock: ClockModel, lacking: Iterable[str]) -> dict[str, float]:
 
 
 def _cost(clock: ClockModel, years: dict[str, float], lacking: Collection[str]) -> float:
-    """Standard deviation of sum over features of years × value, given the other CpGs; NaN where it is not known."""
+    """Return the standard deviation of sum over features of years × value, given the other CpGs; NaN if unknown."""
     covariance = clock.covariance
     if covariance is None or not all(name in covariance.features for name in years):
         return 0.0 if not years else float("nan")

@@ -18,11 +18,11 @@ from heteroage.tables.cells import number_of
 from heteroage.tables.opening import open_source
 
 INTERCEPTS = {"(intercept)", "intercept", "(const)", "const"}
-# Names of the column of coefficients, in any case; else it is the only column of numbers.
+# Names of the coefficient column (case is ignored). Without a match, the only column of numbers is used.
 COEFFICIENTS = ["coefficienttraining", "coefficient", "coef", "weight", "beta"]
-# Names of a column of typical beta values, in any case, which missing values take.
+# Names of the column of typical beta values (case is ignored), which replace missing values.
 REFERENCES = ["medianbycpg", "median", "mean"]
-# From the weighted sum to years.
+# Transforms from the weighted sum to years.
 TRANSFORMS: dict[str, Callable[[ArrayLike], NDArray[np.float64]]] = {
     "horvath": inverse_transform_age,
     "identity": lambda score: np.asarray(score, np.float64),
@@ -34,11 +34,11 @@ TRANSFORMS: dict[str, Callable[[ArrayLike], NDArray[np.float64]]] = {
 class PublishedClock:
     """A published linear clock.
 
-    features : names as this package has them, `cg00000029_beta`
+    features : feature names with suffix, such as `cg00000029_beta`
     coefficient : (features,), per unit of beta value
-    intercept : on the scale of the weighted sum; 0 where the table has none
+    intercept : on the scale of the weighted sum; 0 if the table has none
     sha256 : digest of the file
-    reference : (features,), typical beta values; None where the table has no such column
+    reference : (features,), typical beta values; None if the table has no such column
     """
 
     features: list[str]
@@ -49,12 +49,12 @@ class PublishedClock:
 
 
 def transform_named(name: str) -> Callable[[ArrayLike], NDArray[np.float64]]:
-    """Find a transform by name.
+    """Return the transform with this name.
 
     Raises
     ------
     HeteroAgeError
-        No such transform.
+        Unknown name.
     """
     if name not in TRANSFORMS:
         raise HeteroAgeError(f"unknown transform {name!r}. Known are {', '.join(TRANSFORMS)}.")
@@ -62,19 +62,19 @@ def transform_named(name: str) -> Callable[[ArrayLike], NDArray[np.float64]]:
 
 
 def read_coefficients(path: str | Path, where: str = "", intercept: float | None = None) -> PublishedClock:
-    """Read a coefficient table: comma, tab or blank separated, with or without a header, or any other kind of table.
+    """Read a coefficient table. All table formats are supported; in text files the header is optional.
 
     Parameters
     ----------
-    path : the file
-    where : what messages call it; else its path
-    intercept : where the table has no row of it
+    path : path of the table
+    where : name of the table in messages; default: its path
+    intercept : the intercept, if the table has no row for it
 
     Raises
     ------
     HeteroAgeError
-        No column of probe names or of coefficients; coefficients that are not finite numbers; a CpG that stands
-        twice; two intercepts.
+        No column of probe names or of coefficients; coefficients that are not finite numbers; a repeated CpG; two
+        intercepts.
     """
     where = where or str(path)
     source, _keep = open_source(path, where)
@@ -106,7 +106,7 @@ def read_coefficients(path: str | Path, where: str = "", intercept: float | None
     features = [feature_name(name, "beta") or name for name, _ in rows]
     twice = [name for name, count in Counter(features).items() if count > 1]
     if twice:
-        raise HeteroAgeError(f"{where} has CpGs that stand twice ({listed(twice)}). Keep one row of each.")
+        raise HeteroAgeError(f"{where} has repeated CpGs ({listed(twice)}). Keep one row of each.")
     digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     coefficient = np.array([_number(text) for _, text in rows])
     reference = None if typical is None else np.array([typical_of[name] for name, _ in rows])
@@ -116,7 +116,7 @@ def read_coefficients(path: str | Path, where: str = "", intercept: float | None
 def _columns(
     header: list[str], columns: list[list[str | None]], where: str
 ) -> tuple[list[str | None], list[str | None]]:
-    """The columns of names and of coefficients."""
+    """Find the columns of probe names and of coefficients."""
     probes = [
         k
         for k, cells in enumerate(columns)
@@ -143,6 +143,6 @@ def _share(cells: list[str | None], holds: Callable[[str], bool]) -> float:
 
 
 def _number(text: str | None) -> float:
-    """A cell's number; NaN where it is none."""
+    """Convert a cell to a number; NaN if that is not possible."""
     number = None if text is None else number_of(text)
     return np.nan if number is None else number

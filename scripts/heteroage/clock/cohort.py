@@ -1,4 +1,4 @@
-"""A predicted table as a whole: how many samples, and how far their predicted ages are from those given."""
+"""Summary of a predicted table: number of samples, and error of the predicted ages."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from heteroage.clock.study_errors import StudyErrors
 if TYPE_CHECKING:
     from heteroage.clock.source import Rows
 
-LEAST_FOR_R = 3  # samples that a correlation is reported of
+LEAST_FOR_R = 3  # minimum number of samples for a correlation
 
 
 @dataclass
 class CohortSummary:
-    """Collects a table's parts as they are predicted; ages and limits in years.
+    """Collects the blocks of a table while they are predicted. All ages are in years.
 
-    studies : errors of the studies that training held out, which the table's are compared with
+    studies : errors of the studies held out in training, for comparison
     """
 
     samples: int = 0
@@ -30,7 +30,7 @@ class CohortSummary:
     _columns: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
 
     def add(self, rows: Rows) -> None:
-        """Add a part, as `Clock.stream` yields it."""
+        """Add a block, as yielded by `Clock.stream`."""
         self.samples += len(rows["sample_id"])
         self.flagged += sum(map(bool, rows.get("Flags", [])))
         if "HeteroAge" not in rows:
@@ -42,8 +42,10 @@ class CohortSummary:
                     self._columns.setdefault(name, []).append(rows[name])
 
     def accuracy(self) -> dict[str, float]:
-        """n, MAE, median absolute error, bias (mean of predicted - given), all in years, r, and the fraction of ages
-        inside their prediction intervals; empty where no sample has both ages."""
+        """Return n, MAE, median absolute error and bias (mean of predicted - given) in years, r, and interval coverage.
+
+        The result is empty if no sample has both ages.
+        """
         columns = {name: np.concatenate(parts) for name, parts in self._columns.items()}
         if not columns:
             return {}
@@ -61,7 +63,7 @@ class CohortSummary:
         return {name: float(value) for name, value in found.items()}
 
     def as_json(self) -> dict[str, object]:
-        """What --summary writes."""
+        """Return the content of the --summary file."""
         counts = {"samples": self.samples, "flagged": self.flagged, "without_predicted_age": self.without_age}
         found = counts | self.accuracy()
         if "bias" in found and self.studies is not None:
@@ -69,14 +71,14 @@ class CohortSummary:
         return found
 
     def warning(self) -> str:
-        """Say that the table is off as a whole, by more than the studies that training held out; else nothing."""
+        """Return a warning if the bias is outside the range of the studies held out in training, otherwise ""."""
         accuracy = self.accuracy()
         if not accuracy or self.studies is None:
             return ""
         return self.studies.warning(accuracy["bias"], int(accuracy["n"]))
 
     def line(self) -> str:
-        """One line to print."""
+        """Return a summary line to print."""
         parts = [f"{self.samples} sample{'s' * (self.samples != 1)}"]
         if accuracy := self.accuracy():
             said = f"MAE {accuracy['MAE']:.2f} years, bias {accuracy['bias']:+.2f}"

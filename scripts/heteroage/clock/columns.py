@@ -1,4 +1,4 @@
-"""Which columns of a table a clock uses, whatever they are called there."""
+"""Mapping from the columns of a table to the features of a clock."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from heteroage.probes import is_pc, is_probe, plain_name, split_modality
 ANCHOR = "Stage1_Pred_Age"
 CORRECTION = "_Correction"
 OFFSET = "Cohort_Offset"
-TEXT = ("sample_id", "Tissue", "Sex", "Age")  # read as text; what they mean is in tables/metadata.py
+TEXT = ("sample_id", "Tissue", "Sex", "Age")  # read as text; parsed by tables/metadata.py
 
 
 class Wanted:
-    """The columns that a clock may use: its features (by any name they go by), metadata and earlier stages' output."""
+    """The columns that a clock can use: its features (under all accepted names), metadata, output of earlier stages."""
 
     def __init__(self, features: Iterable[str]) -> None:
         self.features = frozenset(features)
@@ -24,7 +24,7 @@ class Wanted:
         self.modality = modalities.pop() if len(modalities) == 1 else None
 
     def among(self, names: Iterable[str]) -> list[str]:
-        """Those of `names` that may be used. Quick on a million names: most fall at the first look."""
+        """Return the usable columns among `names`. Fast for a million names, because most are rejected early."""
         probes, features, positions = self.probes, self.features, self._positions
         return [
             name
@@ -37,15 +37,14 @@ class Wanted:
         ]
 
     def feature(self, name: str) -> str | None:
-        """The feature that a column measures: by its own name, as an EPICv2 replicate, or without the suffix of the
-        clock's only modality."""
+        """Return the feature of a column: same name, EPICv2 replicate, or name without the clock's only suffix."""
         plain = plain_name(name)
         if plain not in self._by_plain_name and self.modality and split_modality(plain)[1] is None:
             plain = f"{plain}_{self.modality}"
         return self._by_plain_name.get(plain)
 
     def columns_of(self, names: Iterable[str]) -> dict[str, list[str]]:
-        """Each feature's columns among `names`, sorted; several are replicates, to be averaged."""
+        """Return the columns of each feature among `names`, sorted. Several columns are replicates to be averaged."""
         found: dict[str, list[str]] = {}
         for name in names:
             feature = self.feature(name)
@@ -54,9 +53,9 @@ class Wanted:
         return {feature: sorted(own) for feature, own in found.items()}
 
     def is_cpg(self, name: str) -> bool:
-        """Tell whether a name is that of a CpG, of this clock or not."""
+        """Tell whether a name is a CpG name, used by the clock or not."""
         return name in self.features or is_probe(name)
 
     def is_value(self, name: str) -> bool:
-        """Tell whether a column of this name holds values: a CpG, a context component, an earlier stage's."""
+        """Tell whether a column contains numbers: a CpG, an RF_PC, or output of an earlier stage."""
         return self.is_cpg(name) or name == ANCHOR or name.endswith(CORRECTION) or is_pc(name)

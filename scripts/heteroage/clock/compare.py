@@ -1,4 +1,4 @@
-"""Published clocks on a table to predict: their columns beside ours, and their errors where the table has ages."""
+"""Apply published clocks to a table: their ages as additional columns, and their errors if the table has ages."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ if TYPE_CHECKING:
 
 
 class EveryCpG(Wanted):
-    """All CpGs of a table: z-scores are taken over all of them."""
+    """Selects all CpGs of a table, because z-scores are computed over all of them."""
 
     def among(self, names: Iterable[str]) -> list[str]:
-        """Every column that holds values."""
+        """Return all columns that contain numbers."""
         return [name for name in names if self.is_value(name)]
 
 
 class Beside:
-    """Published clocks that are applied to the samples of a table, a part at a time.
+    """Published clocks that are applied to a table, block by block.
 
-    A missing value takes the training median of `clock`, where that clock reads the CpG; else as in `published`.
+    A missing value is replaced by the training median of `clock` if that clock uses the CpG, otherwise as described in
+    `published`.
     """
 
     def __init__(self, compared: Sequence[Compared], clock: Clock | None = None) -> None:
@@ -52,7 +53,7 @@ class Beside:
         )
 
     def check(self, table: Table) -> None:
-        """Refuse a table that shares no CpG with one of the clocks."""
+        """Reject a table that has no CpG in common with one of the clocks."""
         columns_of = self.wanted.columns_of(table.names)
         for one in self.compared:
             if not columns_of.keys() & set(one.clock.features):
@@ -62,7 +63,7 @@ class Beside:
                 )
 
     def rows(self, part: Part, names: Sequence[str]) -> Rows:
-        """Ages (years) and counts of missing CpGs of a part's samples, two columns per clock."""
+        """Return ages (years) and numbers of missing CpGs of a block's samples, two columns per clock."""
         columns_of = self.wanted.columns_of(names)
         check = ValueCheck(part.where)
         scale = self._scale(part, names) if isinstance(self.wanted, EveryCpG) else None
@@ -81,7 +82,7 @@ class Beside:
         return found
 
     def _scale(self, part: Part, names: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and standard deviation of each sample over all CpGs that it has."""
+        """Return mean and standard deviation of each sample over its measured CpGs."""
         count, total, squares = (np.zeros(len(part.ids)) for _ in range(3))
         for _, values in part.numbers([name for name in names if self.wanted.is_cpg(name)]):
             known = ~np.isnan(values)
@@ -99,7 +100,7 @@ def compare(
     out: Path | None = None,
     conventions: Conventions | None = None,
 ) -> str:
-    """Compare published clocks, and ours where there is one, on tables with ages; returns a report to print.
+    """Compare published clocks, and optionally a trained clock, on tables with ages; returns a report to print.
 
     Parameters
     ----------
@@ -110,7 +111,7 @@ def compare(
     Raises
     ------
     HeteroAgeError
-        What reading the tables rejects; no ages; no CpG in common with a published clock.
+        Invalid tables; no ages; no CpG in common with a published clock.
     """
     if out is not None:
         check_ending(out)
@@ -149,7 +150,7 @@ def _columns(beside: Beside) -> list[str]:
 
 
 def _report(parts: Sequence[Rows], names: Sequence[str], where: str) -> str:
-    """A line per clock, and the paired differences to HeteroAge."""
+    """Format one line per clock, and the paired differences to HeteroAge."""
     joined = {name: np.concatenate([rows[name] for rows in parts]) for name in parts[0] if name != "sample_id"}
     lines = [f"{'clock':24} {'samples':>8} {'MAE':>7} {'median':>7} {'bias':>7} {'r':>6} {'CpGs missing':>13}"]
     for name in names:

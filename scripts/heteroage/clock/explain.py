@@ -1,4 +1,4 @@
-"""What each feature of the fusion adds to a sample's age: LightGBM's own contributions (TreeSHAP, Lundberg 2020)."""
+"""Contribution of each feature of the fusion to a sample's age: LightGBM's TreeSHAP values (Lundberg 2020)."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 
 def contributions(clock: ClockModel, rows: Rows, features: Rows) -> Rows:
-    """Explain predicted samples.
+    """Compute the contributions of all features for predicted samples.
 
     Parameters
     ----------
-    rows : their predictions, as `Clock.stream` yields them
-    features : what the fusion saw of them
+    rows : predictions, as yielded by `Clock.stream`
+    features : input features of the fusion for the same samples
 
     Returns
     -------
-    sample_id, Stage1_Pred_Age, a column per feature of Stage 3 (the anchor's is Stage1_Pred_Age_Contribution), Bias
-    where the trees' mean is not 0, Cohort_Offset where one was named, and HeteroAge; years. Stage1_Pred_Age +
+    sample_id, Stage1_Pred_Age, one column per feature of Stage 3 (Stage1_Pred_Age_Contribution for the anchor), Bias
+    if the mean of the trees is not 0, Cohort_Offset if one is used, and HeteroAge; in years. Stage1_Pred_Age +
     contributions + Bias + Cohort_Offset = HeteroAge.
 
     Raises
     ------
     HeteroAgeError
-        The model lacks its nodes' counts, which contributions are weighted by.
+        The model does not contain node counts, which TreeSHAP needs as weights.
     """
     order = clock.meta["feature_order"]
     matrix = np.ascontiguousarray(np.array([features[name] for name in order]).T)
@@ -45,7 +45,7 @@ def contributions(clock: ClockModel, rows: Rows, features: Rows) -> Rows:
 
 
 def by_feature(booster: lgb.Booster, matrix: ArrayLike, names: Sequence[str]) -> Rows:
-    """Each feature's contribution, in years; the anchor's is Stage1_Pred_Age_Contribution. Bias where it is not 0.
+    """Return each feature's contribution in years (Stage1_Pred_Age_Contribution for the anchor), and Bias if not 0.
 
     matrix : (samples, features), in the order of `names`
     """
@@ -58,7 +58,7 @@ def by_feature(booster: lgb.Booster, matrix: ArrayLike, names: Sequence[str]) ->
 
 
 def check_lightgbm() -> None:
-    """Say before the work that LightGBM, which applying a clock does without, is not installed."""
+    """Raise an early error if LightGBM is not installed. Prediction itself does not need it."""
     try:
         import lightgbm  # noqa: F401
     except ImportError as error:
@@ -73,6 +73,8 @@ def _booster(clock: ClockModel) -> lgb.Booster:
     import lightgbm as lgb
 
     if any(len(tree.leaf) > 1 and "internal_count" not in tree.fields for tree in clock.fusion.trees):
-        raise HeteroAgeError("the fusion's model holds no counts, which contributions need. Get the folder anew.")
-    # Only the text that was checked goes to LightGBM.
+        raise HeteroAgeError(
+            "the fusion's model contains no node counts, which contributions need. Copy the folder again."
+        )
+    # LightGBM gets only the text that was validated.
     return lgb.Booster(model_str=clock.fusion.text())

@@ -4,9 +4,9 @@
     age in years = 21 × exp(transformed) - 1   where transformed < 0
                    21 × transformed + 20       elsewhere
 
-That is the inverse of Horvath's transform, which clock packages bring along. The columns CpGmarker and
-CoefficientTraining, and none else, are what biolearn's linear models (index_col=0) and methylclock's tables have;
-they differ in the intercept's name.
+This is the inverse of Horvath's transform, which clock packages provide. biolearn's linear models (index_col=0) and
+methylclock's tables have exactly the columns CpGmarker and CoefficientTraining. They differ in the name of the
+intercept.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ INTERCEPT = {"biolearn": "intercept", "methylclock": "(Intercept)"}
 
 
 def coefficients(clock: ClockModel) -> tuple[float, dict[str, float]]:
-    """The anchor's intercept, and its coefficients on beta scale by feature.
+    """Return the anchor's intercept, and its coefficients on the beta scale by feature.
 
-    Context components that the clock computes itself are linear in CpGs too, and are put into their coefficients.
+    Computed RF_PCs are linear in the CpGs, so their weights are added to the coefficients of the CpGs.
 
     Raises
     ------
     HeteroAgeError
-        The anchor looks at RF_PCs from a file: no coefficients of CpGs can say that.
+        The anchor uses RF_PCs from a file, which cannot be converted to coefficients of CpGs.
     """
     model = clock.anchor
     intercept = float(model.intercept - (model.raw * model.mean).sum())
@@ -43,7 +43,7 @@ def coefficients(clock: ClockModel) -> tuple[float, dict[str, float]]:
     pcs = [name for name in model.features if is_pc(name)]
     if pcs and clock.loadings is None:
         raise HeteroAgeError(
-            f"the anchor looks at RF_PCs that came from a file ({listed(pcs)}); a table of CpGs cannot hold them. "
+            f"the anchor uses RF_PCs from a file ({listed(pcs)}), which cannot be converted to coefficients of CpGs. "
             "Train with stage1.context_pcs: false."
         )
     for name in pcs:
@@ -56,9 +56,9 @@ def coefficients(clock: ClockModel) -> tuple[float, dict[str, float]]:
 
 
 def export_coefficients(clock: ClockModel, out: Path, style: str) -> str:
-    """Write CpGmarker and CoefficientTraining, the intercept first; returns what to print.
+    """Write CpGmarker and CoefficientTraining with the intercept first; returns a line to print.
 
-    Probes lose the suffix `_beta`; those of other modalities keep theirs.
+    The suffix `_beta` is removed from CpG names; suffixes of other modalities are kept.
     """
     intercept, weight = coefficients(clock)
     order = sorted(weight, key=lambda name: (-abs(weight[name]), name))
@@ -71,5 +71,5 @@ def export_coefficients(clock: ClockModel, out: Path, style: str) -> str:
             }
         )
     others = sorted({split_modality(name)[1] or "" for name in order} - {"beta"})
-    note = f" {', '.join(others)} keep their suffix: other tools will not know them." if others else ""
+    note = f" {', '.join(others)} keep their suffix; other tools will not recognise them." if others else ""
     return f"{out}: {len(order)} coefficients of {ANCHOR}, on Horvath's transformed age (see docs/apply.md).{note}"

@@ -1,8 +1,8 @@
-"""Learning the factor model of the features, which fills missing values (`imputation.py`).
+"""Estimation of the factor model that imputes missing values (`imputation.py`).
 
-x_j = mean_j + F_j z + e_j, with z ~ N(0, I) and e_j ~ N(0, d_j): probabilistic principal components with a variance of
-each feature's own (Tipping and Bishop, J. R. Stat. Soc. B 61:611, 1999). The number of factors is chosen by the
-likelihood of samples in folds that the model was not learnt from.
+x_j = mean_j + F_j z + e_j, with z ~ N(0, I) and e_j ~ N(0, d_j): probabilistic principal components with a separate
+residual variance per feature (Tipping and Bishop, J. R. Stat. Soc. B 61:611, 1999). The number of factors is chosen by
+the likelihood of held-out folds.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 CANDIDATES = (0, 1, 2, 4, 8, 12)
-# Smallest own variance, as a fraction of a feature's variance: no CpG is known exactly from others.
+# Smallest residual variance, as a fraction of a feature's variance, because no CpG follows exactly from others.
 LEAST_OWN = 0.05
-# Where there are more, every second, third, ... sample is used: covariances hardly change, and time stays bounded.
+# With more samples, only every second, third, ... is used. Covariances hardly change, and time stays bounded.
 MOST_SAMPLES = 3000
 
 
 def learn_covariance(values: NDArray, names: Sequence[str], fold: NDArray[np.int64]) -> dict[str, list]:
-    """Learn factors and own variances of features, as the columns of Feature_Covariance.csv.
+    """Estimate factors and residual variances of the features; returns the columns of Feature_Covariance.csv.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def learn_covariance(values: NDArray, names: Sequence[str], fold: NDArray[np.int
         loadings[scale > 0] = principal_loadings(_standardised(kept[scale > 0])[0], k)
     own = np.maximum(1.0 - (loadings**2).sum(axis=1), LEAST_OWN) * scale**2
     factors = loadings * scale[:, None]
-    # Eight digits: more would be noise.
+    # Eight significant digits are stored.
     columns: dict[str, list] = {"feature": list(names)}
     for name, numbers in (("mean", mean), ("own_variance", own)):
         columns[name] = [float(f"{x:.8g}") for x in numbers]
@@ -46,7 +46,7 @@ def learn_covariance(values: NDArray, names: Sequence[str], fold: NDArray[np.int
 
 
 def choose_factors(values: NDArray[np.float64], fold: NDArray[np.int64]) -> int:
-    """The number of factors, of CANDIDATES, under which held-out folds are likeliest; ties go to fewer."""
+    """Return the number of factors in CANDIDATES with the largest held-out likelihood; ties go to fewer factors."""
     features, n = values.shape
     folds = np.unique(fold)
     candidates = [k for k in CANDIDATES if k < min(features, n - n // max(len(folds), 1))]
@@ -63,7 +63,10 @@ def choose_factors(values: NDArray[np.float64], fold: NDArray[np.int64]) -> int:
 
 
 def principal_loadings(Z: NDArray[np.float64], k: int) -> NDArray[np.float64]:
-    """The first k principal components' loadings, (features, k), of standardised features (features, samples)."""
+    """Return the loadings (features, k) of the first k principal components of standardised features.
+
+    Z : (features, samples)
+    """
     features, n = Z.shape
     wide = features > n  # the smaller of the two Gram matrices has the same eigenvalues
     eigenvalues, vectors = np.linalg.eigh((Z.T @ Z if wide else Z @ Z.T) / n)
@@ -72,7 +75,7 @@ def principal_loadings(Z: NDArray[np.float64], k: int) -> NDArray[np.float64]:
 
 
 def log_likelihood(Z: NDArray[np.float64], loadings: NDArray[np.float64]) -> float:
-    """Log-likelihood, up to a constant, of standardised features (features, samples) under the factor model."""
+    """Return the log-likelihood, up to a constant, of standardised features (features, samples)."""
     own = np.maximum(1.0 - (loadings**2).sum(axis=1), LEAST_OWN)
     scaled = loadings / own[:, None]
     precision = np.eye(loadings.shape[1]) + scaled.T @ loadings

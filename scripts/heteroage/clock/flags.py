@@ -1,4 +1,4 @@
-"""Flags: what to know of a sample before believing its age. Flagged samples are predicted, not dropped."""
+"""Flags: warnings about the predicted age of a sample. Flagged samples are predicted, not dropped."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 MEANINGS = {
     "no_cpg_measured": "the sample has none of the clock's CpGs: no age is predicted",
     "tissue_unknown": "no tissue was given",
-    "tissue_not_in_training": "the clock has not seen this tissue",
-    "sex_unknown": "no sex was given, or none that is F or M",
-    "sex_not_in_training": "the clock has not seen this sex",
-    "age_outside_training": "Age is below or above all training samples'",
-    "prediction_outside_training": "HeteroAge is below or above all training samples' ages",
+    "tissue_not_in_training": "the training samples do not include this tissue",
+    "sex_unknown": "sex is not given, or is not F or M",
+    "sex_not_in_training": "the training samples do not include this sex",
+    "age_outside_training": "Age is outside the age range of the training samples",
+    "prediction_outside_training": "HeteroAge is outside the age range of the training samples ages",
     "far_from_training": "the anchor's CpGs deviate more from the training mean than in 99 of 100 training samples",
-    "mostly_imputed": "more than half of the anchor's weight, or of what the RF_PCs are computed from, was imputed",
-    "values_outside_0_1": "some CpG is below 0 or above 1",
+    "mostly_imputed": "more than half of the anchor's weight, or of the RF_PCs' CpGs (by squared loading), was imputed",
+    "values_outside_0_1": "at least one CpG is below 0 or above 1",
 }
 
 
 def flags_of(clock: ClockModel, output: Rows, sums: Sums) -> list[str]:
-    """Each sample's flags in the order of MEANINGS, joined by semicolons; empty where there is nothing to say."""
+    """Return the flags of each sample in the order of MEANINGS, joined by semicolons; empty if there are none."""
     raised: dict[str, NDArray[np.bool_]] = {}
     for name in ("Tissue", "Sex"):
         label = np.array(output[name], dtype=object)

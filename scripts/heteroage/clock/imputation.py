@@ -1,12 +1,13 @@
-"""Missing CpGs at prediction: their conditional means given the CpGs that the sample has.
+"""Imputation of missing CpGs at prediction by their conditional means, given the measured CpGs of the sample.
 
-Under the factor model x_j = mean_j + F_j z + e_j (`factors.py`), a sample's z given its measured CpGs M is normal with
-precision P = I + sum over M of F_j' F_j / d_j and mean P^-1 sum over M of F_j (x_j - mean_j) / d_j. A missing CpG takes
-mean_j + F_j z, and the missing CpGs' total contribution w'x has the variance (w'F) P^-1 (F'w) + sum of w_j² d_j.
+The factor model is x_j = mean_j + F_j z + e_j (`factors.py`). Given the measured CpGs M, z is normal with precision
+P = I + sum over M of F_j' F_j / d_j and mean P^-1 sum over M of F_j (x_j - mean_j) / d_j. The imputed value of a
+missing CpG is mean_j + F_j z. The total contribution w'x of the missing CpGs has variance (w'F) P^-1 (F'w) + sum of
+w_j² d_j.
 
-All sums over CpGs are of whole numbers below 2^53 (2^24 in single precision), so that they are exact: matrix products
-may add in any order, and a sample's numbers have the same bits whatever stands beside it. Rounding to these whole
-numbers moves an imputed value by about 1e-6.
+All numbers are rounded to integers whose sums stay below 2^53 (2^24 in single precision). Sums over CpGs are then exact
+in any order of addition, so a sample's bits do not depend on the other samples in a matrix product. The rounding
+changes an imputed value by about 1e-6.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from heteroage.clock.applicability import Covariance
 
-EXACT, EXACT_32 = 52, 23  # bits of a sum in double and in single precision
-VALUE = 22  # binary places of a value
-LARGEST_VALUE = 2  # bits before them: values further outside 0 to 1 are refused
-SCORE, LARGEST_SCORE = 20, 10  # binary places of a factor's score, and bits before them
-BLOCK = 64  # CpGs of a matrix product
-SAMPLES = 2048  # samples of a matrix product: their values stay in the processor's cache
+EXACT, EXACT_32 = 52, 23  # bits of an exact sum in double and in single precision
+VALUE = 22  # fractional bits of a value
+LARGEST_VALUE = 2  # integer bits of a value; values far outside 0 to 1 are rejected before
+SCORE, LARGEST_SCORE = 20, 10  # fractional and integer bits of a factor score
+BLOCK = 64  # CpGs per matrix product
+SAMPLES = 2048  # samples per matrix product, so that their values fit into the processor's cache
 
 
 def whole(numbers: NDArray[np.float64], bits: int, axis: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -33,7 +34,7 @@ def whole(numbers: NDArray[np.float64], bits: int, axis: int) -> tuple[NDArray[n
 
     Returns
     -------
-    whole numbers, and what to multiply them by to get `numbers` again
+    the integers, and the factors that convert them back to `numbers`
     """
     total = np.abs(numbers).sum(axis=axis, keepdims=True) + 2.0**-200
     unit = 2.0 ** (np.ceil(np.log2(total)) - bits + 1)
@@ -41,13 +42,13 @@ def whole(numbers: NDArray[np.float64], bits: int, axis: int) -> tuple[NDArray[n
 
 
 class Conditional:
-    """The factor model of a clock's CpGs, in whole numbers.
+    """The factor model of a clock's CpGs, rounded to integers.
 
     names : the CpGs that are read, in order
-    signal : F / d, which measured values are multiplied by
-    own : by CpG, what a missing one takes off: its mean times `signal`; a² d, a b d and b² d
-    common : by CpG, F_i F_j / d of each pair of factors; a F; b F. Single precision is enough: each sum's rounding is
-        below a millionth of the sum over all CpGs.
+    signal : F / d, the multipliers of measured values
+    own : terms that are subtracted for a missing CpG: its mean times `signal`; a² d, a b d and b² d
+    common : per CpG, F_i F_j / d of each pair of factors; a F; b F. Single precision is sufficient: the rounding error
+        of a sum is below a millionth of the sum over all CpGs.
     """
 
     def __init__(self, covariance: Covariance, names: Sequence[str]) -> None:
@@ -71,7 +72,7 @@ class Conditional:
 
 
 class Imputation:
-    """What is summed for some samples while their CpGs are read, a block at a time; then their scores z."""
+    """Sums over CpGs for a block of samples, and from them the factor scores z."""
 
     def __init__(self, model: Conditional, n: int) -> None:
         self.model, self.n = model, n
@@ -79,12 +80,12 @@ class Imputation:
         self.own = np.zeros((model.k + 3, n))
         self.common = np.zeros((model.common.shape[1], n), dtype=np.float32)
         self.any_missing = False
-        self._masks: list[NDArray[np.uint8] | None] = []  # by CpG, a bit for each sample
+        self._masks: list[NDArray[np.uint8] | None] = []  # per CpG: one bit per sample
         self._waiting: list[NDArray[np.float64]] = []
         self._done = 0
 
     def add(self, values: NDArray[np.float64], absent: NDArray[np.bool_]) -> None:
-        """Add the next CpG's values, missing as NaN; they must not change until they are summed."""
+        """Add the values of the next CpG, missing as NaN. The caller must not change the array until it is summed."""
         self._waiting.append(values)
         some = bool(absent.any())
         self._masks.append(np.packbits(absent) if some else None)
@@ -112,7 +113,7 @@ class Imputation:
         self._waiting = []
 
     def solve(self) -> None:
-        """Find z, and the covariances of z that `variance` needs."""
+        """Compute z, and the covariances of z that `variance` uses."""
         if self._waiting:
             self._add_block()
         model, k, pairs = self.model, self.model.k, len(self.model.rows)
@@ -133,13 +134,13 @@ class Imputation:
             solved = np.linalg.solve(precision, right)
             bound = 2.0**LARGEST_SCORE
             self.scores[:, part] = np.rint(np.clip(solved[:, :, 0].T, -bound, bound) * 2.0**SCORE)
-            for j in range(k):  # one after the other: the same order for each sample
+            for j in range(k):  # fixed order of addition for each sample
                 self.covariances[0, part] += sums[j] * solved[:, j, 1]
                 self.covariances[1, part] += sums[j] * solved[:, j, 2]
                 self.covariances[2, part] += sums[k + j] * solved[:, j, 2]
 
     def shifts(self) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[np.float64]]]:
-        """Each CpG that is missing somewhere, in the CpGs' order: its name, where it is missing, and F_j z."""
+        """Yield each CpG with missing values, in order: its name, the mask of missing samples, and F_j z."""
         model, names = self.model, self.model.names
         places = [j for j, mask in enumerate(self._masks) if mask is not None and model.factors[j].any()]
         for start in range(0, len(places), BLOCK):
@@ -150,7 +151,9 @@ class Imputation:
                 yield names[j], absent, shift
 
     def variance(self, slope: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Variance of the missing features' contribution, years²; `slope` is years per unit of transformed age.
+        """Return the variance (years²) of the missing features' contribution.
+
+        slope : years per unit of transformed age, per sample
 
         others : the sums a² d, a b d, b² d of missing RF_PCs, (3, samples)
         """

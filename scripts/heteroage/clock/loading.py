@@ -1,4 +1,4 @@
-"""From a sealed folder to a clock: every file checked against the manifest, nothing unpickled, nothing trusted."""
+"""Load a clock from a sealed folder. Every file is checked against the manifest; nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ def load_clock(folder: str | Path, public_key: str | Path | None = None, **conve
     manifest = artifacts.verify(folder, None if public_key is None else Path(public_key))
     absent = [name for name in NEEDED if name not in manifest["files"]]
     if absent:
-        raise HeteroAgeError(f"{folder} is no whole clock: its manifest lacks files ({listed(absent)}).")
+        raise HeteroAgeError(
+            f"{folder} is not a complete clock: files are missing from its manifest ({listed(absent)})."
+        )
 
     def read(name: str) -> bytes:
         return artifacts.read_sealed(folder, name, manifest)
@@ -118,10 +120,10 @@ def columns_of(content: bytes, where: str, texts: Sequence[str] = TEXT) -> dict[
     try:
         first = content.partition(b"\n")[0]
         if len(first) > MOST_HEADER:
-            raise HeteroAgeError(f"{where} has no header. Get the folder anew.")
+            raise HeteroAgeError(f"{where} has no header. Copy the folder again.")
         header = next(csv.reader([_text(first, where).rstrip("\r")]), [])
         if len(set(header)) < len(header):
-            raise HeteroAgeError(f"{where} has columns of the same name ({listed(header)}). Get the folder anew.")
+            raise HeteroAgeError(f"{where} has columns of the same name ({listed(header)}). Copy the folder again.")
         kinds = {name: pa.string() if name in texts else pa.float64() for name in header}
         table = pv.read_csv(
             pa.BufferReader(content),
@@ -130,7 +132,7 @@ def columns_of(content: bytes, where: str, texts: Sequence[str] = TEXT) -> dict[
         )
     except (pa.ArrowException, csv.Error) as error:
         said = " ".join(str(error).split())
-        raise HeteroAgeError(f"{where} is no table of weights ({said[:200]}). Get the folder anew.") from error
+        raise HeteroAgeError(f"{where} is not a table of weights ({said[:200]}). Copy the folder again.") from error
     cells = {name: table.column(name).combine_chunks() for name in table.column_names}
     return {
         name: floats_of(column) if pa.types.is_floating(column.type) else np.array(column.to_pylist(), dtype=object)
@@ -152,7 +154,7 @@ def check_meta(meta: object) -> dict:
             own = intervals.get("tissues", {})
             widths = [intervals["half_width"], *(own[tissue]["half_width"] for tissue in own)]
             if any(not width >= 0 for width in widths):
-                raise HeteroAgeError(f"{where} has intervals of negative width. Get the folder anew.")
+                raise HeteroAgeError(f"{where} has intervals of negative width. Copy the folder again.")
             numbers += widths
             if spread := intervals.get("spread"):
                 knots, errors = spread["predicted"], spread["error"]
@@ -161,14 +163,16 @@ def check_meta(meta: object) -> dict:
                 if not knots or len(knots) != len(errors) or falls or min(errors) < 0:
                     raise HeteroAgeError(f"{where} has intervals with a damaged spread by age. Copy the folder again.")
     except (KeyError, TypeError, AttributeError) as error:
-        raise HeteroAgeError(f"{where} lacks or misspells {error}. Get the folder anew.") from error
+        raise HeteroAgeError(f"{where} has a missing or invalid entry ({error}). Copy the folder again.") from error
     if any(isinstance(x, bool) or not isinstance(x, (int, float)) or not abs(x) < 1e300 for x in numbers):
-        raise HeteroAgeError(f"{where} holds text or no finite numbers where numbers belong. Get the folder anew.")
+        raise HeteroAgeError(f"{where} contains text or infinite numbers in a numeric field. Copy the folder again.")
     named = isinstance(order, list) and all(isinstance(text, str) for text in texts)
     if not named or len(set(order)) < len(order) or ANCHOR not in order or set(context) != set(categories):
-        raise HeteroAgeError(f"{where} does not list the fusion's features. Get the folder anew.")
+        raise HeteroAgeError(f"{where} does not list the fusion's features. Copy the folder again.")
     if set(categories) - set(CONTEXT):
-        raise HeteroAgeError(f"{where} has categories of something else ({listed(categories)}). Get the folder anew.")
+        raise HeteroAgeError(
+            f"{where} has categories of unknown columns ({listed(categories)}). Copy the folder again."
+        )
     return meta  # type: ignore[return-value]
 
 
@@ -178,26 +182,30 @@ def loadings_of(columns: Columns) -> Loadings:
     names = [name for name in columns if is_pc(name)]
     absent = [name for name in ("feature", "median", "mean") if name not in columns]
     if absent or not names:
-        raise HeteroAgeError(f"{where} is no table of loadings: it lacks columns ({listed(absent or ['RF_PC1'])}).")
+        raise HeteroAgeError(
+            f"{where} is not a table of loadings: columns are missing ({listed(absent or ['RF_PC1'])})."
+        )
     features = [str(name) for name in columns["feature"]]
     numbers = np.array([columns[name] for name in ("median", "mean", *names)], dtype=np.float64)
     if not np.isfinite(numbers).all():
-        raise HeteroAgeError(f"{where} holds loadings that are not finite. Get the folder anew.")
+        raise HeteroAgeError(f"{where} contains loadings that are not finite. Copy the folder again.")
     row = {name: k for k, name in enumerate(features)}
     if len(row) < len(features):
-        raise HeteroAgeError(f"{where} names a feature more than once. Get the folder anew.")
+        raise HeteroAgeError(f"{where} names a feature more than once. Copy the folder again.")
     return Loadings(names, row, numbers[0], numbers[1], np.ascontiguousarray(numbers[2:].T))
 
 
 def _experts(columns: Columns, feature_order: list[str]) -> dict[str, LinearModel]:
     where = artifacts.STAGE2_WEIGHTS
     if "hallmark" not in columns:
-        raise HeteroAgeError(f"{where} lacks its column hallmark. Get the folder anew.")
+        raise HeteroAgeError(f"{where} has no column hallmark. Copy the folder again.")
     names = [name.removesuffix(CORRECTION) for name in feature_order if name.endswith(CORRECTION)]
     own = {name: columns["hallmark"] == name for name in names}
     absent = [name for name in names if not own[name].any()]
     if absent:
-        raise HeteroAgeError(f"{where} lacks hallmarks that the fusion needs ({listed(absent)}). Get the folder anew.")
+        raise HeteroAgeError(
+            f"{where} does not contain hallmarks that the fusion needs ({listed(absent)}). Copy the folder again."
+        )
     return {
         name: LinearModel.from_table(
             {key: values[rows] for key, values in columns.items()}, f"{where} ({name}{CORRECTION})"
@@ -210,4 +218,4 @@ def _text(content: bytes, where: str) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise HeteroAgeError(f"{where} is no text in UTF-8. Get the folder anew.") from error
+        raise HeteroAgeError(f"{where} is not UTF-8 text. Copy the folder again.") from error

@@ -85,7 +85,7 @@ class MasterTable:
         check_cpg_names([name for _, name in found], table.where)
         place = ours | {name: k for k, name in found}
         if table.layout.left_out:
-            log.warning("%s: columns that are no samples are left out (%s)", table.where, listed(table.layout.left_out))
+            log.warning("%s: columns that are not samples are dropped (%s)", table.where, listed(table.layout.left_out))
         for step, count in table.source.notes.items():
             log.warning("%s: %d %s left out", table.where, count, step.replace("_", " "))
         return cls(table, place, {name: table.names[k] for name, k in ours.items()})
@@ -216,11 +216,11 @@ def _check_samples(rows: Collection[str], ids: Sequence[str], where: str, first:
     absent, alone = sorted(set(rows) - set(ids)), sorted(set(ids) - set(rows))
     if absent or (alone and not more):
         raise HeteroAgeError(
-            f"{where} does not hold the samples of {first}; they differ in {listed(absent + alone)}."
+            f"{where} does not contain the same samples as {first}; they differ in {listed(absent + alone)}."
             + (mangled_by_r(absent, alone) or mangled_by_r(alone, absent))
         )
     if alone:
-        log.warning("%s: samples that %s does not have are left out (%s)", where, first, listed(alone))
+        log.warning("%s: samples that are not in %s are dropped (%s)", where, first, listed(alone))
 
 
 def of_frame(frame: pd.DataFrame, wanted: Wanted, conventions: Conventions | None = None) -> MasterTable:

@@ -49,7 +49,7 @@ class Offset:
         """
         if studies is None:
             raise HeteroAgeError(
-                "the clock holds no errors of held-out studies, by which an offset is shrunk: it is of an earlier "
+                "the clock contains no errors of held-out studies, which calibration needs: it was made by an earlier "
                 "version, or was trained on fewer than three groups of studies. Train it again with this version, on "
                 "three groups or more."
             )
@@ -67,7 +67,7 @@ class Offset:
         """One line to print."""
         return (
             f"offset {self.years:+.2f} years, from {self.n} known age{'s' * (self.n != 1)} (bias {self.bias:+.2f} "
-            f"years, of which {self.shrinkage:.0%} is taken away)."
+            f"years, of which {self.shrinkage:.0%} is removed)."
         )
 
     def as_json(self) -> dict[str, object]:
@@ -95,7 +95,9 @@ class Offset:
             numbers = [float(found[name]) for name in ("years", "bias", "shrinkage")]  # type: ignore[index]
             n, clock = int(found["n"]), str(found["clock"])  # type: ignore[index]
         except (KeyError, TypeError, ValueError) as error:
-            raise HeteroAgeError(f"{path} is not an offset: it lacks or misspells {error}. {AGAIN}") from error
+            raise HeteroAgeError(
+                f"{path} is not an offset: it has a missing or invalid entry ({error}). {AGAIN}"
+            ) from error
         years, bias, shrinkage = numbers
         if not all(map(math.isfinite, numbers)) or max(abs(years), abs(bias)) > MOST_YEARS or n < 1:
             raise HeteroAgeError(f"{path} holds numbers that no offset has (years {years}, n {n}). {AGAIN}")

@@ -205,7 +205,7 @@ class Clock(ClockModel):
             raise HeteroAgeError(f"the table has no column {ANCHOR}. `heteroage stage1-predict` makes it.")
         if absent:
             raise HeteroAgeError(
-                f"the table lacks columns ({listed(absent)}). `heteroage stage2-predict` makes them: join its "
+                f"the table is missing columns ({listed(absent)}). `heteroage stage2-predict` makes them: join its "
                 "output with Stage 1's by sample_id, or give both files to --input."
             )
         output = source.identity()

@@ -112,7 +112,7 @@ def _stored(folder: Path) -> dict[str, dict[str, float]]:
     where = artifacts.REFERENCE_PREDICTIONS
     columns = columns_of((folder / where).read_bytes(), where, ("sample_id", "Tissue", "Sex", "Flags"))
     if "sample_id" not in columns or "HeteroAge" not in columns:
-        raise HeteroAgeError(f"{where} holds no predictions. Get the folder anew.")
+        raise HeteroAgeError(f"{where} contains no predictions. Copy the folder again.")
     ids = columns["sample_id"]
     return {name: dict(zip(ids, map(float, cells), strict=True)) for name, cells in columns.items() if _numeric(cells)}
 

@@ -24,7 +24,7 @@ def make_keys(private: Path, public: Path) -> None:
     """Make a pair of keys, in PEM; the private one is readable by its owner alone. Existing files are kept."""
     there = [str(path) for path in (private, public) if path.exists()]
     if there:
-        raise HeteroAgeError(f"a key is there already ({', '.join(there)}). Name another file.")
+        raise HeteroAgeError(f"a key file exists already ({', '.join(there)}). Choose another file name.")
     key = Ed25519PrivateKey.generate()
     pem, encoding = key.private_bytes, serialization.Encoding.PEM
     content = pem(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -54,13 +54,13 @@ def check_signature(folder: Path, manifest: bytes, public: Path) -> None:
     key = _load(public, serialization.load_pem_public_key, Ed25519PublicKey, "public")
     path = folder / SIGNATURE
     if path.is_symlink() or not path.is_file():
-        raise HeteroAgeError(f"{folder} has no signature ({SIGNATURE}). Ask its maker for a signed folder.")
+        raise HeteroAgeError(f"{folder} has no signature ({SIGNATURE}). Ask the author for a signed folder.")
     try:
         with path.open("rb") as stream:
             key.verify(base64.b64decode(stream.read(1024).strip(), validate=True), manifest)
     except (InvalidSignature, binascii.Error) as error:
         raise HeteroAgeError(
-            f"{folder} was not signed by the owner of {public}, or was changed since. Do not use it."
+            f"{folder} was not signed by the owner of {public}, or was changed after signing. Do not use it."
         ) from error
 
 
@@ -72,8 +72,8 @@ def _load(path: Path, read: object, kind: type, word: str) -> object:
         raise HeteroAgeError(f"cannot read the {word} key {path}: {error.strerror}. Check the path.") from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise HeteroAgeError(
-            f"{path} is no {word} key that can be read ({error}). Give an Ed25519 key in PEM without a password."
+            f"{path} is not a readable {word} key ({error}). Give an Ed25519 key in PEM without a password."
         ) from error
     if not isinstance(key, kind):
-        raise HeteroAgeError(f"{path} is no Ed25519 {word} key. `heteroage make-keys` makes a pair.")
+        raise HeteroAgeError(f"{path} is not an Ed25519 {word} key. Create a pair with `heteroage make-keys`.")
     return key

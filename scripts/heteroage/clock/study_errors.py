@@ -82,9 +82,9 @@ class StudyErrors:
         if self.lowest - chance <= bias <= self.highest + chance:
             return ""
         return (
-            f"the bias of {bias:+.2f} years (n = {n}) is beyond that of all {self.studies} studies held out "
-            f"{SOURCES[self.source]}: {self.lowest:+.2f} to {self.highest:+.2f}. Check units and how the arrays were "
-            "processed. `heteroage calibrate` learns an offset from samples of known age."
+            f"the bias of {bias:+.2f} years (n = {n}) is outside the range of all {self.studies} held-out studies "
+            f"{SOURCES[self.source]}: {self.lowest:+.2f} to {self.highest:+.2f}. Check units and array "
+            "processing. `heteroage calibrate` learns an offset from samples of known age."
         )
 
     def as_json(self) -> dict[str, object]:
@@ -98,7 +98,7 @@ class StudyErrors:
             numbers = [float(content[name]) for name in ("lowest", "highest", "between_sd", "within_sd")]  # type: ignore[index]
             source, studies = content["source"], int(content["studies"])  # type: ignore[index]
         except (KeyError, TypeError, ValueError) as error:
-            raise HeteroAgeError(f"{where} lacks or misspells {error}. Copy the folder again.") from error
+            raise HeteroAgeError(f"{where} has a missing or invalid entry ({error}). Copy the folder again.") from error
         if source not in SOURCES or not np.isfinite(numbers).all() or min(numbers[2:]) < 0:
-            raise HeteroAgeError(f"{where} holds errors of studies that no clock has. Copy the folder again.")
+            raise HeteroAgeError(f"{where} contains study errors that are not possible. Copy the folder again.")
         return cls(source, studies, *numbers)

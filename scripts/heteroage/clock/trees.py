@@ -118,16 +118,18 @@ def parse_trees(text: str, where: str) -> Trees:
     wanted = {"num_class": "1", "num_tree_per_iteration": "1", "objective": "regression"}
     wrong = [f"{key} {fields.get(key)!r}" for key, value in wanted.items() if fields.get(key) != value]
     if not text.startswith("tree\n") or "\nend of trees" not in text or wrong or "average_output" in head:
-        raise HeteroAgeError(f"{where} is no LightGBM regression in text form ({', '.join(wrong) or 'cut off'}).")
+        raise HeteroAgeError(
+            f"{where} is not a LightGBM regression model in text format ({', '.join(wrong) or 'cut off'})."
+        )
     features = fields.get("feature_names", "").split(" ")
     trees = []
     for k, block in enumerate(blocks):
         try:
             trees.append(_tree(_fields(block), len(features)))
         except (KeyError, ValueError, OverflowError, IndexError) as error:
-            raise HeteroAgeError(f"{where}: tree {k} is no tree ({error!r}). Get the folder anew.") from error
+            raise HeteroAgeError(f"{where}: tree {k} is not valid ({error!r}). Copy the folder again.") from error
     if not trees:
-        raise HeteroAgeError(f"{where} holds no tree. Get the folder anew.")
+        raise HeteroAgeError(f"{where} contains no tree. Copy the folder again.")
     return Trees(features, trees)
 
 
@@ -139,7 +141,7 @@ def _tree(fields: dict[str, str], n_features: int) -> Tree:
     """Read one tree. Raises KeyError, ValueError, OverflowError or IndexError where it is none."""
     leaves, n_sets = int(fields["num_leaves"]), int(fields["num_cat"])
     if leaves < 1 or n_sets < 0 or fields.get("is_linear", "0") != "0":
-        raise ValueError("no tree of constant leaves")
+        raise ValueError("a tree without constant leaves")
     leaf = _numbers(fields, "leaf_value", leaves, np.float64)
     kept = {"num_leaves": leaves, "num_cat": n_sets}
     none = np.zeros(0, dtype=np.int64)
@@ -153,7 +155,7 @@ def _tree(fields: dict[str, str], n_features: int) -> Tree:
     )
     threshold = _numbers(fields, "threshold", nodes, np.float64)
     if (feature < 0).any() or (feature >= n_features).any() or (decision < 0).any() or (decision > 11).any():
-        raise ValueError("a split on no feature, or of no kind")
+        raise ValueError("a split on an unknown feature or of an unknown type")
     # Every node but the root, and every leaf, is the child of one node before it.
     children = np.concatenate([left, right])
     parents = np.concatenate([np.arange(nodes)] * 2)
@@ -161,12 +163,12 @@ def _tree(fields: dict[str, str], n_features: int) -> Tree:
         sorted(children.tolist()) != [*range(-leaves, 0), *range(1, nodes)]
         or ((children >= 0) & (children <= parents)).any()
     ):
-        raise ValueError("children that form no tree")
+        raise ValueError("child nodes do not form a tree")
     is_set = (decision & CATEGORICAL) > 0
     sets = _sets(fields, n_sets)
     which = threshold[is_set]
     if is_set.sum() != n_sets or (len(which) and sorted(which.tolist()) != list(range(n_sets))):
-        raise ValueError("splits on categories that are not there")
+        raise ValueError("splits on categories that do not exist")
     categories = [sets[int(threshold[k])] if is_set[k] else none for k in range(nodes)]
     numeric = ("split_gain", "leaf_weight", "leaf_count", "internal_value", "internal_weight", "internal_count")
     for key in ("split_feature", "threshold", "decision_type", "left_child", "right_child", "leaf_value"):
@@ -190,7 +192,7 @@ def _texts(fields: dict[str, object]) -> dict[str, str]:
 def _numbers(fields: dict[str, str], key: str, length: int, kind: type) -> NDArray:
     values = np.array(fields[key].split(), dtype=kind)
     if values.shape != (length,) or not np.isfinite(values).all():
-        raise ValueError(f"{key} has {len(values)} values instead of {length}, or some that are not finite")
+        raise ValueError(f"{key} has {len(values)} values instead of {length}, or some values are not finite")
     return values
 
 
@@ -201,6 +203,6 @@ def _sets(fields: dict[str, str], count: int) -> list[NDArray[np.int64]]:
     boundaries = _numbers(fields, "cat_boundaries", count + 1, np.int64)
     words = _numbers(fields, "cat_threshold", int(boundaries[-1]), np.int64)
     if boundaries[0] != 0 or (np.diff(boundaries) < 0).any() or (words < 0).any() or (words >= 2**32).any():
-        raise ValueError("categories that are no sets")
+        raise ValueError("invalid category sets")
     bits = (words[:, None] >> np.arange(32)) & 1
     return [np.flatnonzero(bits[a:b].ravel()) for a, b in pairwise(boundaries)]

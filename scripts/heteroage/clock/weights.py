@@ -63,16 +63,18 @@ class LinearModel:
         """Read a weights table (a frame, or columns by name), refusing one that cannot be a model."""
         absent = [column for column in COLUMNS if column not in table]
         if absent:
-            raise HeteroAgeError(f"{where} is no weights table: it lacks columns ({listed(absent)}).")
+            raise HeteroAgeError(f"{where} is not a weights table: columns are missing ({listed(absent)}).")
         names = [str(name) for name in np.asarray(table["feature"])]
         features = names[1:]
         if names[:1] != [INTERCEPT] or len(set(features)) < len(features):
-            raise HeteroAgeError(f"{where} must start with the row {INTERCEPT} and name each feature once.")
+            raise HeteroAgeError(f"{where} must start with the row {INTERCEPT} and contain each feature once.")
         numbers = np.array([np.asarray(table[column], dtype=np.float64) for column in COLUMNS[1:]])
         weight, _, median, mean, scale = numbers[:, 1:]
         intercept = float(numbers[0, 0])
         if not (np.isfinite(numbers[:, 1:]).all() and np.isfinite(intercept) and (scale > 0).all()):
-            raise HeteroAgeError(f"{where} holds weights that are no finite numbers, or a scale that is not positive.")
+            raise HeteroAgeError(
+                f"{where} contains weights that are not finite numbers, or a scale that is not positive."
+            )
         return cls(intercept, features, weight, median, mean, scale)
 
     @property

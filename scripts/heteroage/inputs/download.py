@@ -147,7 +147,7 @@ def _problem(part: Path, total: int | None) -> str | None:
             while stream.read(CHUNK):
                 pass
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        return f"it is no sound gzip file ({error})"
+        return f"it is not a valid gzip file ({error})"
     return None
 
 

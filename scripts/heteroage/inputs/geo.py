@@ -60,7 +60,7 @@ def read_samples(path: str | Path) -> dict[str, list[str]]:
                 count = sum(other == name or other.startswith(f"{name} ") for other in lines)
                 lines[f"{name} {count + 1}" if count else name] = [" ".join(value.split()) for value in values]
     if not lines.get("geo_accession"):
-        raise HeteroAgeError(f"{path} is no series matrix: it has no line !Sample_geo_accession. Check the file.")
+        raise HeteroAgeError(f"{path} is not a series matrix: it has no line !Sample_geo_accession. Check the file.")
     n = len(lines["geo_accession"])
     used = ("characteristics_ch1", "source_name_ch1")
     odd = [
@@ -149,7 +149,7 @@ def _head(stream: BinaryIO, path: str | Path) -> Iterator[str]:
         if text == BEGIN:
             return
         yield text
-    raise HeteroAgeError(f"{path} is no series matrix: it has no line {BEGIN}. Check the file.")
+    raise HeteroAgeError(f"{path} is not a series matrix: it has no line {BEGIN}. Check the file.")
 
 
 def _blocks(stream: BinaryIO, columns: Sequence[str], schema: pa.Schema, path: str | Path) -> Iterator[pa.RecordBatch]:

@@ -18,7 +18,9 @@ def read_dictionary(path: str | Path) -> dict[str, list[str]]:
     """Read and check a hallmark dictionary; hallmarks are sorted by name, their CpGs sorted and unique."""
     content = read_json(path)
     if not (isinstance(content, dict) and content and all(isinstance(cpgs, list) for cpgs in content.values())):
-        raise HeteroAgeError(f"{path} is no hallmark dictionary: it must be JSON of the form {{hallmark: [CpG, ...]}}.")
+        raise HeteroAgeError(
+            f"{path} is not a hallmark dictionary: it must be JSON of the form {{hallmark: [CpG, ...]}}."
+        )
     check_names(content, path)
     no_text = sorted(name for name, cpgs in content.items() if not all(isinstance(cpg, str) for cpg in cpgs))
     if no_text:

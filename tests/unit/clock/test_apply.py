@@ -93,9 +93,9 @@ def test_no_right_to_write(clock, master, tmp_path, capsys):
 def test_inputs_are_not_overwritten(clock, master, tmp_path, capsys):
     before = master.read_bytes()
     code, _, err = run(capsys, *arguments(clock, master, master))
-    assert (code, "is an input, and would be overwritten" in err) == (1, True)
+    assert (code, "is an input and would be overwritten" in err) == (1, True)
     code, _, err = run(capsys, *arguments(clock, master, tmp_path / "o.csv", "--contributions", tmp_path / "o.csv"))
-    assert (code, "two outputs name the same file" in err) == (1, True)
+    assert (code, "two outputs have the same file name" in err) == (1, True)
     assert master.read_bytes() == before
 
 

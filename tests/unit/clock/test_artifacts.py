@@ -45,7 +45,10 @@ def test_sealing_again_gives_the_same_bytes(clock, clock_copy):
 
 
 def test_no_folder(tmp_path):
-    refused(tmp_path / "absent", f"no artifact folder {tmp_path / 'absent'}. Give the folder that holds MANIFEST.json.")
+    refused(
+        tmp_path / "absent",
+        f"there is no artifact folder {tmp_path / 'absent'}. Give the folder that contains MANIFEST.json.",
+    )
 
 
 def test_no_manifest(clock_copy):
@@ -57,7 +60,8 @@ def test_no_manifest(clock_copy):
 def test_missing_files_are_named(clock_copy, name):
     (clock_copy / name).unlink()
     refused(
-        clock_copy, f"is not as it was sealed; files missing (1: {name}). Nothing was predicted. Get the folder anew."
+        clock_copy,
+        f"was modified after it was sealed; files missing (1: {name}). Nothing was predicted. Copy the folder again.",
     )
 
 
@@ -131,19 +135,21 @@ def test_a_manifest_that_points_outside_is_refused(clock_copy, name):
     digest = sha256_of(clock_copy.parent / "outside.csv")
     edit_manifest(clock_copy, lambda manifest: manifest["files"].update({name: digest}))
     shown = name.replace("\n", "\\n")
-    refused(clock_copy, f"names files outside the folder (1: {shown}). Do not use it.")
+    refused(clock_copy, f"lists files outside the folder (1: {shown}). Do not use it.")
 
 
 @pytest.mark.parametrize("version", [0, 3, "1", None])
 def test_another_format_version(clock_copy, version):
     edit_manifest(clock_copy, lambda manifest: manifest.update(format_version=version))
-    refused(clock_copy, f"has format version {version!r}; this heteroage reads 1 and 2. Use the version that made it")
+    refused(
+        clock_copy, f"has format version {version!r}; this heteroage reads 1 and 2. Use the version that created it"
+    )
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"files": ["a"]}', "null"])
 def test_a_manifest_of_something_else(clock_copy, content):
     (clock_copy / "MANIFEST.json").write_text(content)
-    refused(clock_copy, "is not a manifest of this software. Get the folder anew.")
+    refused(clock_copy, "is not a manifest of this software. Copy the folder again.")
 
 
 def test_a_broken_manifest(clock_copy):

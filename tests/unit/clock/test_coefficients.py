@@ -44,7 +44,7 @@ def test_the_intercept_may_be_given_apart(tmp_path):
     ("text", "message"),
     [
         ("gene,coefficient\nELOVL2,1\n", "no column of probe names such as cg00075967 (its columns are 2: gene"),
-        ("cpg,coefficient\ncg00075967,1\ncg00075967,2\n", "CpGs that stand twice (1: cg00075967_beta). Keep one row"),
+        ("cpg,coefficient\ncg00075967,1\ncg00075967,2\n", "repeated CpGs (1: cg00075967_beta). Keep one row"),
         ("cpg,coefficient\ncg00075967,high\ncg00374717,1\n", "not finite numbers (1: cg00075967 high). Correct them"),
         ("cpg,coefficient\ncg00075967,\ncg00374717,1\n", "not finite numbers (1: cg00075967 (empty))"),
         ("cpg,coefficient\ncg00075967,inf\ncg00374717,1\n", "not finite numbers (1: cg00075967 inf)"),

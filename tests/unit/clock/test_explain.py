@@ -42,6 +42,6 @@ def test_a_model_without_counts_cannot_be_explained(loaded, clock):
     text = re.sub(r"^internal_count=.*\n", "", clock.booster.model_to_string(), flags=re.MULTILINE)
     without = dataclasses.replace(loaded, fusion=parse_trees(text, "model.txt"))
     pd.testing.assert_frame_equal(without.predict(clock.master), loaded.predict(clock.master), check_exact=True)
-    text = "the fusion's model holds no counts, which contributions need. Get the folder anew."
+    text = "the fusion's model contains no node counts, which contributions need. Copy the folder again."
     with pytest.raises(HeteroAgeError, match=f"^{re.escape(text)}$"):
         without.contributions(clock.master)

@@ -28,4 +28,4 @@ def test_the_exported_coefficients_predict_the_anchor(clock, loaded, tmp_path, c
 
 def test_coefficients_cannot_hold_pcs_from_a_file(clock_without_loadings, tmp_path, capsys):
     code, _, err = run(capsys, "export", "--artifact-dir", clock_without_loadings, "--out", tmp_path / "c.csv")
-    assert (code, "RF_PCs that came from a file" in err) == (1, True)
+    assert (code, "RF_PCs from a file" in err) == (1, True)

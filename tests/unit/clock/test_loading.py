@@ -45,13 +45,13 @@ def edit_meta(**changes):
 
 HOSTILE = {
     "a pipe": (as_pipe, "files missing (1: stage1/Stage1_Global_Model_Weights.csv)", False),
-    "a terabyte": (huge("stage1/model.joblib", 2**40), "holds 1024.0 GiB: no clock does", False),
+    "a terabyte": (huge("stage1/model.joblib", 2**40), "contains 1024.0 GiB, more than any clock", False),
     "a huge manifest": (huge("MANIFEST.json", 2**33), "MANIFEST.json is larger than 8 MiB", False),
     "huge JSON": (huge(artifacts.STAGE3_META, 2**25), "larger than 8 MiB", True),
     "deep JSON": (with_text(artifacts.STAGE3_META, lambda text: "[" * 100_000), "is not valid JSON", True),
     "NaN in JSON": (edit_meta(acceleration_reference={"slope": float("nan"), "intercept": 0}), "not valid JSON", True),
-    "text for a number": (edit_meta(acceleration_reference={"slope": "1", "intercept": 0}), "holds text or no", True),
-    "no list": (edit_meta(feature_order=None), "lacks or misspells", True),
+    "text for a number": (edit_meta(acceleration_reference={"slope": "1", "intercept": 0}), "contains text or", True),
+    "no list": (edit_meta(feature_order=None), "has a missing or invalid entry", True),
     "twice": (edit_meta(feature_order=["Stage1_Pred_Age"] * 7), "does not list the fusion's features", True),
     "other features": (
         edit_meta(feature_order=["Stage1_Pred_Age", "Tissue", "Sex"]),
@@ -59,17 +59,25 @@ HOSTILE = {
         True,
     ),
     "intervals of nothing": (edit_meta(intervals={"half_width": -1}), "intervals of negative width", True),
-    "NaN weights": (with_text(artifacts.STAGE1_WEIGHTS, lambda t: t.replace("cg", "x,nan,cg", 1)), "no table of", True),
-    "empty weights": (with_text(artifacts.STAGE1_WEIGHTS, lambda text: ""), "no table of weights", True),
-    "features twice": (
-        with_text(artifacts.STAGE1_WEIGHTS, lambda t: t + t.splitlines()[-1] + "\n"),
-        "name each feature once",
+    "NaN weights": (
+        with_text(artifacts.STAGE1_WEIGHTS, lambda t: t.replace("cg", "x,nan,cg", 1)),
+        "not a table of",
         True,
     ),
-    "no expert": (with_text(artifacts.STAGE2_WEIGHTS, lambda t: t.replace("Telomere", "T")), "lacks hallmarks", True),
+    "empty weights": (with_text(artifacts.STAGE1_WEIGHTS, lambda text: ""), "not a table of weights", True),
+    "features twice": (
+        with_text(artifacts.STAGE1_WEIGHTS, lambda t: t + t.splitlines()[-1] + "\n"),
+        "contain each feature once",
+        True,
+    ),
+    "no expert": (
+        with_text(artifacts.STAGE2_WEIGHTS, lambda t: t.replace("Telomere", "T")),
+        "does not contain hallmarks",
+        True,
+    ),
     "a tree in a circle": (
         with_text(artifacts.STAGE3_MODEL, lambda t: t.replace("left_child=", "left_child=0 ", 1)),
-        "tree 0 is no tree",
+        "tree 0 is not valid",
         True,
     ),
     "no covariance": (with_text(artifacts.COVARIANCE, lambda t: t.splitlines()[0] + "\n"), "does not fit", True),
@@ -108,7 +116,7 @@ def test_a_sealed_folder_without_a_needed_file_is_no_clock(clock_copy, reseal):
     (clock_copy / artifacts.STAGE3_MODEL).unlink()
     reseal(clock_copy)
     artifacts.verify(clock_copy)
-    text = f"is no whole clock: its manifest lacks files (1: {artifacts.STAGE3_MODEL})."
+    text = f"is not a complete clock: files are missing from its manifest (1: {artifacts.STAGE3_MODEL})."
     with pytest.raises(HeteroAgeError, match=re.escape(text)):
         load_clock(clock_copy)
 
@@ -134,11 +142,14 @@ def test_the_fusion_as_a_line_is_the_slope_of_a_prediction(loaded, clock):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"feature,median,median\n", "w.csv has columns of the same name (3: feature, median, median). Get the folder"),
-        (b"x" * (2**20 + 1), "w.csv has no header. Get the folder anew."),
-        (b"feature,mean\ncg1,0.5,1\n", "w.csv is no table of weights ("),
-        (b"feature,mean\ncg1,0x1\n", "w.csv is no table of weights ("),
-        (b"feature,m\xe4\n", "w.csv is no text in UTF-8. Get the folder anew."),
+        (
+            b"feature,median,median\n",
+            "w.csv has columns of the same name (3: feature, median, median). Copy the folder",
+        ),
+        (b"x" * (2**20 + 1), "w.csv has no header. Copy the folder again."),
+        (b"feature,mean\ncg1,0.5,1\n", "w.csv is not a table of weights ("),
+        (b"feature,mean\ncg1,0x1\n", "w.csv is not a table of weights ("),
+        (b"feature,m\xe4\n", "w.csv is not UTF-8 text. Copy the folder again."),
     ],
 )
 def test_a_table_in_the_folder_that_is_none_is_refused(content, said):
@@ -158,10 +169,13 @@ def test_numbers_in_the_folder_are_read_to_the_bit():
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ("feature,median,mean\ncg1,0,0\n", "is no table of loadings: it lacks columns (1: RF_PC1)."),
-        ("feature,mean,RF_PC1\ncg1,0,0\n", "is no table of loadings: it lacks columns (1: median)."),
-        ("feature,median,mean,RF_PC1\ncg1,0,0,\n", "holds loadings that are not finite. Get the folder anew."),
-        ("feature,median,mean,RF_PC1\ncg1,0,0,1\ncg1,0,0,1\n", "names a feature more than once. Get the folder anew."),
+        ("feature,median,mean\ncg1,0,0\n", "is not a table of loadings: columns are missing (1: RF_PC1)."),
+        ("feature,mean,RF_PC1\ncg1,0,0\n", "is not a table of loadings: columns are missing (1: median)."),
+        ("feature,median,mean,RF_PC1\ncg1,0,0,\n", "contains loadings that are not finite. Copy the folder again."),
+        (
+            "feature,median,mean,RF_PC1\ncg1,0,0,1\ncg1,0,0,1\n",
+            "names a feature more than once. Copy the folder again.",
+        ),
     ],
 )
 def test_loadings_that_are_none_are_refused(rows, said):

@@ -306,7 +306,7 @@ def test_stage3_computes_rf_pcs_that_its_table_does_not_have(clock, tmp_path, pr
 def test_stage3_names_what_is_missing_and_the_step_that_makes_it(loaded, clock):
     stage1 = loaded.predict_stage1(clock.master)
     text = (
-        "the table lacks columns (2: Genomic_Instability_Correction, Telomere_Attrition_Correction). "
+        "the table is missing columns (2: Genomic_Instability_Correction, Telomere_Attrition_Correction). "
         "`heteroage stage2-predict` makes them"
     )
     refused(text, loaded.predict_stage3, stage1)
@@ -316,7 +316,7 @@ def test_stage3_names_what_is_missing_and_the_step_that_makes_it(loaded, clock):
     refused(text, loaded.predict_stage3, clock.master)
     both = stage1.merge(stage2)
     refused(
-        "lacks columns (1: Telomere_Attrition_Correction)",
+        "is missing columns (1: Telomere_Attrition_Correction)",
         loaded.predict_stage3,
         both.drop(columns="Telomere_Attrition_Correction"),
     )

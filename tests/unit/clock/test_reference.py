@@ -71,5 +71,7 @@ def test_a_number_that_is_missing_now_or_then_is_another(clock_copy, reseal):
             verify_folder(clock_copy)
     write_table(whole.drop(columns="HeteroAge"), clock_copy / artifacts.REFERENCE_PREDICTIONS)
     reseal(clock_copy)
-    with pytest.raises(HeteroAgeError, match=f"{artifacts.REFERENCE_PREDICTIONS} holds no predictions. Get the folder"):
+    with pytest.raises(
+        HeteroAgeError, match=f"{artifacts.REFERENCE_PREDICTIONS} contains no predictions. Copy the folder"
+    ):
         verify_folder(clock_copy)

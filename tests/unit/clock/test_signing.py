@@ -21,7 +21,7 @@ def test_signing_and_checking(clock, clock_copy, tmp_path, capsys):
     assert oct(mine.stat().st_mode & 0o777) == "0o600"
     assert command(capsys, "make-keys", "--private-key", other, "--public-key", tmp_path / "other.pub")[0] == 0
     code, said = command(capsys, "make-keys", "--private-key", mine, "--public-key", tmp_path / "new.pub")
-    assert (code, "a key is there already" in said) == (1, True)
+    assert (code, "a key file exists already" in said) == (1, True)
 
     write_table(clock.master, tmp_path / "m.csv")
     predict = ["pipeline-predict", "--artifact-dir", clock_copy, "--input", tmp_path / "m.csv", "--out"]
@@ -75,7 +75,7 @@ def test_a_folder_that_is_not_as_it_was_sealed_is_not_signed(keys, clock_copy, c
 @pytest.mark.parametrize("content", [b"", b"no base64!", base64.b64encode(bytes(64)), base64.b64encode(b"short")])
 def test_what_is_no_signature_signs_nothing(keys, clock_copy, content):
     (clock_copy / artifacts.SIGNATURE).write_bytes(content)
-    text = f"{clock_copy} was not signed by the owner of {keys[1]}, or was changed since. Do not use it."
+    text = f"{clock_copy} was not signed by the owner of {keys[1]}, or was changed after signing. Do not use it."
     with pytest.raises(HeteroAgeError, match=f"^{re.escape(text)}$"):
         check_signature(clock_copy, b"manifest", keys[1])
 
@@ -84,6 +84,6 @@ def test_a_key_of_another_kind_is_refused(keys, clock_copy, tmp_path):
     other = ec.generate_private_key(ec.SECP256R1())
     pem, kind = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     (tmp_path / "ec.pub").write_bytes(other.public_key().public_bytes(pem, kind))
-    text = f"{tmp_path / 'ec.pub'} is no Ed25519 public key. `heteroage make-keys` makes a pair."
+    text = f"{tmp_path / 'ec.pub'} is not an Ed25519 public key. Create a pair with `heteroage make-keys`."
     with pytest.raises(HeteroAgeError, match=f"^{re.escape(text)}$"):
         check_signature(clock_copy, b"manifest", tmp_path / "ec.pub")

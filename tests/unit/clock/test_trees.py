@@ -105,5 +105,5 @@ def test_children_in_a_circle_are_refused():
     lines = TEXT.split("\n")
     at = next(k for k, line in enumerate(lines) if line.startswith("left_child="))
     lines[at] = "left_child=0 0 0"
-    with pytest.raises(HeteroAgeError, match="children that form no tree"):
+    with pytest.raises(HeteroAgeError, match="child nodes do not form a tree"):
         parse_trees("\n".join(lines), "model.txt")

@@ -218,6 +218,6 @@ def test_a_row_of_another_width(write, tmp_path):
 
 def test_what_is_no_series_matrix(tmp_path):
     (tmp_path / "soft.gz").write_bytes(gzip.compress(b"^DATABASE = GeoMiame\n"))
-    refused(tmp_path / "soft.gz", tmp_path, "no series matrix")
-    with pytest.raises(HeteroAgeError, match="no series matrix"):
+    refused(tmp_path / "soft.gz", tmp_path, "not a series matrix")
+    with pytest.raises(HeteroAgeError, match="not a series matrix"):
         read_samples(tmp_path / "soft.gz")

@@ -47,7 +47,7 @@ def test_hallmarks_and_cpgs_are_sorted_and_unique(tmp_path):
 @pytest.mark.parametrize("content", [[], {}, {"A": "cg1"}, {"A": {"cg1": 1}}, "null", '"A"'])
 def test_what_is_no_dictionary(tmp_path, content):
     path = written(tmp_path, content)
-    with pytest.raises(HeteroAgeError, match=re.escape(f"{path} is no hallmark dictionary: it must be JSON of")):
+    with pytest.raises(HeteroAgeError, match=re.escape(f"{path} is not a hallmark dictionary: it must be JSON of")):
         read_dictionary(path)
 
 
