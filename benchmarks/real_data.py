@@ -2,6 +2,7 @@
 
     python benchmarks/real_data.py ../shared/real                 # all that the folder has
     python benchmarks/real_data.py ../shared/real --only blood    # blood, other, glioma, brain or few
+    python benchmarks/real_data.py ../shared/real --only few --start-from Horvath1.csv
 
 The folder holds Parquet tables: samples in rows, `sample_id, project_id, Tissue, Age, Sex, Is_Healthy, donor_id`, then
 CpGs as beta values. Missing tables are skipped. Every number is of samples whose whole group was held out: the training
@@ -15,6 +16,7 @@ import argparse
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +44,7 @@ from heteroage.stages.gene_sets import match_genes, read_gene_sets
 from heteroage.stages.hallmarks import assign_features
 from heteroage.stages.intervals import calibrate
 from heteroage.stages.sampling import training_samples
+from heteroage.stages.start_from import open_start, strengths_of
 from heteroage.stages.training_data import TrainingData, log_grid
 
 ROOT = Path(__file__).parents[1]
@@ -106,10 +109,12 @@ def train_and_predict(
     X = np.concatenate([study.X, pcs.to_numpy(np.float32).T])
     data = TrainingData(samples, X, [*study.features, *pcs.columns])
     stage = config["stage1"]
-    grid = stage1.Grid(stage["balancing"], stage["technical_sd"], stage["l1_ratio"], log_grid(**stage["alpha"]))
-    configuration = stage1.selected_row(stage1.sweep(data, grid, THREADS), "the sweep")
-    views = stage1.cross_fit(data, configuration, THREADS).set_index("sample_id")
-    anchor = stage1.train(data, configuration, THREADS)
+    published = stage.get("start_from")
+    start, alphas = open_start(published, data), log_grid(**stage["alpha"])
+    grid = stage1.Grid(stage["balancing"], stage["technical_sd"], stage["l1_ratio"], alphas, strengths_of(published))
+    configuration = stage1.selected_row(stage1.sweep(data, grid, THREADS, start), "the sweep")
+    views = stage1.cross_fit(data, configuration, THREADS, start).set_index("sample_id")
+    anchor = stage1.train(data, configuration, THREADS, start)
     test = pd.concat([others.frame, other_pcs], axis=1).astype(np.float64)
     features = pd.DataFrame({stage3.ANCHOR: anchor.predict(test[list(anchor.feature_names_in_)])})
     expert_grid = Grid(log_grid(**config["stage2"]["alpha"]), config["stage2"]["l1_ratio"])
@@ -140,7 +145,8 @@ def baseline(data: TrainingData, others: Study) -> NDArray[np.float64]:
     """Thirty lines of scikit-learn: ElasticNetCV on the transformed age, tuned on the same folds of whole groups."""
     rows = np.arange(len(data.samples))
     splits = [(rows[data.fold != k], rows[data.fold == k]) for k in data.folds]
-    net = ElasticNetCV(l1_ratio=0.5, alphas=50, cv=splits, n_jobs=THREADS, max_iter=5000)
+    # Ten times scikit-learn's default tolerance: 12 times faster on 390 samples x 7,503 CpGs.
+    net = ElasticNetCV(l1_ratio=0.5, alphas=50, cv=splits, n_jobs=THREADS, max_iter=5000, tol=1e-3)
     model = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True),
         StandardScaler(),
@@ -187,11 +193,13 @@ def paired(difference: pd.Series) -> str:
 
 
 def few_studies(study: Study, dictionary: Mapping[str, Sequence[str]], config: Mapping, draws: int) -> None:
-    """Draw four studies of 40 samples each, train by leave-one-study-out, twenty times."""
+    """Draw four studies of 40 samples each and train by leave-one-study-out, until there are `draws` of four groups."""
     study, rows = trainable(study), []
     sizes = study.samples.groupby("project_id").size()
     projects = sizes.index[sizes >= 40].to_numpy()
-    for draw in range(draws):
+    for draw in count():
+        if len(rows) == draws:
+            break
         rng = np.random.default_rng(draw)
         chosen = rng.choice(projects, 4, replace=False)
         members = [rng.choice(np.flatnonzero(study.samples["project_id"] == p), 40, replace=False) for p in chosen]
@@ -214,9 +222,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", nargs="*", default=["blood", "other", "glioma", "brain", "few"])
-    parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--draws", type=int, default=20, help="of `few`, with four groups each")
+    parser.add_argument("--start-from", help="a published clock's coefficients, from which the anchor may start")
     given = parser.parse_args()
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config["stage1"]["start_from"] = {"coefficients": given.start_from} if given.start_from else None
     table = {name: given.folder / f"{name}_beta.parquet" for name in ("blood", "other_pipelines", "glioma", "brain")}
     clock = given.folder / "hallmark_cpgs.json"
     annotation = given.folder / "cpg2gene_450k.csv.gz"

@@ -6,7 +6,13 @@ from pathlib import Path
 from heteroage.assembly import assemble_run
 from heteroage.clock.loading import load_clock
 from heteroage.errors import HeteroAgeError
-from heteroage.evaluation.held_out import features_looked_at, held_out_samples, master_table, predict_held_out
+from heteroage.evaluation.held_out import (
+    anchor_plus_experts,
+    features_looked_at,
+    held_out_samples,
+    master_table,
+    predict_held_out,
+)
 from heteroage.files import read_table, write_table
 from heteroage.matrix import open_matrix
 from heteroage.stages.stage3 import FusionInput, fuse, train
@@ -35,7 +41,7 @@ def main(
     ablated: str,
     given_pcs: str | None = None,
 ) -> None:
-    """Write the folder, the predictions of held-out samples of known age, and those of a fusion without context."""
+    """Write the folder, the predictions of held-out samples of known age, and those of parts of the clock."""
     folder = Path(manifest).parent
     training_files = [samples, features, names, pcs]
     assemble_run(artifacts, experts, training_files, duplicates, {}, conventions, folder, start_from, alphas)
@@ -55,7 +61,10 @@ def main(
     # Without tissue, sex and RF_PCs, with rounds tuned again.
     fusion = train(FusionInput.open(samples, anchor, corrections, pcs).without_context(), lightgbm, max_rounds)
     ages = fuse(fusion.booster, table[list(fusion.frame.columns)], fusion.categories)
-    write_table(table[["sample_id"]].assign(Fusion_Without_Context=ages), ablated)
+    parts = {
+        "Anchor_Plus_Experts": anchor_plus_experts(table, read_table(folder / "stage2/Stage2_Performance_Summary.csv"))
+    }
+    write_table(table[["sample_id"]].assign(**parts, Fusion_Without_Context=ages), ablated)
 
 
 if __name__ == "__main__":

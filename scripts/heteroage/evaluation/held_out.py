@@ -10,10 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.clock import artifacts
+from heteroage.clock.columns import ANCHOR, CORRECTION
 from heteroage.clock.predict import Clock
 from heteroage.files import read_table
 from heteroage.inputs.cohorts import pc_columns
 from heteroage.matrix import values_of
+from heteroage.metrics import has_skill
 
 IDENTITY = ["sample_id", "Tissue", "Sex", "Age"]
 
@@ -52,6 +54,12 @@ def master_table(
         known = pcs.set_index("sample_id")[pc_columns(pcs.columns)]
         parts.append(known.reindex(samples["sample_id"]).reset_index(drop=True))
     return pd.concat(parts, axis=1)
+
+
+def anchor_plus_experts(predictions: pd.DataFrame, experts: pd.DataFrame) -> pd.Series:
+    """The anchor plus the corrections of the experts that had skill in training, in years."""
+    skilled = experts.loc[has_skill(experts), "hallmark"] + CORRECTION
+    return predictions[ANCHOR] + predictions[list(skilled)].sum(axis=1)
 
 
 def predict_held_out(clock: Clock, samples: pd.DataFrame, master: pd.DataFrame, mean_age: float) -> pd.DataFrame:

@@ -20,7 +20,7 @@ MODELS = ("HeteroAge", "Stage1_Pred_Age", "Training_Mean_Age")
 STRATA = ("project_id", "Tissue", "Sex", "Age_Band", "Platform")
 STAGES = ["anchor", "anchor_plus_experts", "fusion_without_context", "full"]
 WHAT_IS_ADDED = {
-    "anchor_plus_experts": "Adding all experts' corrections to the anchor",
+    "anchor_plus_experts": "Adding the corrections of the experts with skill to the anchor",
     "fusion_without_context": "Fusing the corrections by LightGBM instead of adding them",
     "full": "Tissue, sex and RF_PCs",
 }
@@ -141,7 +141,8 @@ def ablation(predictions: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    predictions : nested predictions with `group`, each `<Hallmark>_Correction` and Fusion_Without_Context (years)
+    predictions : nested predictions with `group`, Anchor_Plus_Experts (of those with skill) and Fusion_Without_Context,
+        in years
 
     Returns
     -------
@@ -149,10 +150,9 @@ def ablation(predictions: pd.DataFrame) -> pd.DataFrame:
     that of the anchor, or of the row above (years, negative is better), and the standard errors of these paired
     differences (`Minus_Anchor_SE`, `Minus_Previous_SE`; empty where there is a single group)
     """
-    corrections = [name for name in predictions.columns if name.endswith("_Correction")]
     table = predictions.assign(
         anchor=predictions["Stage1_Pred_Age"],
-        anchor_plus_experts=predictions["Stage1_Pred_Age"] + predictions[corrections].sum(axis=1),
+        anchor_plus_experts=predictions["Anchor_Plus_Experts"],
         fusion_without_context=predictions["Fusion_Without_Context"],
         full=predictions["HeteroAge"],
     )

@@ -17,6 +17,7 @@ from heteroage.evaluation.scores import what_stages_add
 from heteroage.figures.evaluation import MODELS, STRATA, scoring_name
 from heteroage.figures.style import readable
 from heteroage.metrics import has_skill, mean_age_of_other_folds, pearson_r, score_predictions
+from heteroage.report.summary import what_experts_add, what_fusion_adds
 
 COMMAND = "snakemake --cores 2 report"
 CONTENTS = [
@@ -131,6 +132,8 @@ def page_content(
         "certificate": certificate_rows(tables["certificate"]) if "certificate" in tables else [],
         "experts": expert_table(experts),
         "unskilled": without_skill(experts),
+        "experts_add": what_experts_add(experts, meta.get("errors_out_of_fold")),
+        "fusion_adds": what_fusion_adds(tables["Stage3_Final_Predictions_OOF"], meta["boosting_rounds"]),
         "rounds": meta["boosting_rounds"],
         "coverage": coverage_table(tables["coverage"]) if "coverage" in tables else None,
         "software": meta["software"],

@@ -14,12 +14,33 @@ WIDTH = 110  # characters of a line of prose
 PROCEDURE = "  with rounds chosen in each fold"
 
 
+def what_experts_add(experts: pd.DataFrame, errors: Mapping[str, Mapping[str, float]] | None) -> str:
+    """One sentence: by how much the experts' sum is better than the anchor out of fold, or that none has skill.
+
+    Parameters
+    ----------
+    errors : `errors_out_of_fold` of Stage3_Artifacts.json; None where the clock does not know them
+    """
+    skilled = int(has_skill(experts).sum())
+    if not skilled:
+        return "The experts add nothing here: none has skill out of fold."
+    if errors is None or "anchor_plus_experts" not in errors:
+        return f"{skilled} of {len(experts)} experts have skill out of fold."
+    gain = errors["anchor"]["MicroMAE"] - errors["anchor_plus_experts"]["MicroMAE"]
+    who = f"The corrections of the {skilled} experts" if skilled > 1 else "The correction of the one expert"
+    return (
+        f"{who} with skill, added to the anchor, {'make' if skilled > 1 else 'makes'} its error "
+        f"{'smaller' if gain > 0 else 'larger'} by {abs(gain):.2f} years, out of fold."
+    )
+
+
 def what_fusion_adds(predictions: pd.DataFrame, rounds: int) -> str:
     """One sentence: by how much HeteroAge is better than the anchor out of fold, or that it is the anchor."""
     if not rounds:
         return "The fusion adds nothing here: no boosting round was earned, and HeteroAge is the anchor."
     anchor, fused = ((predictions[name] - predictions["Age"]).abs().mean() for name in ("Stage1_Pred_Age", "HeteroAge"))
-    return f"The fusion makes the anchor's error smaller by {anchor - fused:.2f} years, out of fold."
+    change = "smaller" if fused < anchor else "larger"
+    return f"The fusion makes the anchor's error {change} by {abs(anchor - fused):.2f} years, out of fold."
 
 
 def summarise(
@@ -53,6 +74,7 @@ def summarise(
             lines.append(f"  {PROCEDURE:<34} {again['MicroMAE']:>11.2f} {again['MacroMAE']:>20.2f}")
     lines += [
         "",
+        what_experts_add(experts, meta.get("errors_out_of_fold")),
         what_fusion_adds(predictions, meta["boosting_rounds"]),
         f"Hallmark experts with skill out of fold: {len(skilled)} of {len(experts)}"
         + (f" ({', '.join(skilled)})" if 0 < len(skilled) <= 4 else "")

@@ -20,7 +20,7 @@ from heteroage.clock.columns import ANCHOR, CORRECTION
 from heteroage.files import read_table, rows_of
 from heteroage.inputs.cohorts import pc_columns
 from heteroage.labels import UNKNOWN
-from heteroage.metrics import group_errors, score_predictions
+from heteroage.metrics import group_errors, r2_against_none, score_predictions
 from heteroage.stages.intervals import calibrate
 from heteroage.stages.rounds import Rounds, choose_rounds
 from heteroage.stages.training_data import OUT_OF_FOLD, SAMPLE_COLUMNS, read_views, views
@@ -57,6 +57,13 @@ class FusionInput:
         context = read_table(pcs)
         context = context.iloc[rows_of(table["sample_id"], context, pcs)]
         return cls(table, read_views(anchor, table), experts, context)
+
+    def anchor_plus_experts(self) -> NDArray[np.float64]:
+        """(n,) the anchor plus the corrections of the experts with skill, out of fold, in years."""
+        anchor = self.anchor[OUT_OF_FOLD].to_numpy()
+        residual = self.samples["Age"].to_numpy() - anchor
+        corrections = [table[OUT_OF_FOLD].to_numpy() for table in self.corrections.values()]
+        return anchor + sum(own for own in corrections if r2_against_none(residual, own) > 0)
 
     def without_context(self) -> FusionInput:
         """The anchor and the corrections alone."""
@@ -95,16 +102,19 @@ class CrossFitted:
     procedure : (n,) HeteroAge, years, where the rounds were chosen again without each fold: an honest estimate of
         what tuning and training give, but on some folds that may be another clock
     rounds : {fold: the rounds chosen without it}
+    summed : (n,) the anchor plus the corrections of the experts with skill, years
     """
 
     predictions: pd.DataFrame
     procedure: NDArray[np.float64]
     rounds: dict[int, int]
+    summed: NDArray[np.float64]
 
     def errors(self) -> dict[str, dict[str, float]]:
-        """MicroMAE, MacroMAE and MedAE (years) of the anchor, this clock and the procedure."""
+        """MicroMAE, MacroMAE and MedAE (years) of the anchor, with the experts' sum, this clock and the procedure."""
         table = self.predictions
-        ages = {"anchor": table[ANCHOR], "this_clock": table["HeteroAge"], "procedure": self.procedure}
+        ages = {"anchor": table[ANCHOR], "anchor_plus_experts": self.summed}
+        ages |= {"this_clock": table["HeteroAge"], "procedure": self.procedure}
         scores = {name: score_predictions(table["Age"], values, table["project_id"]) for name, values in ages.items()}
         return {
             name: {key: all_of[key] for key in ("MicroMAE", "MacroMAE", "MedAE")} for name, all_of in scores.items()
@@ -211,7 +221,7 @@ def cross_fit(data: FusionInput, parameters: Mapping[str, object], max_rounds: i
     table[ANCHOR] = data.anchor[OUT_OF_FOLD].to_numpy()
     table["HeteroAge"] = this_clock
     table["Age_Acceleration"] = table["HeteroAge"] - table["Age"]
-    return CrossFitted(table, procedure, chosen)
+    return CrossFitted(table, procedure, chosen, data.anchor_plus_experts())
 
 
 def importance(booster: lgb.Booster, frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> pd.DataFrame:

@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from heteroage.evaluation.held_out import features_looked_at, held_out_samples, master_table, predict_held_out
+from heteroage.evaluation.held_out import (
+    anchor_plus_experts,
+    features_looked_at,
+    held_out_samples,
+    master_table,
+    predict_held_out,
+)
 
 
 @pytest.fixture
@@ -46,6 +52,13 @@ def test_a_fold_is_predicted_as_these_samples_are_from_a_users_table(loaded, clo
     assert (table["fold"] == 1).all()
     assert (table["Training_Mean_Age"] == 41.5).all()
     assert table[["HeteroAge_Lower", "HeteroAge_Upper"]].isna().all(axis=None)
+
+
+def test_only_experts_with_skill_are_added_up():
+    ages = pd.DataFrame({"Stage1_Pred_Age": [40.0], "A_Correction": [1.0], "B_Correction": [-5.0]})
+    for skill, expected in (([True, False], 41.0), ([True, True], 36.0), ([False, False], 40.0)):
+        experts = pd.DataFrame({"hallmark": ["A", "B"], "skill": skill})
+        assert anchor_plus_experts(ages, experts).tolist() == [expected]
 
 
 def without_intervals(clock):

@@ -9,12 +9,12 @@ from heteroage.report.summary import summarise
 EXPERTS = pd.DataFrame({"hallmark": ["Cellular_Senescence", "Telomere_Attrition"], "skill": [True, False]})
 
 
-def ended(n_projects, simulated=False, table=None, groups=(), rounds=4, **meta):
+def ended(n_projects, simulated=False, table=None, groups=(), rounds=4, experts=EXPERTS, **meta):
     age = np.linspace(20, 80, 24)
     predictions = pd.DataFrame({"Age": age, "HeteroAge": age + 2, "Stage1_Pred_Age": age - 3})
     predictions["project_id"] = predictions["fold"] = np.arange(24) // (24 // n_projects)
     tables = {} if table is None else {"results/predictions/new.csv": table}
-    return summarise(predictions, EXPERTS, {"boosting_rounds": rounds} | meta, tables, simulated, groups)
+    return summarise(predictions, experts, {"boosting_rounds": rounds} | meta, tables, simulated, groups)
 
 
 def test_errors_and_their_rivals():
@@ -32,8 +32,18 @@ def test_a_sentence_says_what_the_fusion_adds():
     assert "The fusion adds nothing here" in ended(4, rounds=0)
 
 
+def test_a_sentence_says_what_the_experts_add():
+    assert "The experts add nothing here: none has skill" in ended(4, experts=EXPERTS.assign(skill=False))
+    errors = {"anchor": {"MicroMAE": 3.0}, "anchor_plus_experts": {"MicroMAE": 2.9}}
+    errors["procedure"] = {"MicroMAE": 2.0, "MacroMAE": 2.0}
+    said = "The correction of the one expert with skill, added to the anchor, makes its error {} by 0.10 years"
+    assert said.format("smaller") in ended(4, errors_out_of_fold=errors)
+    errors["anchor"] = {"MicroMAE": 2.8}
+    assert said.format("larger") in ended(4, errors_out_of_fold=errors)
+
+
 def test_the_procedures_error_is_beside_this_clocks():
-    procedure = {"procedure": {"MicroMAE": 2.5, "MacroMAE": 2.7}}
+    procedure = {"anchor": {"MicroMAE": 3.0}, "procedure": {"MicroMAE": 2.5, "MacroMAE": 2.7}}
     line = next(line for line in ended(4, errors_out_of_fold=procedure).splitlines() if "chosen in each fold" in line)
     assert line.split()[-2:] == ["2.50", "2.70"]
 

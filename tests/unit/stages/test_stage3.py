@@ -184,6 +184,14 @@ def test_columns(data, crossed):
     assert table["HeteroAge"].notna().all()
 
 
+def test_only_experts_with_skill_are_added_to_the_anchor(data, crossed):
+    """`Noise` corrects by 6 years of noise, so its R2 is far below 0."""
+    expected = data.anchor["out_of_fold"] + data.corrections["Known"]["out_of_fold"]
+    assert crossed.summed.tolist() == expected.tolist()
+    error = (crossed.summed - data.samples["Age"]).abs().mean()
+    assert crossed.errors()["anchor_plus_experts"]["MicroMAE"] == pytest.approx(error)
+
+
 def test_what_is_there_to_learn_is_learnt(crossed):
     errors = crossed.errors()
     assert errors["this_clock"]["MicroMAE"] < 0.8 * errors["anchor"]["MicroMAE"]
