@@ -7,32 +7,26 @@ from collections.abc import Iterable
 UNKNOWN = "unknown"
 OLDEST = 122  # years, of anyone on record
 SEXES = {
-    **dict.fromkeys(("f", "female", "woman", "girl"), "F"),
-    **dict.fromkeys(("m", "male", "man", "boy"), "M"),
+    **dict.fromkeys(("f", "female", "females", "woman", "women", "girl", "xx", "46,xx"), "F"),
+    **dict.fromkeys(("m", "male", "males", "man", "men", "boy", "xy", "46,xy"), "M"),
     # Words that say that the sex is not known, or neither.
-    **dict.fromkeys(("u", "unk", "other", "undetermined", "indeterminate", "ambiguous", "intersex", "mixed"), UNKNOWN),
+    **dict.fromkeys(
+        ("u", "unk", "other", "undetermined", "indeterminate", "ambiguous", "intersex", "mixed", "pooled", "both"),
+        UNKNOWN,
+    ),
 }
 HEALTH = {
-    **dict.fromkeys(("true", "1", "1.0", "yes", "t", "y"), True),
-    **dict.fromkeys(("false", "0", "0.0", "no", "f", "n"), False),
+    **dict.fromkeys(("true", "1", "1.0", "yes", "t", "y", "healthy", "control", "normal"), True),
+    **dict.fromkeys(("false", "0", "0.0", "no", "f", "n", "unhealthy", "case", "diseased"), False),
 }
 
 # Cells that stand for no value, in lower case.
 WORDS = frozenset(
     {"", "na", "n/a", "n.a.", "#n/a", "#n/a n/a", "#na", "<na>", "nan", "-nan", "1.#ind", "-1.#ind", "1.#qnan"}
     | {"-1.#qnan", "none", "null", "nil", "unknown", "missing", "not available", "not applicable"}
-    | {
-        "not known",
-        "not determined",
-        "not reported",
-        "not provided",
-        "not collected",
-        "unspecified",
-        "-",
-        "--",
-        ".",
-        "?",
-    }
+    | {f"not {word}" for word in ("known", "determined", "reported", "provided", "collected", "stated", "given")}
+    | {"not specified", "not recorded", "unspecified", "no data", "withheld", "declined", "prefer not to say"}
+    | {"-", "--", ".", "?"}
 )
 
 CASES = (str.upper, str.capitalize, str.title)

@@ -3,7 +3,7 @@
 A feature is named `<probe>_<modality>`. Newer arrays (EPICv2) measure some probes several times and append how:
 `cg00000029_TC21` is strand T(op), C(onverted), design 2, replicate 1. Such replicates are averaged under the
 plain name (Illumina, Infinium MethylationEPIC v2.0 manifest). Sequenced CpGs are positions, written in several ways:
-`chr1:10469`, `chr1_10469` and `1:10469` are one name, `chr1_10469`.
+`chr1:10469`, `chr1_10469`, `1:10469` and `chr1:10469-10470` are one name, `chr1_10469`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MODALITIES = ("beta", "chalm", "camda")
 # Array probes (cg..., ch.<chromosome>.<position>) and sequenced CpGs (chr1_10469, chr1:10469, 1:10469).
 _CHROMOSOME = r"(?:\d{1,2}|[XYMxym]|MT)"
 PROBE = re.compile(rf"(?:cg\d+|ch\.(?:\d+|[XY])\.\d+[FR]?|[cC][hH][rR]{_CHROMOSOME}[:_.]\d+|{_CHROMOSOME}:\d{{4,}})")
-_POSITION = re.compile(rf"(?:chr)?({_CHROMOSOME})[:_.](\d+)", re.IGNORECASE)
+_POSITION = re.compile(rf"(chr)?0?({_CHROMOSOME})([:_.-])(\d+)(?:[-_.](\d+))?", re.IGNORECASE)
 REPLICATE = re.compile(r"_[TB][CO]\d{2,}$")
 RF_PC = re.compile(r"RF_PC\d+")
 _MODALITY = re.compile(rf"(.+)_({'|'.join(MODALITIES)})")
@@ -38,8 +38,16 @@ def plain_name(name: str) -> str:
 
 
 def _one_position(probe: str) -> str:
-    found = _POSITION.fullmatch(probe) if PROBE.fullmatch(probe) else None
-    return f"chr{found[1].upper().replace('MT', 'M')}_{found[2]}" if found else probe
+    """Name a position, or the two bases of its CpG; other names stay, and so do longer regions."""
+    found = _POSITION.fullmatch(probe)
+    if not found:
+        return probe
+    prefix, chromosome, separator, start, end = found.groups()
+    if not prefix and (separator != ":" or len(start) < 4):  # 1.10469 is a number, 1-10469 may be a sample
+        return probe
+    if end and int(end) - int(start) not in (0, 1):
+        return probe
+    return f"chr{chromosome.upper().replace('MT', 'M')}_{start}"
 
 
 def feature_name(name: str, modality: str) -> str | None:

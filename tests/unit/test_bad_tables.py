@@ -12,6 +12,8 @@ OF_TRAINING = {
     "A sample sheet of other samples",
     "A pickle",
     "No CpG",
+    "A longer region in place of a position",
+    "Statistics whose names may be those of samples",
 }
 REFUSED = [case for case in CASES if isinstance(case.expected, str)]
 TAKEN = [case for case in CASES if isinstance(case.expected, dict)]

@@ -214,11 +214,18 @@ def _agreed(name: str, several: list[tuple[str, Sequence]], ids: Sequence[str]) 
 
 def _check_samples(rows: Collection[str], ids: Sequence[str], where: str, first: str, more: bool) -> None:
     absent, alone = sorted(set(rows) - set(ids)), sorted(set(ids) - set(rows))
-    if absent or (alone and not more):
+    renamed = mangled_by_r(absent, alone) or mangled_by_r(alone, absent)
+    if len(absent) == len(rows):
         raise HeteroAgeError(
-            f"{where} does not contain the same samples as {first}; they differ in {listed(absent + alone)}."
-            + (mangled_by_r(absent, alone) or mangled_by_r(alone, absent))
+            f"{where} has no sample ({listed(alone)}) that {first} has ({listed(absent)}). Spell sample_ids alike, or "
+            f"say in inputs.columns (--columns) which column they stand in.{renamed}"
         )
+    for own, here, there in ((absent, where, first), (() if more else alone, first, where)):
+        if own:
+            raise HeteroAgeError(
+                f"{here} does not have samples of {there} ({listed(own)}). Add them, or spell sample_ids alike. "
+                f"Delete columns that are no samples.{renamed}"
+            )
     if alone:
         log.warning("%s: samples that are not in %s are dropped (%s)", where, first, listed(alone))
 

@@ -158,7 +158,7 @@ def agreed_metadata(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str
     if len(homeless):
         raise HeteroAgeError(
             f"samples without a project_id ({listed(homeless)}). Give each its study: studies are held out whole. "
-            "If it stands in a sample sheet, check that sample_ids are spelt alike."
+            "If it stands in a sample sheet, check that sample_ids are spelt alike. Delete columns that are no samples."
         )
     for column in ("Tissue", "Sex", *["Platform"] * with_platform):
         samples[column] = samples[column].where(samples[column].notna(), UNKNOWN)

@@ -21,6 +21,7 @@ SPELLINGS = {
     "hours": ("h", "hr", "hrs", "hour", "hours"),
 }
 UNITS = {spelling: unit for unit, spellings in SPELLINGS.items() for spelling in spellings}
+SAMPLING = ("sampling", "sample", "sample collection", "collection", "draw", "blood draw")  # "age at ..."
 AT_BIRTH = {"newborn", "neonate", "neonatal", "birth", "at birth", "cord blood"}
 PRENATAL = re.compile(
     r"gestation|concept|menstrual|pre-?natal|antenatal|in utero|trimester|\bf(?:o?e)tus|\bf(?:o?e)tal|embryo|"
@@ -65,8 +66,11 @@ def unit_in(label: str) -> str | None:
 
 def is_age(label: str) -> bool:
     """Tell whether a column's name says no more than that it is an age, and perhaps its unit."""
-    rest = [token for token in _tokens(label) if token not in UNITS and token not in ("in", "of", "old")]
-    return rest in (["age"], ["ages"])
+    named = re.sub(r":ch\d$", "", label)  # GEOquery's columns
+    rest = [token for token in _tokens(named) if token not in UNITS and token not in ("in", "of", "old")]
+    return rest in (["age"], ["ages"], ["chronological", "age"]) or (
+        rest[:2] == ["age", "at"] and " ".join(rest[2:]) in SAMPLING
+    )
 
 
 def is_prenatal(label: str) -> bool:
@@ -93,7 +97,6 @@ def read_ages(
     -------
     Ages: what cannot be used is None there and listed by its reason
     """
-    before_birth = is_prenatal(label)
     before_birth = is_prenatal(label)
     unit = unit or unit_in(label) or ("weeks" if before_birth else "years")
     # Where some ages are written 67F, 67m is a man's years, no months.
@@ -147,7 +150,7 @@ def _years(text: str, unit: str) -> float | None:
         return _converted(float(text), unit)
     if text in AT_BIRTH:
         return 0.0
-    text = re.sub(r"^aged? ", "", re.sub(r"[\s-]*(?:old|of age)$", "", text.replace("y.o", "yo")))
+    text = re.sub(r"^aged? ", "", re.sub(r"[\s-]*(?:old|of age)$", "", text.replace("y.o", "yo").replace("y/o", "yo")))
     negative = text.startswith(("-", "\u2212"))
     quantities = _quantities(text[1:].strip() if negative else text)
     if quantities is None:
@@ -191,7 +194,7 @@ def _quantities(text: str) -> list[tuple[str, str]] | None:
             return None
         found.append((match[1], match[2]))
         at = BETWEEN.match(text, match.end()).end()  # type: ignore[union-attr]
-    return found or None
+    return found if found and not text.endswith("+") else None  # 90+ is no age
 
 
 def _number(digits: str) -> float:

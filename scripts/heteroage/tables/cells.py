@@ -91,9 +91,8 @@ def numbers_of(column: pa.Array, also: Collection[str] = ()) -> NDArray[np.float
     UnreadableCells
         Text, true and false, dates: with column 0.
     """
+    column = _plain(column)
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.cast(kind.value_type), kind.value_type
     if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         return floats_of(column if kind == pa.float64() else pc.cast(column, pa.float64(), safe=False))
     if pa.types.is_null(kind):
@@ -115,12 +114,12 @@ def numbers_of(column: pa.Array, also: Collection[str] = ()) -> NDArray[np.float
 
 def texts_of(column: pa.Array) -> list[str | None]:
     """Return an Arrow column as text, stripped, None where a cell stands for no value."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.cast(kind.value_type), kind.value_type
-    if pa.types.is_null(kind):
+    column = _plain(column)
+    if pa.types.is_null(column.type):
         return [None] * len(column)
-    if pa.types.is_integer(kind):
+    if pa.types.is_nested(column.type):
+        return [None if cell is None else str(cell) for cell in column.to_pylist()]
+    if pa.types.is_integer(column.type):
         column = pc.cast(column, pa.string())
     known: dict[object, str | None] = {}
     found = []
@@ -146,8 +145,23 @@ def is_text(kind: pa.DataType) -> bool:
     """Tell whether a column of this type holds text."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or _is_like_text(kind)
+
+
+def _is_like_text(kind: pa.DataType) -> bool:
+    """Tell whether text is stored as bytes (by R and Spark) or as a view (by polars)."""
     views = getattr(pa.types, "is_string_view", lambda kind: False)  # PyArrow 16 and later
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or views(kind)
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or views(kind)
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """Return a column without a dictionary, and text in a form that Arrow's functions accept."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    try:
+        return column.cast(pa.large_string()) if _is_like_text(column.type) else column
+    except pa.ArrowInvalid:  # bytes that are no text
+        return column
 
 
 def text_array(cells: Iterable[str | None]) -> pa.Array:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from heteroage.errors import HeteroAgeError, listed
+from heteroage.errors import HeteroAgeError
 from heteroage.tables import kinds
 from heteroage.tables.cells import is_text
 from heteroage.tables.source import Batch, Source
@@ -78,16 +79,15 @@ class ParquetSource(ColumnarSource):
             # Conventions ahead would hold a whole row group, which may be the whole file.
             self._file = pq.ParquetFile(path, pre_buffer=False, **FOOTER)
             schema, metadata = self._file.schema_arrow, self._file.metadata
-        # Only columns without parts of their own have one number in the file and in the schema.
-        nested = [field.name for field in schema if pa.types.is_nested(field.type)]
-        if nested:
-            raise HeteroAgeError(f"{where} has columns of lists or records ({listed(nested)}). Flatten them.")
+        # A column of lists or records is several columns of the file.
+        self._first = list(accumulate((_leaves(field.type) for field in schema), initial=0))
         super().__init__(where, schema, [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)])
 
     def read(self, part: int, columns: Sequence[int]) -> pa.Table:
         """Some columns (rising) of a row group."""
+        leaves = [leaf for k in columns for leaf in range(self._first[k], self._first[k + 1])]
         # pyarrow has no public way by numbers, and to the one by names, names with dots are paths.
-        return self._file.reader.read_row_groups([part], column_indices=list(columns), use_threads=True)
+        return self._file.reader.read_row_groups([part], column_indices=leaves, use_threads=True)
 
 
 class FeatherSource(ColumnarSource):
@@ -109,6 +109,11 @@ class FeatherSource(ColumnarSource):
         batch = pa.ipc.open_file(pa.memory_map(str(self._path)), options=options).get_batch(part)
         batch.validate(full=True)
         return pa.Table.from_batches([batch])
+
+
+def _leaves(kind: pa.DataType) -> int:
+    """Columns of a Parquet file that a column of the schema is stored as."""
+    return sum(_leaves(kind.field(k).type) for k in range(kind.num_fields)) if pa.types.is_nested(kind) else 1
 
 
 def _index_column(schema: pa.Schema) -> int | None:

@@ -73,6 +73,10 @@ class AnnDataSource(Source):
             ) from error
         try:
             self._data = anndata.read_h5ad(path, backed="r")
+        except KeyError as error:
+            raise HeteroAgeError(
+                f"{where} is HDF5, and no .h5ad: {error.args[0]}. Write it with anndata, or save the table as Parquet."
+            ) from error
         except Exception as error:  # whatever anndata and h5py make of a broken file
             raise HeteroAgeError(f"cannot read {where}: {str(error).splitlines()[0]}. {kinds.CUT_SHORT}") from error
         if self._data.X is None:

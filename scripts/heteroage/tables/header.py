@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.tables.cells import is_missing, number_of
 
-SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", " ": "blanks"}
+SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars", " ": "blanks"}
+DELIMITERS = ",\t;|"
 UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 BOM = b"\xef\xbb\xbf"
 # Names of a column that names rows: above one of these no name is missing.
@@ -24,6 +27,7 @@ CORNER = re.compile(
     re.IGNORECASE,
 )
 SECTION = re.compile(r"\[\w[\w ]*\]")  # of Illumina's sample sheets
+READABLE = "CSV, TSV, Parquet, Feather, .h5ad or .xlsx"
 MOST_HEADER = 256 << 20  # bytes of a line; a longer one is no table
 FEW = 50  # rows looked at
 csv.field_size_limit(MOST_HEADER)
@@ -62,14 +66,16 @@ def decode(text: bytes, where: str) -> str:
     except UnicodeDecodeError as error:
         near = text[max(error.start - 20, 0) : error.start + 10]
         if binary(text):
-            raise HeteroAgeError(
-                f"{where} is not a table: it is binary (near {near!r}). Tables are CSV or TSV (also gzip), Parquet, "
-                "Feather, .h5ad or .xlsx."
-            ) from error
+            raise HeteroAgeError(f"{where} is not a table: it is binary (near {near!r}). Give {READABLE}.") from error
         raise HeteroAgeError(
             f"{where} is not UTF-8 text (byte {error.start}, near {near!r}). Save it as UTF-8, for instance with "
             "iconv -f latin1 -t utf-8."
         ) from error
+
+
+def has_nul(where: str, place: str) -> HeteroAgeError:
+    """What to say of NUL bytes in text."""
+    return HeteroAgeError(f"{where} has NUL bytes ({place}). Is it damaged? Copy or download it again.")
 
 
 def binary(text: bytes) -> bool:
@@ -93,6 +99,10 @@ def read_header(head: bytes, whole: bool, where: str) -> Header:
     """
     if binary(head):
         decode(head, where)
+        if (at := head.find(b"\0")) > 0 and not binary(head[:at]):
+            raise HeteroAgeError(
+                f"{where} has NUL bytes (the first is byte {at}). Is it damaged? Copy or download it again."
+            )
         raise HeteroAgeError(f"{where} is not a table: it is binary. Give CSV, TSV, Parquet, Feather, .h5ad or .xlsx.")
     complete = head if whole else head[: head.rfind(b"\n") + 1]
     lines = decode(complete, where).split("\n")
@@ -109,17 +119,31 @@ def read_header(head: bytes, whole: bool, where: str) -> Header:
         at += 1
     if at >= len(lines):
         raise HeteroAgeError(f"{where} is empty. Check how it was written.")
-    kept = [line for line in lines[at + 1 : at + 1 + 4 * FEW] if not _is_blank(line)][:FEW]
-    separator = _separator(lines[at], kept)
-    collapse = separator == " " and any("  " in line or "\t" in line for line in (lines[at], *kept))
-    names = _fields(lines[at], separator, where)
-    rows = [_fields(line, separator, where) for line in kept if separator in line.strip() or len(names) == 1]
+    below = lines[at : at + 4 * FEW]
+    separator = _separator(below)
+    try:
+        (names, above), *rows = islice(rows_of(below, separator), FEW + 1)
+    except csv.Error as error:
+        raise HeteroAgeError(f"cannot read {where}: {error}. Check how it was written.") from error
+    collapse = separator == " " and any("  " in line or "\t" in line for line in below)
+    rows = [row for row, _ in rows if len(row) > 1 or len(names) == 1]
     if section:
         rows = rows[: next((k for k, row in enumerate(rows) if SECTION.fullmatch(row[0].strip())), len(rows))]
     names = _aligned(names, rows, separator, where, at + 1)
-    size = len("\n".join(lines[: at + 1]).encode()) + (at + 1 < len(lines) or complete.endswith(b"\n"))
-    comma = separator != "," and _has_decimal_commas(rows)
-    return Header(names, separator, at + 2, size, rows, blank, comments, comma, collapse, section)
+    size = len("\n".join(lines[: at + above]).encode()) + (at + above < len(lines) or complete.endswith(b"\n"))
+    return Header(
+        names, separator, at + above + 1, size, rows, blank, comments, _has_decimal_commas(rows), collapse, section
+    )
+
+
+def rows_of(lines: Sequence[str], separator: str) -> Iterator[tuple[list[str], int]]:
+    """Go through the rows that are not blank: (fields, lines so far). A row goes on where quotes are open."""
+    if separator == " ":
+        lines = [" ".join(line.split()) for line in lines]
+    reader = csv.reader((f"{line}\n" for line in lines), delimiter=separator)
+    for row in reader:
+        if any(cell.strip() for cell in row):
+            yield row, reader.line_num
 
 
 def is_title(names: Sequence[str], rows: Sequence[Sequence[str]], where: str, line: int) -> None:
@@ -157,32 +181,24 @@ def _aligned(names: list[str], rows: Sequence[list[str]], separator: str, where:
     )
 
 
-def _separator(header: str, rows: Sequence[str]) -> str:
-    """Choose the separator that most lines agree on, and that gives most fields."""
+def _separator(lines: Sequence[str]) -> str:
+    """Choose the separator that most rows agree on, and that gives most fields."""
+    if max(map(len, lines[:2])) > 1 << 20:  # a line of a wide table: counting is enough
+        return max(DELIMITERS, key=lines[0].count)
 
-    def judge(separator: str) -> tuple[int, int]:
-        counts = [len(next(csv.reader([line], delimiter=separator), [])) for line in (header, *rows[:10])]
-        common = counts[-1]
-        return sum(abs(count - common) <= 1 for count in counts) if common > 1 else 0, common
+    def judge(separator: str) -> tuple[float, int]:
+        try:
+            counts = [len(row) for row, _ in islice(rows_of(lines, separator), 11)]
+        except csv.Error:
+            return 0, 0
+        common = Counter(counts[1:] or counts).most_common(1)[0][0]
+        return sum(abs(n - common) <= 1 for n in counts) / len(counts) if common > 1 else 0, common
 
-    if max(map(len, (header, *rows[:1]))) > 1 << 20:  # a line of a wide table: counting is enough
-        return max(",\t;", key=header.count)
-    best = max(",\t;", key=judge)
-    if judge(best)[0] == 0 and not any(separator in header for separator in ",\t;"):
-        return " " if rows and len(rows[0].split()) > 1 else ","
-    return best
-
-
-def _fields(line: str, separator: str, where: str) -> list[str]:
-    line = line.rstrip("\r\n")
-    if separator == " ":
-        line = " ".join(line.split())
-    if '"' not in line:
-        return line.split(separator)
-    try:
-        return next(csv.reader([line], delimiter=separator), [])
-    except csv.Error as error:
-        raise HeteroAgeError(f"cannot read {where}: {error}. Check how it was written.") from error
+    best, blanks = max(DELIMITERS, key=judge), judge(" ")
+    # Decimal commas are no separators: they stand in the rows alone.
+    if best not in lines[0] and blanks[1] > 1 and blanks[0] >= judge(best)[0]:
+        return " "
+    return best if judge(best)[0] or best in lines[0] else ","
 
 
 def _data_section(lines: Sequence[str], at: int, where: str) -> int:
@@ -207,7 +223,7 @@ def _is_comment(lines: Sequence[str], at: int) -> bool:
     if not line.startswith("#"):
         return False
     below = next((text for text in lines[at + 1 :] if not _is_blank(text) and not text.startswith("#")), "")
-    return not any(below.count(s) and abs(below.count(s) - line.count(s)) <= 1 for s in ",\t;")
+    return not any(below.count(s) and abs(below.count(s) - line.count(s)) <= 1 for s in DELIMITERS)
 
 
 def _is_blank(line: str) -> bool:

@@ -26,6 +26,10 @@ REFUSED = (
     (b"BZh", "is compressed with bzip2", "Unpack it (bunzip2), or compress it with gzip."),
     (b"\xfd7zXZ\x00", "is compressed with xz", "Unpack it (unxz), or compress it with gzip."),
     (b"\x28\xb5\x2f\xfd", "is compressed with zstd", "Unpack it (unzstd), or compress it with gzip."),
+    (b"\x04\x22\x4d\x18", "is compressed with lz4", "Unpack it (unlz4), or compress it with gzip."),
+    (b"\x1f\x9d", "is compressed with compress", "Unpack it (uncompress), or compress it with gzip."),
+    (GZIP, "is gzipped twice", "Unpack it once (gunzip)."),
+    (b"\xff\xff\xff\xff", "is an Arrow stream", "Write it as Feather or Parquet."),
     (b"7z\xbc\xaf\x27\x1c", "is a 7z archive", "Unpack it and give the table in it."),
     (b"Rar!", "is a rar archive", "Unpack it and give the table in it."),
     (b"RDX", "is an R workspace (.rda, .RData)", "In R: load it, then write.csv(as.data.frame(betas), 'betas.csv')."),
@@ -41,12 +45,18 @@ REFUSED = (
     (b"BAM\x01", "is a BAM file: aligned reads", "Call methylation first (Bismark) and give a table of it."),
     (b"SQLite format 3\x00", "is a SQLite database", "Export the table as CSV."),
     (b"!series_", "is a GEO series matrix", "Give it as inputs.geo: [{file: ...}] (config/README.md)."),
-    (b"^series", "is a GEO SOFT file", "Download the series matrix and give it as inputs.geo (config/README.md)."),
-    (b"^database", "is a GEO SOFT file", "Download the series matrix and give it as inputs.geo (config/README.md)."),
+    *(
+        (b"^" + what, "is a GEO SOFT file", "Download the series matrix and give it as inputs.geo (config/README.md).")
+        for what in (b"series", b"database", b"platform", b"sample")
+    ),
     (b"!sample_", "is a GEO series matrix", "Give it as inputs.geo: [{file: ...}] (config/README.md)."),
-    (b"<!doctype", "is a web page, not a table", "The download gave a page in its place: download the file again."),
-    (b"<html", "is a web page, not a table", "The download gave a page in its place: download the file again."),
+    *(
+        (b"<" + what, "is a web page, not a table", "The download gave a page in its place: download the file again.")
+        for what in (b"!", b"html", b"head", b"body", b"script")
+    ),
     (b"<?xml", "is XML, not a table", "Export the table as CSV."),
+    (b"##fileformat=vcf", "is a VCF file: genotypes", "Give a table of methylation."),
+    (b"/annex/objects/", "is a git-annex pointer, not the file", "Fetch the file itself: git annex get."),
     (b"version https://git-lfs", "is a Git LFS pointer, not the file", "Fetch the file itself: git lfs pull."),
 )
 TAR = b"ustar"  # at byte 257

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.tables.cells import number_of
 from heteroage.tables.conventions import Conventions
 from heteroage.tables.metadata import find_columns
-from heteroage.tables.not_samples import INTENSITIES, TEXT, sample_ids, samples_among
+from heteroage.tables.not_samples import INTENSITIES, ROW_NUMBERS, TEXT, sample_ids, samples_among
 from heteroage.tables.source import Source
 
 SAMPLES_IN_ROWS, CPGS_IN_ROWS, DETECT = "samples_in_rows", "cpgs_in_rows", "detect"
@@ -81,6 +82,11 @@ def find_layout(
     return _samples_in_rows(source, ours, in_columns, like)
 
 
+def no_rows(where: str) -> HeteroAgeError:
+    """What to say of a header alone."""
+    return HeteroAgeError(f"{where} has a header and no rows. Give at least one sample.")
+
+
 def holds_values(source: Source, is_value: IsCpg, is_cpg: IsCpg) -> bool:
     """Tell whether a table holds values of samples, not metadata alone."""
     header = source.header
@@ -108,6 +114,8 @@ def _samples_in_rows(source: Source, ours: dict[str, int], in_columns: Sequence[
             f"{source.where} has no column sample_id (it has {listed(header)}). Name the column that identifies "
             "samples sample_id, or say which it is (inputs.columns: {sample_id: ...}; heteroage: --columns)."
         )
+    if source.n_rows == 0:
+        raise no_rows(source.where)
     raise HeteroAgeError(
         f"{source.where} has no CpG column (it has {listed(header)}) and no column sample_id. CpGs are named "
         f"like {like}: as columns where samples are rows, in one column where samples are columns."
@@ -116,30 +124,24 @@ def _samples_in_rows(source: Source, ours: dict[str, int], in_columns: Sequence[
 
 def _cpgs_in_rows(source: Source, label: int) -> Layout:
     header = source.header
-    # An index before the names (as pandas and R write) is not a sample; pandas' own index may stand behind.
-    first = 0 if label == source.index else label + 1
-    columns = [k for k in range(first, len(header)) if k not in (label, source.index)]
+    columns = [k for k in range(len(header)) if k not in (label, source.index)]
     chosen, others = samples_among([header[k] for k in columns])
     textual = source.textual([columns[k] for k in chosen])
     others |= {k: TEXT for k in chosen if columns[k] in textual}
-    samples = [columns[k] for k in chosen if columns[k] not in textual]
+    # An index before the names, as pandas and R write it.
+    before = [k for k in chosen if k not in others and columns[k] < label]
+    cells = source.first([columns[k] for k in before])
+    others |= {k: ROW_NUMBERS for k, own in zip(before, cells, strict=True) if _count_up(own)}
+    samples = [columns[k] for k in chosen if k not in others]
     left_out = [
         f"{header[columns[k]] or 'column ' + str(columns[k] + 1)} ({what})" for k, what in sorted(others.items())
     ]
-    before = [f"{header[k] or 'column ' + str(k + 1)} (before the names)" for k in range(first) if k != label]
     if not samples:
-        what = "intensities" if INTENSITIES in others.values() else "samples"
-        advice = (
-            "Give beta values: methylated / (methylated + unmethylated + 100)."
-            if what == "intensities"
-            else "Give a column for each sample."
-        )
-        found = (
-            "holds intensities and no beta values"
-            if what == "intensities"
-            else "has CpGs in rows and no column of a sample"
-        )
-        raise HeteroAgeError(f"{source.where} {found} (it has {listed(left_out or before)}). {advice}")
+        found, advice = "has CpGs in rows and no column of a sample", "Give a column for each sample."
+        if INTENSITIES in others.values():
+            found = "holds intensities and no beta values"
+            advice = "Give beta values: methylated / (methylated + unmethylated + 100)."
+        raise HeteroAgeError(f"{source.where} {found} (it has {listed(left_out)}). {advice}")
     names = [header[k] for k in samples]
     ids = sample_ids(names)
     repeated = sorted(name for name, count in Counter(ids).items() if count > 1)
@@ -147,9 +149,13 @@ def _cpgs_in_rows(source: Source, label: int) -> Layout:
         raise HeteroAgeError(
             f"{source.where} has duplicate sample_ids ({listed(repeated)}). Keep one column per sample."
         )
-    return Layout(
-        CPGS_IN_ROWS, label, {}, samples, ids, before + left_out, sum(a != b for a, b in zip(ids, names, strict=True))
-    )
+    return Layout(CPGS_IN_ROWS, label, {}, samples, ids, left_out, sum(a != b for a, b in zip(ids, names, strict=True)))
+
+
+def _count_up(cells: Sequence[str | None]) -> bool:
+    """Tell whether cells are 0, 1, 2, ... or 1, 2, 3, ..."""
+    numbers = [number_of(cell or "") for cell in cells]
+    return bool(numbers) and any(numbers == [k + first for k in range(len(numbers))] for first in (0, 1))
 
 
 def _label_column(

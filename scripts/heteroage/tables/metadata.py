@@ -17,7 +17,7 @@ from heteroage.tables.conventions import METADATA, Conventions
 SYNONYMS = {"Sex": ("gender",), "sample_id": ("sampleid",), "Is_Healthy": ("ishealthy",)}
 SLIDES = ("sentrix_id", "sentrixbarcode_a", "sentrix_barcode", "slide", "beadchip")
 POSITIONS = ("sentrix_position", "sentrixposition_a", "array")
-SPREADSHEET = re.compile(r"\d(?:\.\d+)?[eE]\+?\d\d+")  # 2.03953E+11: digits are lost
+SPREADSHEET = re.compile(r"\d(?:[.,]\d+)?[eE]\+?\d\d+(?:_R\d\dC\d\d)?")  # 2.03953E+11: digits are lost
 Cells = Sequence[str | None]
 
 
@@ -104,7 +104,8 @@ def names(cells: Cells) -> list[str | None]:
 def sheet_ids(
     header: Sequence[str], column: int | None, columns: Sequence[Cells], known: Collection[str]
 ) -> list[Cells]:
-    """Return the forms that a sheet's ids may have: the column's, slide and position of Illumina's sheets, file names.
+    """Return the forms that a sheet's ids may have: the column's, slide and position of Illumina's sheets, file names,
+    and any other column that names all samples.
 
     Parameters
     ----------
@@ -114,17 +115,16 @@ def sheet_ids(
     """
     keys = [_key(name) for name in header]
     forms: list[Cells] = [] if column is None else [columns[column]]
-    slide = (
-        column
-        if column is not None and keys[column] in SLIDES
-        else next((k for k, key in enumerate(keys) if key in SLIDES), None)
-    )
+    slide = next((k for k, key in enumerate(keys) if key in SLIDES), None)
     place = next((k for k, key in enumerate(keys) if key in POSITIONS), None)
-    if slide is not None and place is not None and (column is None or slide == column):
+    if slide is not None and place is not None:
         pairs = zip(names(columns[slide]), names(columns[place]), strict=True)
         forms.append([None if one is None or other is None else f"{one}_{other}" for one, other in pairs])
-    if column is not None:
-        forms.append([None if cell is None else re.split(r"[/\\]", cell.strip())[-1] for cell in columns[column]])
+    for k, cells in enumerate(columns):
+        files = [None if cell is None else re.split(r"[/\\]", cell.strip())[-1] for cell in cells]
+        # Any other column that names every sample; numbers may do so by chance.
+        if k == column or (known and set(known) <= set(files) and not all(map(str.isdigit, known))):
+            forms.append(files)
     matches = [sum(name in known for name in names(form)) for form in forms]
     return [form for _, form in sorted(zip(matches, forms, strict=True), key=lambda pair: -pair[0])]
 
@@ -248,6 +248,8 @@ def _guess(cells: Cells, outside: Sequence[int], conventions: Conventions) -> st
     usual = [code for code in codes if re.fullmatch(r"-(?:1|9|99|999)(?:\.0)?|9{3,}(?:\.0)?", code)]
     if len(usual) == len(codes):
         return f"They look like codes for a missing value: set inputs.missing_values: [{', '.join(sorted(usual))}]. "
+    if all(re.fullmatch(r"(?:19|20)\d\d(?:\.0)?", code) for code in codes):
+        return "They look like years of birth. "
     if conventions.age_unit in (None, "years"):
         for unit in ("months", "weeks", "days"):
             known = sorted(age for age in read_ages(cells, unit=unit).years if age is not None)
@@ -260,4 +262,4 @@ def _guess(cells: Cells, outside: Sequence[int], conventions: Conventions) -> st
 
 
 def _key(name: str) -> str:
-    return "_".join(re.findall(r"[^\W_]+", name.casefold()))
+    return "_".join(re.findall(r"[^\W_]+", re.sub(r":ch\d$", "", name.casefold())))

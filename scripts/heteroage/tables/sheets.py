@@ -8,7 +8,7 @@ from pathlib import Path
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.tables.conventions import Conventions
-from heteroage.tables.layout import UNNAMED
+from heteroage.tables.layout import UNNAMED, no_rows
 from heteroage.tables.metadata import find_columns, sample_ids, sheet_ids
 from heteroage.tables.opening import open_source
 from heteroage.tables.source import Source
@@ -52,7 +52,7 @@ def sheet_of(source: Source, where: str, known: Collection[str], conventions: Co
     header = source.header
     columns = source.texts(range(len(header)))
     if not columns or not columns[0]:
-        raise HeteroAgeError(f"{where} has a header and no rows. Give at least one sample.")
+        raise no_rows(where)
     ours = find_columns(header, conventions, where)
     unnamed = [k for k, name in enumerate(header) if name in UNNAMED and any(columns[k])]
     forms = sheet_ids(header, ours.get("sample_id"), columns, known)

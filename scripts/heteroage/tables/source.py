@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from heteroage.tables.cells import UnreadableCells, matrix_of, number_of, texts_of
 
 T = TypeVar("T")
+NUMBER_WITH_SIGN = re.compile(r"[<>~=]?\s*[-+]?[\d.,]*\d[\d.,]*\s*[%*]?")
 LOOK = 50  # first rows that say what a column holds
 
 
@@ -126,9 +128,11 @@ class Source:
 
 
 def is_all_text(cells: Sequence[str | None]) -> bool:
-    """Tell whether cells are text and none of them is a number; empty ones say nothing."""
+    """Tell whether cells are text and none of them is a number, as 0,5 and 50% are; empty ones say nothing."""
     given = [cell for cell in cells if cell is not None]
-    return bool(given) and all(number_of(cell.replace(",", ".")) is None for cell in given)
+    return bool(given) and all(
+        number_of(cell.replace(",", ".")) is None and not NUMBER_WITH_SIGN.fullmatch(cell) for cell in given
+    )
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:

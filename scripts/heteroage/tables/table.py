@@ -20,7 +20,7 @@ from heteroage.errors import FIRST, HeteroAgeError, listed
 from heteroage.probes import split_modality
 from heteroage.tables.cells import UnreadableCells, number_of
 from heteroage.tables.conventions import Conventions
-from heteroage.tables.layout import CPGS_IN_ROWS, IsCpg, Layout, columns_of
+from heteroage.tables.layout import CPGS_IN_ROWS, IsCpg, Layout, columns_of, no_rows
 from heteroage.tables.metadata import sample_ids
 from heteroage.tables.source import Batch, Source, ahead
 from heteroage.tables.values import without_codes
@@ -83,7 +83,7 @@ class Table:
             return sample_ids(self.layout.ids, self.where)
         cells = self.source.texts([self.layout.label])[0]
         if not cells:
-            raise HeteroAgeError(f"{self.where} has a header and no rows. Give at least one sample.")
+            raise no_rows(self.where)
         return sample_ids(cells, self.where)
 
     @cached_property

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from heteroage.errors import HeteroAgeError
 from heteroage.tables import kinds
 from heteroage.tables.cells import SPELLINGS, floats_of, is_missing
-from heteroage.tables.header import BOM, MOST_HEADER, SEPARATORS, decode, encoding_of, read_header
+from heteroage.tables.header import BOM, MOST_HEADER, SEPARATORS, decode, encoding_of, has_nul, read_header
 from heteroage.tables.source import Batch, Source, ahead, is_all_text
 
 CHUNK = 16 << 20  # bytes of text parsed at a time
@@ -46,15 +46,14 @@ class TextSource(Source):
             head = stream.read(PEEK)
             self._encoding, self._bom = encoding_of(head), head.startswith(BOM)
             text, more = self._decoded(head), head
-            while more and text.count(b"\n") + text.count(b"\r") < 3 and len(head) < MOST_HEADER:
+            while more and text.count(b"\n") < 3 and len(head) < MOST_HEADER:
                 more = stream.read(max(PEEK, len(head)))
                 head += more
                 text = self._decoded(head)
             whole = not more or not stream.peek(1)
-        if not whole and text.count(b"\n") + text.count(b"\r") == 0:
+        if not whole and b"\n" not in text:
             raise HeteroAgeError(f"{where} has no line end in {MOST_HEADER >> 20} MiB: it is not a table.")
-        self._mac = b"\r" in text and b"\n" not in text  # Excel for Mac ends lines in CR alone
-        self._how = read_header(text.replace(b"\r", b"\n") if self._mac else text, whole, where)
+        self._how = read_header(text, whole, where)
         self._separator = self._how.separator.encode()
         self.header = [name.strip() for name in self._how.names]
         self.note("comment_lines", self._how.comments)
@@ -158,7 +157,6 @@ class TextSource(Source):
 
     def _a_field_a_line(self, row: bytes, others: NDArray[np.int64]) -> bytes:
         """A row with a field on each line; what is not asked for need not be a number, and becomes one."""
-        row = row.rstrip(b"\r")
         if b'"' in row:
             fields = next(csv.reader([decode(row, self.where)], delimiter=self._how.separator))
             for k in others:
@@ -182,15 +180,18 @@ class TextSource(Source):
                 block = stream.read(CHUNK)
                 ended = not block
                 block = decoded(block, ended)
-                if self._mac:
-                    block = block.replace(b"\r", b"\n")
                 block, above = block[above:], max(0, above - len(block))
                 rest = rest + block if rest else block
+                if ended:
+                    rest = rest.rstrip(b"\x1a")  # how MS-DOS ended files
                 cut = len(rest) if ended else self._cut(rest)
                 if not cut:
                     continue
                 chunk, rest = rest[:cut], rest[cut:]
                 n_lines = chunk.count(b"\n")
+                if (nul := chunk.find(b"\0")) >= 0:
+                    above_it = chunk.count(b"\n", 0, nul)
+                    raise has_nul(self.where, f"the first is in line {line + above_it}")
                 if self._how.section and (end := re.search(rb'(?m)^"?\[\w', chunk)):
                     chunk, ended = chunk[: end.start()], True
                 chunk = self._cleaned(chunk, line)
@@ -213,10 +214,11 @@ class TextSource(Source):
             if self._how.collapse or chunk[:1] == b" " or b"\n " in chunk or b" \n" in chunk:
                 chunk = b"\n".join(b" ".join(row.split()) for row in chunk.split(b"\n"))
             return chunk
-        if not (chunk.startswith((separator, b'""')) or b"\n" + separator in chunk or b'\n""' in chunk):
+        starts = (separator, b" ", b'""')
+        if not (chunk.startswith(starts) or any(b"\n" + start in chunk for start in starts)):
             return chunk
         lines = chunk.split(b"\n")
-        blank = {k for k, row in enumerate(lines) if row.strip(b"\r") and not row.strip(separator + b' "\r\t')}
+        blank = {k for k, row in enumerate(lines) if row and not row.strip(separator + b' "\t')}
         if blank:
             self._blank[line] = len(blank)
             self.notes["blank_rows"] = self._how.blank + sum(self._blank.values())
@@ -252,11 +254,22 @@ class TextSource(Source):
 
 
 def _decoder(encoding: str) -> Callable[[bytes, bool], bytes]:
-    """Return a function that turns blocks of a file into UTF-8, without the byte-order mark."""
-    if encoding == "utf-8":
-        return lambda block, final: block
-    decoder = codecs.getincrementaldecoder(encoding)("replace")
-    return lambda block, final: decoder.decode(block, final).removeprefix("\ufeff").encode()
+    """Return a function that turns blocks of a file into UTF-8 with \\n as line ends, without the byte-order mark."""
+    decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("replace")
+    held = b""
+
+    def decoded(block: bytes, final: bool) -> bytes:
+        nonlocal held
+        if decoder is not None:
+            block = decoder.decode(block, final).removeprefix("\ufeff").encode()
+        block, held = held + block, b""
+        if b"\r" not in block:
+            return block
+        if block.endswith(b"\r") and not final:  # its \n may come with the next block
+            block, held = block[:-1], b"\r"
+        return block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    return decoded
 
 
 def _buffer(text: bytes) -> pa.BufferReader:

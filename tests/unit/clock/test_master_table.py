@@ -156,9 +156,7 @@ def test_several_tables_are_joined_by_sample(clock, tmp_path, loaded, predicted)
 def test_tables_of_other_samples_are_not_joined(clock, loaded, tmp_path):
     write_table(clock.master, tmp_path / "a.csv")
     write_table(clock.master.iloc[2:], tmp_path / "b.csv")
-    text = (
-        f"{tmp_path / 'b.csv'} does not contain the same samples as {tmp_path / 'a.csv'}; they differ in 2: n000, n001."
-    )
+    text = f"{tmp_path / 'b.csv'} does not have samples of {tmp_path / 'a.csv'} (2: n000, n001). Add them"
     refused(text, from_files, loaded, tmp_path / "a.csv", tmp_path / "b.csv")
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from bad_tables import study
 from input_files import float32, read, same, write
 from input_tables import CPGS, assert_equal_cohorts, merged, table
+from table_cases import study
 
 from heteroage.errors import HeteroAgeError
 

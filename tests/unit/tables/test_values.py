@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from bad_tables import study
 from input_files import read, write
 from input_tables import merged, table
+from table_cases import study
 
 from heteroage.errors import HeteroAgeError
 from heteroage.inputs.modalities import TableEntry
