@@ -3,19 +3,23 @@
 from collections.abc import Mapping
 
 from heteroage.clock.published import read_compared
-from heteroage.evaluation.published import published_ages
+from heteroage.evaluation.published import describe_clocks, published_ages
 from heteroage.files import read_table, write_table
 from heteroage.matrix import open_matrix
 from heteroage.stages.sampling import training_samples
 from heteroage.workflow import run_script
 
 
-def main(features: str, names: str, samples: str, compare: Mapping[str, Mapping[str, object]], ages: str) -> None:
-    """Write the ages, a column per clock."""
+def main(
+    features: str, names: str, samples: str, compare: Mapping[str, Mapping[str, object]], ages: str, clocks: str
+) -> None:
+    """Write the ages, a column per clock, and what the clocks are, a row per clock."""
     store, feature_names = open_matrix(features, names)
     table = read_table(samples)
     trains = table["sample_id"].isin(training_samples(table)["sample_id"])
-    write_table(published_ages(read_compared(compare, feature_names), store, feature_names, table, trains), ages)
+    compared = read_compared(compare, feature_names)
+    write_table(describe_clocks(compared, compare, feature_names), clocks)
+    write_table(published_ages(compared, store, feature_names, table, trains), ages)
 
 
 if __name__ == "__main__":

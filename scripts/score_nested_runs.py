@@ -14,14 +14,16 @@ def main(
     trained_on: Mapping[str, Sequence[str]],
     outputs: Mapping[str, str],
     published: str | None = None,
+    clocks: str | None = None,
 ) -> None:
     """Write the predictions of healthy and of unhealthy samples, and three tables of the healthy ones' errors."""
     table = put_together([read_table(path) for path in held_out])
     healthy = table["Is_Healthy"].astype(str) == "True"
     write_table(table[healthy], outputs["predictions"])
     write_table(table[~healthy], outputs["unhealthy"])
-    if published:
-        write_table(with_published(table[healthy], read_table(published), trained_on), outputs["accuracy"])
+    if published and clocks:
+        errors = with_published(table[healthy], read_table(published), read_table(clocks), trained_on)
+        write_table(errors, outputs["accuracy"])
     else:
         write_table(accuracy(table[healthy]), outputs["accuracy"])
     write_table(coverage(table[healthy]), outputs["coverage"])

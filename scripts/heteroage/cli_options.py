@@ -44,7 +44,11 @@ def add_published(step: argparse.ArgumentParser, option: str, required: bool) ->
 
 def published_of(options: argparse.Namespace) -> dict[str, dict[str, object]]:
     """Put the options together as the config's `compare`."""
-    found: dict[str, dict[str, object]] = {name: {"coefficients": path} for name, path in options.published or ()}
+    found: dict[str, dict[str, object]] = {}
+    for name, path in options.published or ():
+        if name in found:
+            raise HeteroAgeError(f"{name} names two coefficient tables. Give each clock a name of its own.")
+        found[name] = {"coefficients": path}
     for key in ("transform", "intercept"):
         for name, value in getattr(options, key) or ():
             _named(found, name)[key] = value

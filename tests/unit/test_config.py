@@ -210,6 +210,29 @@ def test_a_published_clock_to_start_from_is_checked(config, schema, start_from, 
     refused(config, schema, text)
 
 
+@pytest.mark.parametrize(
+    ("clock", "text"),
+    [
+        ({"coefficients": "a.csv", "transform": "logit"}, "compare.H.transform: 'logit' is not one of"),
+        ({"transform": "log"}, "compare.H: 'coefficients' is a required property"),
+        ({"coefficients": "a.csv", "intersept": 1}, "compare.H.intersept: unknown key. Did you mean intercept?"),
+        ({"coefficients": "a.csv", "intercept": "1"}, "compare.H.intercept: '1' is not of type 'number'"),
+        ({"coefficients": "a.csv", "input": "m"}, "compare.H.input: 'm' is not one of ['beta', 'z']"),
+    ],
+)
+def test_published_clocks_to_compare_with_are_checked(config, schema, clock, text):
+    config["compare"] = {"H": clock}
+    refused(config, schema, text)
+
+
+def test_published_clocks_to_compare_with_are_looked_for(config, schema, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config["compare"] = {"H": {"coefficients": "data/horvath.csv", "source": "doi", "licence": "see the source"}}
+    check_config(config, schema)
+    with pytest.raises(HeteroAgeError, match=re.escape("compare.H.coefficients: data/horvath.csv")):
+        check_files(config)
+
+
 def test_the_published_clock_is_looked_for(config, schema, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config["stage1"]["start_from"] = {"coefficients": "data/horvath.csv", "trained_on": ["GSE40279"]}

@@ -213,3 +213,19 @@ def test_a_skipped_hallmark_leaves_no_correction_and_no_model(study_rerun):
     for name in ("Stage2_Expert_Weights.csv", "Stage2_Performance_Summary.csv"):
         assert ABSENT not in set(study_rerun.table(f"{ASSEMBLED}/stage2/{name}")["hallmark"])
     assert f"{ABSENT}_Correction" not in study_rerun.json(f"{ASSEMBLED}/stage3/Stage3_Artifacts.json")["feature_order"]
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        ("name,coefficient\nage,1\nsex,2\n", "has no column of probe names such as cg00075967"),
+        ("cpg,coefficient\ncg00000001,high\ncg00000002,1\n", "has coefficients that are not finite numbers"),
+        ("cpg,coefficient\ncg99999998,1\ncg99999998,2\n", "has CpGs that stand twice"),
+        ("cpg,coefficient\ncg99999998,1\ncg99999999,2\n", "shares no CpG with the data"),
+    ],
+    ids=["no probes", "text", "twice", "nothing in common"],
+)
+def test_coefficients_of_a_published_clock_are_read_before_training(new_study, table, text):
+    new_study.path("data/published.csv").write_text(table, encoding="utf-8")
+    new_study.configure(compare={"Mine": {"coefficients": "data/published.csv"}})
+    refused(new_study, "compare.Mine, data/published.csv,", text)

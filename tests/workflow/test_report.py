@@ -23,7 +23,14 @@ def reported(inputs, tmp_path_factory):
     study.configure(
         cross_validation__outer_folds=3,
         model_card={"evaluated": True},
-        compare={"Simulated": {"coefficients": "data/published.csv", "intercept": 45, "trained_on": ["001"]}},
+        compare={
+            "Simulated": {
+                "coefficients": "data/published.csv",
+                "intercept": 45,
+                "trained_on": ["001"],
+                "licence": "mine",
+            }
+        },
     )
     return study, study.run("report", "falsify", "all")
 
@@ -74,7 +81,9 @@ def test_published_clocks_stand_beside_ours_on_the_same_samples(reported):
     assert "Training was worth it: the nested error of Simulated is larger" in study.path(
         "results/full_artifacts/MODEL_CARD.md"
     ).read_text(encoding="utf-8")
-    assert "Published clocks on the same samples" in study.path("results/report/index.html").read_text(encoding="utf-8")
+    page = study.path("results/report/index.html").read_text(encoding="utf-8")
+    assert "Published clocks on the same samples" in page
+    assert study.table("results/audit/published_clocks.csv")["sha256"].iloc[0] in page
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="neither chromium nor chromium-browser is on the PATH")

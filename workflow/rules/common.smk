@@ -86,8 +86,9 @@ ORTHOGONALISED = "results/full/artifacts/stage1/Stage1_Orthogonalized_Hallmark_D
 CONVENTIONS = {key: config["inputs"][key] for key in ("sex_codes", "missing_values", "allow_prenatal")}
 # The coefficient table of stage1.start_from, an input of what reads it.
 PUBLISHED = {"published": config["stage1"]["start_from"]["coefficients"]} if config["stage1"]["start_from"] else {}
-# Ages by the published clocks of `compare:`.
+# Ages by the published clocks of `compare:`, and what these clocks are.
 PUBLISHED_AGES = "results/audit/published_ages.csv"
+PUBLISHED_CLOCKS = "results/audit/published_clocks.csv"
 COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 
 

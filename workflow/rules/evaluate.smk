@@ -17,6 +17,7 @@ rule score_nested_runs:
         held_out=held_out("results/{run}/held_out/predictions.csv"),
         ablated=held_out("results/{run}/held_out/fusion_without_context.csv"),
         published=PUBLISHED_AGES if config["compare"] else [],
+        clocks=PUBLISHED_CLOCKS if config["compare"] else [],
     output:
         predictions="results/evaluation/nested_predictions.csv",
         unhealthy="results/evaluation/unhealthy_predictions.csv",
@@ -48,6 +49,7 @@ if config["compare"]:
             tables=[clock["coefficients"] for clock in config["compare"].values()],
         output:
             ages=PUBLISHED_AGES,
+            clocks=PUBLISHED_CLOCKS,
         log:
             "logs/predict_published.log",
         benchmark:

@@ -60,6 +60,7 @@ PAGES["index"] = {
         *PAGES["training"]["tables"],
         *collect("results/evaluation/{name}.csv", name=["accuracy", "optimism", "ablation", "coverage"]),
         "results/falsification/certificate.csv",
+        *([PUBLISHED_CLOCKS] if config["compare"] else []),
     ],
 }
 

@@ -9,7 +9,8 @@ from heteroage.probes import is_pc, is_probe, plain_name, split_modality
 ANCHOR = "Stage1_Pred_Age"
 CORRECTION = "_Correction"
 OFFSET = "Cohort_Offset"
-TEXT = ("sample_id", "Tissue", "Sex", "Age")  # read as text; parsed by tables/metadata.py
+# Read as text; parsed by tables/metadata.py.
+TEXT = ("sample_id", "Tissue", "Sex", "Age", "project_id")
 
 
 class Wanted:

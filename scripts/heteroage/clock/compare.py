@@ -13,7 +13,7 @@ from heteroage.clock.cohort import CohortSummary
 from heteroage.clock.columns import Wanted
 from heteroage.clock.master_table import Part, Table, open_tables
 from heteroage.clock.output import check_ending, writing
-from heteroage.clock.published import MISSING, Compared, read_compared
+from heteroage.clock.published import MISSING, MUCH_MISSING, Compared, read_compared
 from heteroage.clock.sums import mean_of
 from heteroage.errors import HeteroAgeError
 from heteroage.files import check_writable
@@ -24,6 +24,8 @@ from heteroage.tables.values import ValueCheck
 if TYPE_CHECKING:
     from heteroage.clock.predict import Clock
     from heteroage.clock.source import Rows
+
+FEWEST_PROJECTS = 3  # that a paired difference is taken over; else over samples
 
 
 class EveryCpG(Wanted):
@@ -38,11 +40,11 @@ class Beside:
     """Published clocks that are applied to a table, block by block.
 
     A missing value is replaced by the training median of `clock` if that clock uses the CpG, otherwise as described in
-    `published`.
+    `published`. With `projects`, the column project_id is passed on if the table has it.
     """
 
-    def __init__(self, compared: Sequence[Compared], clock: Clock | None = None) -> None:
-        self.compared = compared
+    def __init__(self, compared: Sequence[Compared], clock: Clock | None = None, projects: bool = False) -> None:
+        self.compared, self.projects = compared, projects
         features = {name for one in compared for name in one.clock.features}
         kind = EveryCpG if any(one.standardised for one in compared) else Wanted
         self.wanted = kind(features | (clock.wanted.features if clock else set()))
@@ -67,7 +69,7 @@ class Beside:
         columns_of = self.wanted.columns_of(names)
         check = ValueCheck(part.where)
         scale = self._scale(part, names) if isinstance(self.wanted, EveryCpG) else None
-        found: Rows = {}
+        found: Rows = {"project_id": part.text("project_id")} if self.projects and "project_id" in names else {}
         for one in self.compared:
             values = np.full((len(one.clock.features), len(part.ids)), np.nan)
             for k, feature in enumerate(one.clock.features):
@@ -116,7 +118,7 @@ def compare(
     if out is not None:
         check_ending(out)
         check_writable(out)
-    beside = Beside(read_compared(given), clock)
+    beside = Beside(read_compared(given), clock, projects=True)
     conventions = conventions or (clock.conventions if clock else Conventions())
     table = open_tables(inputs, beside.wanted, conventions)
     beside.check(table)
@@ -130,13 +132,15 @@ def compare(
         with writing([out]) as (writer,):
             for rows in parts:
                 writer.write(rows)
-    return _report(parts, [*(["HeteroAge"] if clock else []), *(one.name for one in beside.compared)], table.where)
+    names = [*(["HeteroAge"] if clock else []), *(one.name for one in beside.compared)]
+    return _report(parts, names, beside.compared, table.where)
 
 
 def _parts(table: Table, beside: Beside, clock: Clock | None, conventions: Conventions) -> Iterable[Rows]:
     if clock is not None:
+        wanted = ["sample_id", "project_id", "Age", "HeteroAge", *_columns(beside)]
         for rows, _ in clock.stream("predict", table, beside=beside):
-            yield {k: v for k, v in rows.items() if k in ("sample_id", "Age", "HeteroAge") or k in _columns(beside)}
+            yield {name: rows[name] for name in wanted if name in rows}
         return
     label = table.labels.get("Age", "Age")
     for part in table.parts(table.names):
@@ -149,29 +153,52 @@ def _columns(beside: Beside) -> list[str]:
     return [name for one in beside.compared for name in (one.name, one.name + MISSING)]
 
 
-def _report(parts: Sequence[Rows], names: Sequence[str], where: str) -> str:
-    """Format one line per clock, and the paired differences to HeteroAge."""
+def _report(parts: Sequence[Rows], names: Sequence[str], compared: Sequence[Compared], where: str) -> str:
+    """Format one line per clock for all samples and for each project, then the paired differences to HeteroAge."""
     joined = {name: np.concatenate([rows[name] for rows in parts]) for name in parts[0] if name != "sample_id"}
-    lines = [f"{'clock':24} {'samples':>8} {'MAE':>7} {'median':>7} {'bias':>7} {'r':>6} {'CpGs missing':>13}"]
-    for name in names:
-        cohort = CohortSummary()
-        cohort.add({"sample_id": range(len(joined[name])), "Age": joined["Age"], "HeteroAge": joined[name]})
-        found = cohort.accuracy()
-        if not found:
-            raise HeteroAgeError(f"no sample of {where} has both an Age and the CpGs of {name}.")
-        r = f"{found['r']:.3f}" if "r" in found else ""
-        missing = f"{joined[name + MISSING].mean():.1f}" if name + MISSING in joined else ""
-        lines.append(
-            f"{name:24} {found['n']:>8.0f} {found['MAE']:>7.2f} {found['MedAE']:>7.2f} {found['bias']:>+7.2f} {r:>6} "
-            f"{missing:>13}"
-        )
+    age, cpgs = joined["Age"], {one.name: len(one.clock.features) for one in compared}
+    projects = np.array([name or "unknown" for name in joined.get("project_id", [""] * len(age))])
+    wide = max(map(len, ["clock", *names]))
+    lines = [
+        f"{'clock':{wide}} {'samples':>8} {'MAE':>7} {'median':>7} {'bias':>7} {'r':>6} {'CpGs missing':>15}  project"
+    ]
+    levels = sorted(set(projects))
+    for level in ["all", *(levels if len(levels) > 1 else [])]:
+        own = np.full(len(age), True) if level == "all" else projects == level
+        for name in names:
+            cohort = CohortSummary()
+            cohort.add({"sample_id": range(own.sum()), "Age": age[own], "HeteroAge": joined[name][own]})
+            found = cohort.accuracy()
+            if not found and level == "all":
+                raise HeteroAgeError(f"no sample of {where} has both an Age and the CpGs of {name}.")
+            if found:
+                missing = f"{joined[name + MISSING][own].mean():.1f} of {cpgs[name]}" if name in cpgs else ""
+                lines.append(f"{name:{wide}} {_errors(found)} {missing:>15}  {level}")
     if "HeteroAge" in names:
-        ours = np.abs(joined["HeteroAge"] - joined["Age"])
-        for name in names[1:]:
-            change = np.abs(joined[name] - joined["Age"]) - ours
-            change = change[~np.isnan(change)]
-            error = change.std(ddof=1) / np.sqrt(len(change)) if len(change) > 1 else np.nan
+        ours = np.abs(joined["HeteroAge"] - age)
+        lines += [_difference(name, np.abs(joined[name] - age) - ours, projects) for name in cpgs]
+    for name in cpgs:
+        if (missing := joined[name + MISSING].mean()) > MUCH_MISSING * cpgs[name]:
             lines.append(
-                f"{name} minus HeteroAge: {change.mean():+.2f} years of error (paired, standard error {error:.2f})"
+                f"Warning: samples are missing {missing:.0f} of the {cpgs[name]} CpGs of {name}: the comparison is "
+                "unfair to it."
             )
     return "\n".join(lines)
+
+
+def _errors(found: Mapping[str, float]) -> str:
+    r = f"{found['r']:.3f}" if "r" in found else ""
+    return f"{found['n']:>8.0f} {found['MAE']:>7.2f} {found['MedAE']:>7.2f} {found['bias']:>+7.2f} {r:>6}"
+
+
+def _difference(name: str, change: NDArray[np.float64], projects: NDArray[np.str_]) -> str:
+    """A clock's error minus that of HeteroAge: the mean over projects, or over samples below three projects."""
+    projects, change = projects[~np.isnan(change)], change[~np.isnan(change)]
+    levels, what = np.unique(projects), "samples"
+    if len(levels) >= FEWEST_PROJECTS:
+        change, what = np.array([change[projects == level].mean() for level in levels]), "projects"
+    error = change.std(ddof=1) / np.sqrt(len(change)) if len(change) > 1 else np.nan
+    return (
+        f"{name} minus HeteroAge: {change.mean():+.2f} years of error (mean over {len(change)} {what}, paired; "
+        f"standard error {error:.2f})"
+    )

@@ -14,9 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.clock.coefficients import PublishedClock, read_coefficients, transform_named
+from heteroage.clock.columns import CORRECTION
 from heteroage.errors import HeteroAgeError, listed
 
 MISSING = "_Missing_CpGs"  # suffix of the column beside a published clock's ages
+MUCH_MISSING = 0.1  # fraction of a clock's CpGs; where more are missing, a comparison says so
+# Columns of predictions, and of a study's samples, that no published clock may be called.
+RESERVED = {"sample_id", "project_id", "donor_id", "group", "fold", "Tissue", "Sex", "Age", "Is_Healthy", "Platform"}
+RESERVED_STARTS = ("HeteroAge", "Stage1_", "Age_", "Imputed_", "Flags", "Cohort_", "Training_Mean_Age", "RF_PC")
 
 
 @dataclass(frozen=True)
@@ -49,9 +54,13 @@ class Compared:
         Raises
         ------
         HeteroAgeError
-            What `read_coefficients` rejects; an unknown transform; no CpG in common.
+            A name that predictions use; what `read_coefficients` rejects; an unknown transform; no CpG in common.
         """
         where = f"compare.{name}, {given['coefficients']},"
+        if name in RESERVED or name.startswith(RESERVED_STARTS) or name.endswith((MISSING, CORRECTION)):
+            raise HeteroAgeError(
+                f"{where} has the name of a column of predictions. Give the clock another name, such as Horvath2013."
+            )
         transform = str(given.get("transform", "identity"))
         transform_named(transform)
         clock = read_coefficients(str(given["coefficients"]), where, _number(given.get("intercept"), where))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from heteroage.clock.published import MISSING, Compared
+from heteroage.clock.published import MISSING, MUCH_MISSING, Compared
 from heteroage.evaluation.scores import accuracy, bootstrap_mae, strata
 from heteroage.matrix import feature_blocks, read_rows
 
 DIFFERENCE = "Minus_HeteroAge"
-COLUMNS = [DIFFERENCE, f"{DIFFERENCE}_Lower", f"{DIFFERENCE}_Upper", "Missing_CpGs", "In_Its_Training"]
+ERROR, LOWER, UPPER = (f"{DIFFERENCE}_{what}" for what in ("SE", "Lower", "Upper"))
+COLUMNS = [DIFFERENCE, ERROR, LOWER, UPPER, "Missing_CpGs", "CpGs", "In_Its_Training"]
 
 
 def published_ages(
@@ -53,6 +55,29 @@ def published_ages(
     return pd.DataFrame(table)
 
 
+def describe_clocks(
+    compared: Sequence[Compared], given: Mapping[str, Mapping[str, object]], feature_names: Sequence[str]
+) -> pd.DataFrame:
+    """Say what each published clock is: a row per clock, with the number of its CpGs and of those not in the data."""
+    names = set(feature_names)
+    return pd.DataFrame(
+        {
+            "clock": one.name,
+            "CpGs": len(one.clock.features),
+            "not_in_data": len(set(one.clock.features) - names),
+            "transform": one.transform,
+            "input": "z" if one.standardised else "beta",
+            "intercept": one.clock.intercept,
+            "coefficients": Path(str(given[one.name]["coefficients"])).name,
+            "sha256": one.clock.sha256,
+            "source": given[one.name].get("source", ""),
+            "licence": given[one.name].get("licence", ""),
+            "trained_on": " ".join(one.trained_on),
+        }
+        for one in compared
+    )
+
+
 def sample_scale(store: np.ndarray, feature_names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each sample over all of its beta values, in one pass over the store."""
     beta = np.array([name.endswith("_beta") for name in feature_names])
@@ -67,7 +92,7 @@ def sample_scale(store: np.ndarray, feature_names: Sequence[str]) -> tuple[np.nd
 
 
 def with_published(
-    predictions: pd.DataFrame, ages: pd.DataFrame, trained_on: Mapping[str, Sequence[str]]
+    predictions: pd.DataFrame, ages: pd.DataFrame, clocks: pd.DataFrame, trained_on: Mapping[str, Sequence[str]]
 ) -> pd.DataFrame:
     """Tabulate the errors of our models and of published clocks on the same samples (see `accuracy`).
 
@@ -75,69 +100,91 @@ def with_published(
     ----------
     predictions : nested predictions
     ages : as `published_ages` returns
+    clocks : as `describe_clocks` returns
     trained_on : {published clock: project_ids of the studies it was trained on}
 
     Returns
     -------
     accuracy's frame with, for published clocks, the difference of the error to HeteroAge's (a project's, or the mean
-    over projects with its 95% interval, by bootstrap over projects; years, positive where HeteroAge is better), the
-    mean number of CpGs that samples were missing, and whether a sample's study was in the clock's training
+    over projects with its standard error and its 95% interval, by bootstrap over projects; years, positive where
+    HeteroAge is better), the mean number of CpGs that samples were missing, the number of the clock's CpGs, and whether
+    a sample's study was in the clock's training
     """
     table = predictions.merge(ages, on="sample_id", validate="one_to_one")
+    cpgs = clocks.set_index("clock")["CpGs"]
     parts = [accuracy(predictions)]
     for name, studies in trained_on.items():
         own = table[table[name].notna()]
         if len(own):
-            parts.append(_rows_of(own, name, set(studies)))
+            parts.append(_rows_of(own, name, int(cpgs[name]), set(studies)))
     return pd.concat(parts, ignore_index=True)
 
 
-def _rows_of(table: pd.DataFrame, name: str, studies: set[str]) -> pd.DataFrame:
+def _rows_of(table: pd.DataFrame, name: str, cpgs: int, studies: set[str]) -> pd.DataFrame:
     """One published clock's rows of the accuracy table."""
     error = table.assign(Years=(table[name] - table["Age"]).abs() - (table["HeteroAge"] - table["Age"]).abs())
     rows = []
     for stratum, _, own in strata(error):
         row = dict.fromkeys(COLUMNS, np.nan) | {DIFFERENCE: own["Years"].mean()}
-        row |= {"Missing_CpGs": own[name + MISSING].mean()}
+        row |= {"Missing_CpGs": own[name + MISSING].mean(), "CpGs": cpgs}
         row |= {"In_Its_Training": bool(own["project_id"].astype(str).isin(studies).any())}
         if stratum == "all":
             by_project = own.groupby("project_id")["Years"].mean()
             row[DIFFERENCE] = by_project.mean()
-            _, row[f"{DIFFERENCE}_Lower"], row[f"{DIFFERENCE}_Upper"] = mean_interval(by_project.to_numpy())
+            row[ERROR] = by_project.std(ddof=1) / np.sqrt(len(by_project))
+            row[LOWER], row[UPPER] = interval_of_mean(by_project.to_numpy())
         rows.append(row)
     return pd.concat([accuracy(table, [name]), pd.DataFrame(rows)], axis=1)
 
 
-def mean_interval(of_projects: np.ndarray) -> tuple[float, float, float]:
-    """The mean over projects and its 95% interval, whole projects drawn with replacement; empty below 3 projects."""
-    _, (lower, upper) = bootstrap_mae(of_projects, np.arange(len(of_projects)).astype(str))
-    return float(of_projects.mean()), float(lower), float(upper)
+def interval_of_mean(of_projects: np.ndarray) -> tuple[float, float]:
+    """95% interval of the mean over projects, whole projects drawn with replacement; NaN below 3 projects."""
+    return bootstrap_mae(of_projects, np.arange(len(of_projects)).astype(str))[1]
 
 
 def worth_training(accuracy: pd.DataFrame) -> str:
     """Say in a sentence whether HeteroAge is better than the best of the published clocks; empty without any."""
-    if DIFFERENCE not in accuracy.columns:
-        return ""
-    overall = accuracy[(accuracy["stratum"] == "all") & accuracy[DIFFERENCE].notna()]
+    shown = _published_rows(accuracy)
+    overall = shown[shown["stratum"] == "all"]
     if overall.empty:
         return ""
     best = overall.loc[overall["MacroMAE"].idxmin()]
-    change, lower, upper = (best[name] for name in COLUMNS[:3])
-    against = f"{best['model']}, the best of {len(overall)} published clocks" if len(overall) > 1 else best["model"]
-    spread = f" (95% interval {lower:+.2f} to {upper:+.2f}, over projects)" if lower == lower else ""
+    change, error, lower, upper = (best[name] for name in COLUMNS[:4])
+    against = best["model"] + (f" (the best of {len(overall)} published clocks)" if len(overall) > 1 else "")
     if lower > 0:
         said = f"Training was worth it: the nested error of {against} is larger by {change:.2f} years"
     elif upper < 0:
         said = f"Training was not worth it: the nested error of {against} is smaller by {-change:.2f} years"
     else:
         said = f"Training made no measurable difference: {against} minus HeteroAge is {change:+.2f} years of error"
-    seen = " Studies among these samples were in its training: its error leans to the optimistic."
-    return said + spread + "." + (seen if best["In_Its_Training"] in (True, "True") else "")
+    if error == error:
+        said += f" (mean over {best['n_projects']:.0f} projects, paired; standard error {error:.2f}"
+        said += f", 95% interval {lower:+.2f} to {upper:+.2f})" if lower == lower else ")"
+    notes = []
+    if best["Missing_CpGs"] > MUCH_MISSING * best["CpGs"]:
+        notes.append(
+            f"Samples were missing {best['Missing_CpGs']:.0f} of its {best['CpGs']:.0f} CpGs: the comparison is unfair "
+            "to it."
+        )
+    if str(best["In_Its_Training"]) == "True":
+        notes.append("Studies among these samples were in its training: its error leans to the optimistic.")
+    return " ".join([said + ".", *notes])
 
 
 def by_project(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """The published clocks' rows of all samples and of each project; empty where none was compared."""
-    if DIFFERENCE not in accuracy.columns:
-        return accuracy.iloc[:0]
-    shown = accuracy[accuracy[DIFFERENCE].notna() & accuracy["stratum"].isin(["all", "project_id"])]
-    return shown.assign(In_Its_Training=["yes" if str(seen) == "True" else "" for seen in shown["In_Its_Training"]])
+    """The published clocks' rows of all samples and of each project, named for readers; empty where there are none."""
+    shown = _published_rows(accuracy)
+    shown = shown[shown["stratum"].isin(["all", "project_id"])]
+    names = {"model": "clock", "level": "project", "n": "samples", "MAE": "MAE (years)", "MedAE": "median error"}
+    names |= {"Bias": "bias (years)", "R": "r", DIFFERENCE: "minus HeteroAge (years)", ERROR: "standard error"}
+    names |= {LOWER: "95% from", UPPER: "to", "Missing_CpGs": "CpGs missing", "CpGs": "of"}
+    seen = ["yes" if str(seen) == "True" else "" for seen in shown["In_Its_Training"]]
+    whole = {name: [f"{count:.0f}" for count in shown[name]] for name in ("n", "CpGs")}
+    missing = [f"{count:.1f}" for count in shown["Missing_CpGs"]]
+    shown = shown.assign(**whole, Missing_CpGs=missing, In_Its_Training=seen)
+    names["In_Its_Training"] = "in its training"
+    return shown[list(names)].rename(columns=names)
+
+
+def _published_rows(accuracy: pd.DataFrame) -> pd.DataFrame:
+    return accuracy.reindex(columns=[*accuracy.columns.union(COLUMNS, sort=False)]).dropna(subset=[DIFFERENCE])

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from heteroage.evaluation.published import DIFFERENCE, by_project, worth_training
+from heteroage.evaluation.published import by_project, worth_training
 from heteroage.evaluation.scores import what_stages_add
 from heteroage.figures.evaluation import MODELS, STRATA, scoring_name
 from heteroage.figures.style import readable
@@ -124,7 +124,8 @@ def page_content(
         "covered_by_group": f"{100 * covered['group_coverage'].iloc[0]:.1f}" if len(covered) else "",
         "nominal": f"{100 * meta['intervals']['level']:g}" if meta["intervals"] else "",
         "accuracy": accuracy_tables(accuracy),
-        "published": published_table(accuracy),
+        "published": whole_table(by_project(accuracy)),
+        "clocks": whole_table(tables.get("published_clocks", pd.DataFrame())),
         "worth": worth_training(accuracy),
         "optimism": scoring_table(tables["optimism"]) if nested else None,
         "stages_add": what_stages_add(tables["ablation"]) if nested else [],
@@ -150,6 +151,11 @@ def table(frame: pd.DataFrame, names: Mapping[str, str], digits: Mapping[str, in
         for row in frame[columns].itertuples(index=False)
     ]
     return {"head": [names[column] for column in columns], "rows": rows}
+
+
+def whole_table(frame: pd.DataFrame) -> dict[str, list] | None:
+    """Take all columns of a frame as text, under their own names; None where it has no rows."""
+    return table(frame, {name: str(name) for name in frame.columns}) if len(frame) else None
 
 
 def _cell(value: object, digits: int) -> str:
@@ -234,16 +240,6 @@ def accuracy_tables(accuracy: pd.DataFrame) -> list[dict[str, object]]:
         if stratum != "all" and len(rows):
             tables.append({"title": f"HeteroAge by {name}", **table(rows, names)})
     return tables
-
-
-def published_table(accuracy: pd.DataFrame) -> dict[str, list] | None:
-    """Published clocks' errors on the nested samples, in words; None where none was compared."""
-    if not len(shown := by_project(accuracy)):
-        return None
-    names = {"model": "clock", "level": "project", "n": "samples", "MAE": "MAE (years)", "MedAE": "median error"}
-    names |= {"Bias": "bias (years)", "R": "r", DIFFERENCE: "minus HeteroAge (years)"}
-    names |= {f"{DIFFERENCE}_Lower": "95% from", f"{DIFFERENCE}_Upper": "to", "Missing_CpGs": "CpGs missing"}
-    return table(shown, names | {"In_Its_Training": "in its training"}, {"Missing_CpGs": 1})
 
 
 def expert_table(experts: pd.DataFrame) -> dict[str, list]:

@@ -44,7 +44,30 @@ def test_ours_stands_beside_them(given, clock, capsys):
     assert main(["compare", *options, "--artifact-dir", str(clock.folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:3]] == ["clock", "HeteroAge", "P"]
-    assert lines[-1].startswith("P minus HeteroAge: ")
+    assert any(line.startswith("P minus HeteroAge: ") for line in lines)
+
+
+def test_errors_stand_by_project_and_differences_are_means_over_projects(given, clock, capsys):
+    folder, master, cpgs, _ = given
+    master = master.assign(project_id=np.resize(["a", "b", "c"], len(master)))
+    write_table(master.drop(columns=cpgs[0]), folder / "projects.csv")
+    options = ["--input", str(folder / "projects.csv"), "--coefficients", f"P={folder / 'published.csv'}"]
+    assert main(["compare", *options, "--artifact-dir", str(clock.folder), "--out", str(folder / "ages.csv")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    ages = read_table(folder / "ages.csv")
+    errors = ages[["P", "HeteroAge"]].sub(ages["Age"], axis=0).abs().groupby(ages["project_id"]).mean()
+    printed = {(line.split()[0], line.split()[-1]): line.split()[2] for line in lines[1:9]}
+    assert list(printed) == [(name, level) for level in ["all", *"abc"] for name in ("HeteroAge", "P")]
+    assert all(printed["P", level] == f"{errors.loc[level, 'P']:.2f}" for level in "abc")
+    change = errors["P"] - errors["HeteroAge"]
+    assert lines[9] == (
+        f"P minus HeteroAge: {change.mean():+.2f} years of error (mean over 3 projects, paired; "
+        f"standard error {change.std() / 3**0.5:.2f})"
+    )
+    missing = 2 + master[cpgs[1:]].isna().sum(axis=1).mean()
+    assert lines[10] == (
+        f"Warning: samples are missing {missing:.0f} of the 13 CpGs of P: the comparison is unfair to it."
+    )
 
 
 def test_a_published_age_does_not_depend_on_batch_mates(given, clock):
@@ -68,6 +91,7 @@ def test_a_published_age_does_not_depend_on_batch_mates(given, clock):
     [
         (lambda t: t.drop(columns="Age"), [], "has no column Age: there is nothing to compare ages with."),
         (lambda t: t.rename(columns=lambda c: c.replace("cg", "cg9")), [], "shares no CpG with P, which reads 13"),
+        (lambda t: t, ["--coefficients", "P=a.csv", "P=b.csv"], "P names two coefficient tables. Give each clock"),
         (lambda t: t, ["--transform", "Q=log"], "Q is not the name of a coefficient table (P)."),
     ],
 )

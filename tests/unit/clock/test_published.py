@@ -69,12 +69,15 @@ def test_z_scores_are_of_the_sample(table):
     ("given", "text"),
     [
         ({"transform": "logit"}, "unknown transform 'logit'. Known are horvath, identity, log"),
+        ({"name": "HeteroAge"}, "has the name of a column of predictions. Give the clock another name"),
+        ({"name": "Age"}, "has the name of a column of predictions."),
+        ({"name": "Inflammation_Correction"}, "has the name of a column of predictions."),
         ({"intercept": "none"}, "has the intercept 'none', which is not a number. Give a number."),
     ],
 )
 def test_what_is_refused(table, given, text):
     with pytest.raises(HeteroAgeError, match=re.escape(text)):
-        Compared.read("H", {"coefficients": table()} | given)
+        Compared.read(given.pop("name", "H"), {"coefficients": table()} | given)
 
 
 def test_a_clock_that_shares_no_cpg_with_the_data_is_refused(table):

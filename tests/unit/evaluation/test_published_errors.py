@@ -6,7 +6,7 @@ import pytest
 
 from heteroage.clock.coefficients import PublishedClock
 from heteroage.clock.published import Compared
-from heteroage.evaluation.published import published_ages, with_published, worth_training
+from heteroage.evaluation.published import by_project, published_ages, with_published, worth_training
 
 RNG = np.random.default_rng(2)
 
@@ -19,9 +19,10 @@ def nested():
     table = table.assign(Stage1_Pred_Age=age - 3, Training_Mean_Age=50.0, Tissue="Blood", Sex="F")
     table["project_id"] = table["group"] = np.repeat([f"p{k}" for k in range(8)], 10)
 
-    def compared(off, trained_on=()):
+    def compared(off, trained_on=(), cpgs=50):
         ages = pd.DataFrame({"sample_id": table["sample_id"], "P": age - off, "P_Missing_CpGs": 3.0})
-        return with_published(table, ages, {"P": trained_on})
+        clocks = pd.DataFrame({"clock": ["P"], "CpGs": [cpgs]})
+        return with_published(table, ages, clocks, {"P": trained_on})
 
     return compared
 
@@ -34,10 +35,11 @@ def test_differences_are_paired_by_project(nested):
     assert by_project.index[by_project["In_Its_Training"] == True].tolist() == ["p1"]  # noqa: E712
     overall = rows.loc[("all", "all")]
     assert overall["Minus_HeteroAge"] == pytest.approx(2.5)
-    # The bootstrap's interval: about 1.96 standard errors (1.77 / sqrt(8)) on both sides.
+    # The bootstrap's interval: about 1.96 standard errors (1.73 / sqrt(8)) on both sides.
     assert overall["Minus_HeteroAge_Lower"] == pytest.approx(2.5 - 1.2, abs=0.3)
     assert overall["Minus_HeteroAge_Upper"] == pytest.approx(2.5 + 1.2, abs=0.3)
-    assert overall["Missing_CpGs"] == 3
+    assert overall["Minus_HeteroAge_SE"] == pytest.approx(by_project["Minus_HeteroAge"].std() / np.sqrt(8))
+    assert overall[["Missing_CpGs", "CpGs"]].tolist() == [3, 50]
     assert set(nested(off)["model"]) == {"HeteroAge", "Stage1_Pred_Age", "Training_Mean_Age", "P"}
 
 
@@ -54,6 +56,23 @@ def test_the_sentence_says_whether_training_was_worth_it(nested, off, said):
     assert "was in its training" not in worth_training(nested(off))
     assert "leans to the optimistic" in worth_training(nested(off, ["p1"]))
     assert worth_training(nested(off).drop(columns="Minus_HeteroAge")) == ""
+
+
+def test_the_sentence_has_the_standard_error_and_says_that_much_is_missing(nested):
+    off = np.repeat([1.0, 3.0, 4.0, 5.0, 5.0, 5.0, 6.0, 7.0], 10)
+    said = worth_training(nested(off))
+    assert "(mean over 8 projects, paired; standard error 0.65, 95% interval +" in said
+    assert "unfair" not in said
+    assert "Samples were missing 3 of its 9 CpGs: the comparison is unfair to it." in worth_training(
+        nested(off, cpgs=9)
+    )
+
+
+def test_readers_see_all_samples_and_each_project(nested):
+    shown = by_project(nested(5.0, ["p1"]))
+    assert shown["project"].tolist() == ["all", *(f"p{k}" for k in range(8))]
+    assert shown.loc[shown["in its training"] == "yes", "project"].tolist() == ["all", "p1"]
+    assert by_project(nested(5.0).drop(columns="Minus_HeteroAge")).empty
 
 
 def test_missing_values_take_medians_of_other_outer_folds():
