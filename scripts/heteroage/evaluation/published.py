@@ -14,6 +14,7 @@ from heteroage.matrix import feature_blocks, read_rows
 
 DIFFERENCE = "Minus_HeteroAge"
 ERROR, LOWER, UPPER = (f"{DIFFERENCE}_{what}" for what in ("SE", "Lower", "Upper"))
+SEEN = {"True": "yes", "unknown": "unknown"}  # words for In_Its_Training
 COLUMNS = [DIFFERENCE, ERROR, LOWER, UPPER, "Missing_CpGs", "CpGs", "In_Its_Training"]
 
 
@@ -108,7 +109,7 @@ def with_published(
     accuracy's frame with, for published clocks, the difference of the error to HeteroAge's (a project's, or the mean
     over projects with its standard error and its 95% interval, by bootstrap over projects; years, positive where
     HeteroAge is better), the mean number of CpGs that samples were missing, the number of the clock's CpGs, and whether
-    a sample's study was in the clock's training
+    a sample's study was in the clock's training ("unknown" where `trained_on` is empty)
     """
     table = predictions.merge(ages, on="sample_id", validate="one_to_one")
     cpgs = clocks.set_index("clock")["CpGs"]
@@ -127,7 +128,7 @@ def _rows_of(table: pd.DataFrame, name: str, cpgs: int, studies: set[str]) -> pd
     for stratum, _, own in strata(error):
         row = dict.fromkeys(COLUMNS, np.nan) | {DIFFERENCE: own["Years"].mean()}
         row |= {"Missing_CpGs": own[name + MISSING].mean(), "CpGs": cpgs}
-        row |= {"In_Its_Training": bool(own["project_id"].astype(str).isin(studies).any())}
+        row["In_Its_Training"] = own["project_id"].astype(str).isin(studies).any() if studies else "unknown"
         if stratum == "all":
             by_project = own.groupby("project_id")["Years"].mean()
             row[DIFFERENCE] = by_project.mean()
@@ -168,6 +169,11 @@ def worth_training(accuracy: pd.DataFrame) -> str:
         )
     if str(best["In_Its_Training"]) == "True":
         notes.append("Studies among these samples were in its training: its error leans to the optimistic.")
+    elif best["In_Its_Training"] == "unknown":
+        notes.append(
+            f"The config does not say what it was trained on (compare.{best['model']}.trained_on). If any of these "
+            "studies is among it, its error leans to the optimistic."
+        )
     return " ".join([said + ".", *notes])
 
 
@@ -178,7 +184,7 @@ def by_project(accuracy: pd.DataFrame) -> pd.DataFrame:
     names = {"model": "clock", "level": "project", "n": "samples", "MAE": "MAE (years)", "MedAE": "median error"}
     names |= {"Bias": "bias (years)", "R": "r", DIFFERENCE: "minus HeteroAge (years)", ERROR: "standard error"}
     names |= {LOWER: "95% from", UPPER: "to", "Missing_CpGs": "CpGs missing", "CpGs": "of"}
-    seen = ["yes" if str(seen) == "True" else "" for seen in shown["In_Its_Training"]]
+    seen = [SEEN.get(str(seen), "") for seen in shown["In_Its_Training"]]
     whole = {name: [f"{count:.0f}" for count in shown[name]] for name in ("n", "CpGs")}
     missing = [f"{count:.1f}" for count in shown["Missing_CpGs"]]
     shown = shown.assign(**whole, Missing_CpGs=missing, In_Its_Training=seen)
