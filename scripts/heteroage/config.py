@@ -181,6 +181,24 @@ def check_files(config: Mapping) -> None:
         )
 
 
+def check_coefficients(config: Mapping) -> None:
+    """Read the coefficient tables of published clocks, which are small.
+
+    Raises
+    ------
+    HeteroAgeError
+        As `read_coefficients` and `Compared.read`.
+    """
+    if start := config["stage1"].get("start_from"):
+        from heteroage.clock.coefficients import read_coefficients  # slow to import, and seldom needed
+
+        read_coefficients(start["coefficients"], f"stage1.start_from.coefficients, {start['coefficients']},")
+    if compare := config.get("compare"):
+        from heteroage.clock.published import read_compared
+
+        read_compared(compare)
+
+
 def _matches(pattern: str) -> bool:
     """Tell whether there are coverage files of a pattern."""
     return is_coverage(pattern) and any(Path(pattern).parent.glob(Path(pattern).name))

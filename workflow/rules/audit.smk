@@ -158,3 +158,17 @@ if config["predict"]:
             "Looking at the tables to predict"
         script:
             "../../scripts/check_predicted_tables.py"
+
+
+rule pass_checks:
+    input:
+        ["results/audit/predicted_tables.csv"] if config["predict"] else [],
+        [PUBLISHED_CLOCKS] if config["compare"] else [],
+    output:
+        touch(CHECKED),
+    log:
+        "logs/pass_checks.log",
+    benchmark:
+        "results/benchmarks/pass_checks.tsv"
+    message:
+        "The tables to predict and the published clocks can be used"

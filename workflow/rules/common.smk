@@ -26,6 +26,7 @@ sys.path.insert(0, str(REPOSITORY / "scripts"))
 
 from heteroage.probes import MODALITIES
 from heteroage.config import (
+    check_coefficients,
     check_config,
     check_files,
     geo_entries,
@@ -56,6 +57,7 @@ try:
     validate(config, str(SCHEMA))  # fills in the defaults
     config["predict"], PREDICT_CONVENTIONS = predict_entries(config["predict"])
     check_files(config)
+    check_coefficients(config)
     # Known here, whether the dictionary is given or made of gene sets: the DAG needs the names, not the CpGs.
     HALLMARKS = read_hallmark_names(config["inputs"]["hallmarks"])
     CHECK_SEX = False
@@ -89,6 +91,8 @@ PUBLISHED = {"published": config["stage1"]["start_from"]["coefficients"]} if con
 # Ages by the published clocks of `compare:`, and what these clocks are.
 PUBLISHED_AGES = "results/audit/published_ages.csv"
 PUBLISHED_CLOCKS = "results/audit/published_clocks.csv"
+# Training waits for it: a bad table of `predict:` or `compare:` ends the run, though independent jobs go on.
+CHECKED = "results/audit/checked.txt"
 COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 
 

@@ -103,6 +103,8 @@ rule select_training_samples:
         names=STORE_NAMES,
         # Its age does not count: one without a match stops the run here, before training.
         dictionary=[] if BUILD_DICTIONARY else ancient(DICTIONARY),
+        # Its age does not count either: another table to predict or to compare with retrains nothing.
+        checked=ancient(CHECKED),
     output:
         **({"loadings": "results/{run}/artifacts/stage1/RF_PC_Loadings.csv"} if COMPUTE_PCS else {}),
         samples="results/{run}/training/samples.csv",
