@@ -71,6 +71,12 @@ def test_a_changed_lightgbm_setting_reruns_stage3_and_what_follows(study_copy):
     assert study_copy.configure(stage3__lightgbm__learning_rate=0.07).plan().jobs == once(STAGE3)
 
 
+def test_another_table_to_predict_or_to_compare_with_retrains_nothing(study_copy):
+    study_copy.path("data/published.csv").write_text("cpg,coefficient\ncg00000001,1\n", encoding="utf-8")
+    study_copy.configure(compare={"Mine": {"coefficients": "data/published.csv"}})
+    assert study_copy.plan().jobs == once({"predict_published", "pass_checks"})
+
+
 COLLECTED = f"{ARTIFACTS}/stage2/Stage2_Expert_Weights.csv"
 
 
@@ -153,7 +159,7 @@ def test_a_reworded_module_or_script_reruns_nothing(study):
 def test_a_table_of_the_study_that_changes_reruns_everything(study_copy):
     study_copy.edit_table("data/beta.parquet", lambda table: table.iloc[:-1])
     inputs = {"build_feature_store", "assign_groups", "audit_inputs", "plot_audit", "select_training_samples"}
-    inputs.add("check_predicted_tables")
+    inputs |= {"check_predicted_tables", "pass_checks"}
     # Which hallmarks have an expert is known when they are matched to the data.
     assert study_copy.plan().jobs == once({*inputs, "orthogonalise_hallmarks", *STAGE1} - {"train_expert"})
 

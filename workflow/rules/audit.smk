@@ -162,13 +162,20 @@ if config["predict"]:
 
 rule pass_checks:
     input:
-        ["results/audit/predicted_tables.csv"] if config["predict"] else [],
-        [PUBLISHED_CLOCKS] if config["compare"] else [],
+        **({"predicted": "results/audit/predicted_tables.csv"} if config["predict"] else {}),
+        **({"clocks": PUBLISHED_CLOCKS} if config["compare"] else {}),
     output:
-        touch(CHECKED),
+        checked=CHECKED,
     log:
         "logs/pass_checks.log",
     benchmark:
         "results/benchmarks/pass_checks.tsv"
+    priority: 2
+    conda:
+        "../../envs/heteroage.yaml"
+    params:
+        code=code_of("pass_checks"),
     message:
-        "The tables to predict and the published clocks can be used"
+        "Tables to predict and published clocks can be used"
+    script:
+        "../../scripts/pass_checks.py"
