@@ -69,11 +69,11 @@ def describe_clocks(
             "transform": one.transform,
             "input": "z" if one.standardised else "beta",
             "intercept": one.clock.intercept,
-            "coefficients": Path(str(given[one.name]["coefficients"])).name,
-            "sha256": one.clock.sha256,
             "source": given[one.name].get("source", ""),
             "licence": given[one.name].get("licence", ""),
             "trained_on": " ".join(one.trained_on),
+            "coefficients": Path(str(given[one.name]["coefficients"])).name,
+            "sha256": one.clock.sha256,
         }
         for one in compared
     )

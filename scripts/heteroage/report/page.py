@@ -154,8 +154,8 @@ def table(frame: pd.DataFrame, names: Mapping[str, str], digits: Mapping[str, in
 
 
 def whole_table(frame: pd.DataFrame) -> dict[str, list] | None:
-    """Take all columns of a frame as text, under their own names; None where it has no rows."""
-    return table(frame, {name: str(name) for name in frame.columns}) if len(frame) else None
+    """Take all columns of a frame as text, under their own names without underscores; None where it has no rows."""
+    return table(frame, {name: str(name).replace("_", " ") for name in frame.columns}) if len(frame) else None
 
 
 def _cell(value: object, digits: int) -> str:
