@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -34,12 +36,10 @@ def score_predictions(age: ArrayLike, predicted: ArrayLike, projects: ArrayLike)
     Score = -(MicroMAE + MacroMAE) / 2: higher is better.
     """
     age, predicted = np.asarray(age, np.float64), np.asarray(predicted, np.float64)
-    error = np.abs(predicted - age)
-    rows = [np.flatnonzero(codes) for codes in _indicators(projects)]
-    macro_mae = float(np.mean([error[r].mean() for r in rows]))
+    error, rows = np.abs(predicted - age), rows_by(projects)
+    micro_mae, macro_mae = mean_errors(error, rows)
     project_r = np.array([pearson_r(age[r], predicted[r]) for r in rows])
     defined = project_r[~np.isnan(project_r)]
-    micro_mae = float(error.mean())
     return {
         "MicroMAE": micro_mae,
         "MacroMAE": macro_mae,
@@ -48,6 +48,16 @@ def score_predictions(age: ArrayLike, predicted: ArrayLike, projects: ArrayLike)
         "MacroR": float(defined.mean()) if len(defined) else float("nan"),
         "Score": -(micro_mae + macro_mae) / 2,
     }
+
+
+def rows_by(labels: ArrayLike) -> list[NDArray[np.int64]]:
+    """Positions of each label's samples, labels sorted."""
+    return [np.flatnonzero(codes) for codes in _indicators(labels)]
+
+
+def mean_errors(error: NDArray[np.float64], rows: Sequence[NDArray[np.int64]]) -> tuple[float, float]:
+    """MicroMAE and MacroMAE of absolute errors (n,), where `rows` are each project's; the Score is minus their mean."""
+    return float(error.mean()), float(np.mean([error[r].mean() for r in rows]))
 
 
 def r2_against_none(residual: ArrayLike, correction: ArrayLike) -> float:

@@ -40,7 +40,7 @@ def table(n=6, cpgs=CPGS, seed=1, metadata=True, **columns):
 
 @dataclass(frozen=True)
 class Merged:
-    """What was merged, and each modality's values as they stand in the store (its samples x its features)."""
+    """What was merged, by sample_id, and each modality's values in the store (its samples x its features)."""
 
     samples: pd.DataFrame
     feature_names: list[str]
@@ -74,7 +74,8 @@ def stored(cohorts: Cohorts, intake: Intake) -> Merged:
     for modality, features in cohorts.features.items():
         own = sorted(set().union(*(t.ids for t in cohorts.tables if t.modality == modality)))
         betas[modality] = whole.loc[own, features]
-    return Merged(cohorts.samples, names, betas, intake)
+    by_id = cohorts.samples.sort_values("sample_id", ignore_index=True)
+    return Merged(by_id, names, betas, intake)
 
 
 def assert_equal_cohorts(one: Merged, two: Merged):

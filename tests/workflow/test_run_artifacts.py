@@ -224,10 +224,11 @@ def test_features_are_cpgs_with_their_modality_and_pcs_alone(study, frame):
 
 
 def test_only_healthy_samples_with_an_age_are_trained_on(study, samples):
-    everyone = pd.concat([study.table(name)[["sample_id", "Is_Healthy", "Age"]] for name in TABLES.values()])
-    everyone = everyone.drop_duplicates().set_index("sample_id")
+    columns = ["project_id", "sample_id", "Is_Healthy", "Age"]
+    everyone = pd.concat([study.table(name)[columns] for name in TABLES.values()]).drop_duplicates()
+    everyone = everyone.sort_values(["project_id", "sample_id"]).set_index("sample_id")
     fit = everyone["Is_Healthy"] & everyone["Age"].notna()
-    assert samples["sample_id"].tolist() == sorted(fit.index[fit])
+    assert samples["sample_id"].tolist() == fit.index[fit].tolist()
     assert not fit.all()
 
 

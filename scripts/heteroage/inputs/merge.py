@@ -34,7 +34,10 @@ class InputOptions:
 
 @dataclass(frozen=True)
 class Cohorts:
-    """All samples, sorted by sample_id; the tables of their values; each modality's features, sorted."""
+    """All samples, sorted by project_id, then sample_id; the tables of their values; each modality's features, sorted.
+
+    The samples of a study lie side by side in the store: the engine passes over a held-out study in whole blocks.
+    """
 
     samples: pd.DataFrame
     tables: list[ModalityTable]
@@ -123,7 +126,7 @@ def merge_cohorts(
             {"modality": modality, "n_tables": len(own), "n_samples": len(ids[modality]), "n_cpgs": len(names)}
             | {"join": options.join}
         )
-    return Cohorts(samples, list(tables), features)
+    return Cohorts(samples.sort_values(["project_id", "sample_id"], ignore_index=True), list(tables), features)
 
 
 def _probes_of(path: str) -> set[str]:

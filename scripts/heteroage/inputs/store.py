@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.files import atomic_path
@@ -31,7 +32,7 @@ def write_store(cohorts: Cohorts, features: str | Path, names: str | Path, intak
     HeteroAgeError
         Text or infinity among the values, or values that are no betas; then nothing is written.
     """
-    samples, feature_names = cohorts.samples["sample_id"], cohorts.feature_names
+    samples, feature_names = pd.Index(cohorts.samples["sample_id"]), cohorts.feature_names
     row_of = {name: row for row, name in enumerate(feature_names)}
     with atomic_path(features) as beside, atomic_path(names) as names_beside:
         write_names(feature_names, names_beside)
@@ -41,7 +42,7 @@ def write_store(cohorts: Cohorts, features: str | Path, names: str | Path, intak
                 store[rows] = np.nan
                 release(store)
         for table in cohorts.tables:
-            _write_table(store, table, row_of, samples.searchsorted(table.ids), intake)
+            _write_table(store, table, row_of, samples.get_indexer(table.ids), intake)
 
 
 def _write_table(

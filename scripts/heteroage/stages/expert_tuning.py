@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from heteroage.engine.elastic_net import Paths, open_paths
 from heteroage.errors import listed
-from heteroage.metrics import score_predictions
+from heteroage.metrics import mean_errors, rows_by
 from heteroage.stages.training_data import EXTENSION, TrainingData, best_row, beyond, views
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class View:
     fold: NDArray[np.int64]
     projects: NDArray
 
+    @cached_property
     def best(self) -> tuple[int, int]:
         """Position (l1_ratio, alpha) of the best Score on the residuals of the folds that the view has seen."""
         at = list(np.ndindex(self.n_features.shape))
@@ -59,7 +61,7 @@ class View:
         """
         tuning = [fold for fold in np.unique(self.fold) if fold != self.unseen]
         dense = self.n_features[:, -1].max() > DENSE * len(tuning) * len(self.fold)
-        return not dense or self.best()[1] == len(self.alphas) - 1
+        return not dense or self.best[1] == len(self.alphas) - 1
 
     def further(self) -> NDArray[np.float64]:
         """Alphas to go on with, where the best one is at an end.
@@ -67,15 +69,21 @@ class View:
         Smaller alphas are not tried where the best correction is no better than none: they fit the residual closer, and
         take the longest to solve.
         """
-        j, i = self.best()
+        j, i = self.best
         alphas = beyond(self.alphas, self.alphas[i], self.n_features[j, i] == 0)
         downwards = len(alphas) > 0 and alphas[0] < self.alphas[-1]
         useless = self._score(self.corrections[j, i]) <= self._score(np.zeros(len(self.fold)))
         return np.empty(0) if downwards and useless else alphas
 
     def _score(self, corrections: NDArray[np.float64]) -> float:
+        seen, projects = self._seen
+        return -sum(mean_errors(np.abs(corrections[seen] - self.target[seen]), projects)) / 2
+
+    @cached_property
+    def _seen(self) -> tuple[NDArray[np.bool_], list[NDArray[np.int64]]]:
+        """Which samples the view has seen, and the positions of each project's among these."""
         seen = np.full(len(self.fold), True) if self.unseen is None else self.fold != self.unseen
-        return score_predictions(self.target[seen], corrections[seen], self.projects[seen])["Score"]
+        return seen, rows_by(self.projects[seen])
 
     def joined(self, other: View) -> View:
         """Both views' alphas, falling."""

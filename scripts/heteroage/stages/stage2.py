@@ -79,7 +79,7 @@ def cross_fit(
     targets = {name: age - anchor[name].to_numpy() for name, _ in views(data.folds)}
     on_all_folds = (np.nan, np.nan)
     for view in tuned_views(hallmark, data, targets, grid, configuration, threads, only_predict):
-        j, i = view.best()
+        j, i = view.best
         tuned = float(view.alphas[i]), float(grid.l1_ratios[j])
         log.info("%s, %s: alpha %g, l1_ratio %g", hallmark, view.name, *tuned)
         if view.unseen is None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from input_files import float32, read, same, write
-from input_tables import CPGS, assert_equal_cohorts, merged, table
+from input_tables import CPGS, assert_equal_cohorts, cohorts_of, merged, table
 from table_cases import study
 
 from heteroage.errors import HeteroAgeError
@@ -26,6 +26,12 @@ def test_samples_are_the_union_of_the_tables():
     cohorts = merged({"beta": first, "camda": second})
     assert cohorts.samples["sample_id"].tolist() == ["s0", "s1", "s2", "s3", "s4", "s5", "z1", "z2"]
     assert cohorts.betas["camda"].index.tolist() == ["s4", "s5", "z1", "z2"]
+
+
+def test_samples_of_a_study_lie_side_by_side():
+    samples = cohorts_of({"beta": table(n=6), "chalm": table(n=4, seed=2, metadata=False)}).samples
+    assert samples["project_id"].tolist() == ["p0", "p0", "p1", "p1", "p2", "p2"]
+    assert samples["sample_id"].tolist() == ["s0", "s3", "s1", "s4", "s2", "s5"]
 
 
 def test_order_of_rows_columns_and_tables_changes_nothing():
