@@ -2,6 +2,7 @@
 
     make benchmark-study                                     three sizes, two cores: half an hour, 30 GB of disk
     python benchmarks/whole_study.py --folder scratch --sizes 250x112500 --targets all evaluate
+    python benchmarks/whole_study.py --folder scratch --sizes 5000x450000 --targets all --memory 8    as root, on Linux
 
 Each study is simulated: ten projects, four tissues, ten hallmarks of 2,500 CpGs, a Parquet table with CpGs in rows.
 Growth is the factor from one size to the next (samples and CpGs both double: 4 is linear in the values).
@@ -12,7 +13,10 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +39,20 @@ def main() -> None:
     arguments.add_argument("--targets", nargs="+", default=["all", "evaluate", "report"], help="made in this order")
     arguments.add_argument("--cores", type=int, default=2)
     arguments.add_argument("--repository", type=Path, default=REPOSITORY, help="another version, to compare")
+    arguments.add_argument("--memory", type=float, help="limit in GB for all jobs and their pages of files together")
     given = arguments.parse_args()
+    group = limited_group(given.memory) if given.memory else None
     rules, steps = {}, {}
     for size in given.sizes:
         study = given.folder / size
         simulate(study, *map(int, size.split("x")))
-        steps[size] = {target: run(study, target, given.cores, given.repository) for target in given.targets}
+        steps[size] = {}
+        for target in given.targets:
+            anonymous: list[float] = []
+            with sampled(group, anonymous):
+                steps[size][target] = run(study, target, given.cores, given.repository, group)
+            if group:
+                steps[size][f"{target}, GB without pages of files"] = max(anonymous)
         steps[size]["results, GB"] = sum(f.stat().st_size for f in (study / "results").rglob("*") if f.is_file()) / 1e9
         steps[size]["store, GB"] = (study / "results/store/features.npy").stat().st_size / 1e9
         rules[size] = by_rule(study / "results/benchmarks")
@@ -82,10 +94,41 @@ def simulate(study: Path, n_samples: int, n_cpgs: int) -> None:
     (study / "config.yaml").write_text(yaml.safe_dump({"inputs": {**inputs, "context_pcs": "compute"}}))
 
 
-def run(study: Path, target: str, cores: int, repository: Path) -> float:
-    """Make a target; returns wall seconds."""
+def limited_group(gigabytes: float) -> Path:
+    """Make a memory control group with this limit, which counts pages of files too; returns its folder."""
+    root = Path("/sys/fs/cgroup")
+    first = (root / "memory").is_dir()  # version 1 of control groups
+    group = root / ("memory/heteroage" if first else "heteroage")
+    group.mkdir(exist_ok=True)
+    (group / ("memory.limit_in_bytes" if first else "memory.max")).write_text(str(int(gigabytes * 1e9)))
+    return group
+
+
+@contextmanager
+def sampled(group: Path | None, anonymous: list[float]) -> Iterator[None]:
+    """Append to `anonymous`, five times a second, the group's memory in GB that is no page of a file."""
+    done = threading.Event()
+
+    def sample() -> None:
+        while group and not done.wait(0.2):
+            stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            anonymous.append(int(stat.get("anon", stat.get("rss", 0))) / 1e9)
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def run(study: Path, target: str, cores: int, repository: Path, group: Path | None = None) -> float:
+    """Make a target, in a control group if one is given; returns wall seconds."""
     command = [sys.executable, "-m", "snakemake", target, "--snakefile", str(repository / "Snakefile")]
     command += ["--configfile", "config.yaml", "--cores", str(cores)]
+    if group:
+        command = ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', str(group), *command]
     start = time.perf_counter()
     with (study / f"{target}.log").open("w") as log:
         done = subprocess.run(command, cwd=study, stdout=log, stderr=subprocess.STDOUT, check=False)
