@@ -112,7 +112,8 @@ def feature_blocks(
     progress = Progress(what, matrix.shape[0])
     for start in range(0, matrix.shape[0], BLOCK):
         rows = slice(start, min(start + BLOCK, matrix.shape[0]))
-        yield rows, matrix[rows][:, columns]
+        block = matrix[rows]
+        yield rows, block[:, columns] if isinstance(columns, slice) else np.asarray(block).take(columns, axis=1)
         progress.add(rows.stop - rows.start)
 
 

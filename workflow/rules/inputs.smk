@@ -113,6 +113,7 @@ rule select_training_samples:
         "logs/{run}/select_training_samples.log",
     benchmark:
         "results/benchmarks/{run}/select_training_samples.tsv"
+    priority: 1  # train_stage1 waits for it
     conda:
         "../../envs/heteroage.yaml"
     resources:

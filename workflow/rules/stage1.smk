@@ -20,6 +20,7 @@ rule train_stage1:
         "logs/{run}/train_stage1.log",
     benchmark:
         "results/benchmarks/{run}/train_stage1.tsv"
+    priority: 1  # takes all cores: before the jobs of one core, which then run side by side
     conda:
         "../../envs/heteroage.yaml"
     threads: 8

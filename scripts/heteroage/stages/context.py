@@ -108,9 +108,12 @@ def project(loadings: pd.DataFrame, betas: pd.DataFrame) -> pd.DataFrame:
 
 def _variance(block: NDArray[np.float32]) -> NDArray[np.float64]:
     """Variance of each feature over the samples that have it; -1 where fewer than two do."""
-    present = ~np.isnan(block)
-    count = present.sum(axis=1)
-    values = np.where(present, block, 0).astype(np.float64)
+    absent = np.isnan(block)
+    count = block.shape[1] - np.count_nonzero(absent, axis=1)
+    values = block.astype(np.float64)
+    values[absent] = 0
     mean = values.sum(axis=1) / np.maximum(count, 1)
-    squares = (np.where(present, values - mean[:, None], 0) ** 2).sum(axis=1)
+    values -= mean[:, None]
+    values[absent] = 0
+    squares = np.square(values, out=values).sum(axis=1)
     return np.where(count > 1, squares / np.maximum(count, 1), -1.0)
