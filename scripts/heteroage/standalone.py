@@ -42,9 +42,6 @@ def find_job(rule: str, arguments: Sequence[str]) -> SimpleNamespace:
     HeteroAgeError
         Wildcards are missing, or an input file is.
     """
-    from snakemake.dag import DAG
-    from snakemake.jobs import JobFactory
-
     arguments, configfiles = list(arguments), []
     if "--configfile" in arguments:
         at = arguments.index("--configfile")
@@ -52,6 +49,10 @@ def find_job(rule: str, arguments: Sequence[str]) -> SimpleNamespace:
         del arguments[at : at + 2]
     wildcards = dict(argument.split("=", 1) for argument in arguments)
     with load_workflow(configfiles) as workflow:
+        # Only now: snakemake.dag and snakemake.workflow import each other, and the latter must be first.
+        from snakemake.dag import DAG
+        from snakemake.jobs import JobFactory
+
         planned = workflow.get_rule(rule)
         if missing := sorted(set(planned.wildcard_names) - set(wildcards)):
             raise HeteroAgeError(f"{rule} needs {', '.join(f'{name}=...' for name in missing)}, as arguments.")

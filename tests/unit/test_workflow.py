@@ -2,6 +2,8 @@
 
 import logging
 import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -181,3 +183,9 @@ def test_an_input_that_changed_while_it_was_read_fails_the_script(tmp_path, caps
     assert "1 input files changed while they were read" in capsys.readouterr().err
     with reporting(str(tmp_path / "log"), "build_feature_store", map(str, given)):
         given[0].read_text()
+
+
+def test_a_script_alone_says_which_wildcards_it_needs():
+    command = [sys.executable, SCRIPTS / "train_stage1.py"]
+    done = subprocess.run(command, cwd=SCRIPTS.parent, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (1, "train_stage1 needs run=..., as arguments.")
