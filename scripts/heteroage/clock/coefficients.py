@@ -48,8 +48,8 @@ class PublishedClock:
     reference: NDArray[np.float64] | None = None
 
 
-def transform_named(name: str) -> Callable[[ArrayLike], NDArray[np.float64]]:
-    """Return the transform with this name.
+def transform_named(name: str, where: str = "") -> Callable[[ArrayLike], NDArray[np.float64]]:
+    """Return the transform with this name; `where` is what messages call its place.
 
     Raises
     ------
@@ -57,7 +57,8 @@ def transform_named(name: str) -> Callable[[ArrayLike], NDArray[np.float64]]:
         Unknown name.
     """
     if name not in TRANSFORMS:
-        raise HeteroAgeError(f"unknown transform {name!r}. Known are {', '.join(TRANSFORMS)}.")
+        place = f"{where}: " if where else ""
+        raise HeteroAgeError(f"{place}unknown transform {name!r}. Known are {', '.join(TRANSFORMS)}.")
     return TRANSFORMS[name]
 
 

@@ -62,7 +62,7 @@ class Compared:
                 f"{where} has the name of a column of predictions. Give the clock another name, such as Horvath2013."
             )
         transform = str(given.get("transform", "identity"))
-        transform_named(transform)
+        transform_named(transform, f"compare.{name}.transform")
         clock = read_coefficients(str(given["coefficients"]), where, _number(given.get("intercept"), where))
         if names is not None and not set(clock.features) & set(names):
             raise HeteroAgeError(

@@ -68,7 +68,7 @@ def test_z_scores_are_of_the_sample(table):
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        ({"transform": "logit"}, "unknown transform 'logit'. Known are horvath, identity, log"),
+        ({"transform": "logit"}, "compare.H.transform: unknown transform 'logit'. Known are horvath, identity, log"),
         ({"name": "HeteroAge"}, "has the name of a column of predictions. Give the clock another name"),
         ({"name": "Age"}, "has the name of a column of predictions."),
         ({"name": "Inflammation_Correction"}, "has the name of a column of predictions."),
