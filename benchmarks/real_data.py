@@ -1,8 +1,9 @@
 """The clock on real studies, stage by stage, beside scikit-learn's grouped ElasticNetCV on the same folds.
 
     python benchmarks/real_data.py ../shared/real                 # all that the folder has
-    python benchmarks/real_data.py ../shared/real --only blood    # blood, other, glioma, brain or few
-    python benchmarks/real_data.py ../shared/real --only few --start-from Horvath1.csv
+    python benchmarks/real_data.py ../shared/real --only blood    # blood, other, glioma, brain, few or start
+    python benchmarks/real_data.py ../shared/real --only few --start-from horvath.csv         # whole clocks
+    python benchmarks/real_data.py ../shared/real --only start --coefficients horvath.csv     # anchors alone
 
 The folder holds Parquet tables: samples in rows, `sample_id, project_id, Tissue, Age, Sex, Is_Healthy, donor_id`, then
 CpGs as beta values. Missing tables are skipped. Every number is of samples whose whole group was held out: the training
@@ -23,6 +24,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from numpy.typing import NDArray
+from published_start import published_start
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import ElasticNetCV
@@ -221,9 +223,10 @@ def main() -> None:
     """Print the tables of docs/evaluation.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", nargs="*", default=["blood", "other", "glioma", "brain", "few"])
+    parser.add_argument("--only", nargs="*", default=["blood", "other", "glioma", "brain", "few", "start"])
     parser.add_argument("--draws", type=int, default=20, help="of `few`, with four groups each")
     parser.add_argument("--start-from", help="a published clock's coefficients, from which the anchor may start")
+    parser.add_argument("--coefficients", type=Path, help="Horvath's 2013 coefficients: adds the table of `start`")
     given = parser.parse_args()
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config["stage1"]["start_from"] = {"coefficients": given.start_from} if given.start_from else None
@@ -231,7 +234,7 @@ def main() -> None:
     clock = given.folder / "hallmark_cpgs.json"
     annotation = given.folder / "cpg2gene_450k.csv.gz"
     with threadpool_limits(THREADS):
-        if {"blood", "other", "few"} & set(given.only) and table["blood"].exists() and clock.exists():
+        if {"blood", "other", "few", "start"} & set(given.only) and table["blood"].exists() and clock.exists():
             blood, hallmarks = read_study(table["blood"], config, "leave_one_group_out"), read_dictionary(clock)
             if "blood" in given.only:
                 show("blood_beta, nested, leave-one-group-out", nested(blood, hallmarks, config))
@@ -243,6 +246,8 @@ def main() -> None:
                 show("blood_beta -> other_pipelines_beta", pd.concat([other.samples, ages], axis=1), "project_id")
             if "few" in given.only:
                 few_studies(blood, hallmarks, config, given.draws)
+            if "start" in given.only and given.coefficients is not None:
+                published_start(trainable(blood), config, given.coefficients, THREADS)
         for name in ("glioma", "brain"):
             if name in given.only and table[name].exists() and annotation.exists():
                 genes = read_gene_sets(ROOT / "resources/hallmark_genes.tsv")

@@ -7,7 +7,7 @@ import pandas as pd
 from heteroage.files import atomic_path, read_table, write_table
 from heteroage.grouping.copies import find_copies, refuse_copies
 from heteroage.grouping.folds import MINIMUM_FOLDS, assign_outer_folds, folds_to_leave_out
-from heteroage.grouping.groups import assign_groups, describe_ties
+from heteroage.grouping.groups import assign_donors, assign_groups, describe_ties
 from heteroage.matrix import open_matrix
 from heteroage.stages.sampling import training_samples
 from heteroage.workflow import run_script
@@ -24,7 +24,7 @@ def main(
     folds: str,
     duplicates: str,
 ) -> None:
-    """Write samples.csv (the metadata, group, outer_fold) and the table of near-identical arrays."""
+    """Write samples.csv (the metadata, group, donor, outer_fold) and the table of near-identical arrays."""
     table = read_table(metadata)
     pairs = find_copies(*open_matrix(features, names), table, distance_ratio)
     for row in pairs.itertuples():
@@ -37,6 +37,7 @@ def main(
     if policy == "error":
         refuse_copies(pairs)
     table["group"] = assign_groups(table, pairs)
+    table["donor"] = assign_donors(table, pairs)
     table["outer_fold"] = assign_outer_folds(table, outer_folds)
     write_table(pairs, duplicates)
     write_table(table, samples)

@@ -3,6 +3,7 @@
 import logging
 
 from heteroage.files import read_table, write_table
+from heteroage.grouping.folds import describe_few_groups, hold_out_donors
 from heteroage.grouping.groups import describe_dominance
 from heteroage.matrix import open_matrix
 from heteroage.stages.context import read_pcs
@@ -45,7 +46,9 @@ def main(
         write_table(learnt, loadings)
         write_table(components, pcs)
     write_table(table[TRAINING_COLUMNS], samples)
-    for sentence in describe_dominance(table):
+    for sentence in [] if hold_out_donors(table) else describe_dominance(table):
+        logging.warning("%s", sentence)
+    for sentence in describe_few_groups(table):
         logging.warning("%s", sentence)
     sizes = table.groupby("fold").size()
     logging.info("%d training samples; samples by fold: %s", len(table), sizes.to_dict())

@@ -23,6 +23,7 @@ def main(
     figures = {Path(path).stem: Path(path) for path in pictures}
     read = {name: read_figure(path, captions / f"{name}.rst") for name, path in figures.items()}
     audit = [name for name, path in figures.items() if path.suffix == ".png"]
+    content_of_card = read_json(card)
     content = page_content(
         {name: figure for name, figure in read.items() if name not in audit},
         [read[name] for name in audit],
@@ -30,7 +31,8 @@ def main(
         read_json(metadata),
         read_json(manifest),
         simulated,
-        read_json(card)["groups"],
+        content_of_card["groups"],
+        content_of_card,
     )
     with atomic_path(report) as beside:
         beside.write_text(page(Path(template), content), encoding="utf-8")

@@ -56,6 +56,15 @@ def test_nested_error_stands_on_screen_card_and_page(reported):
     assert f"{clock:.2f}" in study.path("results/report/index.html").read_text(encoding="utf-8")
 
 
+def test_the_clock_holds_the_biases_of_the_nested_studies(reported):
+    study = reported[0]
+    accuracy = study.table("results/evaluation/accuracy.csv")
+    own = accuracy[(accuracy["model"] == "HeteroAge") & (accuracy["stratum"] == "project_id") & (accuracy["n"] >= 5)]
+    studies = study.json("results/full_artifacts/stage3/Applicability.json")["studies"]
+    assert (studies["source"], studies["studies"]) == ("nested", len(own))
+    assert (studies["lowest"], studies["highest"]) == pytest.approx((own["Bias"].min(), own["Bias"].max()))
+
+
 def test_the_certificate_has_a_verdict_for_each_test(reported):
     certificate = reported[0].table("results/falsification/certificate.csv")
     assert set(certificate["verdict"]) <= {"pass", "inconclusive"}  # a `fail` would have ended the run

@@ -52,6 +52,7 @@ def folds_to_leave_out(samples: pd.DataFrame) -> list[int]:
 def assign_folds(samples: pd.DataFrame, folds: int, seed: int, allow_leave_one_group_out: bool) -> NDArray[np.int64]:
     """Deal whole groups into folds of about equal size, alike in tissues as far as the groups allow.
 
+    Three groups are a fold each. Fewer cannot be held out: then donors are dealt (column `donor`) instead of groups.
     No fold has more than 1.5 times the mean number of samples, unless one group alone is larger or no fold could be
     smaller. The groups are dealt by size, the largest first, each into the smallest fold; then groups are moved and
     exchanged while that makes sizes and tissues more equal.
@@ -59,17 +60,19 @@ def assign_folds(samples: pd.DataFrame, folds: int, seed: int, allow_leave_one_g
     Raises
     ------
     HeteroAgeError
-        Fewer groups than folds, unless leave-one-group-out is allowed; fewer than three groups in any case.
+        Four groups or more, but fewer than folds, unless leave-one-group-out is allowed; fewer than three donors.
     """
+    if samples["group"].nunique() < MINIMUM_FOLDS:
+        samples, folds = samples.assign(group=samples["donor"]), min(folds, samples["donor"].nunique())
     groups = sorted(samples["group"].unique())
     if len(groups) < MINIMUM_FOLDS:
         raise HeteroAgeError(
-            f"too few groups to hold out, tune and train on different ones: {len(samples)} training samples are of "
-            f"groups {listed(groups)}; {MINIMUM_FOLDS} are needed{_ties(samples)}. Add studies, or check project_id "
-            "and donor_id."
+            f"too few donors to hold out, tune and train on different ones: {len(samples)} training samples are of "
+            f"{len(groups)} donor{'s' * (len(groups) != 1)}; {MINIMUM_FOLDS} are needed. Add studies, or check "
+            "donor_id and which samples are Is_Healthy."
         )
     if len(groups) < folds:
-        if not allow_leave_one_group_out:
+        if not allow_leave_one_group_out and len(groups) > MINIMUM_FOLDS:
             raise HeteroAgeError(
                 f"fewer groups than folds: {folds} folds, groups {listed(groups)}{_ties(samples)}. Lower "
                 "cross_validation.folds, or set cross_validation.allow_leave_one_group_out: true to hold out one group "
@@ -84,6 +87,38 @@ def assign_folds(samples: pd.DataFrame, folds: int, seed: int, allow_leave_one_g
     order = sorted(groups, key=lambda group: (-sizes[group], tie[group]))
     dealt = _even_out(counts.loc[order].to_numpy(float), _largest_first(sizes[order].to_numpy(), folds), folds)
     return samples["group"].map(dict(zip(order, dealt, strict=True))).to_numpy(np.int64)
+
+
+def describe_few_groups(samples: pd.DataFrame) -> list[str]:
+    """Say what fewer than four groups leave unmeasured: nothing, or a few sentences.
+
+    Parameters
+    ----------
+    samples : the training samples, with `group` and `fold`
+    """
+    groups = sorted(samples["group"].unique())
+    if len(groups) > MINIMUM_FOLDS:
+        return []
+    if len(groups) == MINIMUM_FOLDS:
+        return [
+            "The studies are three groups. Each was held out once, in the folds that also tuned the models, so the "
+            "errors out of fold lean to the optimistic. Nested runs, which measure the error on a new study, take four "
+            "groups."
+        ]
+    which = "one group" if len(groups) == 1 else "two groups"
+    return [
+        f"The studies are {which} ({', '.join(groups)}), so that no study could be held out: the error on a new study "
+        "was NOT measured. The folds hold out donors of the same studies, to tune the models. Expect larger errors on "
+        "a new study than those out of fold, by an unknown amount.",
+        "There are no prediction intervals, no boosting rounds (HeteroAge is the anchor), no offset for other cohorts "
+        "and no nested error: each takes three groups or more. That a hallmark has skill is not tested on another "
+        "study.",
+    ]
+
+
+def hold_out_donors(samples: pd.DataFrame, of: str = "group") -> bool:
+    """Tell whether folds hold out donors: then a group (or project) is on both sides."""
+    return bool(samples.groupby(of)["fold"].nunique().max() > 1)
 
 
 def _ties(samples: pd.DataFrame) -> str:

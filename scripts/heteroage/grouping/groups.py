@@ -42,6 +42,27 @@ def assign_groups(samples: pd.DataFrame, duplicates: pd.DataFrame | None = None)
     return samples["project_id"].groupby(component_of_sample).transform("min").rename("group")
 
 
+def assign_donors(samples: pd.DataFrame, copies: pd.DataFrame | None = None) -> pd.Series:
+    """Tie samples that share a `donor_id` or are near-identical arrays, transitively: the least that must not be split.
+
+    Parameters
+    ----------
+    samples : frame of `sample_id`, `donor_id` (samples without one are donors of their own)
+    copies : frame of `sample_1`, `sample_2`, pairs of near-identical arrays
+
+    Returns
+    -------
+    each sample's donor, named after the donor's first sample_id
+    """
+    alone = "\n" + samples["sample_id"]  # no donor's name
+    donor, donors = pd.factorize(samples["donor_id"].where(samples["donor_id"].notna(), alone))
+    donor_of = pd.Series(donor, samples["sample_id"])
+    one, other = ([], []) if copies is None else (donor_of[copies[name]] for name in ("sample_1", "sample_2"))
+    edges = coo_array((np.ones(len(one)), (np.asarray(one, int), np.asarray(other, int))), shape=2 * (len(donors),))
+    _, component = connected_components(edges, directed=False)
+    return samples["sample_id"].groupby(component[donor]).transform("min").rename("donor")
+
+
 def describe_ties(samples: pd.DataFrame, copies: pd.DataFrame | None = None) -> list[str]:
     """Say which projects are one group and what ties them: a sentence per group of several projects, the largest first.
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from heteroage.evaluation.published import worth_training
 from heteroage.files import read_json, read_table
+from heteroage.grouping.folds import describe_few_groups, hold_out_donors
 from heteroage.grouping.groups import describe_dominance, describe_ties
 from heteroage.metrics import mean_age_of_other_folds, score_predictions
 from heteroage.stages.stage1 import STRENGTH, selected_row
@@ -49,7 +50,7 @@ def describe(
     report = read_table(folder / "stage1/Stage1_Sweep_Report.csv")
     experts = read_table(folder / "stage2/Stage2_Performance_Summary.csv")
     meta = read_json(folder / "stage3/Stage3_Artifacts.json")
-    evaluation = evaluation or {}
+    evaluation, donors = evaluation or {}, hold_out_donors(samples)
     configuration = selected_row(report, "the sweep report")
     remarks = describe_start(start_from, configuration.get(STRENGTH, 0.0), samples["project_id"])
     remarks += [*_beyond_grids(report, experts, alphas or {}), *_at_an_end(report, configuration)]
@@ -57,10 +58,12 @@ def describe(
         "clock": "A three-stage epigenetic age clock: anchor, hallmark experts, context fusion.",
         "groups": [
             *describe_ties(samples, copies),
-            *describe_dominance(samples),
+            *describe_few_groups(samples),
+            *([] if donors else describe_dominance(samples)),
             *remarks,
         ],
         "training_data": {**_training_data(samples), "sha256": training_data["sha256"]},
+        "held_out": "donors of the same studies" if donors else "whole groups",
         "folds": [
             {"fold": int(fold), "samples": len(rows), "groups": sorted(rows["group"].unique())}
             for fold, rows in samples.groupby("fold")
@@ -116,7 +119,7 @@ def render(card: Mapping[str, object]) -> str:
         "",
         _table(pd.DataFrame(data["sexes"].items(), columns=["Sex", "samples"])),
         "",
-        "Folds, whole groups held out:",
+        f"Folds, {card['held_out']} held out:",
         "",
         *[f"- fold {f['fold']}: {f['samples']} samples of {', '.join(f['groups'])}" for f in card["folds"]],
     ]
@@ -194,8 +197,8 @@ def _error_section(card: Mapping[str, object]) -> list[str]:
         return [
             "This card was sealed without the nested error, the one to quote. `snakemake report` writes it to "
             "results/report/index.html; with `model_card.evaluated: true` it stands here.",
-            f"Out of fold, whole groups were held out in {len(card['folds'])} folds. Stage 1 was configured on the",
-            "same folds, so these errors lean to the optimistic:",
+            f"Out of fold, {card['held_out']} were held out in {len(card['folds'])} folds. Stage 1 was configured",
+            "on the same folds, so these errors lean to the optimistic:",
             "",
             _table(pd.DataFrame(card["errors_out_of_fold"])),
             *_procedure(card["stage3"]["errors_out_of_fold"]),

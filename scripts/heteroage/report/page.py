@@ -17,6 +17,7 @@ from heteroage.evaluation.scores import what_stages_add
 from heteroage.figures.evaluation import MODELS, STRATA, scoring_name
 from heteroage.figures.style import readable
 from heteroage.metrics import has_skill, mean_age_of_other_folds, pearson_r, score_predictions
+from heteroage.report.methods import methods
 from heteroage.report.summary import what_experts_add, what_fusion_adds
 
 COMMAND = "snakemake --cores 2 report"
@@ -93,6 +94,7 @@ def page_content(
     manifest: Mapping,
     simulated: bool,
     groups: Sequence[str] = (),
+    card: Mapping | None = None,
 ) -> dict[str, object]:
     """Put together what the template shows.
 
@@ -105,6 +107,7 @@ def page_content(
     meta : Stage3_Artifacts.json
     manifest : MANIFEST.json
     groups : sentences on studies that are one group, and on a group that dominates
+    card : MODEL_CARD.json, for the methods paragraph
     """
     nested = "accuracy" in tables
     accuracy = tables["accuracy"] if nested else out_of_fold_errors(tables["Stage3_Final_Predictions_OOF"])
@@ -137,6 +140,7 @@ def page_content(
         "fusion_adds": what_fusion_adds(tables["Stage3_Final_Predictions_OOF"], meta["boosting_rounds"]),
         "rounds": meta["boosting_rounds"],
         "coverage": coverage_table(tables["coverage"]) if "coverage" in tables else None,
+        "methods": methods(card, tables.get("accuracy")) if card else None,
         "software": meta["software"],
         "digest": manifest["training_data"]["sha256"],
     }

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from heteroage.grouping.folds import MINIMUM_FOLDS
+from heteroage.grouping.folds import MINIMUM_FOLDS, hold_out_donors
 from heteroage.metrics import has_skill, mean_age_of_other_folds, score_predictions
 
 WIDTH = 110  # characters of a line of prose
@@ -58,13 +58,14 @@ def summarise(
         "anchor alone": predictions["Stage1_Pred_Age"],
         "mean age of the other folds": mean_age_of_other_folds(age, predictions["fold"]),
     }
+    held_out = "donors" if hold_out_donors(predictions, "project_id") else "groups"
     skilled = experts.loc[has_skill(experts), "hallmark"]
     lines = [
         f"A clock was trained on {len(age)} healthy samples of {projects.nunique()} projects"
         + (" (simulated: the numbers say nothing about real tissue)." if simulated else "."),
         *[line for sentence in groups for line in textwrap.wrap(sentence, WIDTH)],
         "",
-        "Error on held-out groups, in years      all samples   mean over projects",
+        f"Error on held-out {held_out}, in years      all samples   mean over projects",
     ]
     for name, ages in rows.items():
         scores = score_predictions(age, ages, projects)

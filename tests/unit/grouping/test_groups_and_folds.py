@@ -11,8 +11,14 @@ from hypothesis import strategies as st
 from study_cohort import cohort
 
 from heteroage.errors import HeteroAgeError
-from heteroage.grouping.folds import assign_folds, assign_outer_folds, folds_to_leave_out
-from heteroage.grouping.groups import assign_groups, describe_dominance, describe_ties
+from heteroage.grouping.folds import (
+    assign_folds,
+    assign_outer_folds,
+    describe_few_groups,
+    folds_to_leave_out,
+    hold_out_donors,
+)
+from heteroage.grouping.groups import assign_donors, assign_groups, describe_dominance, describe_ties
 
 TIES = st.lists(st.tuples(st.integers(0, 7), st.one_of(st.none(), st.integers(0, 9))), min_size=1, max_size=25)
 
@@ -173,12 +179,52 @@ def test_fewer_groups_than_folds():
     ]
 
 
-def test_too_few_groups_even_for_leave_one_group_out():
-    samples = cohort(n=40, n_projects=2)
-    text = "tune and train on different ones: 40 training samples are of groups 2: p00, p01; 3 are needed"
-    for allowed in (True, False):
-        with pytest.raises(HeteroAgeError, match=re.escape(text)):
-            assign_folds(samples, 5, 1, allowed)
+@pytest.mark.parametrize("allowed", [True, False])
+def test_three_groups_are_a_fold_each_whatever_the_config_asks_for(allowed):
+    samples = cohort(n=40, n_projects=3)
+    fold = pd.Series(assign_folds(samples, 5, 1, allowed))
+    assert fold.groupby(samples["group"]).unique().map(list).tolist() == [[0], [1], [2]]
+    said = describe_few_groups(samples.assign(fold=fold))
+    assert (len(said), "The studies are three groups." in said[0]) == (1, True)
+
+
+@pytest.mark.parametrize("n_projects", [1, 2])
+def test_fewer_groups_are_dealt_by_donor(n_projects):
+    samples = cohort(n=60, n_projects=n_projects)
+    samples["donor_id"] = [f"d{k // 3}" if k < 30 else None for k in range(60)]
+    samples["donor"] = assign_donors(samples)
+    fold = pd.Series(assign_folds(samples, 5, 1, False))
+    assert fold.nunique() == 5
+    assert (fold.groupby(samples["donor"]).nunique() == 1).all()
+    assert (fold.groupby(samples["group"]).nunique() == 5).all()
+    order = np.random.default_rng(1).permutation(60)
+    again = assign_folds(samples.iloc[order].reset_index(drop=True), 5, 1, False)
+    assert again.tolist() == fold.iloc[order].tolist()
+    dealt = samples.assign(fold=fold)
+    assert hold_out_donors(dealt)
+    assert "the error on a new study was NOT measured" in describe_few_groups(dealt)[0]
+
+
+def test_too_few_donors_are_refused():
+    samples = cohort(n=40, n_projects=2).assign(donor_id=["d1", "d2"] * 20)
+    samples["donor"] = assign_donors(samples)
+    text = "too few donors to hold out, tune and train on different ones: 40 training samples are of 2 donors; 3 are"
+    with pytest.raises(HeteroAgeError, match=re.escape(text)):
+        assign_folds(samples, 5, 1, True)
+
+
+def test_four_groups_leave_nothing_to_say():
+    samples = cohort(n=40, n_projects=4)
+    dealt = samples.assign(fold=assign_folds(samples, 4, 1, False))
+    assert describe_few_groups(dealt) == []
+    assert not hold_out_donors(dealt)
+
+
+def test_donors_are_tied_by_name_and_by_near_identical_arrays():
+    samples = pd.DataFrame({"sample_id": list("abcdef"), "donor_id": ["x", "y", "x", None, None, "b"]})
+    copies = pd.DataFrame({"sample_1": ["b"], "sample_2": ["d"]})
+    assert assign_donors(samples).tolist() == ["a", "b", "a", "d", "e", "f"]
+    assert assign_donors(samples, copies).tolist() == ["a", "b", "a", "b", "e", "f"]
 
 
 def test_tissues_rarer_than_folds_are_no_obstacle():

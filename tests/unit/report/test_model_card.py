@@ -94,6 +94,16 @@ def test_what_ties_studies_is_in_the_first_lines(folder):
     assert "1 pair of near-identical arrays is in two (a with b)" in text
 
 
+def test_folds_of_donors_are_called_so(folder):
+    samples = SAMPLES.assign(group="p", project_id="p", fold=[0, 1, 2] * 4)
+    text = render(describe(folder, samples, {"sha256": "0f" * 32}))
+    assert "the error on a new study was NOT measured" in text.split("## Training data")[0]
+    assert "Folds, donors of the same studies held out:" in text
+    assert "donors of the same studies were held out in 3 folds" in text
+    assert "whole groups" not in text
+    assert "its fold is" not in text  # the sentence on a group that dominates its fold
+
+
 def test_without_an_evaluation_the_errors_are_out_of_fold_and_said_to_be_optimistic(folder):
     card = card_of(folder)
     errors = {row["predictor"]: row for row in card["errors_out_of_fold"]}

@@ -27,6 +27,14 @@ def test_errors_and_their_rivals():
     assert "Corrections of the other experts are noise: do not interpret them." in ended(4)
 
 
+def test_what_was_held_out_is_named():
+    assert "Error on held-out groups, in years" in ended(4)
+    table = pd.DataFrame({"project_id": "p", "fold": [0, 1, 2], "Age": [20.0, 40, 60]})
+    table = table.assign(HeteroAge=table["Age"], Stage1_Pred_Age=table["Age"])
+    said = summarise(table, EXPERTS, {"boosting_rounds": 0}, {}, simulated=False)
+    assert "Error on held-out donors, in years" in said
+
+
 def test_a_sentence_says_what_the_fusion_adds():
     assert "makes the anchor's error smaller by 1.00 years, out of fold." in ended(4)
     assert "The fusion adds nothing here" in ended(4, rounds=0)

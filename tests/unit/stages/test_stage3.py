@@ -15,6 +15,7 @@ from heteroage.stages.stage3 import FusionInput
 
 PARAMETERS = {"learning_rate": 0.2, "num_leaves": 6, "min_data_in_leaf": 5, "min_data_per_group": 5, "cat_smooth": 1}
 ROUNDS = 15
+INTERVALS = {"level": 0.9, "tissue_groups": 8}
 VIEWS = ["out_of_fold", *(f"without_fold_{k}" for k in range(4))]
 
 
@@ -204,6 +205,21 @@ def test_with_nothing_to_learn_the_fusion_returns_the_anchor():
     assert stage3.train(nothing, PARAMETERS, ROUNDS).rounds.chosen == 0
     table = stage3.cross_fit(nothing, PARAMETERS, ROUNDS, 0).predictions
     assert table["HeteroAge"].tolist() == table["Stage1_Pred_Age"].tolist()
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_folds_of_donors_earn_no_rounds(data, fused, groups):
+    """With fewer than three groups the folds hold out donors, who cannot tell what holds in another study."""
+    assert fused.rounds.chosen > 0  # by sixteen groups
+    samples = data.samples.assign(group=[f"g{k % groups}" for k in range(len(data.samples))])
+    few = replace(data, samples=samples)
+    rounds = stage3.tune_rounds(few, "out_of_fold", None, PARAMETERS, ROUNDS)
+    assert rounds.chosen == 0
+    crossed = stage3.cross_fit(few, PARAMETERS, ROUNDS, 0)
+    np.testing.assert_array_equal(crossed.predictions["HeteroAge"], crossed.predictions["Stage1_Pred_Age"])
+    assert (
+        stage3.metadata(stage3.train(few, PARAMETERS, ROUNDS), few, crossed, PARAMETERS, INTERVALS)["intervals"] is None
+    )
 
 
 @pytest.mark.parametrize("rounds", [0, 3])

@@ -1,0 +1,155 @@
+"""A methods paragraph and its references, ready to paste: written from the clock's own card and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+MOST_NAMED = 8  # tissues that are named; more are counted
+# Key: what a text cites. Only what a clock used is listed.
+REFERENCES = {
+    "horvath": "Horvath S. DNA methylation age of human tissues and cell types. Genome Biology 14:R115 (2013). "
+    "doi:10.1186/gb-2013-14-10-r115",
+    "elastic_net": "Zou H, Hastie T. Regularization and variable selection via the elastic net. J. R. Stat. Soc. B "
+    "67:301-320 (2005). doi:10.1111/j.1467-9868.2005.00503.x",
+    "noise": "Bishop CM. Training with noise is equivalent to Tikhonov regularization. Neural Computation 7:108-116 "
+    "(1995). doi:10.1162/neco.1995.7.1.108",
+    "hallmarks": "López-Otín C, Blasco MA, Partridge L, Serrano M, Kroemer G. Hallmarks of aging: an expanding "
+    "universe. Cell 186:243-278 (2023). doi:10.1016/j.cell.2022.11.001",
+    "lightgbm": "Ke G et al. LightGBM: a highly efficient gradient boosting decision tree. Advances in Neural "
+    "Information Processing Systems 30:3146-3154 (2017).",
+    "factors": "Tipping ME, Bishop CM. Probabilistic principal component analysis. J. R. Stat. Soc. B 61:611-622 "
+    "(1999). doi:10.1111/1467-9868.00196",
+    "conformal": "Papadopoulos H, Gammerman A, Vovk V. Normalized nonconformity measures for regression conformal "
+    "prediction. Proc. Artificial Intelligence and Applications (AIA), 64-69 (2008).",
+    "groups": "Dunn R, Wasserman L, Ramdas A. Distribution-free prediction sets for two-layer hierarchical models. "
+    "J. Am. Stat. Assoc. 118:2491-2502 (2023). doi:10.1080/01621459.2022.2060112",
+    "bootstrap": "Field CA, Welsh AH. Bootstrapping clustered data. J. R. Stat. Soc. B 69:369-390 (2007). "
+    "doi:10.1111/j.1467-9868.2007.00593.x",
+    "scikit-learn": "Pedregosa F et al. Scikit-learn: machine learning in Python. J. Mach. Learn. Res. 12:2825-2830 "
+    "(2011).",
+    "snakemake": "Mölder F et al. Sustainable data analysis with Snakemake. F1000Research 10:33 (2021). "
+    "doi:10.12688/f1000research.29032.2",
+}
+Cite = Callable[..., str]
+
+
+def methods(card: Mapping, accuracy: pd.DataFrame | None = None) -> dict[str, list[str]]:
+    """Write what was trained on what, how it was evaluated, and with which software.
+
+    Parameters
+    ----------
+    card : MODEL_CARD.json
+    accuracy : of nested runs; None where they were not made
+
+    Returns
+    -------
+    `paragraphs` and `references`; a paragraph cites references by their numbers, in square brackets
+    """
+    cited: list[str] = []
+
+    def cite(*keys: str) -> str:
+        cited.extend(key for key in keys if key not in cited)
+        return "[" + ", ".join(str(cited.index(key) + 1) for key in keys) + "]"
+
+    paragraphs = [
+        " ".join(part)
+        for part in (
+            [*_training(card), *_anchor(card, cite), *_experts(card, cite), *_fusion(card, cite)],
+            [*_evaluation(card, accuracy, cite), *_software(card, cite)],
+        )
+    ]
+    return {"paragraphs": paragraphs, "references": [REFERENCES[key] for key in cited]}
+
+
+def _training(card: Mapping) -> list[str]:
+    data = card["training_data"]
+    tissues = list(data["tissues"])
+    named = f"{len(tissues)} tissues" if len(tissues) > MOST_NAMED else ", ".join(tissues)
+    sexes = ", ".join(f"{n} {sex}" for sex, n in data["sexes"].items())
+    version = card["software"].get("heteroage-clock", "")
+    return [
+        f"An epigenetic clock was trained with heteroage-clock {version} on DNA methylation of {data['samples']} "
+        f"healthy samples ({named}; sex: {sexes}; age {data['age_from']:g} to {data['age_to']:g} years) from "
+        f"{data['projects']} {'study' if data['projects'] == 1 else 'studies'}. Studies that share donors or "
+        f"near-identical arrays count as one group ({data['groups']} group{'s' * (data['groups'] != 1)})."
+    ]
+
+
+def _anchor(card: Mapping, cite: Cite) -> list[str]:
+    stage = card["stage1"]
+    sentences = [
+        f"Stage 1 is an elastic net {cite('elastic_net')} on age, transformed as by Horvath {cite('horvath')}, with "
+        f"alpha {stage['alpha']:g} and l1 ratio {stage['l1_ratio']:g}."
+    ]
+    if stage.get("technical_sd"):
+        sentences.append(
+            f"It is penalised for technical noise of standard deviation {stage['technical_sd']:g} (beta values) "
+            f"{cite('noise')}."
+        )
+    sentences.append(
+        f"These values were chosen among {stage['configurations_swept']} configurations by cross-validation in "
+        f"{len(card['folds'])} folds that hold out {card['held_out']}. {stage['features_with_weight']} features have "
+        "weight."
+    )
+    return sentences
+
+
+def _experts(card: Mapping, cite: Cite) -> list[str]:
+    experts = card["stage2"]["experts"]
+    skilled = [row["hallmark"] for row in experts if row.get("skill")]
+    which = f" ({', '.join(skilled)})" if 0 < len(skilled) <= MOST_NAMED else ""
+    return [
+        f"Stage 2 fits an elastic net to Stage 1's out-of-fold residual for each of {len(experts)} sets of CpGs, named "
+        f"after hallmarks of ageing {cite('hallmarks')}; {len(skilled)} corrected it better than nothing out of "
+        f"fold{which}."
+    ]
+
+
+def _fusion(card: Mapping, cite: Cite) -> list[str]:
+    rounds = card["stage3"]["boosting_rounds"]
+    earned = "earned no round in cross-validation, so that the predicted age is Stage 1's."
+    if rounds:
+        earned = f"took {rounds} rounds, chosen by cross-validation over groups."
+    sentences = [
+        f"Stage 3, gradient boosting {cite('lightgbm')} from Stage 1's age on the corrections, tissue, sex and "
+        f"principal components of methylation, {earned}",
+        f"Missing CpGs take their conditional mean under a factor model {cite('factors')}.",
+    ]
+    if intervals := card["stage3"]["intervals"]:
+        sentences.append(
+            f"Intervals of nominal {100 * intervals['level']:g}% are conformal, calibrated by group "
+            f"{cite('conformal', 'groups')}."
+        )
+    return sentences
+
+
+def _evaluation(card: Mapping, accuracy: pd.DataFrame | None, cite: Cite) -> list[str]:
+    if accuracy is None:
+        row = next(row for row in card["errors_out_of_fold"] if row["predictor"].startswith("HeteroAge"))
+        said = (
+            f"Predicted in {len(card['folds'])} folds that hold out {card['held_out']}, the mean absolute error was "
+            f"{row['MicroMAE']:.2f} years. The same folds tuned the models, so this leans to the optimistic; the error "
+            "on a new study was not measured by nested cross-validation."
+        )
+        return [said, *card["groups"]]
+    row = accuracy[(accuracy["stratum"] == "all") & (accuracy["model"] == "HeteroAge")].iloc[0]
+    spread = ""
+    if row["MAE_Lower"] == row["MAE_Lower"]:
+        limits = f"{row['MAE_Lower']:.2f} to {row['MAE_Upper']:.2f}"
+        spread = f" (95% interval {limits}, bootstrap of studies {cite('bootstrap')})"
+    said = (
+        "The whole training, tuning included, was repeated without each outer fold of whole groups, and each repeat "
+        f"predicted the samples that it had not seen: mean absolute error {row['MAE']:.2f} years{spread}, mean over "
+        f"studies {row['MacroMAE']:.2f} years, bias {row['Bias']:+.2f} years, r {row['R']:.3f} (n = {row['n']:.0f})."
+    )
+    return [said, *card["groups"]]
+
+
+def _software(card: Mapping, cite: Cite) -> list[str]:
+    versions = ", ".join(f"{name} {version}" for name, version in card["software"].items())
+    return [
+        f"Software: {versions} {cite('scikit-learn')}, run by Snakemake {cite('snakemake')}. Digest of the training "
+        f"data (SHA-256): {card['training_data']['sha256']}."
+    ]
