@@ -29,24 +29,24 @@ from heteroage.tables.conventions import Conventions
 NEEDED = [artifacts.STAGE1_WEIGHTS, artifacts.STAGE2_WEIGHTS, artifacts.STAGE3_MODEL, artifacts.STAGE3_META]
 TEXT = ("feature", "hallmark")
 CONTEXT = ("Tissue", "Sex")
-MOST_HEADER = 2**20  # bytes of a CSV's first line
+MOST_HEADER = 2**20  # maximum length of a CSV's first line, in bytes
 
 Columns = Mapping[str, np.ndarray]
 
 
 def load_clock(folder: str | Path, public_key: str | Path | None = None, **conventions: object) -> Clock:
-    """Check a sealed artifact folder against its manifest and read the clock in it, unpickling nothing.
+    """Check a sealed artifact folder against its manifest and load the clock. Nothing is unpickled.
 
     Parameters
     ----------
-    public_key : Ed25519, PEM; the folder must also be signed by its owner
-    conventions : how the tables to predict are written, beside what the clock knows of its own lab's tables:
-        `columns` {our name: theirs}, `sex_codes` {code: F or M}, `age_unit`, `missing_values`, `allow_prenatal`
+    public_key : path of an Ed25519 key (PEM); the folder must be signed with the matching private key
+    conventions : conventions of the tables to predict, in addition to those stored in the clock: `columns`
+        {our name: theirs}, `sex_codes` {code: F or M}, `age_unit`, `missing_values`, `allow_prenatal`
 
     Raises
     ------
     HeteroAgeError
-        The folder is not as it was sealed (or signed), or is not a clock; conventions that nobody knows.
+        The folder was modified after it was sealed (or signed), or is not a clock; unknown conventions.
     """
     given = Conventions.of(**conventions)
     folder = Path(folder)
@@ -68,7 +68,7 @@ def load_clock(folder: str | Path, public_key: str | Path | None = None, **conve
 def read_parts(
     read: Callable[[str], bytes], present: Collection[str], version: int = artifacts.FORMAT_VERSION
 ) -> Clock:
-    """Read a clock from its files' content; `present` are the files there are."""
+    """Build a clock from the content of its files; `present` are the existing files."""
     meta = check_meta(artifacts.parse_json(read(artifacts.STAGE3_META), artifacts.STAGE3_META))
     trees = parse_trees(_text(read(artifacts.STAGE3_MODEL), artifacts.STAGE3_MODEL), artifacts.STAGE3_MODEL)
     if trees.features != meta["feature_order"]:
@@ -77,7 +77,7 @@ def read_parts(
     if artifacts.READING in present:
         said = artifacts.parse_json(read(artifacts.READING), artifacts.READING)
         conventions = Conventions.from_json(said, artifacts.READING)
-    # Tissues of tables to predict take the spelling of the training, also with clocks that have no Reading.json.
+    # Tissue names are mapped to the spelling used in training, also for clocks without Reading.json.
     conventions = conventions.updated(Conventions(tissues=tuple(meta["categories"].get("Tissue", ()))))
     weights = columns_of(read(artifacts.STAGE1_WEIGHTS), artifacts.STAGE1_WEIGHTS)
     anchor = LinearModel.from_table(weights, artifacts.STAGE1_WEIGHTS)
@@ -100,7 +100,7 @@ def read_parts(
 
 
 def filled_by(clock: Clock, covariance: Covariance) -> Clock:
-    """The clock with a covariance; where that has means, missing values start from them instead of the medians."""
+    """Return the clock with a covariance. If it contains means, they replace the medians as first imputation values."""
 
     def fills(names: Sequence[str], median: np.ndarray) -> np.ndarray:
         return np.array([covariance.fill(name, x) for name, x in zip(names, median.tolist(), strict=True)])
@@ -116,7 +116,7 @@ def filled_by(clock: Clock, covariance: Covariance) -> Clock:
 
 
 def columns_of(content: bytes, where: str, texts: Sequence[str] = TEXT) -> dict[str, np.ndarray]:
-    """Read a CSV of numbers, with the columns `texts` as text."""
+    """Parse a CSV of numbers; the columns `texts` are text."""
     try:
         first = content.partition(b"\n")[0]
         if len(first) > MOST_HEADER:
@@ -141,7 +141,7 @@ def columns_of(content: bytes, where: str, texts: Sequence[str] = TEXT) -> dict[
 
 
 def check_meta(meta: object) -> dict:
-    """Refuse a Stage3_Artifacts.json that the fusion cannot be applied with."""
+    """Validate the content of Stage3_Artifacts.json."""
     where = artifacts.STAGE3_META
     try:
         order, categories = meta["feature_order"], meta["categories"]  # type: ignore[index]
@@ -177,7 +177,7 @@ def check_meta(meta: object) -> dict:
 
 
 def loadings_of(columns: Columns) -> Loadings:
-    """Read the loadings of the context components."""
+    """Build the loadings of the RF_PCs from their table."""
     where = artifacts.PC_LOADINGS
     names = [name for name in columns if is_pc(name)]
     absent = [name for name in ("feature", "median", "mean") if name not in columns]

@@ -1,7 +1,7 @@
-"""Tables to predict: one, or several that are joined on `sample_id`, by the names that a clock uses.
+"""Tables to predict: one table, or several joined on `sample_id`, with columns renamed to the clock's features.
 
-`tables/` reads them, as it does for training. A part of a table is some samples; nothing here decides by a part's size
-what a cell is, so that a sample's numbers do not depend on the rows that are read with it.
+The package `tables` reads them, as in training. Tables are read in parts (blocks of samples). The type of a cell never
+depends on the other rows of its part, so a sample's numbers do not depend on the rows that are read with it.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger(__name__)
-GROUP = 32  # columns read at a time
+GROUP = 32  # number of columns read at a time
 NORMALISED = {"Tissue": tissue_of, "Sex": sex_of}
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some samples of a table, in its order; their columns are read when asked for."""
+    """A block of samples of a table, in table order; columns are read on demand."""
 
     ids: list[str]
     where: str
@@ -45,14 +45,14 @@ class Part:
     get: Callable[[Sequence[str]], NDArray[np.float64]]
 
     def numbers(self, names: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float64]]]:
-        """Each column as float64, missing as NaN, in the order of `names`."""
+        """Yield each column as float64, missing as NaN, in the order of `names`."""
         for start in range(0, len(names), GROUP):
             group = names[start : start + GROUP]
             yield from zip(group, self.get(group), strict=True)
 
 
 class Table(Protocol):
-    """An opened table: where it is from, the names of its columns that may be used, its samples if known."""
+    """An opened table: its source, the names of its usable columns, and the number of samples if known."""
 
     where: str
     names: list[str]
@@ -60,15 +60,15 @@ class Table(Protocol):
     n_rows: int | None
 
     def parts(self, columns: Sequence[str]) -> Iterator[Part]:
-        """Walk over the samples; `columns` are all that will be asked for."""
+        """Iterate over blocks of samples; `columns` are all columns that will be used."""
 
 
 @dataclass(frozen=True)
 class MasterTable:
-    """A table by the names that a clock uses.
+    """A table with the column names of a clock.
 
-    place : where each of them stands in the table
-    labels : what the table calls Tissue, Sex and Age
+    place : position of each column in the table
+    labels : the table's own names of Tissue, Sex and Age
     """
 
     table: AnyTable
@@ -77,7 +77,7 @@ class MasterTable:
 
     @classmethod
     def of(cls, table: AnyTable, wanted: Wanted) -> MasterTable:
-        """Find what a clock may use."""
+        """Find the columns that a clock can use."""
         ours = {name: k for name, k in table.metadata.items() if name in TEXT}
         others = [(k, name) for k, name in enumerate(table.names) if name and k not in table.metadata.values()]
         kept = set(wanted.among([name for _, name in others]))
@@ -92,7 +92,7 @@ class MasterTable:
 
     @property
     def where(self) -> str:
-        """What messages call it."""
+        """Name of the table in messages."""
         return self.table.where
 
     @property
@@ -106,7 +106,7 @@ class MasterTable:
         return list(dict.fromkeys(("sample_id", *self.place)))
 
     def parts(self, columns: Sequence[str]) -> Iterator[Part]:
-        """Some samples at a time."""
+        """Iterate over blocks of samples."""
         chosen = [name for name in columns if name in self.place and name != "sample_id"]
         text = [self.place[name] for name in chosen if name in TEXT]
         values = [self.place[name] for name in chosen if name not in TEXT]
@@ -120,9 +120,9 @@ class MasterTable:
 
 @dataclass(frozen=True)
 class Joined:
-    """A table that is walked over, and what others say of its samples.
+    """A table that is read in blocks, joined with columns of other tables.
 
-    rows : where each sample stands in the columns of `others`
+    rows : position of each sample in the columns of `others`
     """
 
     first: MasterTable
@@ -132,7 +132,7 @@ class Joined:
 
     @classmethod
     def of(cls, tables: Sequence[MasterTable], sheets: Sequence[Sheet]) -> Joined:
-        """Join tables of values, which must hold the same samples, and sheets, which may know more of them."""
+        """Join tables of values with the same samples, and sample sheets, which may contain more samples."""
         first, labels = tables[0], {}
         rows = {one: k for k, one in enumerate(first.table.ids)}
         others: list[tuple[str, dict[str, Sequence]]] = []
@@ -160,7 +160,7 @@ class Joined:
 
     @property
     def where(self) -> str:
-        """The first table's place."""
+        """Name of the first table in messages."""
         return self.first.where
 
     @property
@@ -174,7 +174,7 @@ class Joined:
         return list(dict.fromkeys((*self.first.names, *(name for _, own in self.others for name in own))))
 
     def parts(self, columns: Sequence[str]) -> Iterator[Part]:
-        """The first table's parts, with the others' columns."""
+        """Iterate over blocks of the first table, with the columns of the others."""
         for part in self.first.parts([name for name in columns if name in self.first.place]):
             yield Part(part.ids, self.where, partial(self._text, part), partial(self._numbers, part))
 
@@ -195,7 +195,7 @@ class Joined:
 
 
 def _agreed(name: str, several: list[tuple[str, Sequence]], ids: Sequence[str]) -> Sequence:
-    """The first of several columns of one name; they must say the same: 45 and 45.0, female and F do."""
+    """Return the first of several columns of one name, and check that all agree (45 equals 45.0, female equals F)."""
     first, cells = several[0]
     same = NORMALISED.get(name, lambda cell: cell)
     for where, others in several[1:]:
@@ -231,19 +231,19 @@ def _check_samples(rows: Collection[str], ids: Sequence[str], where: str, first:
 
 
 def of_frame(frame: pd.DataFrame, wanted: Wanted, conventions: Conventions | None = None) -> MasterTable:
-    """A pandas frame, with samples in rows or CpGs in rows."""
+    """Wrap a pandas frame with samples in rows or CpGs in rows."""
     return MasterTable.of(from_frame(frame, wanted.is_cpg, conventions), wanted)
 
 
 def open_tables(paths: Sequence[str | Path], wanted: Wanted, conventions: Conventions | None = None) -> Table:
-    """Open a table, or join several: they must hold the same samples, and agree where columns stand in more than one.
+    """Open a table, or join several on sample_id. Shared columns must agree.
 
-    Sheets of metadata alone may hold more samples, which are left out.
+    Tables of values must contain the same samples. Additional samples in sample sheets are ignored.
 
     Raises
     ------
     HeteroAgeError
-        A file that cannot be read as a table; tables of other samples.
+        A file is not a readable table; the tables contain different samples; shared columns disagree.
     """
     conventions = conventions or Conventions()
     opened = []

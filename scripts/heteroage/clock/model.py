@@ -1,4 +1,4 @@
-"""A trained clock's parts, and where each feature stands in them."""
+"""The parts of a trained clock, and the position of each feature in them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from heteroage.tables.conventions import Conventions
 
 @dataclass(frozen=True)
 class Loadings:
-    """Context components: sum over features of (value - mean) × loading, missing values at the median."""
+    """RF_PCs computed from CpGs: sum over features of (value - mean) × loading, missing values at the median."""
 
     names: list[str]
     row: dict[str, int]
@@ -34,14 +34,14 @@ class Loadings:
     weight: NDArray[np.float64]
 
     def add(self, feature: str, components: Mapping[str, NDArray[np.float64]], values: NDArray[np.float64]) -> None:
-        """Add a feature's term to the samples' components."""
+        """Add the term of one feature to the components."""
         k = self.row[feature]
         centred = np.where(np.isnan(values), self.median[k], values) - self.mean[k]
         for j, name in enumerate(self.names):
             components[name] += centred * self.weight[k, j]
 
     def only(self, names: Iterable[str]) -> Loadings | None:
-        """The loadings of some components; None where there are none left."""
+        """Return the loadings of some components, or None if none remain."""
         places = [j for j, name in enumerate(self.names) if name in set(names)]
         if not places:
             return None
@@ -56,12 +56,12 @@ class Loadings:
 
 @dataclass(frozen=True)
 class ClockModel:
-    """What was trained; `Clock` applies it.
+    """The trained models and their metadata; `Clock` applies them.
 
-    version : the folder's format version (`artifacts.FORMAT_VERSION`)
-    conventions : how the tables that it is applied to are written
-    digest : SHA-256 of the sealed folder's manifest, and so of every file
-    offset : added to each HeteroAge, if one was named
+    version : format version of the folder (`artifacts.FORMAT_VERSION`)
+    conventions : conventions of the tables to predict
+    digest : SHA-256 of the manifest, which covers every file
+    offset : added to each HeteroAge, if given
     """
 
     anchor: LinearModel
@@ -77,34 +77,34 @@ class ClockModel:
     offset: Offset | None = None
 
     def with_offset(self, offset: Offset | str | Path) -> Self:
-        """The clock for one cohort: the offset, or that of a file of `heteroage calibrate`, is added to each HeteroAge.
+        """Return a clock that adds an offset (an object, or a file of `heteroage calibrate`) to each HeteroAge.
 
         Raises
         ------
         HeteroAgeError
-            Not an offset, or one that was learnt with another clock.
+            The file is not an offset, or was made with another clock.
         """
         known = offset if isinstance(offset, Offset) else Offset.read(offset)
         if known.clock != self.digest:
             name = "the offset" if offset is known else str(offset)
             raise HeteroAgeError(
-                f"{name} was learnt with another clock (digest {known.clock[:16]}, this one's is {self.digest[:16]}). "
+                f"{name} was made with another clock (digest {known.clock[:16]}, this one's is {self.digest[:16]}). "
                 "Calibrate this clock with `heteroage calibrate`."
             )
         return replace(self, offset=known)
 
     @property
     def studies(self) -> StudyErrors | None:
-        """The errors of the studies that training held out, if the folder has them."""
+        """Errors of the studies held out in training; None if the folder does not contain them."""
         return self.applicability.studies if self.applicability else None
 
     def for_our_tables(self) -> Self:
-        """The clock as it reads tables that this software wrote: our names of columns, F and M, years."""
+        """Return the clock with the conventions of this software's own tables (standard columns, F and M, years)."""
         known = self.conventions
         return replace(self, conventions=Conventions(allow_prenatal=known.allow_prenatal, tissues=known.tissues))
 
     def for_table(self, names: Iterable[str]) -> Self:
-        """The clock as it reads a table with these columns: RF_PCs that the table has are not computed from CpGs."""
+        """Return the clock for a table with these columns: RF_PCs in the table are not computed from CpGs."""
         if self.loadings is None or not set(self.loadings.names) & set(names):
             return self
         clock = replace(self, loadings=self.loadings.only(set(self.loadings.names) - set(names)))
@@ -113,9 +113,9 @@ class ClockModel:
         return clock
 
     def linear_weights(self, applicability: Applicability) -> dict[str, tuple[float, float]]:
-        """What each feature's raw value adds to HeteroAge: per unit of transformed age, and in years (`Covariance`).
+        """Return each feature's raw weights a and b on HeteroAge, as defined in `Covariance`.
 
-        From format version 2 on, the weight of a computed RF_PC also counts as its CpGs' weight.
+        From format version 2 on, the weight of a computed RF_PC is also added to its CpGs.
         """
         counted = self.version > 1
         weights = {name: [0.0, 0.0] for name in sorted({*self.terms, *(self.pc_names if counted else [])})}
@@ -134,7 +134,7 @@ class ClockModel:
         return {name: (a, b) for name, (a, b) in weights.items()}
 
     def loadings_of(self, feature: str) -> dict[str, float]:
-        """A CpG's loading on each RF_PC that the clock computes and uses."""
+        """Return a CpG's loading on each RF_PC that the clock computes and uses."""
         if self.loadings is None or feature not in self.loadings.row:
             return {}
         row = self.loadings.weight[self.loadings.row[feature]]
@@ -148,7 +148,7 @@ class ClockModel:
 
     @cached_property
     def terms(self) -> dict[str, list[tuple[str | None, int]]]:
-        """Where each feature stands: the models, and its place in them."""
+        """The models that use each feature, and its position in them."""
         found: dict[str, list[tuple[str | None, int]]] = {}
         for key, model in self.models.items():
             for k, feature in enumerate(model.features):
@@ -157,39 +157,39 @@ class ClockModel:
 
     @cached_property
     def pc_names(self) -> list[str]:
-        """The RF_PCs that the clock looks at."""
+        """The RF_PCs that the clock uses."""
         return sorted(filter(is_pc, self.meta["feature_order"]), key=pc_number)
 
     @cached_property
     def cpgs(self) -> list[str]:
-        """All CpG features that have weight in Stage 1 or 2, sorted."""
+        """All CpG features with a nonzero weight in Stage 1 or 2, sorted."""
         return sorted(name for name in self.terms if not is_pc(name))
 
     @cached_property
     def weighted(self) -> frozenset[str]:
-        """The same, to look up."""
+        """The same CpG features as a set."""
         return frozenset(self.cpgs)
 
     @cached_property
     def cpgs_read(self) -> list[str]:
-        """Those, and the ones that the context components are computed from."""
+        """The CpGs with weight, and the CpGs from which RF_PCs are computed."""
         return sorted(self.weighted | set(self.loadings.row if self.loadings else []))
 
     @cached_property
     def anchor_place(self) -> dict[str, int]:
-        """Where a CpG stands in the anchor."""
+        """Position of each CpG in the anchor."""
         return {name: k for k, name in enumerate(self.anchor.features) if not is_pc(name)}
 
     @cached_property
     def anchor_weight(self) -> dict[str, float]:
-        """Each CpG's share of the anchor's absolute standardised weight (see `weight_shares`)."""
+        """Each CpG's fraction of the anchor's absolute standardised weight (see `weight_shares`)."""
         return self.weight_shares(self.anchor)
 
     def weight_shares(self, model: LinearModel) -> dict[str, float]:
-        """Each CpG's share of a model's absolute standardised weight.
+        """Return each CpG's fraction of a model's absolute standardised weight.
 
-        The weight of a computed RF_PC is divided among its CpGs in proportion to their squared loadings. RF_PCs that
-        the table brings are left out.
+        The weight of a computed RF_PC is divided among its CpGs in proportion to their squared loadings. RF_PCs in the
+        table are ignored.
         """
         weight = {name: abs(float(x)) for name, x in zip(model.features, model.weight, strict=True) if not is_pc(name)}
         for name, x in zip(model.features, model.weight, strict=True):
@@ -201,7 +201,7 @@ class ClockModel:
 
     @cached_property
     def context_weight(self) -> dict[str, float]:
-        """Each CpG's share of the squared loadings of the RF_PCs that are computed; empty where none is."""
+        """Each CpG's fraction of the squared loadings of the computed RF_PCs; empty if none is computed."""
         if self.loadings is None:
             return {}
         shares = [self.loadings.share(name) for name in self.loadings.names]
@@ -209,17 +209,17 @@ class ClockModel:
 
     @cached_property
     def reported(self) -> frozenset[str]:
-        """The CpGs that Imputed_Fraction counts: all that are read; in format version 1 only those with a weight."""
+        """The CpGs that Imputed_Fraction counts: all CpGs that are read (format version 1: CpGs with weight)."""
         return frozenset(self.cpgs_read) if self.version > 1 else self.weighted
 
     @cached_property
     def conditional(self) -> Conditional | None:
-        """The factor model that fills missing CpGs; None where they take their medians."""
+        """The factor model that imputes missing CpGs; None if they are imputed by medians."""
         if self.covariance is None or not self.covariance.conditional:
             return None
         return Conditional(self.covariance, self.cpgs_read)
 
     @cached_property
     def wanted(self) -> Wanted:
-        """The columns that may be used."""
+        """The columns that the clock can use."""
         return Wanted(self.cpgs_read)

@@ -1,4 +1,4 @@
-"""An offset for a cohort that is off as a whole: learnt from samples of known age, and used only where it is named.
+"""An offset for a cohort with a systematic error, estimated from samples of known age. It is used only on request.
 
 offset = -shrinkage x bias, with shrinkage = between² / (between² + within² / n): the best linear prediction of a
 study's own error from the mean error of n of its samples (Robinson, Statistical Science 6:15, 1991), by the variances
@@ -24,11 +24,11 @@ AGAIN = "Make it again with `heteroage calibrate`."
 
 @dataclass(frozen=True)
 class Offset:
-    """What is added to each HeteroAge of one cohort.
+    """The offset that is added to each HeteroAge of one cohort.
 
     years : the offset
-    bias : mean of predicted - actual of the n samples it was learnt from, years
-    shrinkage : share of the bias that is taken away
+    bias : mean of predicted - actual age of the n calibration samples, years
+    shrinkage : fraction of the bias that the offset removes
     clock : digest of the clock (`ClockModel.digest`)
     """
 
@@ -40,12 +40,12 @@ class Offset:
 
     @classmethod
     def learn(cls, cohort: CohortSummary, studies: StudyErrors | None, clock: str, where: str) -> Offset:
-        """Learn from predicted samples of known age.
+        """Estimate the offset from predicted samples of known age.
 
         Raises
         ------
         HeteroAgeError
-            No sample has both ages; the clock does not know how studies differ.
+            No sample has both ages; the clock contains no errors of held-out studies.
         """
         if studies is None:
             raise HeteroAgeError(
@@ -71,7 +71,7 @@ class Offset:
         )
 
     def as_json(self) -> dict[str, object]:
-        """What the offset's file holds."""
+        """Return the content of the offset file."""
         return {"offset_version": VERSION, **asdict(self)}
 
     @classmethod
@@ -81,7 +81,7 @@ class Offset:
         Raises
         ------
         HeteroAgeError
-            No file, or one that is not whole.
+            The file does not exist or is not valid.
         """
         try:
             with Path(path).open("rb") as stream:

@@ -1,4 +1,4 @@
-"""Predictions, written as they come: a CSV or Parquet file that stands under its name only when it is whole."""
+"""Write predictions block by block. The output file appears under its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ import pyarrow.compute as pc
 from heteroage.errors import HeteroAgeError
 from heteroage.files import PARQUET, atomic_path, is_stream
 
-ROW_GROUP = 65_536  # samples of a Parquet file's row group
+ROW_GROUP = 65_536  # samples per row group of a Parquet file
 FEATHER = {".feather", ".arrow"}
 SEPARATORS = {".csv": ",", ".tsv": "\t", "": ","}
 ENDINGS = ".csv, .tsv (both also with .gz), .parquet, .feather"
 
 
 def check_ending(path: Path) -> None:
-    """Refuse a file name whose ending says a format that is not written. A name without an ending is a CSV."""
+    """Reject file names with an unknown extension. A name without an extension means CSV."""
     if _kind(path) is None:
-        raise HeteroAgeError(f"cannot write {path}: unknown ending {path.suffix}. Endings that are known: {ENDINGS}.")
+        raise HeteroAgeError(f"cannot write {path}: unknown file extension {path.suffix}. Use one of {ENDINGS}.")
 
 
 def _kind(path: Path) -> str | None:
-    """parquet, feather or a separator; None where the ending is not known."""
+    """Return "parquet", "feather" or the separator of a text file; None for an unknown extension."""
     if is_stream(path):
         return ","
     suffix = path.suffix.lower()
@@ -40,10 +40,10 @@ def _kind(path: Path) -> str | None:
 
 
 class RowWriter:
-    """Writes parts of a table one after the other; a row's bytes in a CSV do not depend on the part it came in.
+    """Writes a table block by block. The bytes of a CSV row do not depend on the block sizes.
 
-    path : the file to open
-    final : the name that it will have, which says the format
+    path : temporary file to open
+    final : final name of the file, whose extension sets the format
     """
 
     def __init__(self, path: Path, final: Path) -> None:
@@ -53,12 +53,12 @@ class RowWriter:
         self._columnar: object | None = None
         self._to_disk = not is_stream(path)
         self._stream = _opened(path, self._to_disk)
-        # Without a time or a name in the header: equal tables are equal bytes.
+        # No time or file name in the header, so equal tables give equal bytes.
         zipped = final.suffix.lower() == ".gz" and self._to_disk
         self._text = gzip.GzipFile("", "wb", 6, self._stream, mtime=0) if zipped else self._stream
 
     def write(self, rows: Mapping[str, Sequence]) -> None:
-        """Add a part: columns by name, lists of text or arrays of numbers, missing as None or NaN."""
+        """Add a block: columns by name, lists of text or arrays of numbers, missing as None or NaN."""
         table = pa.Table.from_arrays([_column(cells) for cells in rows.values()], names=list(rows))
         if self.kind in ("parquet", "feather"):
             self._waiting.append(table)
@@ -71,7 +71,7 @@ class RowWriter:
         self.rows += table.num_rows
 
     def close(self) -> None:
-        """Write what waits and bring it to the disk."""
+        """Write buffered rows and flush the file to disk."""
         if self._waiting:
             self._write_group()
         if self._columnar is not None:
@@ -84,8 +84,8 @@ class RowWriter:
         self._stream.close()
 
     def abandon(self) -> None:
-        """Let go of the file."""
-        with suppress(OSError):  # it is thrown away
+        """Close the file without completing it."""
+        with suppress(OSError):  # the file is discarded anyway
             self._stream.close()
 
     def _write_group(self) -> None:
@@ -97,7 +97,7 @@ class RowWriter:
 
 
 def _opened(path: Path, to_disk: bool) -> BinaryIO:
-    """Open a file, or a stream to write behind what it holds already."""
+    """Open a file for writing, or a pipe or device for appending."""
     if to_disk:
         return path.open("wb")
     numbers = {"/dev/stdout": 1, "/dev/stderr": 2}
@@ -117,13 +117,13 @@ def _columnar_writer(kind: str, stream: BinaryIO, schema: pa.Schema) -> object:
 
 @contextmanager
 def writing(paths: Sequence[Path]) -> Iterator[list[RowWriter]]:
-    """Open a writer for each path; all take their names together, and only if the block ends without error.
+    """Open a writer for each path. All files get their final names together, if the block ends without an error.
 
     Raises
     ------
     HeteroAgeError
-        No folder, no right to write, a full disk, an unknown ending: what stood there before still does. A pipe or a
-        device has received what was written before the error.
+        Missing folder, no permission, full disk or unknown extension. Existing files are kept. Pipes and devices keep
+        the output that was written before the error.
     """
     for path in paths:
         check_ending(path)
@@ -142,14 +142,14 @@ def writing(paths: Sequence[Path]) -> Iterator[list[RowWriter]]:
                     writer.abandon()
     except OSError as error:
         names = ", ".join(map(str, paths))
-        left = "Nothing was written; what stood there before still does."
+        left = "Nothing was written; existing files were kept."
         if any(map(is_stream, paths)):
-            left = "What was written to a pipe or a device is not whole."
+            left = "The output to a pipe or a device is incomplete."
         raise HeteroAgeError(f"cannot write {names}: {error.strerror or error}. {left}") from error
 
 
 def _column(cells: Sequence) -> pa.Array:
-    """Numbers or text as an Arrow array, missing as null. `pa.array` would import pandas to look at its argument."""
+    """Convert numbers or text to an Arrow array, missing as null. (`pa.array` would import pandas.)"""
     if isinstance(cells, np.ndarray):
         values, valid = np.ascontiguousarray(cells, dtype=np.float64), ~np.isnan(cells)
         buffers = [pa.py_buffer(values)]
@@ -171,7 +171,7 @@ def _header(names: Sequence[str], separator: str) -> bytes:
 
 
 def _csv_lines(table: pa.Table, separator: str) -> bytes:
-    """Rows as CSV: text quoted where it must be, numbers in the fewest digits that read back equal, missing empty."""
+    """Format rows as CSV: minimal quoting, shortest exact representation of numbers, empty cells for missing values."""
     columns = []
     for column in table.columns:
         text = pc.cast(column.combine_chunks(), pa.string())
@@ -181,7 +181,7 @@ def _csv_lines(table: pa.Table, separator: str) -> bytes:
                 doubled = pc.replace_substring(text, '"', '""')
                 text = pc.if_else(special, pc.binary_join_element_wise('"', doubled, '"', ""), text)
         columns.append(text)
-    # With the separator as a column too: as a scalar, Arrow would import pandas to look at it.
+    # The separator is passed as a column, because Arrow would import pandas for a scalar.
     between = _column([separator] * table.num_rows)
     options = pc.JoinOptions("replace", "")
     lines = pc.call_function("binary_join_element_wise", [*columns, between], options)

@@ -1,4 +1,4 @@
-"""Whether a table holds enough of what a clock looks at."""
+"""Check that a table contains enough of the clock's CpGs."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ MOST_MISSING_WEIGHT = 0.5
 
 
 def missing_weight(clock: ClockModel, absent: Collection[str]) -> float:
-    """The share of the anchor's absolute standardised weight that absent CpGs have."""
+    """Return the fraction of the anchor's absolute standardised weight on the absent CpGs."""
     return fsum(clock.anchor_weight.get(name, 0.0) for name in absent)
 
 
 def missing_context(clock: ClockModel, absent: Collection[str]) -> float:
-    """The share of the computed RF_PCs' squared loadings that absent CpGs have."""
+    """Return the fraction of the computed RF_PCs' squared loadings on the absent CpGs."""
     return fsum(clock.context_weight.get(name, 0.0) for name in absent)
 
 
 def too_much_is_missing(clock: ClockModel, absent: Collection[str]) -> bool:
-    """Whether a table without these of the clock's CpGs is refused, unless somebody insists."""
+    """Tell whether a table without these CpGs is rejected (unless --allow-missing is given)."""
     weight = max(missing_weight(clock, absent), missing_context(clock, absent))
     return _few(clock, absent) or weight > MOST_MISSING_WEIGHT
 
 
 def check_cpgs(clock: ClockModel, columns_of: Mapping[str, list[str]], where: str, allow_missing: bool) -> None:
-    """Refuse a table with too few of the clock's CpGs; one with none of them always.
+    """Reject a table with too few of the clock's CpGs. With `allow_missing`, reject it only if it has none.
 
     Parameters
     ----------
-    clock : as it reads this table (`ClockModel.for_table`)
-    columns_of : the columns of each CpG that the table has
+    clock : the clock for this table (`ClockModel.for_table`)
+    columns_of : the table's columns of each CpG
     """
     absent = [name for name in clock.cpgs_read if name not in columns_of]
     shared = len(clock.cpgs_read) - len(absent)
@@ -51,16 +51,15 @@ def check_cpgs(clock: ClockModel, columns_of: Mapping[str, list[str]], where: st
             f"{missing_weight(clock, absent):.0%} of the anchor's weight"
             + (f" and {context:.0%} of what the RF_PCs are computed from" if context else "")
             + f" ({listed(absent)}). Columns are named <cpg>_<modality>, as cg00000029_beta; check names and platform. "
-            "`heteroage check` says what is missing"
-            + ("." if shared == 0 else "; --allow-missing predicts all the same.")
+            "`heteroage check` lists the missing CpGs" + ("." if shared == 0 else "; --allow-missing predicts anyway.")
         )
 
 
 def check_pcs(clock: ClockModel, table: Table, columns_of: Mapping[str, list[str]], allow_missing: bool) -> None:
-    """Refuse a table whose RF_PCs can neither be read nor computed; `clock` is as for `check_cpgs`."""
+    """Reject a table whose RF_PCs can neither be read nor computed; `clock` is as in `check_cpgs`."""
     absent = [name for name in clock.pc_names if name not in table.names]
     if clock.loadings is None:
-        # Some but not all: the rest takes its training median, as any other missing column does.
+        # If only some RF_PCs are missing, they are imputed by training medians, like other columns.
         if absent and len(absent) == len(clock.pc_names):
             raise HeteroAgeError(
                 f"{table.where} has no RF_PC columns, and the clock needs them ({listed(absent)}). They came from a "

@@ -1,7 +1,7 @@
 """Applying a clock: from a sealed artifact folder and a master table to ages.
 
-Nothing is unpickled: Stage 1 and 2 are computed from the weights CSVs, Stage 3 from LightGBM's text model. The table
-is read a part at a time, and no step looks across samples, so that one sample's age never depends on its batch-mates.
+Nothing is unpickled: Stages 1 and 2 are computed from the weights CSVs, Stage 3 from LightGBM's text model. The table
+is read in blocks. No step combines samples, so the age of a sample does not depend on the other samples.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
 
 class Clock(ClockModel):
-    """A trained clock, as `load_clock` reads it from a sealed folder."""
+    """A trained clock, loaded from a sealed folder by `load_clock`."""
 
     # What is predicted
 
     def predict(self, table: Samples, allow_missing: bool = False) -> pd.DataFrame:
-        """Run all three stages; returns the columns that config/README.md lists, a row per sample.
+        """Run all three stages; returns one row per sample, with the columns listed in config/README.md.
 
         Parameters
         ----------
@@ -52,42 +52,42 @@ class Clock(ClockModel):
         Raises
         ------
         HeteroAgeError
-            Anything that no right answer can be given for: says what, how many, the first five, what to do.
+            The table cannot be predicted. The message says what is wrong, how many, the first five, and what to do.
         """
         return self._frame("predict", table, allow_missing)
 
     def predict_stage1(self, table: Samples, allow_missing: bool = False) -> pd.DataFrame:
-        """The anchor's age, beside the columns of context that later stages need."""
+        """Predict the anchor's age; the result also has the metadata and RF_PCs that later stages need."""
         return self._frame("predict_stage1", table, allow_missing)
 
     def predict_stage2(self, table: Samples, allow_missing: bool = False) -> pd.DataFrame:
-        """Each hallmark's correction in years, beside the columns of context (and the anchor, if the table has it)."""
+        """Predict each hallmark's correction in years; also returns metadata, RF_PCs, and the anchor if it is given."""
         return self._frame("predict_stage2", table, allow_missing)
 
     def predict_stage3(self, table: Samples) -> pd.DataFrame:
-        """Fuse a table that has Stage1_Pred_Age and every correction.
+        """Run Stage 3 on a table with Stage1_Pred_Age and all corrections.
 
         Raises
         ------
         HeteroAgeError
-            Columns of Stage 1 or 2 are missing: names them and the step that makes them.
+            Columns of Stage 1 or 2 are missing. The message lists them and the command that computes them.
         """
         return self._frame("predict_stage3", table, True)
 
     def contributions(self, table: Samples, allow_missing: bool = False) -> pd.DataFrame:
-        """What each feature of Stage 3 adds to the anchor's age, in years: Stage1_Pred_Age + all of it = HeteroAge."""
+        """Return each Stage 3 feature's contribution in years: Stage1_Pred_Age + contributions = HeteroAge."""
         from heteroage.clock.explain import contributions  # LightGBM takes a second to import
 
         parts = self.stream("predict", self._open(table), allow_missing)
         return _concatenated([contributions(self, rows, features) for rows, features in parts])
 
     def calibrate(self, table: Samples, allow_missing: bool = False) -> Offset:
-        """Learn an offset from samples of known age of one cohort, for `with_offset`.
+        """Estimate an offset from samples of known age of one cohort, for `with_offset`.
 
         Raises
         ------
         HeteroAgeError
-            As `predict`; no sample has a known age; the clock does not know how far studies are off.
+            As in `predict`; no sample has a known age; the clock contains no errors of held-out studies.
         """
         opened, cohort = self._open(table), CohortSummary()
         for rows, _ in replace(self, offset=None).stream("predict", opened, allow_missing):
@@ -95,7 +95,7 @@ class Clock(ClockModel):
         return Offset.learn(cohort, self.studies, self.digest, opened.where)
 
     def check(self, table: Samples) -> pd.DataFrame:
-        """What the table lacks of each stage and what that costs, in years (see `heteroage check`)."""
+        """Return the table's missing CpGs per stage, and their cost in years (see `heteroage check`)."""
         import pandas as pd
 
         from heteroage.clock.check import stage_costs
@@ -105,14 +105,14 @@ class Clock(ClockModel):
     def stream(
         self, step: str, table: Table, allow_missing: bool = False, beside: Beside | None = None
     ) -> Iterator[tuple[Rows, Rows]]:
-        """Predict a table part by part; yields each part's output and the features that the fusion saw.
+        """Predict a table in blocks; yields each block's output and the input features of the fusion.
 
         `beside` adds the columns of published clocks.
 
         Raises
         ------
         HeteroAgeError
-            As `predict`; also after the last part, where every sample lacked most of the clock's weight.
+            As in `predict`. Also after the last block, if every sample is missing most of the clock's weight.
         """
         clock = self.for_table(table.names)
         if clock is not self:
@@ -140,17 +140,17 @@ class Clock(ClockModel):
             raise HeteroAgeError(f"{table.where} has a header and no rows. Give at least one sample.")
         if not usable and not allow_missing:
             raise HeteroAgeError(
-                f"every sample has more than {MOST_MISSING_WEIGHT:.0%} of the weight missing: the columns are "
-                "there, and empty. `heteroage check` says what is missing; --allow-missing predicts all the same."
+                f"every sample has more than {MOST_MISSING_WEIGHT:.0%} of the weight missing: the columns exist "
+                "but are empty. `heteroage check` lists the missing CpGs; --allow-missing predicts anyway."
             )
 
     def _open(self, table: Samples) -> Table:
-        """Open whatever holds samples: a frame, a series of one sample's values, a path or several."""
+        """Open a frame, a Series of one sample's values, a path, or several paths."""
         if isinstance(table, (str, Path)):
             return open_tables([table], self.wanted, self.conventions)
         if isinstance(table, (list, tuple)) and table and all(isinstance(one, (str, Path)) for one in table):
             return open_tables(table, self.wanted, self.conventions)
-        pandas = sys.modules.get("pandas")  # whoever has a frame has imported it
+        pandas = sys.modules.get("pandas")  # already imported if the caller has a frame
         if pandas is not None and isinstance(table, pandas.Series):
             row = table.to_frame().T
             row.index = [str(row.index[0] if table.name is not None else "sample")]
@@ -167,14 +167,14 @@ class Clock(ClockModel):
         return _concatenated([rows for rows, _ in self.stream(step, self._open(table), allow_missing)])
 
     def __repr__(self) -> str:
-        """What the clock is made of, in a line."""
+        """Describe the clock in one line."""
         experts = f"{len(self.experts)} expert{'s' * (len(self.experts) != 1)}"
         pcs = f", {len(self.pc_names)} RF_PCs" if self.pc_names else ""
         trees = f"{len(self.fusion.trees)} trees"
         return f"Clock({len(self.cpgs_read)} CpGs{pcs}, {experts}, {trees}, format version {self.version})"
 
     def _columns(self, step: str, names: Sequence[str], columns_of: Mapping[str, list[str]]) -> list[str]:
-        """The columns that a step reads: the fusion reads CpGs only where it computes RF_PCs from them."""
+        """Return the columns that a step reads. The fusion reads CpGs only to compute RF_PCs."""
         if step != "predict_stage3" or not set(self.pc_names) <= set(names):
             return list(names)
         cpgs = {column for own in columns_of.values() for column in own}
@@ -210,7 +210,7 @@ class Clock(ClockModel):
             )
         output = source.identity()
         output |= {name: source.numbers(name) for name in (ANCHOR, *names)}
-        # Samples without any CpG have neither an anchor nor corrections, and get no age.
+        # Samples without any CpG have no anchor and no corrections, and get no age.
         without = np.all([np.isnan(output[name]) for name in (ANCHOR, *names)], axis=0)
         for name in [ANCHOR, *names]:
             empty = [source.part.ids[k] for k in np.flatnonzero(np.isnan(output[name]) & ~without)]
@@ -222,7 +222,7 @@ class Clock(ClockModel):
         return output, features
 
     def _fuse(self, output: Rows, source: Source) -> Rows:
-        """Add HeteroAge and what follows from it; returns the features that the fusion saw."""
+        """Add HeteroAge and the columns derived from it; returns the input features of the fusion."""
         features: Rows = {}
         for name in self.meta["feature_order"]:
             if name in self.meta["categories"]:
@@ -250,14 +250,14 @@ class Clock(ClockModel):
 
 
 def interval(stored: Mapping, age: NDArray[np.float64], tissues: Sequence[str]) -> Rows:
-    """Lower and upper limits of predicted ages (years), as `intervals` of Stage3_Artifacts.json says.
+    """Compute lower and upper interval limits (years) from `intervals` of Stage3_Artifacts.json.
 
-    The tissue's half-width on the transformed scale, else the pooled one, times the typical error at the predicted age,
-    which folders of before 0.2 do not have.
+    The half-width on the transformed scale is that of the tissue, or else the pooled one. It is multiplied by the
+    typical error at the predicted age (not in folders before version 0.2).
     """
     own = {tissue: entry["half_width"] for tissue, entry in stored.get("tissues", {}).items()}
     width = np.array([own.get(tissue, stored["half_width"]) for tissue in tissues], dtype=np.float64)
-    centre = transform_age(np.maximum(age, 0.0))  # below birth counts as birth, as in calibration
+    centre = transform_age(np.maximum(age, 0.0))  # ages below 0 count as 0, as in calibration
     if spread := stored.get("spread"):
         width = width * np.interp(centre, spread["predicted"], spread["error"])
     lower, upper = inverse_transform_age(centre - width), inverse_transform_age(centre + width)

@@ -1,8 +1,8 @@
-"""Published clocks beside ours: their ages of the same samples.
+"""Predicted ages of published clocks, for comparison.
 
-A published clock is a weighted sum of CpGs and a transform to years. A CpG that a sample has no value of takes the
-reference value that the caller gives (a training median), else the median in the coefficient table's own column
-`medianByCpG`, `median` or `mean`, else it counts 0. How many had no value is reported for every sample.
+A published clock is a weighted sum of CpGs and a transform to years. A missing value is replaced by the reference value
+of the caller (a training median), or else by the coefficient table's column `medianByCpG`, `median` or `mean`, or else
+by 0. The number of missing values is reported for every sample.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from heteroage.clock.coefficients import PublishedClock, read_coefficients, tran
 from heteroage.clock.columns import CORRECTION
 from heteroage.errors import HeteroAgeError, listed
 
-MISSING = "_Missing_CpGs"  # suffix of the column beside a published clock's ages
-MUCH_MISSING = 0.1  # fraction of a clock's CpGs; where more are missing, a comparison says so
-# Columns of predictions, and of a study's samples, that no published clock may be called.
+MISSING = "_Missing_CpGs"  # suffix of the column with the number of missing CpGs
+MUCH_MISSING = 0.1  # fraction of a clock's CpGs; if more are missing, the comparison reports it
+# Reserved names: columns of predictions and of sample sheets. A published clock cannot have one of these names.
 RESERVED = {"sample_id", "project_id", "donor_id", "group", "fold", "Tissue", "Sex", "Age", "Is_Healthy", "Platform"}
 RESERVED_STARTS = ("HeteroAge", "Stage1_", "Age_", "Imputed_", "Flags", "Cohort_", "Training_Mean_Age", "RF_PC")
 
@@ -30,8 +30,8 @@ class Compared:
 
     clock : its coefficients
     transform : from the weighted sum to years
-    standardised : whether it reads z-scores: each sample's betas minus their mean, over their standard deviation, both
-        over all CpGs of the sample (Zhang et al., Genome Medicine 11:54, 2019)
+    standardised : whether the inputs are z-scores: each sample's beta values are standardised by their mean and
+        standard deviation over all CpGs of the sample (Zhang et al., Genome Medicine 11:54, 2019)
     trained_on : the project_ids of the studies that it was trained on
     """
 
@@ -54,7 +54,7 @@ class Compared:
         Raises
         ------
         HeteroAgeError
-            A name that predictions use; what `read_coefficients` rejects; an unknown transform; no CpG in common.
+            A reserved name; errors of `read_coefficients`; an unknown transform; no CpG in common.
         """
         where = f"compare.{name}, {given['coefficients']},"
         if name in RESERVED or name.startswith(RESERVED_STARTS) or name.endswith((MISSING, CORRECTION)):
@@ -78,17 +78,17 @@ class Compared:
         reference: NDArray[np.float64] | None = None,
         scale: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Predict ages, one CpG after another, so that a sample's age does not depend on its batch-mates.
+        """Predict ages. CpGs are added one by one, so that a sample's age does not depend on the other samples.
 
         Parameters
         ----------
         values : (the clock's CpGs, samples) beta values, NaN where missing
-        reference : (the clock's CpGs,) or (the clock's CpGs, samples), what missing values take; NaN where unknown
-        scale : each sample's mean and standard deviation over all of its CpGs, for a clock that reads z-scores
+        reference : (the clock's CpGs,) or (the clock's CpGs, samples), replacements of missing values; NaN if unknown
+        scale : each sample's mean and standard deviation over all of its CpGs, for a clock with z-scores
 
         Returns
         -------
-        ages in years, NaN for a sample without any of the CpGs; and the number of CpGs that were missing
+        ages in years (NaN for a sample without any of the CpGs), and the number of missing CpGs
         """
         total = np.full(values.shape[1], self.clock.intercept)
         missing = np.isnan(values)
@@ -111,7 +111,7 @@ def read_compared(compare: Mapping[str, Mapping[str, object]], names: Sequence[s
 
 
 def _number(intercept: object, where: str) -> float | None:
-    """The key `intercept`, which a command line gives as text."""
+    """Convert the key `intercept`, which is text on the command line, to a number."""
     try:
         return None if intercept is None else float(str(intercept))
     except ValueError as error:

@@ -1,6 +1,6 @@
-"""Reference samples: a few invented ones with their ages, stored in the folder, that any later version must meet.
+"""Reference samples: simulated samples with their predicted ages, stored in the folder to test later versions.
 
-They are drawn from what the clock stores of its features (mean, scale), so that no person's data are in the folder.
+They are drawn from the stored mean and scale of the features, so the folder contains no data of people.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from heteroage.errors import HeteroAgeError, listed
 
 SAMPLES = 8
 TOLERANCE = 1e-9  # years
-MISSING = 0.05  # share of the CpGs that a reference sample lacks
+MISSING = 0.05  # fraction of the CpGs that are missing in a reference sample
 
 
 def reference_samples(clock: Clock) -> dict[str, list | NDArray[np.float64]]:
-    """Invent a master table: values within 1.5 standard deviations of the mean, in turn of each tissue and sex."""
+    """Simulate a table: values within 1.5 standard deviations of the mean, cycling through tissues and sexes."""
     rows: dict[str, list | NDArray[np.float64]] = {"sample_id": [f"reference_{k + 1}" for k in range(SAMPLES)]}
     for name in ("Tissue", "Sex"):
         levels = clock.meta["categories"].get(name) or ["unknown"]
@@ -34,7 +34,7 @@ def reference_samples(clock: Clock) -> dict[str, list | NDArray[np.float64]]:
         mean, scale = _spread(clock, feature)
         drawn = np.array([_uniform(f"{feature} {k}") for k in range(SAMPLES)])
         values = np.clip(mean + 1.5 * scale * (2 * drawn - 1), 0.0, 1.0).round(6)
-        # One sample is whole; of the others some values are missing.
+        # The first sample is complete; the others have missing values.
         lacks = np.array([k > 0 and _uniform(f"missing {feature} {k}") < MISSING for k in range(SAMPLES)])
         rows[feature] = np.where(lacks, np.nan, values)
     if clock.loadings is None:
@@ -45,7 +45,7 @@ def reference_samples(clock: Clock) -> dict[str, list | NDArray[np.float64]]:
 
 
 def write_reference(folder: Path, clock: Clock) -> None:
-    """Store reference samples and what is predicted of them."""
+    """Store reference samples and their predictions."""
     (folder / artifacts.REFERENCE_SAMPLES).parent.mkdir(exist_ok=True)
     with writing([folder / artifacts.REFERENCE_SAMPLES]) as (writer,):
         writer.write(reference_samples(clock))
@@ -55,12 +55,12 @@ def write_reference(folder: Path, clock: Clock) -> None:
 
 
 def verify_folder(folder: Path, public_key: Path | None = None) -> str:
-    """Check a folder, predict its reference samples anew, and compare; returns what to print.
+    """Check a folder, predict its reference samples again, and compare; returns a report to print.
 
     Raises
     ------
     HeteroAgeError
-        The folder is not as it was sealed or signed; a reference sample's number is another than stored.
+        The folder was modified after it was sealed or signed; a prediction differs from the stored one.
     """
     clock = load_clock(folder, public_key)
     manifest = artifacts.verify(folder, public_key)
@@ -69,8 +69,8 @@ def verify_folder(folder: Path, public_key: Path | None = None) -> str:
     warning = ""
     if unopened:
         warning = (
-            f"\nNot opened: joblib files ({listed(unopened)}). Loading one with joblib runs any code in it: do so only "
-            "if you trust who made the folder. `heteroage` never does."
+            f"\nNot opened: joblib files ({listed(unopened)}). Loading one with joblib runs any code in it. Do so only "
+            "if you trust the author of the folder. `heteroage` never loads them."
         )
     head = f"{folder}: format version {manifest['format_version']}, {len(manifest['files'])} files as sealed{signed}."
     absent = [
@@ -92,8 +92,9 @@ def verify_folder(folder: Path, public_key: Path | None = None) -> str:
                     differ.append(f"{name} of {sample} by {gap:g}")
     if differ or not compared:
         raise HeteroAgeError(
-            f"{folder}: this version predicts other numbers than were stored ({listed(differ)}). Use the version that "
-            f"made it ({manifest.get('software', {}).get('heteroage-clock', 'unknown')}), or ask its maker."
+            f"{folder}: predictions of this version differ from the stored ones ({listed(differ)}). Use the "
+            f"version that created it ({manifest.get('software', {}).get('heteroage-clock', 'unknown')}), or "
+            f"ask its author."
         )
     return (
         f"{head} {len(stored['HeteroAge'])} reference samples get their stored ages "
@@ -136,5 +137,5 @@ def _spread(clock: Clock, feature: str) -> tuple[float, float]:
 
 
 def _uniform(text: str) -> float:
-    """A number in [0, 1) that follows from the text alone."""
+    """Return a pseudo-random number in [0, 1) from a hash of the text."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64

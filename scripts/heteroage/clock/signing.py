@@ -1,6 +1,6 @@
-"""Signing a clock: Ed25519 (RFC 8032, by `cryptography`) over MANIFEST.json, and so over every file that it lists.
+"""Signatures of clocks: Ed25519 (RFC 8032, by `cryptography`) over MANIFEST.json, and so over every file in it.
 
-The manifest alone says that a folder is whole; the signature says whose it is.
+The manifest proves that a folder is complete; the signature proves its author.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from heteroage.clock.seal import MANIFEST, SIGNATURE
 from heteroage.errors import HeteroAgeError
 from heteroage.files import atomic_path
 
-MOST_KEY = 64 * 2**10  # bytes
+MOST_KEY = 64 * 2**10  # maximum size of a key file, in bytes
 
 
 def make_keys(private: Path, public: Path) -> None:
-    """Make a pair of keys, in PEM; the private one is readable by its owner alone. Existing files are kept."""
+    """Create a pair of keys (PEM). Only the owner can read the private key. Existing files are never overwritten."""
     there = [str(path) for path in (private, public) if path.exists()]
     if there:
         raise HeteroAgeError(f"a key file exists already ({', '.join(there)}). Choose another file name.")
@@ -29,14 +29,14 @@ def make_keys(private: Path, public: Path) -> None:
     pem, encoding = key.private_bytes, serialization.Encoding.PEM
     content = pem(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     with atomic_path(private) as beside:
-        beside.chmod(0o600)  # it is still empty
+        beside.chmod(0o600)  # before the key is written
         beside.write_bytes(content)
     with atomic_path(public) as beside:
         beside.write_bytes(key.public_key().public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo))
 
 
 def sign(folder: Path, private: Path) -> None:
-    """Write the signature of a folder, which was verified before, beside its manifest."""
+    """Sign a verified folder: write the signature into the folder, next to the manifest."""
     key = _load(private, lambda pem: serialization.load_pem_private_key(pem, None), Ed25519PrivateKey, "private")
     signature = key.sign((folder / MANIFEST).read_bytes())
     with atomic_path(folder / SIGNATURE) as beside:
@@ -44,12 +44,12 @@ def sign(folder: Path, private: Path) -> None:
 
 
 def check_signature(folder: Path, manifest: bytes, public: Path) -> None:
-    """Check that the key's owner signed this manifest.
+    """Check that the manifest was signed with the private key of this public key.
 
     Raises
     ------
     HeteroAgeError
-        No signature, one of another key or of another manifest, or no public key.
+        No signature; the signature of another key or another manifest; invalid public key.
     """
     key = _load(public, serialization.load_pem_public_key, Ed25519PublicKey, "public")
     path = folder / SIGNATURE

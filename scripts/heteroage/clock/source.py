@@ -1,4 +1,4 @@
-"""Some samples of a master table, as a clock asks for them."""
+"""A block of samples of a table, with the values that a clock needs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Rows = dict[str, Any]  # columns by name: lists of text, arrays of numbers
 
 
 class Source:
-    """Some samples of a master table, and what is summed over their features when first asked for."""
+    """A block of samples of a table. Sums over features are computed on first use."""
 
     def __init__(
         self,
@@ -41,18 +41,18 @@ class Source:
 
     @cached_property
     def sums(self) -> Sums:
-        """All sums over CpGs and context components."""
+        """All sums over CpGs and RF_PCs."""
         sums = Sums.start(self.clock, self.part).walk(self.columns_of)
         for name in sorted((name for name in self.clock.terms if is_pc(name)), key=pc_number):
             sums.add_pc(name, self._pc(name, sums))
-        # Without any CpG there is nothing to predict from.
+        # Samples without any CpG get no prediction.
         for values in (*sums.totals.values(), *sums.pcs.values()):
             values[sums.empty] = np.nan
         self.usable = not sums.mostly_imputed.all()
         return sums
 
     def pc(self, name: str) -> NDArray[np.float64]:
-        """A context component: the table's where it has the column, else computed where the clock has loadings."""
+        """Return an RF_PC: the table's column if it exists, otherwise computed from the clock's loadings."""
         return self.numbers(name) if name in self.names else self._pc(name, self.sums)
 
     def _pc(self, name: str, sums: Sums) -> NDArray[np.float64]:
@@ -61,7 +61,7 @@ class Source:
         return sums.pcs.get(name, np.full(self.n, np.nan))
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """One column."""
+        """Return one numeric column; infinite values are rejected."""
         values = next(self.part.numbers([name]))[1]
         infinite = [self.part.ids[k] for k in np.flatnonzero(np.isinf(values))]
         if infinite:
@@ -71,11 +71,11 @@ class Source:
         return values
 
     def corrections(self) -> Rows:
-        """Each hallmark's, years."""
+        """Return the correction of each hallmark, in years."""
         return {f"{name}{CORRECTION}": self.sums.totals[name] for name in self.clock.experts}
 
     def identity(self) -> Rows:
-        """sample_id, Tissue and Sex (unknown where absent), and Age where the table has it."""
+        """Return sample_id, Tissue and Sex ("unknown" if absent), and Age if the table has it."""
         conventions = self.clock.conventions
         if ANCHOR in self.names or any(name.endswith(CORRECTION) for name in self.names):
             conventions = replace(conventions, age_unit="years")  # an earlier stage wrote the table
@@ -91,7 +91,7 @@ class Source:
         return rows
 
     def context(self) -> Rows:
-        """Identity, RF_PCs and what earlier stages have added: all that a later stage needs beside CpGs."""
+        """Return the columns that a later stage needs: metadata, RF_PCs and the output of earlier stages."""
         rows = self.identity()
         pcs = {name for name in self.names if is_pc(name)} | set(self.sums.pcs)
         for name in sorted(pcs, key=pc_number):
@@ -102,7 +102,7 @@ class Source:
         return rows
 
     def imputed_years(self) -> NDArray[np.float64]:
-        """Standard deviation, in years, of the total contribution of the missing features; empty where unknown."""
-        # The transform's slope in years: constant for adults, exponential before.
+        """Return the standard deviation, in years, of the missing features' total contribution; NaN if unknown."""
+        # Slope of the inverse age transform, in years: constant above 20 years, exponential below.
         slope = (ADULT_AGE + 1) * np.exp(np.minimum(self.sums.totals[None], 0.0))
         return self.sums.imputed_years(slope)

@@ -1,8 +1,8 @@
-"""How far whole studies are off: what the clock's own evaluation saw, to judge and to calibrate a new one by.
+"""Biases of whole studies in the clock's own evaluation. They are used to judge and to calibrate new cohorts.
 
-The out-of-fold error of sample i of group g is taken as b_g + e_gi. within² is the variance of the errors around their
-group's mean, pooled over groups. between² is the mean over groups of b_g² - within² / n_g, or 0 if that is negative: a
-moment estimator in which each group weighs the same and b has mean 0, since a clock is not corrected unless told so.
+The out-of-fold error of sample i of group g is modelled as b_g + e_gi. within² is the variance of the errors around
+their group's mean, pooled over groups. between² is the mean over groups of b_g² - within² / n_g, or 0 if that is
+negative. In this moment estimator each group has the same weight, and b has mean 0.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from heteroage.errors import HeteroAgeError
 
 FEWEST_GROUPS = 3
-FEWEST_SAMPLES = 5  # of a study whose bias counts
-STANDARD_ERRORS = 2.0  # that a cohort's bias may lie beyond the studies' by chance
+FEWEST_SAMPLES = 5  # minimum number of samples of a study whose bias is used
+STANDARD_ERRORS = 2.0  # accepted distance of a cohort's bias from the range of the studies' biases
 SOURCES = {
     "nested": "in the clock's nested evaluation",
     "out_of_fold": "out of fold, in training (the folder holds no nested evaluation)",
@@ -28,7 +28,7 @@ SOURCES = {
 class StudyErrors:
     """Errors of held-out studies, in years (predicted - actual).
 
-    source : a key of SOURCES: where the biases are from
+    source : a key of SOURCES
     studies : number of studies with a bias
     lowest, highest : smallest and largest bias of a study
     between_sd, within_sd : standard deviations of the groups' biases, and of errors around their group's bias
@@ -49,13 +49,13 @@ class StudyErrors:
         groups: Sequence[str],
         nested: Mapping[str, tuple[int, float]] | None = None,
     ) -> StudyErrors | None:
-        """Learn from out-of-fold errors; None where fewer than three groups, or studies, can be compared.
+        """Estimate from out-of-fold errors; None with fewer than three groups or studies.
 
         Parameters
         ----------
         error : (n,) predicted - actual, years
-        projects, groups : (n,) of each sample
-        nested : each project's number of samples and bias in a nested evaluation, which then count as the biases
+        projects, groups : (n,) project and group of each sample
+        nested : each project's number of samples and bias in a nested evaluation; replaces the out-of-fold biases
         """
         _, code, size = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
         source = "out_of_fold" if nested is None else "nested"
@@ -72,12 +72,12 @@ class StudyErrors:
         return cls(source, len(biases), min(biases), max(biases), between**0.5, within**0.5)
 
     def shrinkage(self, n: int) -> float:
-        """Share of a mean error of n samples that is their study's, as far as can be told: 0 to 1."""
+        """Return the fraction (0 to 1) of the mean error of n samples that is attributed to their study."""
         between, within = self.between_sd**2, self.within_sd**2 / n
         return between / (between + within) if between + within > 0 else 0.0
 
     def warning(self, bias: float, n: int) -> str:
-        """Say that the bias of n samples is beyond that of all studies by more than chance; else nothing."""
+        """Return a warning if the bias of n samples is outside the range of all studies by more than chance, or ""."""
         chance = STANDARD_ERRORS * self.within_sd / np.sqrt(n)
         if self.lowest - chance <= bias <= self.highest + chance:
             return ""
@@ -88,12 +88,12 @@ class StudyErrors:
         )
 
     def as_json(self) -> dict[str, object]:
-        """What Applicability.json holds under `studies`."""
+        """Return the entry `studies` of Applicability.json."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, content: object, where: str) -> StudyErrors:
-        """Read it, refusing what is none."""
+        """Parse and validate the entry `studies` of Applicability.json."""
         try:
             numbers = [float(content[name]) for name in ("lowest", "highest", "between_sd", "within_sd")]  # type: ignore[index]
             source, studies = content["source"], int(content["studies"])  # type: ignore[index]

@@ -1,7 +1,7 @@
-"""The walk over a table's columns: every feature is read once and added to all that is summed over features.
+"""One pass over a table's columns: every feature is read once and added to all sums over features.
 
-All sums are elementwise over samples, one feature after the other, in the order of the features' names: a sample's
-sums have the same bits whatever stands beside it, and a column that is absent is one whose cells are all missing.
+Features are added one by one, in the order of their names, elementwise over samples. So a sample's sums have the same
+bits for any other samples in the table. An absent column is treated as a column of missing values.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from heteroage.clock.master_table import Part
     from heteroage.clock.model import ClockModel
 
-SLACK = 1e-6  # outside of 0 to 1, of a beta; what rounding does
+SLACK = 1e-6  # accepted deviation of a beta value from 0 to 1 (rounding)
 
 
 @dataclass
 class Sums:
-    """What has been summed for some samples; `features` have been added so far.
+    """Sums over features for a block of samples; `features` is the number of features added so far.
 
-    totals : by model (None is the anchor), on the model's scale
-    pcs : by component, where the clock has loadings
-    missing, missing_weight, missing_context : CpGs, share of the anchor's absolute standardised weight, and share of
-        the computed RF_PCs' squared loadings, that were imputed
-    outside, empty : samples with a value a little outside of 0 to 1; samples with none of the CpGs
-    distance, measured : squared deviations from the training mean in standard deviations, and how many were summed
-    imputed : see `Covariance`; in format version 2 of missing RF_PCs alone
-    imputation : of missing CpGs, in format version 2
+    totals : predictions by model (None is the anchor), on the model's scale
+    pcs : computed RF_PCs, if the clock has loadings
+    missing, missing_weight, missing_context : number of imputed CpGs, and their fraction of the anchor's absolute
+        standardised weight and of the computed RF_PCs' squared loadings
+    outside, empty : samples with a value slightly outside 0 to 1; samples without any of the CpGs
+    distance, measured : sum of squared deviations from the training mean (in standard deviations), and their number
+    imputed : see `Covariance`; in format version 2 only for missing RF_PCs
+    imputation : imputation of missing CpGs, in format version 2
     """
 
     clock: ClockModel
@@ -54,7 +54,7 @@ class Sums:
 
     @classmethod
     def start(cls, clock: ClockModel, part: Part) -> Sums:
-        """Intercepts, and nothing summed."""
+        """Return sums that contain only the intercepts."""
         n = len(part.ids)
         return cls(
             clock=clock,
@@ -73,7 +73,7 @@ class Sums:
         )
 
     def walk(self, columns_of: dict[str, list[str]]) -> Sums:
-        """Add all CpGs of the clock; `columns_of` gives each one's columns in the table."""
+        """Add all CpGs of the clock; `columns_of` maps each CpG to its columns in the table."""
         check = ValueCheck(self.part.where)
         for feature, values in self._features(columns_of):
             if values is None:
@@ -87,7 +87,7 @@ class Sums:
         return self
 
     def add_pc(self, name: str, values: NDArray[np.float64]) -> None:
-        """Add a context component as the models' feature; where it is missing it takes its median, as CpGs do."""
+        """Add an RF_PC as a feature of the models; missing values are imputed by the training median."""
         for key, k in self.clock.terms.get(name, []):
             self.clock.models[key].add(k, self.totals[key], values)
         absent = np.isnan(values)
@@ -97,11 +97,11 @@ class Sums:
 
     @property
     def mostly_imputed(self) -> NDArray[np.bool_]:
-        """The samples of which more was missing than a table may miss."""
+        """Return which samples exceed the limits of missing features."""
         return np.maximum(self.missing_weight, self.missing_context) > MOST_MISSING_WEIGHT + 1e-9
 
     def _features(self, columns_of: dict[str, list[str]]) -> Iterator[tuple[str, NDArray[np.float64] | None]]:
-        """Each CpG's values, in the order of the names; several columns of one are averaged, in their names' order."""
+        """Yield each CpG's values in the order of the names; replicate columns are averaged in the order of names."""
         names = self.clock.cpgs_read
         read = self.part.numbers([column for name in names for column in columns_of.get(name, [])])
         for name in names:
@@ -133,7 +133,7 @@ class Sums:
             self.measured += ~absent
 
     def _add_conditional_means(self, imputation: Imputation) -> None:
-        """Missing CpGs were added at their means; add what the measured CpGs say of them."""
+        """Replace the unconditional means of missing CpGs by their conditional means: add the differences."""
         imputation.solve()
         loadings = self.clock.loadings
         for feature, absent, shift in imputation.shifts():
@@ -145,8 +145,10 @@ class Sums:
                     self.pcs[name] += loadings.weight[loadings.row[feature], j] * shift
 
     def imputed_years(self, slope: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Standard deviation, in years, of the total contribution of what is missing; `slope` is years per unit of
-        transformed age. NaN where the clock does not know."""
+        """Return the standard deviation, in years, of the missing features' total contribution; NaN if unknown.
+
+        slope : years per unit of transformed age, per sample
+        """
         if self.imputed is None:
             return np.full(len(slope), np.nan)
         if self.imputation is None:
@@ -170,7 +172,7 @@ class Sums:
 
 
 def mean_of(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """The mean of replicates, of those that are there; missing where none is."""
+    """Return the mean of the available replicates; NaN if all are missing."""
     if len(columns) == 1:
         return columns[0]
     total, count = np.zeros(len(columns[0])), np.zeros(len(columns[0]))

@@ -1,8 +1,9 @@
-"""LightGBM's text model, read and evaluated without LightGBM.
+"""Parser and evaluator of LightGBM's text model, without LightGBM.
 
-Two reasons for code of our own. LightGBM's parser trusts its input: a text with a child out of range or in a circle
-makes it crash or hang, and people apply folders of others. And importing it takes longer than predicting. The text
-is checked here in full; what it predicts has the same bits as LightGBM's own prediction (a test holds them equal).
+There are two reasons for our own code. First, LightGBM's parser trusts its input: a child index out of range or in a
+cycle makes it crash or hang, and users apply folders of other people. Second, importing it takes longer than
+predicting. This parser validates the whole text. The predictions have the same bits as LightGBM's own, which a test
+checks.
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ from numpy.typing import NDArray
 from heteroage.errors import HeteroAgeError
 
 CATEGORICAL, DEFAULT_LEFT = 1, 2  # bits of a node's decision type
-MISSING_ZERO, MISSING_NAN = 1, 2  # its missing type, in bits 2 and 3
-ZERO = 1e-35  # LightGBM's zero
-MOST_VALUES = 2**22  # held at once: rows of a slice times nodes
+MISSING_ZERO, MISSING_NAN = 1, 2  # missing type, in bits 2 and 3 of the decision type
+ZERO = 1e-35  # LightGBM treats smaller absolute values as zero
+MOST_VALUES = 2**22  # maximum number of values in memory: rows of a slice times nodes
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A decision tree; node k's children are nodes after it, or leaves (~index, below 0). Years."""
+    """A decision tree; leaf values are in years. The children of node k are later nodes, or leaves (~index, below
+    0)."""
 
     feature: NDArray[np.int64]
     threshold: NDArray[np.float64]
@@ -32,11 +34,11 @@ class Tree:
     left: NDArray[np.int64]
     right: NDArray[np.int64]
     leaf: NDArray[np.float64]
-    categories: list[NDArray[np.int64]]  # of each node: those that go left; empty for numbers
-    fields: dict[str, str]  # as in the text
+    categories: list[NDArray[np.int64]]  # per node: categories that go left; empty for numeric splits
+    fields: dict[str, str]  # fields of the text model
 
     def predict(self, columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64] | float:
-        """The leaf's value of each row, from the last node back to the root: children before their parents."""
+        """Return the leaf value of each row. Nodes are evaluated from the last to the root, children before parents."""
         if len(self.leaf) == 1:
             return float(self.leaf[0])
         values: list[NDArray[np.float64] | float | None] = [None] * len(self.feature)
@@ -52,7 +54,7 @@ class Tree:
     def _goes_left(self, node: int, x: NDArray[np.float64]) -> NDArray[np.bool_]:
         decision = self.decision[node]
         if decision & CATEGORICAL:
-            # As in C: cut to a whole number; what is missing or negative goes right.
+            # As in LightGBM's C code: truncate to an integer; missing and negative values go right.
             return np.isin(np.trunc(x), self.categories[node])
         missing = decision >> 2
         if missing != MISSING_NAN:
@@ -85,7 +87,7 @@ class Trees:
         return total
 
     def text(self) -> str:
-        """The model as text for LightGBM itself: nothing but what was checked."""
+        """Write the model as text for LightGBM, from the validated fields only."""
         blocks = [
             f"Tree={k}\n" + "".join(f"{key}={value}\n" for key, value in tree.fields.items()) + "\n\n"
             for k, tree in enumerate(self.trees)
@@ -106,12 +108,12 @@ class Trees:
 
 
 def parse_trees(text: str, where: str) -> Trees:
-    """Read LightGBM's text model.
+    """Parse LightGBM's text model.
 
     Raises
     ------
     HeteroAgeError
-        Not a model of one regression, or trees that are no trees: says which and why.
+        The text is not a single regression model, or a tree is invalid. The message says which and why.
     """
     head, *blocks = text.partition("\nend of trees")[0].split("\nTree=")
     fields = _fields(head)
@@ -138,7 +140,7 @@ def _fields(block: str) -> dict[str, str]:
 
 
 def _tree(fields: dict[str, str], n_features: int) -> Tree:
-    """Read one tree. Raises KeyError, ValueError, OverflowError or IndexError where it is none."""
+    """Parse one tree. Raises KeyError, ValueError, OverflowError or IndexError if it is invalid."""
     leaves, n_sets = int(fields["num_leaves"]), int(fields["num_cat"])
     if leaves < 1 or n_sets < 0 or fields.get("is_linear", "0") != "0":
         raise ValueError("a tree without constant leaves")
@@ -197,7 +199,7 @@ def _numbers(fields: dict[str, str], key: str, length: int, kind: type) -> NDArr
 
 
 def _sets(fields: dict[str, str], count: int) -> list[NDArray[np.int64]]:
-    """The categories that go left at each split on categories: bits of 32-bit words, as LightGBM writes them."""
+    """Decode the categories that go left at each categorical split, stored as bits of 32-bit words."""
     if not count:
         return []
     boundaries = _numbers(fields, "cat_boundaries", count + 1, np.int64)

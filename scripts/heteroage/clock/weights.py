@@ -1,4 +1,4 @@
-"""Linear models as tables: the weights CSVs, and predicting from them without unpickling anything."""
+"""Linear models as tables (the weights CSVs), and prediction from them without unpickling."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
 
-if TYPE_CHECKING:  # slow to import; prediction does without
+if TYPE_CHECKING:  # slow to import and not needed for prediction
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
@@ -20,12 +20,12 @@ COLUMNS = ["feature", "weight_standardised", "weight_raw", "median", "mean", "sc
 
 
 def weights_table(pipeline: Pipeline) -> pd.DataFrame:
-    """Tabulate a fitted Pipeline (imputer, scaler, elastic net).
+    """Convert a fitted Pipeline (imputer, scaler, elastic net) to a table.
 
     Returns
     -------
-    The intercept's row (on either scale; median, mean and scale empty), then a row per feature by falling
-    absolute standardised weight, ties by name.
+    One row for the intercept (on both scales; median, mean and scale are empty), then one row per feature, sorted by
+    decreasing absolute standardised weight, ties by name.
     """
     import pandas as pd
 
@@ -60,7 +60,7 @@ class LinearModel:
 
     @classmethod
     def from_table(cls, table: pd.DataFrame | Mapping[str, Sequence], where: str) -> LinearModel:
-        """Read a weights table (a frame, or columns by name), refusing one that cannot be a model."""
+        """Parse and validate a weights table (a frame, or columns by name)."""
         absent = [column for column in COLUMNS if column not in table]
         if absent:
             raise HeteroAgeError(f"{where} is not a weights table: columns are missing ({listed(absent)}).")
@@ -79,11 +79,11 @@ class LinearModel:
 
     @property
     def raw(self) -> NDArray[np.float64]:
-        """Weights on the features' own scale."""
+        """Weights on the raw scale of the features."""
         return self.weight / self.scale
 
     def predict(self, values_of: Callable[[str], NDArray[np.float64] | None], n: int) -> NDArray[np.float64]:
-        """Predict n samples; `values_of` gives a feature's values, or None where the table has no such column."""
+        """Predict n samples; `values_of` returns a feature's values, or None if the table has no such column."""
         total = np.full(n, self.intercept)
         for k, feature in enumerate(self.features):
             values = values_of(feature)
@@ -93,7 +93,7 @@ class LinearModel:
     def add(self, k: int, total: NDArray[np.float64], values: NDArray[np.float64]) -> None:
         """Add feature k's term to the samples' totals.
 
-        Elementwise, one feature after the other: a sample's prediction has the same bits whatever stands beside it.
+        The addition is elementwise, one feature at a time, so a sample's bits do not depend on the other samples.
         """
         filled = np.where(np.isnan(values), self.median[k], values)
         total += self.weight[k] * ((filled - self.mean[k]) / self.scale[k])

@@ -123,7 +123,7 @@ def test_an_offset_of_another_clock_is_refused(clock, clock_copy, reseal, offset
     arguments = ["--artifact-dir", clock_copy, "--input", known, "--out", tmp_path / "o.csv", "--offset", offset]
     code, _, err = run(capsys, "pipeline-predict", *arguments)
     assert (code, (tmp_path / "o.csv").exists()) == (1, False)
-    assert f"heteroage: {offset} was learnt with another clock (digest " in err
+    assert f"heteroage: {offset} was made with another clock (digest " in err
     assert "Calibrate this clock with `heteroage calibrate`." in err
 
 

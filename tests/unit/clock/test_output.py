@@ -105,7 +105,7 @@ def test_standard_output_is_written_to_and_not_replaced(tmp_path, append):
 
 
 def test_a_full_device_is_said(tmp_path):
-    text = "cannot write /dev/full: No space left on device. What was written to a pipe or a device is not whole."
+    text = "cannot write /dev/full: No space left on device. The output to a pipe or a device is incomplete."
     with pytest.raises(HeteroAgeError, match=re.escape(text)), writing([Path("/dev/full")]) as (writer,):
         writer.write({"x": ["1"]})
     assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)

@@ -25,7 +25,7 @@ def test_verify_predicts_the_reference_samples_anew(clock, clock_copy, reseal, c
     reseal(clock_copy)
     code, said = command(capsys, "verify", clock_copy)
     assert code == 1
-    assert "this version predicts other numbers than were stored (1: HeteroAge of reference_4 by 1e-06)" in said
+    assert "predictions of this version differ from the stored ones (1: HeteroAge of reference_4 by 1e-06)" in said
 
 
 def test_reference_samples_are_nobodys(clock):
@@ -67,7 +67,7 @@ def test_a_number_that_is_missing_now_or_then_is_another(clock_copy, reseal):
     for table in (whole.assign(HeteroAge=np.nan), whole.drop(columns="Imputed_Years")):
         write_table(table, clock_copy / artifacts.REFERENCE_PREDICTIONS)
         reseal(clock_copy)
-        with pytest.raises(HeteroAgeError, match=r"predicts other numbers than were stored \(8: \w+ of reference_1 by"):
+        with pytest.raises(HeteroAgeError, match=r"differ from the stored ones \(8: \w+ of reference_1 by"):
             verify_folder(clock_copy)
     write_table(whole.drop(columns="HeteroAge"), clock_copy / artifacts.REFERENCE_PREDICTIONS)
     reseal(clock_copy)
