@@ -84,7 +84,7 @@ def test_every_known_ending_is_written_as_such_and_others_are_refused(tmp_path):
     table = feather.read_table(written(tmp_path / "o.feather", [3, 4]))
     assert table.equals(pq.read_table(written(tmp_path / "o.parquet", [3, 4])))
     for name in ("o.xlsx", "o.xlsx.gz", "o.json", "o.csv.bz2"):
-        with pytest.raises(HeteroAgeError, match=f"unknown ending {Path(name).suffix}. Endings that are known: .csv"):
+        with pytest.raises(HeteroAgeError, match=f"unknown file extension {Path(name).suffix}. Use one of .csv"):
             written(tmp_path / name, [7])
         assert not (tmp_path / name).exists()
 
