@@ -1,4 +1,4 @@
-"""The command `heteroage`: apply a trained clock, and look at one before trusting it."""
+"""The command `heteroage`: apply a trained clock, and check, verify or export it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from heteroage.errors import HeteroAgeError
 
 STEPS = {
     "pipeline-predict": ("predict", "all three stages: ages, corrections and acceleration"),
-    "stage1-predict": ("predict_stage1", "the global anchor's age"),
+    "stage1-predict": ("predict_stage1", "the age of the anchor (the Stage 1 elastic net)"),
     "stage2-predict": ("predict_stage2", "each hallmark's correction"),
     "stage3-predict": ("predict_stage3", "HeteroAge, from a table with the columns of Stages 1 and 2"),
 }
-TABLES = "master table(s): CSV, Parquet or Feather; several are joined on sample_id"
+TABLES = "table(s) of samples: CSV, Parquet or Feather; several are joined on sample_id"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code (0 done, 1 a problem with the input, 2 wrong usage, 130 interrupted)."""
+    """Run the command; returns its exit code (0 success, 1 invalid input, 2 wrong usage, 130 interrupted)."""
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
@@ -39,26 +39,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run() -> None:
-    """Run the command as a process of its own, and end it."""
-    # Matrix products are small: threads of BLAS would wait for each other longer than they work.
+    """Run the command as the main program, and exit."""
+    # One BLAS thread: the matrix products are small, so that threads would mostly wait for each other.
     for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     code = main()
-    with suppress(OSError):  # what `_say` wrote has left already
+    with suppress(OSError):  # `_say` has flushed its output already
         sys.stdout.flush()
         sys.stderr.flush()
-    # At once: Arrow's threads, torn down by the interpreter as they still start, can abort the process (seen on a busy
-    # machine, after short runs), and its exit code would be lost.
+    # Exit immediately. Otherwise the interpreter may stop Arrow's threads while they start, which can abort the process
+    # and change its exit code (seen on a busy machine, after short runs).
     os._exit(code)
 
 
 def _say(text: object) -> None:
-    """Print; a reader that has gone (`| head`) is no error, a full disk is.
+    """Print to standard output. A closed pipe (`| head`) is ignored.
 
     Raises
     ------
     HeteroAgeError
-        Standard output cannot be written to.
+        Standard output cannot be written, for example because the disk is full.
     """
     try:
         print(text, flush=True)
@@ -66,16 +66,18 @@ def _say(text: object) -> None:
         _silence()
     except OSError as error:
         _silence()
-        raise HeteroAgeError(f"cannot write to standard output: {error.strerror}. The work itself is done.") from error
+        raise HeteroAgeError(
+            f"cannot write to standard output: {error.strerror}. The output files are complete."
+        ) from error
 
 
 def _silence() -> None:
-    """Send what is still in the buffer of standard output to nowhere."""
+    """Discard the buffer of standard output."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-# Each imports what it needs when it runs: --version and --help start at once.
+# Each function imports its modules when it runs, so that --version and --help are fast.
 
 
 def _predict(options: argparse.Namespace) -> int:
@@ -94,7 +96,7 @@ def _predict(options: argparse.Namespace) -> int:
         public_key=options.public_key,
         conventions=conventions_of(options),
     )
-    print(f"heteroage: {said}", file=sys.stderr)  # standard output may be what --out names
+    print(f"heteroage: {said}", file=sys.stderr)  # --out may be standard output
     return 0
 
 
@@ -177,13 +179,17 @@ def _parser() -> argparse.ArgumentParser:
         )
         if name != "stage3-predict":
             step.add_argument(
-                "--allow-missing", action="store_true", help="predict even where most of the clock's weight is missing"
+                "--allow-missing", action="store_true", help="predict even if most of the clock's weight is missing"
             )
         add_conventions(step)
         if name in ("pipeline-predict", "stage3-predict"):
-            step.add_argument("--offset", type=Path, help="offset of this cohort, as `heteroage calibrate` writes it")
+            step.add_argument(
+                "--offset", type=Path, help="offset file of this cohort, written by `heteroage calibrate`"
+            )
         if name == "pipeline-predict":
-            step.add_argument("--contributions", type=Path, help="also write what each feature adds, in years")
+            step.add_argument(
+                "--contributions", type=Path, help="also write the contribution of each feature, in years"
+            )
             step.add_argument("--summary", type=Path, help="also write the table's n, MAE, bias, r, coverage (JSON)")
             add_published(step, "--compare", required=False)
     compare = steps.add_parser("compare", help="errors of published clocks on a table with ages, without training")
@@ -194,13 +200,17 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--out", type=Path, help="also write the ages of every sample")
     add_conventions(compare)
     compare.set_defaults(run=_compare)
-    check = add_step(steps, "check", "say what a table or a platform lacks of a clock, and what that costs", _check)
+    check = add_step(
+        steps, "check", "report the clock's CpGs that a table or a platform is missing, and their cost in years", _check
+    )
     what = check.add_mutually_exclusive_group(required=True)
     what.add_argument("--input", type=Path, nargs="+", help=TABLES)
-    what.add_argument("--platform", type=Path, help="probe list: a name a line, or a CSV such as Illumina's manifests")
+    what.add_argument(
+        "--platform", type=Path, help="probe list: one name per line, or a CSV such as Illumina's manifests"
+    )
     check.add_argument("--out", type=Path, help="CSV or Parquet file for the missing CpGs")
     add_conventions(check)
-    calibrate = add_step(steps, "calibrate", "learn a cohort's offset from samples of known age", _calibrate)
+    calibrate = add_step(steps, "calibrate", "estimate a cohort's offset from samples of known age", _calibrate)
     calibrate.add_argument("--input", type=Path, required=True, nargs="+", help=f"{TABLES}; with Age")
     calibrate.add_argument("--out", type=Path, required=True, help="JSON file to write, for pipeline-predict --offset")
     calibrate.add_argument("--allow-missing", action="store_true", help="as in pipeline-predict")
@@ -208,9 +218,11 @@ def _parser() -> argparse.ArgumentParser:
     export = add_step(steps, "export", "write the anchor as a plain coefficient CSV for other tools", _export)
     export.add_argument("--out", type=Path, required=True, help="CSV file to write")
     export.add_argument(
-        "--style", choices=("biolearn", "methylclock"), default="biolearn", help="whose name the intercept takes"
+        "--style", choices=("biolearn", "methylclock"), default="biolearn", help="name of the intercept's row"
     )
-    verify = steps.add_parser("verify", help="check a folder, and that its reference samples still get their ages")
+    verify = steps.add_parser(
+        "verify", help="check that a folder is complete and predicts the stored ages of its reference samples"
+    )
     verify.add_argument("folder", type=Path, help="assembled folder (holds MANIFEST.json)")
     verify.add_argument("--public-key", type=Path, help="PEM; the folder must be signed by its owner")
     verify.set_defaults(run=_verify)
@@ -218,7 +230,7 @@ def _parser() -> argparse.ArgumentParser:
     sign.add_argument("folder", type=Path, help="assembled folder (holds MANIFEST.json)")
     sign.add_argument("--private-key", type=Path, required=True, help="PEM, without a password")
     sign.set_defaults(run=_sign)
-    keys = steps.add_parser("make-keys", help="make a pair of keys to sign folders with")
+    keys = steps.add_parser("make-keys", help="create a pair of keys for signing folders")
     keys.add_argument("--private-key", type=Path, required=True, help="PEM file to write; keep it to yourself")
     keys.add_argument("--public-key", type=Path, required=True, help="PEM file to write; give it to your users")
     keys.set_defaults(run=_make_keys)

@@ -1,4 +1,4 @@
-"""Options that several steps of the command `heteroage` share, and what they say."""
+"""Options that several subcommands of `heteroage` share."""
 
 from __future__ import annotations
 
@@ -10,18 +10,16 @@ from heteroage.errors import HeteroAgeError
 
 
 def add_conventions(step: argparse.ArgumentParser) -> None:
-    """How tables are written, where they are not written as those that the clock was trained on."""
+    """Add options for tables whose conventions differ from those of the training tables."""
     step.add_argument("--columns", type=_pair, nargs="+", metavar="OURS=THEIRS", help="e.g. Sex=gender Age=age_months")
     step.add_argument("--sex-codes", type=_pair, nargs="+", metavar="CODE=SEX", help="e.g. 0=F 1=M (or =unknown)")
     step.add_argument("--age-unit", help="years, months, weeks, days or hours")
-    step.add_argument(
-        "--missing-values", nargs="+", metavar="VALUE", help="what stands for a missing value, e.g. -9 999"
-    )
+    step.add_argument("--missing-values", nargs="+", metavar="VALUE", help="codes for missing values, e.g. -9 999")
     step.add_argument("--allow-prenatal", action="store_true", help="accept ages from -0.77 to 0 years")
 
 
 def add_published(step: argparse.ArgumentParser, option: str, required: bool) -> None:
-    """Which published clocks: their coefficient tables, and what the tables do not say."""
+    """Add options for published clocks: coefficient tables, transforms and intercepts."""
     step.add_argument(
         option,
         dest="published",
@@ -35,15 +33,15 @@ def add_published(step: argparse.ArgumentParser, option: str, required: bool) ->
         "--transform", type=_pair, nargs="+", metavar="NAME=TRANSFORM", help="identity (default), horvath or log"
     )
     step.add_argument(
-        "--intercept", type=_pair, nargs="+", metavar="NAME=NUMBER", help="where a table has no row of it"
+        "--intercept", type=_pair, nargs="+", metavar="NAME=NUMBER", help="intercept, if a table has no row for it"
     )
     step.add_argument(
-        "--z-scores", nargs="+", metavar="NAME", help="clocks that read z-scores over all CpGs of a sample"
+        "--z-scores", nargs="+", metavar="NAME", help="clocks whose inputs are z-scores over all CpGs of a sample"
     )
 
 
 def published_of(options: argparse.Namespace) -> dict[str, dict[str, object]]:
-    """Put the options together as the config's `compare`."""
+    """Convert the options to the form of the config's `compare`."""
     found: dict[str, dict[str, object]] = {}
     for name, path in options.published or ():
         if name in found:
@@ -71,7 +69,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def conventions_of(options: argparse.Namespace) -> dict[str, object]:
-    """Put the options together as `load_clock` takes them."""
+    """Convert the options to keyword arguments of `load_clock`."""
     columns: dict[str, list[str]] = {}
     for ours, theirs in options.columns or ():
         columns.setdefault(ours, []).append(theirs)
@@ -87,7 +85,7 @@ def conventions_of(options: argparse.Namespace) -> dict[str, object]:
 def add_step(
     steps: argparse._SubParsersAction, name: str, summary: str, run: Callable[[argparse.Namespace], int]
 ) -> argparse.ArgumentParser:
-    """Add a step that applies a clock."""
+    """Add a subcommand that applies a clock."""
     step = steps.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
     step.add_argument("--artifact-dir", type=Path, required=True, help="assembled folder (holds MANIFEST.json)")
     step.add_argument("--public-key", type=Path, help="PEM; the folder must be signed by its owner")

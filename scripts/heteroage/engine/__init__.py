@@ -1,1 +1,1 @@
-"""Elastic-net paths of many training sets at once, straight from the mapped store."""
+"""Elastic-net paths of many training sets at once, computed from the memory-mapped store."""

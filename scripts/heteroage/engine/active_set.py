@@ -1,20 +1,19 @@
 """One elastic-net path at a time: semi-smooth Newton steps on a working set of features.
 
-On a working set the optimum of the elastic net is the root of a piecewise linear equation: with c = Z'r/n,
+On a working set the optimum of the elastic net is the root of a piecewise linear equation. With c = Z'r/n,
 
-    c_j - l2_j w_j = l1 sign(w_j)  where w_j is not 0,      |c_j| <= l1  where it is,
+    c_j - l2_j w_j = l1 sign(w_j)  if w_j is not 0,      |c_j| <= l1  if w_j is 0.
 
-where l2_j is the ridge part of the elastic net and the feature's penalty of technical noise.
+l2_j is the ridge part of the elastic net plus the feature's penalty of technical noise.
 
 Given the active set A and its signs s, Newton's step for that equation is one linear system,
 
     (Z_A'Z_A/n + diag(l2_A)) d = c_A - l2_A w_A - l1 s_A,
 
-and the signs and correlations after it say which features must leave and enter A: the primal-dual active set
-method (Hintermüller, Ito and Kunisch, SIAM J. Optim. 13:865, 2002; for the elastic net: Boschi, Reimherr and
-Chiaromonte, arXiv:2006.03970). Warm-started along a path it settles in a few steps. Where it does not, the same
-steps are made monotone by an exact line search, as in feature-sign search (Lee et al., NIPS 2006), and then
-end at the optimum.
+The signs and correlations after the step determine which features leave and enter A. This is the primal-dual active
+set method (Hintermüller, Ito and Kunisch, SIAM J. Optim. 13:865, 2002; for the elastic net: Boschi, Reimherr and
+Chiaromonte, arXiv:2006.03970). With warm starts along a path it converges in a few steps. If it does not, an exact line
+search makes the same steps monotone, as in feature-sign search (Lee et al., NIPS 2006). They then end at the optimum.
 """
 
 from __future__ import annotations
@@ -27,31 +26,34 @@ from numpy.typing import NDArray
 from heteroage.engine.active_system import RIDGE, ActiveSystem
 from heteroage.errors import HeteroAgeError
 
-# Of l1, on the optimality conditions. An inactive feature enters above l1 (1 + tolerance): rounding must not make
-# it come and go.
+# Tolerance of the optimality conditions, relative to l1. An inactive feature enters above l1 (1 + tolerance), so that
+# rounding does not make it enter and leave repeatedly.
 TOLERANCE = {np.float32: 2e-5, np.float64: 1e-10}
-ROUNDING = {np.float32: 1e-6, np.float64: 1e-15}  # in a product with the Gram matrix, relative to the weights' norm
-PATIENCE = 6  # Newton steps without fewer changes than ever before, until the monotone search takes over
+ROUNDING = {np.float32: 1e-6, np.float64: 1e-15}  # rounding of a product with the Gram matrix, relative to |weights|
+PATIENCE = 6  # Newton steps without progress (fewer changes than before) until the monotone search starts
 MONOTONE_STEPS = 1000
-UNSETTLED = 0.01  # of l1: conditions that are off by more do not hold, unless it is rounding,
-LOST_DIGITS = {np.float32: 1e-5, np.float64: 1e-13}  # of the target's deviation, which no correlation exceeds
-SHORT = 0.1  # of a Newton step: below, the features that enter together stop each other
+UNSETTLED = 0.01  # largest accepted violation of an optimality condition, relative to l1
+LOST_DIGITS = {
+    np.float32: 1e-5,
+    np.float64: 1e-13,
+}  # violation attributed to rounding, relative to the target's deviation
+SHORT = 0.1  # a shorter fraction of a Newton step means that features that enter together block each other
 REFINEMENTS = 8
-CHUNK = 64  # features summed in single precision
+CHUNK = 64  # number of features summed in single precision
 
 
 class PathSolver:
-    """The working set of one path and the solution on it. It knows no samples but its own.
+    """The working set of one path and the solution on it. It contains only samples of its own training set.
 
-    The Gram matrix only steers Newton's steps: after each solve the residual and the correlations are computed
-    anew from Z, and the step repeated until they are optimal. So single precision suffices for the matrices.
+    The Gram matrix only determines Newton's steps. After each solve the residual and the correlations are computed
+    again from Z, and steps are repeated until they are optimal. So single precision is sufficient for the matrices.
 
     Parameters
     ----------
     y : (training samples,), centred, and multiplied by the square root of the samples' weights
     l1_ratio : in (0, 1]
-    dtype : of the matrices; float64 where the ridge part is too small to keep float32 well conditioned
-    root : (training samples,), square roots of the weights (whose mean is 1); None where all are 1
+    dtype : type of the matrices; float64 if the ridge part is too small to keep float32 well conditioned
+    root : (training samples,), square roots of the weights (whose mean is 1); None if all are 1
     """
 
     def __init__(
@@ -60,13 +62,13 @@ class PathSolver:
         self.y, self.l1_ratio, self.dtype, self.root = y, l1_ratio, dtype, root
         self.features = np.empty(0, np.int64)  # the working set, in order of entry
         self.w, self.c = np.empty(0), np.empty(0)
-        self.noise = np.empty(0)  # (tau / s)^2 of each: the penalty of technical noise
+        self.noise = np.empty(0)  # (tau / s)^2 of each feature: the penalty of technical noise
         self.residual = y.copy()
         self._Z, self._gram = np.zeros((0, len(y)), dtype), np.empty((0, 0), dtype)
         self._last = (np.inf, np.empty(0))  # alpha and correlations of the previous solution
 
     def add(self, features: NDArray[np.int64], Z: NDArray, noise: NDArray[np.float64]) -> None:
-        """Let features into the working set, at weight 0.
+        """Add features to the working set, with weight 0.
 
         Parameters
         ----------
@@ -89,7 +91,7 @@ class PathSolver:
         self._last = (self._last[0], np.concatenate([self._last[1], np.full(len(features), np.nan)]))
 
     def keep(self, kept: NDArray[np.bool_]) -> None:
-        """Forget the features of the working set that are not `kept` (their weights must be 0)."""
+        """Remove the features that are not `kept` from the working set (their weights must be 0)."""
         at, v = np.flatnonzero(kept), len(self.features)
         self._Z[: len(at)] = self._Z[at]
         self._Z[len(at) : v] = 0
@@ -103,13 +105,13 @@ class PathSolver:
         Raises
         ------
         HeteroAgeError
-            The optimality conditions still do not hold when all steps are used up.
+            The optimality conditions do not hold after the maximum number of steps.
         """
         l1, l2 = alpha * self.l1_ratio, alpha * (1 - self.l1_ratio) + self.noise
         v = len(self.features)
         gram = self._gram[:v, :v]
         system = ActiveSystem(gram, l2)
-        # 1. Guess who will be active: correlations follow nearly straight lines between alphas.
+        # 1. Predict the active features: correlations change almost linearly between alphas.
         before, c_before = self._last
         slope = (self.c - c_before) / (previous_alpha - before) if before > previous_alpha else np.zeros_like(self.c)
         expected = self.c + np.nan_to_num(slope) * (alpha - previous_alpha)
@@ -120,7 +122,7 @@ class PathSolver:
         for _ in range(REFINEMENTS):
             # 2. Solve on the Gram matrix.
             self.w = _newton(Model(gram, self.w, self.c, l1, l2, self.tolerance, system), signs)
-            # 3. Check against the data, until all is well or only rounding is left.
+            # 3. Check the conditions on the data, until they hold or only rounding errors remain.
             self._refresh()
             before, signs_before, signs = error, signs, np.sign(self.w)
             error = np.where(signs != 0, np.abs(self.c - l2 * self.w - l1 * signs), np.abs(self.c) - l1).max(initial=0)
@@ -131,25 +133,26 @@ class PathSolver:
         rounding = LOST_DIGITS[self.dtype] * float(np.linalg.norm(self.y)) / np.sqrt(len(self.y))
         if error > UNSETTLED * l1 + rounding:
             raise HeteroAgeError(
-                f"the elastic net did not settle at alpha {alpha:g}, l1_ratio {self.l1_ratio:g} "
-                f"({v} features; its optimality conditions are off by {error / l1:.0%}). "
-                "Give a larger least alpha or a smaller l1_ratio."
+                f"the elastic net did not converge at alpha {alpha:g}, l1_ratio {self.l1_ratio:g} "
+                f"({v} features; its optimality conditions are violated by {error / l1:.0%} of the l1 penalty). "
+                "Increase the smallest alpha or use a smaller l1_ratio."
             )
 
     @property
     def tolerance(self) -> float:
-        """Of l1, on the optimality conditions."""
+        """Tolerance of the optimality conditions, relative to l1."""
         return TOLERANCE[self.dtype]
 
     def _refresh(self) -> None:
         """Compute the residual and the correlations from the weights."""
-        # Sums of 64 in single precision, and the sum of these in double: long sums would lose digits.
+        # Sum 64 features in single precision and these sums in double precision; long single-precision sums lose
+        # digits.
         chunks = -(-len(self.features) // CHUNK)
         w = np.zeros((chunks, 1, CHUNK), self.dtype)
         w.flat[: len(self.w)] = self.w
         parts = w @ self._Z[: chunks * CHUNK].reshape(chunks, CHUNK, len(self.y))
         self.residual = self.y - parts.sum(axis=(0, 1), dtype=np.float64)
-        # Z and y are centred, so this is only rounding; the screening of all features relies on it.
+        # Z and y are centred, so this removes only rounding errors. The screening of all features relies on it.
         if self.root is None:
             self.residual -= self.residual.mean()
         else:
@@ -166,7 +169,7 @@ class PathSolver:
 
 @dataclass(frozen=True)
 class Model:
-    """The quadratic model of one path's objective around the weights `w`, where the correlations are `c`."""
+    """The quadratic model of one path's objective around the weights `w` with correlations `c`."""
 
     gram: NDArray
     w: NDArray[np.float64]
@@ -177,7 +180,7 @@ class Model:
     system: ActiveSystem
 
     def correlations(self, w: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-        """Correlations at w, and what may be rounding in them."""
+        """Return the correlations at w, and a bound of their rounding errors."""
         change = w - self.w
         if not change.any():
             return self.c, self.tolerance * self.l1
@@ -187,7 +190,7 @@ class Model:
     def newton_step(
         self, w: NDArray[np.float64], c: NDArray[np.float64], signs: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Step to the optimum of the features with a sign, as if the signs were right; 0 for the others."""
+        """Return the step to the optimum for the given signs; 0 for features without a sign."""
         active = signs != 0
         step = np.zeros_like(w)
         step[active] = self.system.solve(active, (c - self.l2 * w - self.l1 * signs)[active])
@@ -201,11 +204,11 @@ class Model:
 def _newton(model: Model, signs: NDArray[np.float64]) -> NDArray[np.float64]:
     """Minimise the model by the primal-dual active set method.
 
-    `signs` holds the signs of the active set that is tried first, 0 for the inactive.
+    `signs` contains the signs of the initial active set, 0 for inactive features.
     """
     fewest, without = len(signs) + 1, 0
     while without < PATIENCE:
-        # Features that leave do so at once; the step is taken by the others.
+        # Features that leave are removed immediately; the step is computed for the others.
         w = np.where(signs != 0, model.w, 0.0)
         c, _ = model.correlations(w)
         w = w + model.newton_step(w, c, signs)
@@ -221,10 +224,10 @@ def _newton(model: Model, signs: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _monotone(model: Model) -> NDArray[np.float64]:
-    """Minimise the model with an exact line search along every step, so that it never rises."""
+    """Minimise the model with an exact line search along every step, so that the objective never increases."""
     l1, l2 = model.l1, model.l2
     w = model.w.copy()
-    # Without a ridge part many entering at once would make the system singular.
+    # Without a ridge part, the system is singular if many features enter at once.
     regular = l2.min(initial=np.inf) >= RIDGE[model.gram.dtype.type]
     several = regular
     for _ in range(MONOTONE_STEPS):
@@ -234,7 +237,8 @@ def _monotone(model: Model) -> NDArray[np.float64]:
         settled = np.abs(np.where(signs != 0, c - l2 * w - l1 * signs, 0)).max(initial=0) <= slack
         if settled and violation.max(initial=-np.inf) <= 0:
             break
-        # One feature that enters a stationary point moves the way of its sign; several may hinder each other.
+        # At a stationary point, a single entering feature moves in the direction of its sign. Several may block each
+        # other.
         if several:
             entering = violation > 0
         elif settled:
@@ -245,17 +249,17 @@ def _monotone(model: Model) -> NDArray[np.float64]:
         step = model.newton_step(w, c, signs)
         length = _line_search(model, c, w, step)
         if several and entering.any() and length < SHORT:
-            several = False  # they hinder each other: none, and at the next stationary point one
+            several = False  # they block each other: admit none now, and one at the next stationary point
             continue
         several = several or (regular and settled)
         moved = w + length * step
-        # Where the search stops at a feature's zero, the feature leaves.
+        # If the search stops at the zero of a feature's weight, the feature leaves.
         w = np.where(np.abs(moved) <= 1e-12 * np.maximum(np.abs(w), np.abs(length * step)), 0.0, moved)
     return w
 
 
 def _line_search(model: Model, c: NDArray[np.float64], w: NDArray[np.float64], step: NDArray[np.float64]) -> float:
-    """Length of the step that minimises the model: a convex function, quadratic between the zeros of w + t step."""
+    """Return the step length that minimises the model (convex, and quadratic between the zeros of w + t step)."""
     curvature = float(step @ model.times(step) + (model.l2 * step) @ step)
     if curvature <= 0:
         return 0.0
@@ -263,7 +267,7 @@ def _line_search(model: Model, c: NDArray[np.float64], w: NDArray[np.float64], s
     crossing = np.flatnonzero(w * step < 0)
     zeros = -w[crossing] / step[crossing]
     order = np.argsort(zeros, kind="stable")
-    # The k-th stretch ends at the k-th zero; its slope is the first one's and the kinks passed.
+    # The k-th interval ends at the k-th zero. Its slope is the first slope plus the kinks passed.
     ends = np.append(zeros[order], np.inf)
     kinks = np.append(2 * model.l1 * np.abs(step[crossing[order]]), 0.0)
     slopes = slope + np.concatenate([[0.0], np.cumsum(kinks[:-1])])

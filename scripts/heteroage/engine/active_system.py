@@ -1,12 +1,12 @@
-"""Linear systems on a changing active set: one Cholesky factor, and Schur complements for the changes since.
+"""Linear systems on a changing active set: one Cholesky factor, and Schur complements for later changes.
 
-With the factor of H_BB = G_BB + diag(ridge) at hand, the solution on A = (B without D) and E is that of the bordered
-system in which the features D that left are held at 0 by multipliers m:
+H_BB = G_BB + diag(ridge) is factored once, for the active set B. For a later active set A = (B without D) and E, the
+solution is that of a bordered system. Multipliers m hold the removed features D at 0:
 
     [ H_BB  C ] [x_B]   [g_B]                          [ H_EE  0 ]       [x_E]
     [ C'    K ] [ z ] = [g_z],   C = [ G_BE  I_D ], K = [  0    0 ],  z = [ m ],
 
-that is (K - C' H_BB^-1 C) z = g_z - C' H_BB^-1 g_B: for few changes far cheaper than another factor.
+It follows that (K - C' H_BB^-1 C) z = g_z - C' H_BB^-1 g_B. With few changes this is much faster than a new factor.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 PANEL = 96
-MANY = 512  # active features for whose matrix compiled code is worth its loading
-FEW_CHANGES = 8  # at most one change per this many active features, or the system is factored anew
-# Least ridge: keeps duplicated and collinear features solvable. Steps are repeated until they are optimal, so it
-# only shortens them.
+MANY = 512  # number of active features from which compiled code is faster, including its loading time
+FEW_CHANGES = 8  # the system is factored again if more than one in this many active features has changed
+# Minimum ridge, so that systems with duplicated or collinear features can be solved. It makes steps shorter, but not
+# wrong, because steps are repeated until the solution is optimal.
 RIDGE = {np.float32: 1e-5, np.float64: 1e-9}
 
 
 class ActiveSystem:
-    """Solves (G_AA + diag(ridge_A)) x = g for a Gram matrix G and active sets A, best where each is like the last."""
+    """Solves (G_AA + diag(ridge_A)) x = g for a Gram matrix G. It is fast if successive active sets A are similar."""
 
     def __init__(self, gram: NDArray, ridge: NDArray[np.float64]) -> None:
         self.gram, self.ridge = gram, np.maximum(ridge, RIDGE[gram.dtype.type])
         self._base = np.empty(0, np.int64)  # B
         self._in_base = np.zeros(len(gram), bool)
         self._factor: PanelCholesky | None = None
-        self._place = np.full(len(gram), -1)  # of a feature's column in L^-1 C, if it has been solved for
+        self._place = np.full(len(gram), -1)  # position of a feature's column in L^-1 C; -1 if not yet computed
         self._solved = np.empty((0, 0), gram.dtype)  # L^-1 C
 
     def solve(self, active: NDArray[np.bool_], right: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -69,7 +69,7 @@ class ActiveSystem:
                 self.ridge = 100 * self.ridge
 
     def _columns(self, changes: NDArray[np.int64]) -> NDArray:
-        """L^-1 C for these changes, solving for those that are new."""
+        """Return L^-1 C for these changes; only new columns are computed."""
         new = changes[self._place[changes] < 0]
         if len(new):
             C = self.gram[np.ix_(self._base, new)]
@@ -82,7 +82,7 @@ class ActiveSystem:
 
 
 def lower_triangle(gram: NDArray, chosen: NDArray[np.int64]) -> NDArray:
-    """Lower triangle of the chosen rows and columns, 0 above: all that the factor is made of."""
+    """Return the lower triangle of the chosen rows and columns, with 0 above."""
     if len(chosen) < MANY:
         return np.tril(gram[np.ix_(chosen, chosen)])
     from heteroage.engine import lower_triangle as compiled  # loads Numba
@@ -91,10 +91,10 @@ def lower_triangle(gram: NDArray, chosen: NDArray[np.int64]) -> NDArray:
 
 
 class PanelCholesky:
-    """Lower Cholesky factor of a symmetric matrix (its lower triangle is given, and overwritten), by panels of columns.
+    """Lower Cholesky factor of a symmetric matrix, computed by panels of columns. The input triangle is overwritten.
 
-    All large products are NumPy's and let other threads run meanwhile, as LAPACK called through SciPy does not;
-    with the panels' corners inverted, so are the triangular solves.
+    All large products are NumPy's, which release the interpreter lock. LAPACK called through SciPy does not. The
+    diagonal blocks are inverted, so that triangular solves are also products.
     """
 
     def __init__(self, a: NDArray) -> None:

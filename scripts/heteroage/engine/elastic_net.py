@@ -1,6 +1,6 @@
 """Elastic-net paths of many training sets at once.
 
-Each path minimises, for every alpha of a falling grid,
+Each path minimises, for every alpha of a decreasing grid,
 
     sum_i v_i (y_i - b - z_i'w)² / (2 sum_i v_i)  +  alpha (l1_ratio |w|₁ + (1 - l1_ratio) / 2 |w|₂²)
         +  (tau² / 2) sum_j (w_j / s_j)²
@@ -9,10 +9,10 @@ over the coefficients w and the intercept b. z_i is sample i's features after me
 v_i its weight, and s_j feature j's standard deviation. Means and deviations are weighted, medians are not.
 
 The first line is the elastic net of Zou and Hastie (JRSS B 67:301, 2005), with scikit-learn's scaling and sample
-weights. The second is the expected loss from technical noise: every value of a new cohort is off by an independent
+weights. The second line is the expected loss from technical noise, if every value of a new cohort has an independent
 error of standard deviation tau (training with noise is a ridge: Bishop, Neural Computation 7:108, 1995). tau is
-`technical_sd`; with tau 0, or for features that are not `noisy`, it is the plain elastic net.
-Every statistic comes from the training set's own rows. `path_walk` says how the paths are found.
+`technical_sd`. With tau 0, or for features that are not `noisy`, this is the plain elastic net.
+All statistics are computed from the training set's own samples. `path_walk` describes the algorithm.
 """
 
 from __future__ import annotations
@@ -33,20 +33,21 @@ from heteroage.engine.path_walk import Path, Walk
 from heteroage.engine.standardise import Standardiser
 from heteroage.engine.training_set import TrainingSet
 
-TURN = 2e-4  # seconds that a thread may hold the interpreter while another waits
-NEARLY = 0.99  # features this near to entering are offered to the final fit, which decides in float64
+TURN = 2e-4  # interpreter switch interval between threads, in seconds
+NEARLY = 0.99  # features with |c| above this fraction of the bound are candidates of the final fit in float64
 
 
 @dataclass(frozen=True)
 class Paths:
     """The solutions of one training set, for each technical_sd, l1_ratio and alpha.
 
-    used : rows of X with weight anywhere, sorted
-    standardiser : their statistics
+    used : rows of X with a nonzero weight in any solution, sorted
+    standardiser : statistics of these rows
     coef : (technical_sds x l1_ratios x alphas, used), on the standardised scale
     shape : (technical_sds, l1_ratios, alphas)
     intercept : the training mean of y, as Z is centred
-    nearly : for each technical_sd and l1_ratio, the rows that have weight at the last alpha or are within 1% of it
+    nearly : for each technical_sd and l1_ratio, the rows with a nonzero weight at the last alpha or within 1% of
+        entering
     """
 
     used: NDArray[np.int64]
@@ -62,7 +63,7 @@ class Paths:
         return np.diff(self.coef.indptr).astype(np.int64).reshape(self.shape)
 
     def coefficients(self, *at: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Rows of X with weight in the solution at these indices (see `shape`), and their standardised weights."""
+        """Return rows of X with a nonzero weight in one solution (indices as in `shape`), and standardised weights."""
         k = np.ravel_multi_index(at, self.shape)
         entries = slice(self.coef.indptr[k], self.coef.indptr[k + 1])
         return self.used[self.coef.indices[entries]], self.coef.data[entries]
@@ -87,7 +88,7 @@ def fit_paths(
     threads: int = 1,
     label: str = "",
 ) -> list[Paths]:
-    """Solve the paths of all training sets along a falling grid of alphas; returns Paths of each training set.
+    """Solve the paths of all training sets along a decreasing grid of alphas; returns the Paths of each training set.
 
     The parameters are those of `open_paths`.
     """
@@ -105,11 +106,11 @@ def open_paths(
     threads: int = 1,
     label: str = "",
 ) -> Iterator[Callable[[NDArray[np.float64]], list[Paths]]]:
-    """Solve the paths of all training sets part by part: the grid may go on where its last solutions ask for it.
+    """Solve the paths of all training sets in several calls, so that the caller can extend the grid of alphas.
 
-    The objective is within 1e-6 of its optimum, relatively; every feature's optimality condition is checked at
-    every alpha. The result is the same, to the byte, for any number of threads, and a training set's does not
-    depend on any value outside its rows.
+    The objective is within a relative 1e-6 of its optimum. Every feature's optimality condition is checked at every
+    alpha. The result has the same bytes for any number of threads. The result of a training set does not depend on
+    values outside its samples.
 
     Parameters
     ----------
@@ -117,16 +118,16 @@ def open_paths(
     training_sets : any sets of samples, with any targets and weights
     l1_ratios : each in (0, 1]
     technical_sds : standard deviations of technical noise, on the scale of X
-    noisy : (features,), which of them bear technical noise; all, if not given
-    threads : workers
-    label : how the log names these paths
+    noisy : (features,), which features have technical noise; default: all
+    threads : number of threads
+    label : name of these paths in the log
 
     Returns
     -------
-    a function that solves at falling alphas and returns the Paths of each training set at these; below the alphas that
-    it solved at before, the paths go on from where they are
+    a function that solves at decreasing alphas and returns the Paths of each training set; paths continue from their
+    last solution if the alphas are below the earlier ones
     """
-    # One BLAS thread in each worker: the sums then have the same order whatever the machine.
+    # One BLAS thread per worker, so that sums have the same order on every machine.
     with threadpool_limits(1, user_api="blas"), _short_turns(), ThreadPoolExecutor(threads) as pool:
         sets = [training_set.normalised() for training_set in training_sets]
         noisy = np.ones(len(X), bool) if noisy is None else noisy
@@ -148,7 +149,7 @@ def open_paths(
 
 @contextmanager
 def _short_turns() -> Iterator[None]:
-    """Let threads hold the interpreter for shorter turns: most of what workers wait for here takes less than one."""
+    """Shorten the interpreter's switch interval, because most tasks that workers wait for are shorter than it."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(TURN)
     try:
@@ -185,7 +186,7 @@ def exact_weights(
     technical_sd: float,
     noisy: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """Solve at one alpha on few features, in float64.
+    """Solve at one alpha on a small set of features, in float64.
 
     Parameters
     ----------

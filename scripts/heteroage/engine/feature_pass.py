@@ -1,13 +1,13 @@
 """Passes over all features: their statistics, and their correlations with the residuals of all paths at once.
 
-As residuals sum to zero in a training set and are zero outside of it, c = Z'r/n is the raw product X'r over n
-times the deviation; where values are missing, the median times the sum of the residuals there comes on top. So
-one product of the raw matrix serves every training set, and none needs a matrix of its own. Where samples have
-weights, r is weight x residual.
+Residuals sum to zero in a training set and are zero outside of it. So c = Z'r/n is the raw product X'r divided by n
+times the standard deviation. For missing values, the median times the sum of their residuals is added. One product of
+the raw matrix therefore serves every training set, and no training set needs its own matrix. With sample weights, r is
+weight x residual.
 
-Each block of features is one worker's. The sums depend on nothing but the feature and the training set or residual
-(`training_sums`, `residual_products`); for small matrices those of the statistics are products by BLAS, in blocks of
-a fixed size and with one thread in each, so that they have the same order for any number of workers.
+One worker processes each block of features. A sum depends only on the feature and the training set or residual
+(`training_sums`, `residual_products`). For small matrices, sums of the statistics are BLAS products in blocks of fixed
+size with one thread, so that their order is the same for any number of workers.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from heteroage.engine.simple_products import Found
 from heteroage.engine.standardise import Standardiser
 from heteroage.engine.training_set import TrainingSet
 
-BLOCK = 2048  # features at a time
-LARGE = 1 << 20  # values from which compiled code is worth its loading, more than a second
-LOST_DIGITS = 1e-7  # of the squared mean: below it a variance from float64 sums of squares is computed anew
+BLOCK = 2048  # number of features per block
+LARGE = 1 << 20  # number of values from which compiled code is faster, including its loading time (over a second)
+LOST_DIGITS = 1e-7  # a variance below this fraction of the squared mean is computed again by a two-pass formula
 
 
 class FeaturePass:
-    """The feature matrix with its statistics in every training set, learnt in one pass.
+    """The feature matrix with its statistics in every training set, computed in one pass.
 
     Parameters
     ----------
@@ -54,8 +54,8 @@ class FeaturePass:
         self.median, self._inverse, self.first = (np.concatenate([part[k] for part in parts], axis=1) for k in range(3))
         self._missing = np.concatenate([part[3] for part in parts])
 
-    # median : (training sets, features), 0 where a feature is all missing
-    # _inverse : 1 / (n deviation), 0 where a feature is constant
+    # median : (training sets, features), 0 if a feature is all missing
+    # _inverse : 1 / (n deviation), 0 if a feature is constant
     # first : correlations with the centred targets
     # _missing : (features,), NaN for any sample
 
@@ -75,7 +75,7 @@ class FeaturePass:
         mean = sums[:sets] / size
         variance = squares / size - mean**2
         inverse = 1 / (size * np.sqrt(np.maximum(variance, np.finfo(np.float64).tiny)))
-        # The difference of squares has lost its digits where the deviation is small beside the mean.
+        # The difference of squares is inaccurate if the standard deviation is small relative to the mean.
         for t, own in enumerate(self.sets):
             at = np.flatnonzero(variance[t] <= LOST_DIGITS * mean[t] ** 2)
             if len(at):

@@ -1,16 +1,16 @@
-"""All elastic-net paths at once: one walk down the alphas, one pass over the features per step.
+"""All elastic-net paths together: decreasing alphas, with one pass over the features per alpha.
 
-The paths (training sets x technical_sds x l1_ratios) go in lock-step. At each alpha
+The paths (training sets x technical_sds x l1_ratios) are synchronised. At each alpha
 
-1. every path solves on its working set (`active_set`), with the features that are expected to enter;
+1. every path is solved on its working set (`active_set`), which includes the features that are expected to enter;
 2. one pass over all features (`feature_pass`) checks the optimality condition |c_j| <= alpha l1 of every feature
-   in every path, and keeps for the next alpha those that the sequential strong rule (Tibshirani et al.,
-   JRSS B 74:245, 2012) cannot discard,
+   in every path. It keeps the features that the sequential strong rule (Tibshirani et al., JRSS B 74:245, 2012)
+   cannot discard for the next alpha:
 
        { j : |c_j| >= l1 (2 alpha_next - alpha) };
 
-3. features that violate their condition enter, their path solves again, and all that could have moved across
-   the bound meanwhile are checked again.
+3. features that violate their condition enter the working set, and their path is solved again. All features whose
+   correlation could have crossed the bound meanwhile are checked again.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from heteroage.engine.training_set import TrainingSet
 
 log = logging.getLogger(__name__)
 
-STEP = 0.25  # a path comes down from its alpha_max by at least this ratio
-KKT_TOLERANCE = 1e-4  # of alpha l1
-KEEP = 0.5  # of the next alpha l1: keep no feature below, however long the step
-EXPECT = 0.02  # features expected within this of entering enter the working set beforehand
+STEP = 0.25  # smallest ratio of successive alphas on the way from alpha_max to the grid
+KKT_TOLERANCE = 1e-4  # tolerance of the optimality conditions, relative to alpha l1
+KEEP = 0.5  # smallest |c| of a kept feature, relative to the next alpha l1
+EXPECT = 0.02  # features whose predicted |c| is within this fraction of the bound enter the working set in advance
 ADMIT = 512  # admit at most (number of active features + 512) features per step
-FLOAT32_RIDGE = 1e-4  # ridge part from which single precision keeps the Gram matrix well conditioned
-CHUNK = 64  # features standardised at a time: few enough to stay in the cache
+FLOAT32_RIDGE = 1e-4  # smallest ridge part for which the Gram matrix is well conditioned in single precision
+CHUNK = 64  # number of features standardised at a time, so that they fit into the cache
 
 
 @dataclass(frozen=True)
 class Solution:
-    """What a path found at one alpha: its active features, sorted, and their weights."""
+    """The solution of a path at one alpha: its active features, sorted, and their weights."""
 
     features: NDArray[np.int64]
     weights: NDArray[np.float64]
@@ -52,9 +52,9 @@ class Solution:
 
 @dataclass
 class Path:
-    """One path on its walk: its solver, where it is, and what the last pass kept for it.
+    """State of one path: its solver, its current alpha, and the features kept by the last pass.
 
-    Times from 0 on are the positions of the grid; the path's own alphas before it reaches the grid come earlier.
+    Times from 0 on are positions on the grid. Negative times are the path's own alphas before it reaches the grid.
     """
 
     solver: PathSolver
@@ -63,10 +63,10 @@ class Path:
     schedule: dict[int, float]  # time -> alpha
     first: int  # time of the path's first alpha on the grid
     alpha: float  # the last alpha solved
-    kept: NDArray[np.int64]  # sorted
-    correlation: NDArray[np.float64]  # of the kept
+    kept: NDArray[np.int64]  # kept features, sorted
+    correlation: NDArray[np.float64]  # correlations of the kept features
     in_working_set: NDArray[np.bool_]
-    before: NDArray[np.float64] = field(init=False)  # correlation one alpha earlier; NaN where it was not kept
+    before: NDArray[np.float64] = field(init=False)  # correlations at the previous alpha; NaN if not kept then
     alpha_before: float = np.inf
     solutions: dict[int, Solution] = field(default_factory=dict)
 
@@ -74,43 +74,43 @@ class Path:
         self.before = np.full(len(self.kept), np.nan)
 
     def bound(self, alpha: float) -> float:
-        """Above this an inactive feature violates its optimality condition."""
+        """Return the largest |c| of an inactive feature that satisfies its optimality condition."""
         return alpha * self.solver.l1_ratio * (1 + KKT_TOLERANCE)
 
     def keep_above(self, time: int) -> float:
-        """The sequential strong rule's threshold, for the alpha that follows `time` if there is one."""
+        """Return the threshold of the sequential strong rule for the alpha after `time`, if there is one."""
         alpha = self.schedule[time]
         following = self.schedule.get(time + 1, 0.9 * alpha)
         return _strong_rule(self.solver.l1_ratio, alpha, following)
 
     def expected(self, alpha: float) -> NDArray[np.float64]:
-        """Correlations of the kept at the next alpha, if they go on straight."""
+        """Return the kept features' correlations at the next alpha, by linear extrapolation."""
         slope = np.nan_to_num((self.correlation - self.before) / (self.alpha - self.alpha_before))
         return self.correlation + slope * (alpha - self.alpha)
 
     def renew(self, features: NDArray[np.int64], correlation: NDArray[np.float64]) -> None:
-        """Replace the kept features, carrying over the correlations of one alpha earlier."""
+        """Replace the kept features, and transfer the correlations at the previous alpha."""
         before = np.full(len(features), np.nan)
         known, position = _find(features, self.kept)
         before[known] = self.before[position[known]]
         self.kept, self.correlation, self.before = features, correlation, before
 
     def near_bound(self, fraction: float) -> NDArray[np.int64]:
-        """Features with weight, and those whose correlation has come this near to the bound; sorted."""
+        """Return the features with weight, and those whose |c| exceeds this fraction of the bound; sorted."""
         bound = fraction * self.alpha * self.solver.l1_ratio
         own = (self.solver.w != 0) | (np.abs(self.solver.c) >= bound)
         return np.union1d(self.solver.features[own], self.kept[np.abs(self.correlation) >= bound])
 
 
 class Walk:
-    """One call's features, training sets and paths.
+    """The features, training sets and paths of one call.
 
     Parameters
     ----------
     X : (features, samples) float32, may be a memory map; NaN where missing
     sets : the training sets, normalised
     technical_sds : standard deviations of technical noise (tau), on the scale of X
-    noisy : (features,), which of them bear technical noise
+    noisy : (features,), which features have technical noise
     """
 
     def __init__(
@@ -129,9 +129,9 @@ class Walk:
         self.paths: list[Path] = []
 
     def go_on(self, alphas: NDArray[np.float64], label: str = "") -> None:
-        """Walk all paths down to and along these alphas; they fall, and lie below those walked before.
+        """Solve all paths at these alphas, which are decreasing and below all earlier ones.
 
-        A path goes on from where it is, unless it has not reached the grid yet or needs double precision from here.
+        A path continues from its last solution, unless it has not reached the grid or now needs double precision.
         """
         begin, walked = self.walked, len(self.paths) > 0
         ahead: list[set[int]] = []
@@ -150,7 +150,7 @@ class Walk:
         self._walk(ahead, label)
 
     def _walk(self, ahead: Sequence[set[int]], label: str) -> None:
-        """Take all paths through their times that are `ahead`."""
+        """Solve all paths at their times in `ahead`."""
         begun, times = time.perf_counter(), sorted(set().union(*ahead))
         for done, now in enumerate(times, start=1):
             walking = [path for path, own in zip(self.paths, ahead, strict=True) if now in own]
@@ -158,13 +158,13 @@ class Walk:
             elapsed = time.perf_counter() - begun
             active = [np.count_nonzero(path.solver.w) for path in walking]
             log.info(
-                "%sstep %d of %d: alpha %.4g; active features %d at most, %d in all; pass %d; %.0f s, %.0f s left",
+                "%sstep %d of %d: alpha %.4g; active features: maximum %d, total %d; pass %d; %.0f s, %.0f s left",
                 *(f"{label}: " if label else "", done, len(times), walking[0].schedule[now], max(active), sum(active)),
                 *(self.passes, elapsed, elapsed / done * (len(times) - done)),
             )
 
     def _step(self, walking: list[Path], now: int) -> None:
-        # The largest first, so that no worker is left with it at the end.
+        # Largest paths first, so that the workers finish at about the same time.
         by_size = sorted(walking, key=lambda path: -len(path.solver.features))
         list(self.pool.map(lambda path: self._advance(path, path.schedule[now]), by_size))
         unsure = walking
@@ -180,9 +180,9 @@ class Walk:
                 path.solutions[now] = Solution(path.solver.features[used], path.solver.w[used])
 
     def _advance(self, path: Path, alpha: float) -> None:
-        """Move one path to its next alpha, on its working set."""
+        """Solve one path at its next alpha, on its working set."""
         solver = path.solver
-        # Forget what neither has weight nor was kept, once it is a third of the working set.
+        # Remove features without weight that were not kept, once they are a third of the working set.
         stale = (solver.w == 0) & ~_find(solver.features, path.kept)[0]
         if 3 * stale.sum() > len(stale):
             path.in_working_set[solver.features[stale]] = False
@@ -192,7 +192,7 @@ class Walk:
         solver.solve(alpha, path.alpha)
 
     def _pass(self, paths: Sequence[Path], now: int) -> list[Found]:
-        """Correlate all features with these paths' residuals; returns what the strong rule keeps for each."""
+        """Correlate all features with these paths' residuals; returns the features kept by the strong rule per path."""
         self.passes += 1
         residuals = np.zeros((len(paths), self.X.shape[1]), np.float32)
         for residual, path in zip(residuals, paths, strict=True):
@@ -203,10 +203,10 @@ class Walk:
         return self.features.above(residuals, set_of, thresholds)
 
     def _repair(self, path: Path, found: Found, now: int) -> bool:
-        """Let features that violate their optimality condition in, until none does.
+        """Admit features that violate their optimality condition, until none does.
 
-        By Cauchy-Schwarz no correlation moves by more than the residual does (root mean square), so most features
-        need not be looked at again. Returns False if that says too little and all must be.
+        By the Cauchy-Schwarz inequality, no correlation changes by more than the root mean square change of the
+        residual. So most features need no second check. Returns False if the change is too large for this argument.
         """
         path.renew(*found)
         alpha, checked = path.schedule[now], path.solver.residual
@@ -223,7 +223,7 @@ class Walk:
         return path.keep_above(now) + moved <= bound
 
     def _admit(self, path: Path, correlation: NDArray[np.float64], bound: float) -> bool:
-        """Let kept features whose `correlation` exceeds the bound into the working set; False if there is none."""
+        """Admit kept features whose `correlation` exceeds the bound to the working set; False if there is none."""
         candidates = np.flatnonzero((correlation > bound) & ~path.in_working_set[path.kept])
         limit = ADMIT + np.count_nonzero(path.solver.w)
         if len(candidates) > limit:
@@ -238,7 +238,7 @@ class Walk:
         return len(features) > 0
 
     def _standardised(self, path: Path, features: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.float64]]:
-        """Rows of features as the path's solver wants them, and their scales in its training set."""
+        """Return standardised rows of features for the path's solver, and their scales in its training set."""
         own = self.sets[path.training_set]
         Z, scale = np.empty((len(features), len(own.rows)), path.solver.dtype), np.empty(len(features))
         for start in range(0, len(features), CHUNK):
@@ -258,14 +258,14 @@ def _start(
     c: NDArray[np.float32],
     begin: int = 0,
 ) -> Path:
-    """Set a path at its own alpha_max, and schedule its way down to and along the grid; its times start at `begin`."""
+    """Initialise a path at its alpha_max, and schedule its alphas down to and along the grid, from time `begin`."""
     alpha_max = float(np.abs(c).max(initial=0)) / l1_ratio
     schedule: dict[int, float] = {}
     below = np.flatnonzero(alphas < alpha_max)
     first = begin + int(below[0]) if len(below) else begin + len(alphas)
     kept = np.empty(0, np.int64)
     if len(below):
-        # With ways down that end together, all paths are at the same alpha of the grid at the same time.
+        # All paths reach the grid at the same time, so that they are at the same alpha afterwards.
         down = math.ceil(math.log(alpha_max / alphas[below[0]]) / math.log(1 / STEP))
         ways = np.geomspace(alpha_max, alphas[below[0]], down + 1)[1:-1]
         schedule = {first - len(ways) + k: float(alpha) for k, alpha in enumerate(ways)}
@@ -286,7 +286,7 @@ def _start(
 
 
 def _find(features: NDArray[np.int64], kept: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Whether each of the features is among the kept ones (sorted), and where if so."""
+    """Tell whether each feature is among the kept ones (sorted), and return the positions."""
     if not len(kept):
         return np.zeros(len(features), bool), np.zeros(len(features), np.int64)
     position = np.minimum(np.searchsorted(kept, features), len(kept) - 1)

@@ -1,14 +1,16 @@
-"""Correlations of features with the residuals of many paths, every one summed in an order of its own.
+"""Correlations of features with the residuals of many paths, each summed in a fixed order.
 
-BLAS may round an entry of a product by where it stands and by what stands beside it. Here entry (k, j) depends, to
-the byte, on residual k and feature j alone: eight running sums (lane l adds samples l, l + 8, ...), added up in a
-fixed order at the end. So it does not matter which other paths walk along, and one that rests need not be there.
+In BLAS, the rounding of a product's entry depends on its position and on the other entries. Here entry (k, j) depends
+only on residual k and feature j, to the byte. There are eight running sums (lane l adds samples l, l + 8, ...), which
+are added in a fixed order at the end. So the result does not depend on the other paths in the product.
 
-The speed of BLAS comes from registers: a tile of 2 features x 5 residuals keeps its 80 sums there, and uses every value
-it loads two or five times. What it does beyond BLAS: features are read where they lie, in the map of the file, unless
-some value is missing; those that come next are on their way from memory meanwhile; samples that none of a tile's
-residuals has (whole studies, as folds leave them out) are passed over; and of the correlations only the large ones
-are written down.
+Like BLAS, the code keeps sums in registers: a tile of 2 features x 5 residuals has 80 sums, and uses every loaded value
+two or five times. It adds four optimisations:
+
+- features are read directly from the memory-mapped file, unless values are missing;
+- the next features are prefetched;
+- samples that are in none of a tile's training sets (whole studies) are skipped;
+- only correlations above a threshold are stored.
 """
 
 from __future__ import annotations
@@ -25,11 +27,11 @@ from heteroage.engine.packing import BYTES, FEATURES, GROUP, LANES, PATHS, align
 from heteroage.engine.simple_products import Found
 
 SUMS = FEATURES * PATHS * LANES
-BLOCK = 16  # features that stay in the second cache while the tiles pass by
+BLOCK = 16  # number of features that stay in the second-level cache while all tiles are processed
 
 
 class Residuals:
-    """The residuals of all paths of a pass, as the tiles read them.
+    """The residuals of all paths of a pass, packed for the tiles.
 
     Parameters
     ----------
@@ -50,20 +52,20 @@ class Residuals:
         inverse: NDArray[np.float32],
         thresholds: NDArray[np.float32],
     ) -> list[Found]:
-        """Find each path's correlations (X r + median * sum of r where X is missing) * inverse of some size.
+        """Find each path's correlations (X r + median * sum of r over missing X) * inverse above a threshold.
 
         Parameters
         ----------
         X : (features, samples); NaN where missing
-        start : place of the first of them among all features
-        missing : (all features,), whether any value is
-        set_of : (paths,), the training set of each
+        start : index of the first row of X among all features
+        missing : (all features,), whether the feature has missing values
+        set_of : (paths,), the training set of each path
         median, inverse : (training sets, all features)
-        thresholds : (paths,), the least size
+        thresholds : (paths,), minimum absolute correlation
 
         Returns
         -------
-        For each path the features, by their places among all, and the correlations.
+        For each path, the indices of the features among all features, and their correlations.
         """
         # One type of array, so that one function is compiled.
         X = np.ascontiguousarray(X, np.float32).view()
@@ -80,7 +82,7 @@ class Residuals:
             median,
             inverse,
             thresholds,
-            # Room to work in. It is made here since nothing compiled holds on to an array whose address is taken.
+            # Work space. It is allocated here because compiled code does not keep an array alive by its address.
             aligned((BLOCK, samples)),
             aligned((BLOCK, GROUP)),
             aligned((BLOCK // FEATURES, tiles, FEATURES, PATHS, LANES)),
@@ -106,10 +108,10 @@ def _find(
     sums: NDArray,
     gone: NDArray,
 ) -> tuple[NDArray, NDArray, NDArray]:
-    """Places in X and correlations, (paths, features), and how many of each path's are filled in."""
+    """Return positions in X and correlations, (paths, features), and the number of valid entries per path."""
     features, samples = X.shape
     paths, tiles = len(set_of), len(residuals)
-    body = samples // GROUP * GROUP  # what is left of a row, its end, is filled up with zeros elsewhere
+    body = samples // GROUP * GROUP  # the remainder of a row is padded with zeros separately
     at, values = np.empty((paths, features), np.int64), np.empty((paths, features), np.float32)
     counts = np.zeros(paths, np.int64)
     row = np.empty(BLOCK, np.int64)  # addresses
@@ -125,7 +127,7 @@ def _find(
             for i in range(body, samples):
                 ends[f, i - body] = raw[i]
         if count % FEATURES:
-            row[count] = row[count - 1]  # in a tile, and then not looked at
+            row[count] = row[count - 1]  # padding of the tile; its result is ignored
         sums[:] = 0
         coming = X.ctypes.data + BYTES * samples * (first + BLOCK)
         enough = coming + BYTES * samples * BLOCK
@@ -180,7 +182,7 @@ def _keep_large(
     values: NDArray,
     counts: NDArray,
 ) -> None:
-    """Turn a block's sums into correlations, and append those above their path's threshold.
+    """Convert a block's sums to correlations, and append those above their path's threshold.
 
     `totals` has the order feature pairs x tiles x features x paths; `missing`, `median` and `inverse` are of the
     block's features. Every correlation is written; one below the threshold is overwritten by the next.
@@ -199,7 +201,7 @@ def _keep_large(
 
 @compiled
 def _complete(raw: NDArray, by_sample: NDArray, complete: NDArray, gone: NDArray) -> None:
-    """Copy a feature with 0 where it is missing, and sum all residuals there."""
+    """Copy a feature with missing values as 0, and sum the residuals of its missing values."""
     gone[:] = 0
     for i in range(len(raw)):
         complete[i] = raw[i]
@@ -211,10 +213,11 @@ def _complete(raw: NDArray, by_sample: NDArray, complete: NDArray, gone: NDArray
 
 @intrinsic
 def _add_tile(context, first, second, residuals, length, sums, coming):  # noqa: ANN001, ANN202
-    """Add the products of 2 features and 5 residuals to their sums, over `length` samples; all others are addresses.
+    """Add the products of 2 features and 5 residuals over `length` samples to their sums. Other arguments are
+    addresses.
 
-    The sums have the order features x paths x lanes. Meanwhile half as many values of `coming` are fetched into the
-    second cache: five tiles fetch their features' successors.
+    The sums have the order features x paths x lanes. Meanwhile half as many values of `coming` are prefetched into the
+    second-level cache, so five tiles prefetch the next features.
     """
     vector, byte, flag = ir.VectorType(ir.FloatType(), LANES), ir.IntType(8).as_pointer(), ir.IntType(32)
 
@@ -228,7 +231,7 @@ def _add_tile(context, first, second, residuals, length, sums, coming):  # noqa:
         def vector_at(address, place):  # noqa: ANN001, ANN202
             return builder.inttoptr(builder.add(address, number(BYTES * LANES * place)), vector.as_pointer())
 
-        # In one instruction and one rounding where the processor can.
+        # Fused multiply-add (one instruction, one rounding) if the processor supports it.
         multiply_add = function("llvm.fmuladd.v8f32", vector, [vector] * 3)
         prefetch = function("llvm.prefetch.p0i8", ir.VoidType(), [byte, flag, flag, flag])
         registers = [cgutils.alloca_once(builder, vector) for _ in range(FEATURES * PATHS)]
@@ -256,7 +259,7 @@ def _add_tile(context, first, second, residuals, length, sums, coming):  # noqa:
 
 @intrinsic
 def _add_lanes(context, lanes):  # noqa: ANN001, ANN202
-    """Sum of the eight numbers at this address, by halves."""
+    """Return the sum of the eight numbers at this address, by pairwise halves."""
 
     def generate(target, builder, signature, values):  # noqa: ANN001, ANN202
         size, index = LANES, ir.IntType(32)

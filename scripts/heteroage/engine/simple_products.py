@@ -1,4 +1,4 @@
-"""What `residual_products` computes, in NumPy: for small matrices, where loading compiled code would take longer."""
+"""NumPy version of `residual_products`, for small matrices for which loading compiled code would take longer."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Found = tuple[NDArray[np.int64], NDArray[np.float64]]  # features, sorted, and t
 def training_sums(
     X: NDArray[np.float32], columns: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Sum each feature, and its squares, in all training sets; and its products with their targets.
+    """Compute each feature's sum, sum of squares and sum of products with the targets, in all training sets.
 
     Parameters
     ----------
-    X : (features, samples); NaN where missing, which adds nothing
-    columns : (2 training sets, samples), the weights and then the weighted targets, 0 outside of the set
+    X : (features, samples); NaN where missing, counted as 0
+    columns : (2 training sets, samples), first the weights, then the weighted targets; 0 outside of the set
 
     Returns
     -------
@@ -47,7 +47,7 @@ class Residuals:
         inverse: NDArray[np.float32],
         thresholds: NDArray[np.float32],
     ) -> list[Found]:
-        """As `residual_products.Residuals.above`, to rounding."""
+        """Same result as `residual_products.Residuals.above`, except for rounding."""
         part = slice(start, start + len(X))
         at = np.flatnonzero(missing[part])
         absent = np.isnan(X[at])
@@ -56,7 +56,7 @@ class Residuals:
         absent = absent.astype(np.float32)
         found = []
         for residual, s, threshold in zip(self._residuals, set_of, thresholds, strict=True):
-            # Not a product by BLAS, which may round an entry by where it stands in the block.
+            # Not a BLAS product, because its rounding depends on an entry's position in the block.
             total = np.einsum("ij,j->i", complete, residual)
             total[at] += median[s, part][at] * np.einsum("ij,j->i", absent, residual)
             total *= inverse[s, part]

@@ -1,4 +1,4 @@
-"""Median imputation and standardisation of features, learnt from a training set's own samples."""
+"""Median imputation and standardisation of features, computed from a training set's own samples."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Standardiser:
-    """Per-feature statistics of one training set: median for imputation, then mean and deviation.
+    """Per-feature statistics of one training set: median for imputation, then mean and standard deviation.
 
-    A feature is `constant` where its deviation is rounding error: as in scikit-learn's StandardScaler, it is
-    left unscaled (scale 1).
+    A feature is `constant` if its standard deviation is only rounding error. As in scikit-learn's StandardScaler, its
+    scale is then 1.
     """
 
     median: NDArray[np.float64]
@@ -23,8 +23,8 @@ class Standardiser:
 
     @classmethod
     def fit(cls, X: NDArray[np.float32], weight: NDArray[np.float64] | None = None) -> Standardiser:
-        """Learn from X (features x training samples); the samples' weights count for mean and deviation."""
-        median = cls.medians(X)  # all of them: other samples may miss what these have
+        """Compute from X (features x training samples). Mean and standard deviation are weighted, the median is not."""
+        median = cls.medians(X)  # of all features, because other samples may have missing values
         centred, mean = _centre(X, np.arange(len(X)), median, weight)
         scale = np.sqrt(_mean(np.square(centred, out=centred), weight))
         constant = _is_constant(scale, mean)
@@ -34,9 +34,9 @@ class Standardiser:
     def own(
         X: NDArray[np.float32], weight: NDArray[np.float64] | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Impute and standardise training samples by their own statistics: `fit(X).apply(X)`, with less work.
+        """Impute and standardise training samples by their own statistics: a faster `fit(X).apply(X)`.
 
-        Medians are computed only where a value is missing.
+        Medians are computed only for features with missing values.
 
         Returns
         -------
@@ -58,7 +58,7 @@ class Standardiser:
 
     @staticmethod
     def medians(X: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Median of the values present in each row of X; 0 where there are none."""
+        """Return the median of the available values of each row of X; 0 if there are none."""
         # NaN sorts last.
         ordered = np.sort(X, axis=1)
         present = (~np.isnan(X)).sum(axis=1)
@@ -75,7 +75,7 @@ def _is_constant(scale: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArr
 def _centre(
     X: NDArray[np.float32], rows: NDArray[np.int64], median: NDArray[np.float64], weight: NDArray[np.float64] | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Float64 copy of X with missing values of these rows at their medians, centred; and the means."""
+    """Return a centred float64 copy of X with missing values of these rows at their medians, and the means."""
     Z = X.astype(np.float64)
     Z[rows] = np.where(np.isnan(X[rows]), median[:, None], Z[rows])
     mean = _mean(Z, weight)
@@ -84,5 +84,5 @@ def _centre(
 
 
 def _mean(Z: NDArray[np.float64], weight: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    """Weighted mean of each row; not a product by BLAS, which may round an entry by where it stands."""
+    """Return the weighted mean of each row. (Not a BLAS product, whose rounding depends on an entry's position.)"""
     return Z.mean(axis=1) if weight is None else np.einsum("ij,j->i", Z, weight) / weight.sum()

@@ -1,4 +1,4 @@
-"""A training set: samples, targets, and how much each sample counts."""
+"""A training set: samples, targets and sample weights."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 class TrainingSet:
     """The samples to train on (columns of X), their targets and weights.
 
-    weight : (samples,), at least 0; None where all count alike. Only ratios matter, and a weight of 0 is the
-        sample's absence.
+    weight : (samples,), at least 0; None if all are equal. Only ratios matter. A sample of weight 0 is ignored.
     """
 
     rows: NDArray[np.int64]
@@ -22,7 +21,10 @@ class TrainingSet:
     weight: NDArray[np.float64] | None = None
 
     def normalised(self) -> TrainingSet:
-        """The same training set without samples of weight 0, with weights of mean 1, or None where all are equal."""
+        """Return the training set without samples of weight 0.
+
+        The weights have mean 1, or are None if all are equal.
+        """
         if self.weight is None:
             return self
         counts = self.weight > 0
@@ -37,14 +39,14 @@ class TrainingSet:
 
     @cached_property
     def root(self) -> NDArray[np.float64] | None:
-        """Square roots of the weights: rows multiplied by them turn weighted sums of squares into plain ones."""
+        """Return square roots of the weights. Multiplied by them, weighted sums of squares become unweighted ones."""
         return None if self.weight is None else np.sqrt(self.weight)
 
     @property
     def key(self) -> tuple[bytes, bytes]:
-        """Equal for training sets of the same samples and weights."""
+        """Return a key that is equal for training sets with the same samples and weights."""
         return self.rows.tobytes(), b"" if self.weight is None else self.weight.tobytes()
 
     def scaled(self, values: NDArray) -> NDArray:
-        """Values by sample (last axis), multiplied by the roots of the weights."""
+        """Return the values (samples on the last axis), multiplied by the square roots of the weights."""
         return values if self.root is None else values * self.root.astype(values.dtype)

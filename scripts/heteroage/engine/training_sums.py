@@ -1,4 +1,4 @@
-"""`simple_products.training_sums`, compiled: each feature is read once, and stays in the cache for all its sums."""
+"""Compiled version of `simple_products.training_sums`: each feature is read once and stays in the cache."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from heteroage.compiled import compiled, compiled_sums
 def training_sums(
     X: NDArray[np.float32], columns: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """As `simple_products.training_sums`, to rounding. A feature's sums depend on no other feature."""
+    """Same result as `simple_products.training_sums`, except for rounding. Features do not affect each other."""
     # One type of array, so that one function is compiled.
     X = np.ascontiguousarray(X, np.float32).view()
     X.flags.writeable = False
@@ -24,7 +24,10 @@ def _sums(X: NDArray, columns: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     sets = len(columns) // 2
     sums, squares = np.empty((2 * sets, features)), np.empty((sets, features))
     missing = np.zeros(features, np.bool_)
-    a, b = np.zeros(samples), np.zeros(samples)  # two features at a time share what is loaded of a set
+    a, b = (
+        np.zeros(samples),
+        np.zeros(samples),
+    )  # two features at a time, which share the loaded values of a training set
     for first in range(0, features, 2):
         second = min(first + 1, features - 1)
         missing[first], missing[second] = _complete(X[first], a), _complete(X[second], b)
@@ -46,7 +49,7 @@ def _sums(X: NDArray, columns: NDArray) -> tuple[NDArray, NDArray, NDArray]:
 
 @compiled
 def _complete(raw: NDArray, row: NDArray) -> bool:
-    """Copy a feature with 0 where it is missing; tell whether it is anywhere."""
+    """Copy a feature with missing values as 0; tell whether it has any."""
     gaps = 0
     for i in range(len(raw)):
         absent = np.isnan(raw[i])

@@ -120,7 +120,9 @@ def test_a_solution_that_does_not_settle_is_none(problem, monkeypatch):
     monkeypatch.setattr(active_set, "MONOTONE_STEPS", 1)
     monkeypatch.setattr(active_set, "REFINEMENTS", 1)
     Z, y = problem
-    with pytest.raises(HeteroAgeError, match=r"did not settle at alpha 0\.01, l1_ratio 0\.9 \(\d+ features; .* off by"):
+    with pytest.raises(
+        HeteroAgeError, match=r"did not converge at alpha 0\.01, l1_ratio 0\.9 \(\d+ features; .* violated by"
+    ):
         solved(Z, y, 0.9, [0.01], [np.arange(len(Z))])
 
 
