@@ -60,8 +60,9 @@ def train(tables: Path, scratch: Path) -> None:
     subprocess.run(list(map(str, command)), check=True)
 
 
-def nested_clocks(results: Path) -> Iterator[Nested]:
-    """Go through the nested runs of a results folder."""
+def nested_clocks(results: Path, pcs: Path | None = None) -> Iterator[Nested]:
+    """Go through the nested runs of a results folder; `pcs`: the table of RF_PCs that they were given, if any."""
+    known = None if pcs is None else read_table(pcs)
     store, names = open_matrix(results / "store/features.npy", results / "store/feature_names.txt")
     everyone = read_table(results / "store/samples.csv")
     for folder in sorted(results.glob("nested-*_artifacts")):
@@ -72,7 +73,7 @@ def nested_clocks(results: Path) -> Iterator[Nested]:
             continue
         training = read_table(results / f"nested-{fold}/training/samples.csv")["store_column"].to_numpy()
         median = pd.Series(np.nanmedian(values_of(store, names, names, training), axis=0), index=names)
-        master = master_table(features_looked_at(folder), store, names, samples, None)
+        master = master_table(features_looked_at(folder), store, names, samples, known)
         yield Nested(load_clock(folder).for_our_tables(), samples.reset_index(drop=True), master, median)
 
 
@@ -131,7 +132,7 @@ def show_calibration(runs: list[Nested]) -> None:
         ages = run.clock.predict(run.master)["HeteroAge"].to_numpy()
         error = ages - run.samples["Age"].to_numpy()
         for project, own in run.samples.groupby("project_id").groups.items():
-            if len(own) < 2 * KNOWN:
+            if len(own) < 2 * KNOWN or run.clock.studies is None:
                 continue
             row = {"project": project, "n": len(own), "bias": error[own].mean()}
             for _ in range(CALIBRATIONS):
@@ -156,10 +157,11 @@ def main() -> None:
     parser.add_argument(
         "--scratch", type=Path, required=True, help="where the workflow runs, or has run with nested runs"
     )
+    parser.add_argument("--pcs", type=Path, help="table of RF_PCs, where the runs in the scratch folder were given one")
     given = parser.parse_args()
     if given.folder is not None:
         train(given.folder, given.scratch)
-    runs = list(nested_clocks(given.scratch / "results"))
+    runs = list(nested_clocks(given.scratch / "results", given.pcs))
     show_missing(runs)
     show_calibration(runs)
 
