@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from heteroage.figures.explanation import plot_cohort, plot_importance, plot_sample
-from heteroage.figures.hallmarks import plot_corrections, plot_skill
+from heteroage.figures.hallmarks import noise_marked, plot_corrections, plot_skill
 from heteroage.figures.style import save_picture
 from heteroage.figures.tuning import plot_rounds, plot_sweep
 from heteroage.files import read_json, read_table
@@ -21,9 +21,11 @@ def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
     save_picture(plot_skill(read["experts"]), outputs["skill"])
     save_picture(plot_corrections(read["corrections"], data.samples, read["experts"]), outputs["corrections"])
     save_picture(plot_rounds(read["rounds"]), outputs["rounds"])
-    save_picture(plot_importance(read["importance"]), outputs["importance"])
+    noise = noise_marked(read["experts"])
+    save_picture(plot_importance(read["importance"].replace({"feature": noise})), outputs["importance"])
     table = contributions(inputs["model"], data.frame(OUT_OF_FOLD), read_json(inputs["metadata"])["categories"])
     table.insert(0, "sample_id", data.samples["sample_id"].to_numpy())
+    table = table.rename(columns=noise)
     save_picture(plot_cohort(table), outputs["cohort"])
     save_picture(plot_sample(most_moved(table)), outputs["sample"])
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from heteroage.clock.columns import CORRECTION
 from heteroage.figures.style import (
     BLUE,
     GREY,
@@ -21,6 +22,11 @@ from heteroage.figures.style import (
 from heteroage.metrics import has_skill
 
 MOST_TISSUES = 12
+
+
+def noise_marked(experts: pd.DataFrame) -> dict[str, str]:
+    """{column of corrections: its name in pictures}, of the experts without skill."""
+    return {f"{name}{CORRECTION}": f"{name} (no skill: noise)" for name in experts.loc[~has_skill(experts), "hallmark"]}
 
 
 def plot_skill(experts: pd.DataFrame) -> Picture:

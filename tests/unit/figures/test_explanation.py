@@ -1,9 +1,11 @@
 """A sample's contributions lead from its anchor to its HeteroAge."""
 
+import pandas as pd
 import pytest
 from picture_data import contributions
 
 from heteroage.figures import explanation
+from heteroage.figures.hallmarks import noise_marked
 
 
 def test_a_fusion_without_rounds_says_so_instead_of_drawing_nothing():
@@ -19,3 +21,10 @@ def test_a_samples_steps_lead_from_the_anchor_to_heteroage():
     assert len(ends) == 3
     assert ends[-1] == pytest.approx(row["HeteroAge"])
     assert axis.patches[0].get_x() == pytest.approx(row["Stage1_Pred_Age"])
+
+
+def test_corrections_of_experts_without_skill_are_marked():
+    experts = pd.DataFrame({"hallmark": ["Cellular_Senescence", "Telomere_Attrition"], "skill": [False, True]})
+    table = contributions().rename(columns=noise_marked(experts))
+    for picture in (explanation.plot_cohort(table), explanation.plot_sample(table.iloc[3])):
+        assert "Cellular Senescence (no skill: noise)" in picture.alt
