@@ -25,9 +25,8 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 from published_start import published_start
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import ElasticNetCV
+from sklearn.linear_model import ElasticNet, ElasticNetCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -147,15 +146,16 @@ def baseline(data: TrainingData, others: Study) -> NDArray[np.float64]:
     """Thirty lines of scikit-learn: ElasticNetCV on the transformed age, tuned on the same folds of whole groups."""
     rows = np.arange(len(data.samples))
     splits = [(rows[data.fold != k], rows[data.fold == k]) for k in data.folds]
-    # Ten times scikit-learn's default tolerance: 12 times faster on 390 samples x 7,503 CpGs.
-    net = ElasticNetCV(l1_ratio=0.5, alphas=50, cv=splits, n_jobs=THREADS, max_iter=5000, tol=1e-3)
-    model = make_pipeline(
-        SimpleImputer(strategy="median", keep_empty_features=True),
-        StandardScaler(),
-        TransformedTargetRegressor(net, func=transform_age, inverse_func=inverse_transform_age, check_inverse=False),
-    )
+    # Tuned with ten times scikit-learn's default tolerance: 12 times faster on 390 samples x 7,503 CpGs. The final fit
+    # has the default.
+    search = ElasticNetCV(l1_ratio=0.5, alphas=50, cv=splits, n_jobs=THREADS, max_iter=5000, tol=1e-3)
+    scaling = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
     values = data.with_pcs(False).X.T.astype(np.float64)
-    return model.fit(values, data.samples["Age"]).predict(others.X.T.astype(np.float64))
+    target = transform_age(data.samples["Age"].to_numpy())
+    tuned = search.fit(scaling.fit_transform(values), target)
+    net = ElasticNet(alpha=tuned.alpha_, l1_ratio=0.5, max_iter=5000)
+    model = make_pipeline(scaling, net).fit(values, target)
+    return inverse_transform_age(model.predict(others.X.T.astype(np.float64)))
 
 
 def nested(study: Study, dictionary: Mapping[str, Sequence[str]], config: Mapping) -> pd.DataFrame:
