@@ -150,6 +150,13 @@ def show_calibration(runs: list[Nested]) -> None:
     print(f"without shrinkage {table['plain'].mean():.2f}")
 
 
+def show_tables(scratch: Path, pcs: Path | None = None) -> None:
+    """Print both tables of the nested runs in a folder."""
+    runs = list(nested_clocks(scratch / "results", pcs))
+    show_missing(runs)
+    show_calibration(runs)
+
+
 def main() -> None:
     """Print the tables of docs/evaluation.md and docs/apply.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -161,9 +168,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.folder is not None:
         train(given.folder, given.scratch)
-    runs = list(nested_clocks(given.scratch / "results", given.pcs))
-    show_missing(runs)
-    show_calibration(runs)
+    show_tables(given.scratch, given.pcs)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
+from nested_clocks import show_tables, train
 from numpy.typing import NDArray
 from published_start import published_start
 from sklearn.impute import SimpleImputer
@@ -227,6 +228,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=20, help="of `few`, with four groups each")
     parser.add_argument("--start-from", help="a published clock's coefficients, from which the anchor may start")
     parser.add_argument("--coefficients", type=Path, help="Horvath's 2013 coefficients: adds the table of `start`")
+    parser.add_argument("--scratch", type=Path, help="folder for nested runs: adds the tables of nested_clocks.py")
     given = parser.parse_args()
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config["stage1"]["start_from"] = {"coefficients": given.start_from} if given.start_from else None
@@ -248,6 +250,9 @@ def main() -> None:
                 few_studies(blood, hallmarks, config, given.draws)
             if "start" in given.only and given.coefficients is not None:
                 published_start(trainable(blood), config, given.coefficients, THREADS)
+        if given.scratch is not None and table["blood"].exists() and clock.exists():
+            train(given.folder, given.scratch)
+            show_tables(given.scratch)
         for name in ("glioma", "brain"):
             if name in given.only and table[name].exists() and annotation.exists():
                 genes = read_gene_sets(ROOT / "resources/hallmark_genes.tsv")

@@ -52,7 +52,7 @@ class Applicability:
             youngest, oldest = content["age_range"]  # type: ignore[index]
             slopes = {str(name): float(value) for name, value in content["slopes"].items()}  # type: ignore[index]
             numbers = [float(youngest), float(oldest), float(content["distance_limit"])]  # type: ignore[index]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise HeteroAgeError(f"{where} has a missing or invalid entry ({error}). Copy the folder again.") from error
         if not np.isfinite([*numbers, *slopes.values()]).all():
             raise HeteroAgeError(f"{where} contains numbers that are not finite. Copy the folder again.")

@@ -94,7 +94,7 @@ class Offset:
                 raise HeteroAgeError(f"{path} is an offset of version {found['offset_version']!r}. {AGAIN}")  # type: ignore[index]
             numbers = [float(found[name]) for name in ("years", "bias", "shrinkage")]  # type: ignore[index]
             n, clock = int(found["n"]), str(found["clock"])  # type: ignore[index]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise HeteroAgeError(
                 f"{path} is not an offset: it has a missing or invalid entry ({error}). {AGAIN}"
             ) from error

@@ -17,6 +17,7 @@ from heteroage.errors import HeteroAgeError
 
 FEWEST_GROUPS = 3
 FEWEST_SAMPLES = 5  # minimum number of samples of a study whose bias is used
+MOST_YEARS = 1e6  # of a stored number
 STANDARD_ERRORS = 2.0  # accepted distance of a cohort's bias from the range of the studies' biases
 SOURCES = {
     "nested": "in the clock's nested evaluation",
@@ -96,9 +97,9 @@ class StudyErrors:
         """Parse and validate the entry `studies` of Applicability.json."""
         try:
             numbers = [float(content[name]) for name in ("lowest", "highest", "between_sd", "within_sd")]  # type: ignore[index]
-            source, studies = content["source"], int(content["studies"])  # type: ignore[index]
-        except (KeyError, TypeError, ValueError) as error:
+            source, studies = str(content["source"]), int(content["studies"])  # type: ignore[index]
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise HeteroAgeError(f"{where} has a missing or invalid entry ({error}). Copy the folder again.") from error
-        if source not in SOURCES or not np.isfinite(numbers).all() or min(numbers[2:]) < 0:
+        if source not in SOURCES or not (np.abs(numbers) < MOST_YEARS).all() or min(numbers[2:]) < 0:
             raise HeteroAgeError(f"{where} contains study errors that are not possible. Copy the folder again.")
         return cls(source, studies, *numbers)

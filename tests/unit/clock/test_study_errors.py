@@ -73,7 +73,8 @@ def test_a_bias_beyond_all_studies_is_said_unless_chance_explains_it():
 def test_what_is_stored_reads_back_and_spoilt_content_is_refused():
     stored = STUDIES.as_json()
     assert StudyErrors.from_json(stored, "x") == STUDIES
-    for wrong in ({"source": "guess"}, {"within_sd": -1}, {"lowest": "low"}, {"highest": float("inf")}):
+    spoilt = [{"source": "guess"}, {"source": ["nested"]}, {"within_sd": -1}, {"lowest": "low"}, {"within_sd": 1e300}]
+    for wrong in (*spoilt, {"highest": float("inf")}, {"lowest": 10**400}, {"studies": float("inf")}):
         with pytest.raises(HeteroAgeError, match=r"^x "):
             StudyErrors.from_json(stored | wrong, "x")
     for wrong in ([], "text", 5, {}):
