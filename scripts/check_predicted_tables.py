@@ -1,7 +1,7 @@
 """Look at the tables under `predict:` before training: one that cannot be predicted ends the run at once."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +16,7 @@ from heteroage.workflow import run_script
 def main(
     names: str,
     samples: str,
-    predict: Mapping[str, str],
+    predict: Mapping[str, Sequence[str]],
     conventions: Mapping[str, object],
     own: Mapping[str, Mapping[str, object]],
     checked: str,

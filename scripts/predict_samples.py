@@ -1,16 +1,18 @@
-"""Predict a table with the assembled clock, by the code of `heteroage pipeline-predict`."""
+"""Predict a table, or several joined, with the assembled clock, by the code of `heteroage pipeline-predict`."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from heteroage.clock.apply import run_step
 from heteroage.workflow import run_script
 
 
-def main(manifest: str, table: str, conventions: Mapping[str, object], predictions: str) -> None:
+def main(manifest: str, tables: Sequence[str], conventions: Mapping[str, object], predictions: str) -> None:
     """Write the predictions; the log says how accurate they are where ages are given."""
-    said = run_step("predict", Path(manifest).parent, [Path(table)], Path(predictions), conventions=conventions)
+    said = run_step(
+        "predict", Path(manifest).parent, [Path(table) for table in tables], Path(predictions), conventions=conventions
+    )
     logging.info("%s", said)
 
 

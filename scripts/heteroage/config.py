@@ -55,10 +55,11 @@ def table_entries(inputs: Mapping, key: str) -> list[dict]:
     return entries
 
 
-def predict_entries(tables: Mapping[str, object]) -> tuple[dict[str, str], dict[str, dict]]:
-    """Split `predict` into each table's path, and how it is written where that is not as in training."""
-    entries = {name: {"file": entry} if isinstance(entry, str) else dict(entry) for name, entry in tables.items()}
-    return {name: entry.pop("file") for name, entry in entries.items()}, entries
+def predict_entries(tables: Mapping[str, object]) -> tuple[dict[str, list[str]], dict[str, dict]]:
+    """Split `predict` into each name's paths, and how its tables are written where that is not as in training."""
+    entries = {name: dict(entry) if isinstance(entry, Mapping) else {"file": entry} for name, entry in tables.items()}
+    files = {name: entry.pop("file") for name, entry in entries.items()}
+    return {name: [file] if isinstance(file, str) else list(file) for name, file in files.items()}, entries
 
 
 def lab_conventions(inputs: Mapping) -> dict[str, object]:
@@ -163,7 +164,9 @@ def check_files(config: Mapping) -> None:
         for k, entry in enumerate(entries):
             named[f"inputs.{key}" + (f".{k}" if len(entries) > 1 else "")] = entry["file"]
     named |= {f"inputs.restrict_to.{k}": path for k, path in enumerate(inputs.get("restrict_to") or [])}
-    named |= geo | {f"predict.{key}": path for key, path in (config["predict"] or {}).items()}
+    for key, paths in predict_entries(config["predict"] or {})[0].items():
+        named |= {f"predict.{key}" + (f".{k}" if len(paths) > 1 else ""): path for k, path in enumerate(paths)}
+    named |= geo
     named |= {f"compare.{key}.coefficients": one["coefficients"] for key, one in config.get("compare", {}).items()}
     if config["stage1"]["sweep_report"]:
         named["stage1.sweep_report"] = config["stage1"]["sweep_report"]

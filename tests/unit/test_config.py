@@ -122,9 +122,9 @@ def test_what_the_config_says_of_tables_goes_into_the_clock():
 
 
 def test_tables_to_predict_may_have_options():
-    paths, options = predict_entries({"a": "a.csv", "b": {"file": "b.csv", "sex_codes": {1: "M"}}})
-    assert paths == {"a": "a.csv", "b": "b.csv"}
-    assert options == {"a": {}, "b": {"sex_codes": {1: "M"}}}
+    paths, options = predict_entries({"a": "a.csv", "b": {"file": "b.csv", "sex_codes": {1: "M"}}, "c": ["c", "sheet"]})
+    assert paths == {"a": ["a.csv"], "b": ["b.csv"], "c": ["c", "sheet"]}
+    assert options == {"a": {}, "b": {"sex_codes": {1: "M"}}, "c": {}}
 
 
 def test_a_series_matrix_at_hand_says_of_which_series_it_is(tmp_path):

@@ -135,7 +135,7 @@ if config["predict"]:
 
     rule check_predicted_tables:
         input:
-            tables=list(config["predict"].values()),
+            tables=sum(config["predict"].values(), []),
             names="results/store/feature_names.txt",
             samples="results/store/samples.csv",
         output:

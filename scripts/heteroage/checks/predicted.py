@@ -7,26 +7,28 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from heteroage.clock.columns import Wanted
+from heteroage.clock.master_table import MasterTable, open_each
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN, spelling_key
 from heteroage.probes import split_modality
 from heteroage.tables.conventions import Conventions
 from heteroage.tables.metadata import ages, check_sexes, tissues
-from heteroage.tables.opening import open_table
 from heteroage.tables.table import Table
 from heteroage.tables.values import ValueCheck
 
+# A table's place, its samples, and {our name: (its name, cells)} of what it says of them.
+Found = tuple[str, Sequence[str], Mapping[str, tuple[str, Sequence[str | None]]]]
 WELL_COVERED = 0.9  # share of the training data's CpGs from which nothing is said of the rest
 
 
 def check_predicted_table(
-    name: str, path: str, features: Sequence[str], known: Collection[str], conventions: Conventions
+    name: str, paths: Sequence[str], features: Sequence[str], known: Collection[str], conventions: Conventions
 ) -> dict[str, object]:
-    """Read a table under `predict:` as far as it can be read without a clock.
+    """Read what one name under `predict:` stands for, as far as it can be read without a clock.
 
     Parameters
     ----------
-    name, path : the key and the file in the config
+    name, paths : the key and the files in the config
     features : of the training data
     known : tissues of the training samples
 
@@ -41,22 +43,25 @@ def check_predicted_table(
         unexplained codes of Sex, impossible ages.
     """
     wanted = Wanted(features)
-    table = open_table(path, wanted.is_cpg, conventions, where=f"predict.{name} ({path})")
-    columns = wanted.columns_of(table.names)
-    ids = table.ids
+    called = f"predict.{name} ({{}})"
+    tables, sheets = open_each(paths, wanted, conventions, called)
+    columns = wanted.columns_of(column for one in tables for column in one.table.names)
+    where, ids, names = tables[0].where, tables[0].table.ids, tables[0].table.names
     if not columns:
         raise HeteroAgeError(
-            f"{table.where} shares no CpG with the training data. It has {listed(table.names)}; the training data have "
+            f"{where} shares no CpG with the training data. It has {listed(names)}; the training data have "
             f"{listed(features)}. Are CpGs named alike?"
         )
-    _check_metadata(table, ids, conventions)
-    _check_values(table, ids, columns)
+    found = [*map(_of_table, tables), *((sheet.where, sheet.ids, sheet.columns) for sheet in sheets)]
+    _check_metadata(found, conventions)
+    for one in tables:
+        _check_values(one.table, wanted.columns_of(one.table.names))
     share = len(columns) / len(features)
     remarks = [f"has {share:.0%} of the training data's CpGs"] if share < WELL_COVERED else []
-    remarks += _metadata_remarks(table, known, conventions)
+    remarks += _metadata_remarks(found, known, conventions)
     return {
         "table": name,
-        "file": path,
+        "file": ", ".join(paths),
         "n_samples": len(ids),
         "n_cpgs": len(columns),
         "share_of_cpgs": round(share, 4),
@@ -65,7 +70,7 @@ def check_predicted_table(
 
 
 def check_predicted_tables(
-    tables: Mapping[str, str],
+    tables: Mapping[str, Sequence[str]],
     features: Sequence[str],
     known: Collection[str],
     conventions: Conventions,
@@ -78,10 +83,10 @@ def check_predicted_tables(
     conventions, own : how the lab's tables are written, and what is different in some of them
     """
     rows, problems = [], []
-    for name, path in tables.items():
+    for name, paths in tables.items():
         try:
             written = conventions.updated((own or {}).get(name, Conventions()))
-            rows.append(check_predicted_table(name, path, features, known, written))
+            rows.append(check_predicted_table(name, paths, features, known, written))
         except HeteroAgeError as problem:
             problems.append(str(problem))
     if problems:
@@ -93,40 +98,49 @@ def check_predicted_tables(
     return rows
 
 
-def _check_values(table: Table, ids: Sequence[str], columns: Mapping[str, Sequence[str]]) -> None:
+def _of_table(one: MasterTable) -> Found:
+    """What a table says of its samples."""
+    table = one.table
+    places = {name: k for name, k in table.metadata.items() if name in ("Tissue", "Sex", "Age")}
+    cells = table.texts(list(places.values()))
+    own = {name: (table.names[k], column) for (name, k), column in zip(places.items(), cells, strict=True)}
+    return table.where, table.ids, own
+
+
+def _check_values(table: Table, columns: Mapping[str, Sequence[str]]) -> None:
     """Go through the values once, and refuse those that are no beta values, modality by modality."""
     modality_of = {name: split_modality(feature)[1] for feature, own in columns.items() for name in own}
     places = [k for k, name in enumerate(table.names) if name in modality_of]
     names = np.array([table.names[k] for k in places], dtype=object)
     modality = np.array([modality_of[name] for name in names], dtype=object)
     checks = {m: ValueCheck(table.where) for m in sorted(set(modality))}
-    samples = np.array(ids, dtype=object)
+    samples = np.array(table.ids, dtype=object)
     for block in table.blocks(places):
         for m, check in checks.items():
             own = modality[block.features] == m
             check.convert(block.values[own], names[block.features[own]], samples[block.samples])
     for m, check in checks.items():
-        check.verdict(len(ids), int((modality == m).sum()))
+        check.verdict(len(samples), int((modality == m).sum()))
 
 
-def _check_metadata(table: Table, ids: Sequence[str], conventions: Conventions) -> None:
+def _check_metadata(found: Sequence[Found], conventions: Conventions) -> None:
     """Refuse codes of Sex and ages that prediction cannot read, by the functions that it reads them with."""
-    if "Sex" in table.metadata:
-        check_sexes(table.texts([table.metadata["Sex"]])[0], table.where, conventions)
-    if "Age" in table.metadata:
-        place = table.metadata["Age"]
-        ages(table.texts([place])[0], table.names[place], ids, table.where, conventions)
+    for where, ids, columns in found:
+        if "Sex" in columns:
+            check_sexes(columns["Sex"][1], where, conventions)
+        if "Age" in columns:
+            label, cells = columns["Age"]
+            ages(cells, label, ids, where, conventions)
 
 
-def _metadata_remarks(table: Table, known: Collection[str], conventions: Conventions) -> list[str]:
+def _metadata_remarks(found: Sequence[Found], known: Collection[str], conventions: Conventions) -> list[str]:
     """What is missing of the metadata that the fusion looks at."""
-    remarks = [
-        f"has no column {name}: it is taken for unknown" for name in ("Tissue", "Sex") if name not in table.metadata
-    ]
-    if "Tissue" in table.metadata:
-        found = set(tissues(table.texts([table.metadata["Tissue"]])[0], conventions))
+    cells = {name: cells for _, _, columns in found for name, (_, cells) in columns.items()}
+    remarks = [f"has no column {name}: it is taken for unknown" for name in ("Tissue", "Sex") if name not in cells]
+    if "Tissue" in cells:
         spellings = {spelling_key(tissue) for tissue in known}
-        new = sorted(tissue for tissue in found - {UNKNOWN} if spelling_key(tissue) not in spellings)
+        given = set(tissues(cells["Tissue"], conventions)) - {UNKNOWN}
+        new = sorted(tissue for tissue in given if spelling_key(tissue) not in spellings)
         if new:
             remarks.append(f"has tissues that no training sample has ({listed(new)})")
     return remarks

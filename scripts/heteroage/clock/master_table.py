@@ -137,7 +137,6 @@ class Joined:
         rows = {one: k for k, one in enumerate(first.table.ids)}
         others: list[tuple[str, dict[str, Sequence]]] = []
         for table in tables[1:]:
-            _check_samples(rows, table.table.ids, table.where, first.where, more=False)
             own = {name: [None] * len(rows) if name in TEXT else np.empty(len(rows)) for name in table.place}
             for part in table.parts(table.names):
                 at = [rows[one] for one in part.ids]
@@ -150,7 +149,6 @@ class Joined:
             others.append((table.where, own))
             labels = table.labels | labels
         for sheet in sheets:
-            _check_samples(rows, sheet.ids, sheet.where, first.where, more=True)
             place = {one: k for k, one in enumerate(sheet.ids)}
             at = [place[one] for one in rows]
             own = {name: [c[k] for k in at] for name, (_, c) in sheet.columns.items() if name in TEXT}
@@ -245,10 +243,22 @@ def open_tables(paths: Sequence[str | Path], wanted: Wanted, conventions: Conven
     HeteroAgeError
         A file is not a readable table; the tables contain different samples; shared columns disagree.
     """
-    conventions = conventions or Conventions()
+    tables, sheets = open_each(paths, wanted, conventions or Conventions())
+    return tables[0] if len(paths) == 1 else Joined.of(tables, sheets)
+
+
+def open_each(
+    paths: Sequence[str | Path], wanted: Wanted, conventions: Conventions, called: str = "{}"
+) -> tuple[list[MasterTable], list[Sheet]]:
+    """Open tables of values, at least one, and sheets of their samples; as `open_tables`.
+
+    Parameters
+    ----------
+    called : what messages call a table, with {} for its path
+    """
     opened = []
     for path in paths:
-        where = "standard input" if str(path) == "-" else str(path)
+        where = called.format("standard input" if str(path) == "-" else path)
         opened.append((where, *open_source(path, where, conventions.missing_values)))
     valued = [holds_values(source, wanted.is_value, wanted.is_cpg) for _, source, _ in opened]
     if not any(valued):
@@ -259,11 +269,15 @@ def open_tables(paths: Sequence[str | Path], wanted: Wanted, conventions: Conven
         if yes
     ]
     if len(opened) == 1:
-        return tables[0]
-    known = set(tables[0].table.ids)
+        return tables, []
+    first, known = tables[0].where, set(tables[0].table.ids)
     sheets = [
         sheet_of(source, where, known, conventions)
         for (where, source, _), yes in zip(opened, valued, strict=True)
         if not yes
     ]
-    return Joined.of(tables, sheets)
+    for table in tables[1:]:
+        _check_samples(known, table.table.ids, table.where, first, more=False)
+    for sheet in sheets:
+        _check_samples(known, sheet.ids, sheet.where, first, more=True)
+    return tables, sheets

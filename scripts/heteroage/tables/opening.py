@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from heteroage.errors import HeteroAgeError
+from heteroage.probes import is_probe
 from heteroage.tables import kinds
 from heteroage.tables.conventions import Conventions
 from heteroage.tables.layout import DETECT, IsCpg, find_layout
@@ -15,6 +16,8 @@ from heteroage.tables.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+CALLS = (4, 6, 7)  # columns of Bismark's bedGraph, coverage and CpG report, which have no header
 
 
 def open_table(
@@ -74,17 +77,17 @@ def open_source(
 ) -> tuple[Source, list[BinaryIO]]:
     """Open a file by its kind; returns it and what has to stay open as long."""
     if str(path).endswith((".cov", ".cov.gz")):
-        raise HeteroAgeError(
-            f"{where} is a Bismark coverage file, of one sample. In training, name them by a pattern: "
-            'inputs.beta: {file: "data/*.cov.gz", least_coverage: 5}. To predict, give a table with a column a sample.'
-        )
+        raise _calls(where)
     path, copy = kinds.local_copy(path)
     kind, path, unpacked = kinds.unpacked(path, where)
     keep = [file for file in (copy, unpacked) if file is not None]
     if kind == kinds.TEXT:
         from heteroage.tables.text import TextSource
 
-        return TextSource(path, where, missing_values), keep
+        source = TextSource(path, where, missing_values)
+        if len(source.header) in CALLS and is_probe(":".join(source.header[:2])):
+            raise _calls(where)
+        return source, keep
     if kind in (kinds.PARQUET, kinds.FEATHER):
         from heteroage.tables.columnar import FeatherSource, ParquetSource
 
@@ -94,3 +97,12 @@ def open_source(
     if kind == kinds.PICKLE:
         return frames.read_pickle(path, where, allow_pickle), keep
     return (frames.AnnDataSource if kind == kinds.H5AD else frames.SheetSource)(path, where), keep
+
+
+def _calls(where: str) -> HeteroAgeError:
+    """What to say of one sample's methylation calls."""
+    return HeteroAgeError(
+        f"{where} holds the calls of one sample, as Bismark writes them. In training, name coverage files (.cov) by a "
+        'pattern: inputs.beta: {file: "data/*.cov.gz", least_coverage: 5}. To predict, give a table with a column per '
+        "sample."
+    )

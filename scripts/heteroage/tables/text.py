@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError
 from heteroage.tables import kinds
-from heteroage.tables.cells import SPELLINGS, floats_of, is_missing
+from heteroage.tables.cells import SPELLINGS, floats_of, is_missing, text_array
 from heteroage.tables.header import BOM, MOST_HEADER, SEPARATORS, decode, encoding_of, has_nul, read_header
 from heteroage.tables.source import Batch, Source, ahead, is_all_text
 
 CHUNK = 16 << 20  # bytes of text parsed at a time
 PEEK = 1 << 18  # bytes read to find the header, more where a line is longer
 WIDE = 10_000  # columns from which fields are parsed as one column
+LEADING, MANY = 8, 32  # the first columns of many are split off without parsing the others
 
 
 class TextSource(Source):
@@ -100,6 +101,10 @@ class TextSource(Source):
         names = [str(k) for k in range(len(self.header))]
         chosen = sorted({*text, *values}) or [0]
         comma = self._how.decimal_comma
+        if not values and len(names) > MANY and chosen[-1] < LEADING and b'"' not in chunk:
+            found = self._leading(chunk, chosen)
+            if found is not None:
+                return Batch(np.arange(start, start + len(found[chosen[0]])), lambda wanted: [found[k] for k in wanted])
 
         def read(numbers: pa.DataType) -> pa.Table:
             kinds_of = dict.fromkeys((names[k] for k in values), numbers)
@@ -123,26 +128,37 @@ class TextSource(Source):
             table = read(pa.string())  # some cell is no number: which one is found where numbers are asked for
         place = {k: j for j, k in enumerate(chosen)}
 
+        numbers = set(values) if comma else set()
+
+        def array(k: int) -> pa.Array:
+            column = table.column(place[k]).combine_chunks()
+            return pc.replace_substring(column, ",", ".") if k in numbers and column.type == pa.string() else column
+
         def arrays(wanted: Sequence[int]) -> list[pa.Array]:
-            found = [table.column(place[k]).combine_chunks() for k in wanted]
-            if comma:
-                found = [pc.replace_substring(c, ",", ".") if c.type == pa.string() else c for c in found]
-            return found
+            return [array(k) for k in wanted]
 
         return Batch(np.arange(start, start + table.num_rows), arrays)
+
+    def _leading(self, chunk: bytes, chosen: Sequence[int]) -> dict[int, pa.Array] | None:
+        """Read some of the first columns, as text; None where a row has fewer. The others are not even split."""
+        rows = [row.split(self._separator, chosen[-1] + 1) for row in chunk.split(b"\n") if row]
+        if min(map(len, rows), default=0) <= chosen[-1]:
+            return None
+        texts = {k: decode(b"\n".join([row[k] for row in rows]), self.where).split("\n") for k in chosen}
+        return {k: text_array(cells) for k, cells in texts.items()}
 
     def _parse_wide(self, chunk: bytes, text: Sequence[int], values: Sequence[int], start: int, line: int) -> Batch:
         """Parse lines of very many numbers."""
         batch = self._parse(chunk, text, [], start, line)
         width = len(self.header)
         others = np.setdiff1d(np.arange(width), values)
-        fields = b"".join(self._a_field_a_line(row, others) for row in chunk.split(b"\n") if row.strip())
         options = pv.ConvertOptions(
             column_types={"x": pa.float64()},
             null_values=self._null,
             decimal_point="," if self._how.decimal_comma else ".",
         )
         try:
+            fields = b"".join(self._a_field_a_line(row, others) for row in chunk.split(b"\n") if row.strip())
             column = pv.read_csv(
                 _buffer(fields),
                 pv.ReadOptions(column_names=["x"], block_size=CHUNK),
@@ -156,13 +172,20 @@ class TextSource(Source):
         return batch
 
     def _a_field_a_line(self, row: bytes, others: NDArray[np.int64]) -> bytes:
-        """A row with a field on each line; what is not asked for need not be a number, and becomes one."""
+        """A row with a field on each line; what is not asked for need not be a number, and becomes one.
+
+        Raises ValueError where the row has too few or too many fields.
+        """
         if b'"' in row:
             fields = next(csv.reader([decode(row, self.where)], delimiter=self._how.separator))
+            if len(fields) != len(self.header):
+                raise ValueError
             for k in others:
                 fields[k] = "0"
             return "\n".join(fields).encode() + b"\n"
         at = np.flatnonzero(np.frombuffer(row, np.uint8) == self._separator[0])
+        if len(at) + 1 != len(self.header):
+            raise ValueError
         bounds, line = np.concatenate([[-1], at, [len(row)]]), bytearray(row)
         for k in others:
             a, b = bounds[k] + 1, bounds[k + 1]

@@ -26,7 +26,9 @@ def given(tmp_path):
             path.write_bytes(changed)
         else:
             changed.to_csv(path, index=False)
-        return check_predicted_tables({"new": str(path)}, FEATURES, ["Blood", "Skin"], conventions or Conventions())[0]
+        return check_predicted_tables({"new": [str(path)]}, FEATURES, ["Blood", "Skin"], conventions or Conventions())[
+            0
+        ]
 
     return check
 
@@ -88,6 +90,19 @@ def test_all_tables_are_looked_at(tmp_path):
     for path in tables.values():
         pd.DataFrame({"sample_id": ["a"], "cg00000001": [55.0], "cg00000002": [45.0]}).to_csv(path, index=False)
     with pytest.raises(HeteroAgeError, match="2 of 2 tables") as refused:
-        check_predicted_tables(tables, FEATURES, [], Conventions())
+        check_predicted_tables({name: [path] for name, path in tables.items()}, FEATURES, [], Conventions())
     assert "predict.one" in str(refused.value)
     assert "predict.two" in str(refused.value)
+
+
+def test_a_table_and_a_sheet_of_its_samples(given, tmp_path):
+    given(cpgs_in_rows)
+    sheet = pd.DataFrame({"sample_id": [f"n{k}" for k in range(7)], "Tissue": ["Blood"] * 6 + ["Liver"], "Sex": "F"})
+    paths = [str(tmp_path / name) for name in ("new.csv", "sheet.csv")]
+    sheet.iloc[:6].to_csv(paths[1], index=False)
+    (row,) = check_predicted_tables({"new": paths}, FEATURES, ["Blood"], Conventions())
+    assert (row["n_samples"], row["n_cpgs"], row["remark"]) == (6, 40, "")
+    for changed, message in ((sheet.iloc[1:], "does not have samples of predict.new"), (sheet.assign(Sex=7), "codes")):
+        changed.to_csv(paths[1], index=False)
+        with pytest.raises(HeteroAgeError, match=message):
+            check_predicted_tables({"new": paths}, FEATURES, ["Blood"], Conventions())
