@@ -23,7 +23,7 @@ from heteroage.inputs.cohorts import pc_columns
 from heteroage.labels import UNKNOWN
 from heteroage.metrics import group_errors, r2_against_none, score_predictions
 from heteroage.stages.intervals import calibrate
-from heteroage.stages.rounds import Rounds, choose_rounds
+from heteroage.stages.rounds import Rounds, earned_rounds
 from heteroage.stages.training_data import OUT_OF_FOLD, SAMPLE_COLUMNS, read_views, views
 
 log = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ def tune_rounds(
     seen = fold != unseen
     if len(np.unique(group)) < MINIMUM_FOLDS:  # no group was held out: none can earn a round
         group = np.zeros(len(group))
-    return choose_rounds(group_errors(absolute_error[seen], group[seen]))
+    return earned_rounds(group_errors(absolute_error[seen], group[seen]))
 
 
 def boost(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heteroage.stages.rounds import choose_rounds
+from heteroage.stages.rounds import FEWEST_GROUPS, choose_rounds, earned_rounds
 
 
 @given(st.integers(0, 10_000), st.integers(2, 8), st.integers(1, 8))
@@ -57,6 +57,12 @@ def test_the_fewest_rounds_within_one_paired_standard_error_of_the_best():
 
 def test_a_worsening_curve_takes_no_round():
     assert choose_rounds(np.array([[4.0, 5.0, 6.0], [3.0, 3.5, 4.0]])).chosen == 0
+
+
+def test_few_groups_earn_no_round_however_they_agree():
+    agreeing = np.array([[5.0, 4.0, 3.0]])
+    assert earned_rounds(np.repeat(agreeing, FEWEST_GROUPS - 1, axis=0)).chosen == 0
+    assert earned_rounds(np.repeat(agreeing, FEWEST_GROUPS, axis=0)).chosen == 2
 
 
 def test_one_group_proves_nothing():
