@@ -1,1 +1,1 @@
-"""What a person should look at before training: the audit."""
+"""The audit: checks of the input before training."""

@@ -1,4 +1,4 @@
-"""What the feature store holds: samples and CpGs by modality, what is missing, what cannot be a beta value."""
+"""Statistics of the feature store: samples and CpGs by modality, missing values, values that are not beta values."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ MISSING_BINS = np.array([0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 0.999999, 1])  # u
 
 @dataclass(frozen=True)
 class Scan:
-    """Counts of one pass over the store.
+    """Counts from one pass over the store.
 
-    modality : of each feature
+    modality : modality of each feature
     missing_by_feature, outside_by_feature : (features,), missing among all samples, and values below 0 or above 1
     missing, outside : {modality: (samples,)}
     lowest, highest : {modality: value}, NaN where there is none
@@ -36,7 +36,7 @@ class Scan:
 
     @property
     def modalities(self) -> list[str]:
-        """Those that have features, in our order."""
+        """Modalities with features, in the standard order."""
         return [m for m in MODALITIES if (self.modality == m).any()]
 
     def size(self, modality: str) -> int:
@@ -49,7 +49,7 @@ class Scan:
 
 
 def scan_store(store: NDArray[np.float32], feature_names: Sequence[str]) -> Scan:
-    """Go through the store (features, samples) once, block by block, and count."""
+    """Count in one pass over the store (features, samples), block by block."""
     modality = np.array([split_modality(name)[1] or "" for name in feature_names])
     n_features, n_samples = store.shape
     missing_by_feature, outside_by_feature = np.zeros(n_features, np.int64), np.zeros(n_features, np.int64)
@@ -96,7 +96,9 @@ def count_overlap(scan: Scan, feature_names: Sequence[str]) -> pd.DataFrame:
 
 
 def missing_by_sample(scan: Scan, samples: pd.DataFrame) -> pd.DataFrame:
-    """Share of each modality's features that a sample lacks, the worst first; samples without a modality are left out.
+    """Compute the fraction of missing features per sample and modality, largest first.
+
+    Samples without any value of a modality are left out.
 
     Returns
     -------
@@ -114,7 +116,7 @@ def missing_by_sample(scan: Scan, samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def missing_by_cpg(scan: Scan) -> pd.DataFrame:
-    """Count features by the share of samples (of those that have the modality) in which they are missing.
+    """Count features by their fraction of missing samples, among the samples with the modality.
 
     Returns
     -------
@@ -132,7 +134,7 @@ def missing_by_cpg(scan: Scan) -> pd.DataFrame:
 
 
 def count_outside(scan: Scan, feature_names: Sequence[str], samples: pd.DataFrame) -> pd.DataFrame:
-    """Values that cannot be a beta value, by modality.
+    """Count values that are not beta values (below 0 or above 1), by modality.
 
     Returns
     -------

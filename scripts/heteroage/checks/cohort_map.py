@@ -1,4 +1,4 @@
-"""How studies, tissues and ages hang together: what a clock could mistake for age."""
+"""Confounding of studies, tissues and ages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def ages_by_project(samples: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    frame of `project_id`, `n`, `n_with_age`, `n_training`, `Min`, `Q1`, `Median`, `Q3`, `Max`, by falling median
+    frame of `project_id`, `n`, `n_with_age`, `n_training`, `Min`, `Q1`, `Median`, `Q3`, `Max`, by decreasing median
     """
     groups = samples.groupby("project_id")
     table = groups.agg(n=("Tissue", "size"), n_with_age=("Age", "count"), n_training=("trains", "sum"))
@@ -41,10 +41,10 @@ def ages_by_project(samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def associations(samples: pd.DataFrame) -> pd.DataFrame:
-    """How much one property of the training samples tells of another: 0 nothing, 1 all.
+    """Compute associations between properties of the training samples (0: none, 1: complete).
 
     Between labels: Cramér's V, without correction for small samples. Between a label and age: the correlation ratio
-    eta², the share of the variance of ages that lies between the label's levels.
+    eta², the fraction of the variance of ages between the label's levels.
 
     Returns
     -------

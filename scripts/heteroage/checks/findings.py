@@ -1,4 +1,4 @@
-"""What a person should look at before training: the audit in words, each finding with the file that has the details."""
+"""Findings of the audit in words, each with the file that contains the details."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from heteroage.errors import listed
 from heteroage.grouping.groups import describe_ties
 from heteroage.tables.spellings import nearly_alike
 
-Finding = tuple[str, str]  # a sentence, and the file in results/ that shows more
-FEW_CPGS = 10  # CpGs below which a hallmark's expert has little to learn from
-MUCH_MISSING = 0.2  # share of a sample's features
-ENTANGLED = 0.8  # eta squared of study and age from which a batch may pass for age
+Finding = tuple[str, str]  # a sentence, and the file in results/ with the details
+FEW_CPGS = 10  # hallmarks with fewer CpGs are reported
+MUCH_MISSING = 0.2  # samples with a larger fraction of missing features are reported
+ENTANGLED = 0.8  # minimum eta squared of study and age that is reported as confounding
 
 
 def find_noteworthy(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """List what deserves a look, with the file that shows it; the gravest comes first.
+    """List the findings, each with the file that shows it; the most serious first.
 
     Parameters
     ----------
-    tables : the audit's tables by name; `samples` with `trains` and `duplicates` among them, `sex` and `predicted`
-        where they were checked
+    tables : the audit's tables by name, including `samples` (with `trains`) and `duplicates`; `sex` and `predicted` if
+        they were checked
     """
     found = [
         *_near_identical(tables["samples"], tables["duplicates"]),

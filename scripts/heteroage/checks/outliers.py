@@ -1,4 +1,4 @@
-"""Samples that lie far from the others of their tissue in the space of the first principal components."""
+"""Detection of samples that are far from their tissue in the space of the first principal components."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from heteroage.grouping.variation import most_variable
 
 N_PCS = 5
-FEWEST = 10  # samples of a tissue, for one of them to be far from it
-FAR = 6.0  # robust standard deviations; of a normal distribution, one value in 500 million lies so far out
+FEWEST = 10  # minimum number of samples of a tissue
+FAR = 6.0  # outlier limit in robust standard deviations (1 in 500 million values of a normal distribution)
 
 
 def find_outliers(
     store: NDArray[np.float32], feature_names: Sequence[str], samples: pd.DataFrame, has: dict[str, NDArray[np.bool_]]
 ) -> pd.DataFrame:
-    """Place each sample in the space of the most variable features, modality by modality.
+    """Compute principal components and outlier scores of all samples, per modality.
 
     Parameters
     ----------
@@ -61,9 +61,10 @@ def find_outliers(
 
 
 def robust_distances(pcs: NDArray[np.float64], tissue: pd.Series) -> NDArray[np.float64]:
-    """Distance of each sample (row) from its tissue's median in each component, in robust standard deviations.
+    """Return each sample's (row's) distance from its tissue's median per component, in robust standard deviations.
 
-    NaN where the tissue has fewer than `FEWEST` samples: too few to say what is far."""
+    NaN if the tissue has fewer than `FEWEST` samples.
+    """
     tissue = tissue.to_numpy()
     sizes = pd.Series(tissue).value_counts()
     distance = np.full_like(pcs, np.nan)
@@ -76,7 +77,7 @@ def robust_distances(pcs: NDArray[np.float64], tissue: pd.Series) -> NDArray[np.
 
 
 def _components(values: NDArray[np.float32], n_pcs: int) -> NDArray[np.float64]:
-    """Components of samples, of values (features, samples); what is missing takes the feature's median."""
+    """Return principal components of samples from values (features, samples); missing values are set to medians."""
     from sklearn.decomposition import PCA  # takes a second to import
 
     values = values.T.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Tables that the clock is going to predict, looked at before hours are spent on training it."""
+"""Check of the tables to predict, before training starts."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from heteroage.tables.metadata import ages, check_sexes, tissues
 from heteroage.tables.table import Table
 from heteroage.tables.values import ValueCheck
 
-# A table's place, its samples, and {our name: (its name, cells)} of what it says of them.
+# Name of the table in messages, its samples, and {our name: (its name, cells)} of its metadata.
 Found = tuple[str, Sequence[str], Mapping[str, tuple[str, Sequence[str | None]]]]
-WELL_COVERED = 0.9  # share of the training data's CpGs from which nothing is said of the rest
+WELL_COVERED = 0.9  # tables with a smaller fraction of the training data's CpGs get a remark
 
 
 def check_predicted_table(
     name: str, paths: Sequence[str], features: Sequence[str], known: Collection[str], conventions: Conventions
 ) -> dict[str, object]:
-    """Read what one name under `predict:` stands for, as far as it can be read without a clock.
+    """Check the tables of one entry under `predict:`, as far as possible without a clock.
 
     Parameters
     ----------
     name, paths : the key and the files in the config
-    features : of the training data
+    features : feature names of the training data
     known : tissues of the training samples
 
     Returns
     -------
-    `table`, `file`, `n_samples`, `n_cpgs` (of the training data's), `share_of_cpgs`, `remark` (what is worth a look)
+    `table`, `file`, `n_samples`, `n_cpgs` (in common with the training data), `share_of_cpgs`, `remark`
 
     Raises
     ------
     HeteroAgeError
-        What prediction would refuse: a file that is no table, no CpG in common, values that are no beta values,
-        unexplained codes of Sex, impossible ages.
+        Prediction would reject the table: unreadable file, no CpG in common, values that are not beta values, unknown
+        codes of Sex, impossible ages.
     """
     wanted = Wanted(features)
     called = f"predict.{name} ({{}})"
@@ -76,11 +76,11 @@ def check_predicted_tables(
     conventions: Conventions,
     own: Mapping[str, Conventions] | None = None,
 ) -> list[dict[str, object]]:
-    """Check all of them, and say in one error what is wrong with each that prediction would refuse.
+    """Check all tables to predict; raises one error that lists all rejected tables with the reasons.
 
     Parameters
     ----------
-    conventions, own : how the lab's tables are written, and what is different in some of them
+    conventions, own : conventions of the lab's tables, and deviations of single tables
     """
     rows, problems = [], []
     for name, paths in tables.items():
@@ -99,7 +99,7 @@ def check_predicted_tables(
 
 
 def _of_table(one: MasterTable) -> Found:
-    """What a table says of its samples."""
+    """Return the metadata of a table."""
     table = one.table
     places = {name: k for name, k in table.metadata.items() if name in ("Tissue", "Sex", "Age")}
     cells = table.texts(list(places.values()))
@@ -108,7 +108,7 @@ def _of_table(one: MasterTable) -> Found:
 
 
 def _check_values(table: Table, columns: Mapping[str, Sequence[str]]) -> None:
-    """Go through the values once, and refuse those that are no beta values, modality by modality."""
+    """Check in one pass that all values are beta values, per modality."""
     modality_of = {name: split_modality(feature)[1] for feature, own in columns.items() for name in own}
     places = [k for k, name in enumerate(table.names) if name in modality_of]
     names = np.array([table.names[k] for k in places], dtype=object)
@@ -124,7 +124,7 @@ def _check_values(table: Table, columns: Mapping[str, Sequence[str]]) -> None:
 
 
 def _check_metadata(found: Sequence[Found], conventions: Conventions) -> None:
-    """Refuse codes of Sex and ages that prediction cannot read, by the functions that it reads them with."""
+    """Reject codes of Sex and ages that prediction cannot read, with the functions of prediction."""
     for where, ids, columns in found:
         if "Sex" in columns:
             check_sexes(columns["Sex"][1], where, conventions)
@@ -134,7 +134,7 @@ def _check_metadata(found: Sequence[Found], conventions: Conventions) -> None:
 
 
 def _metadata_remarks(found: Sequence[Found], known: Collection[str], conventions: Conventions) -> list[str]:
-    """What is missing of the metadata that the fusion looks at."""
+    """Describe missing metadata that the fusion uses."""
     cells = {name: cells for _, _, columns in found for name, (_, cells) in columns.items()}
     remarks = [f"has no column {name}: it is taken for unknown" for name in ("Tissue", "Sex") if name not in cells]
     if "Tissue" in cells:

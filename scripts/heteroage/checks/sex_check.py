@@ -1,9 +1,9 @@
-"""Do sex labels agree with the methylation of the X and Y chromosomes?
+"""Check of sex labels by the methylation of the X and Y chromosomes.
 
-With one X silenced, women's X-linked CpGs are about half methylated where men's are near 0 or 1; and where there
-is no Y chromosome, its probes show background, which is intermediate as well. So on both chromosomes the mean of
-|beta - 0.5| is higher in men. The line between the sexes is the middle between the medians of the samples labelled
-F and M: the check finds wrong labels where most are right, and says nothing where the labels do not part.
+In women one X chromosome is silenced, so their X-linked CpGs are about half methylated; in men they are near 0 or 1.
+Without a Y chromosome, Y probes show background, which is also intermediate. So on both chromosomes the mean of
+|beta - 0.5| is higher in men. The threshold is the midpoint between the medians of the samples labelled F and M. So the
+check finds wrong labels if most labels are correct. It gives no result if the medians do not differ clearly.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from heteroage.probes import split_modality
 
 FEWEST_CPGS = {"X": 20, "Y": 5}
-FEWEST_LABELLED = 5  # samples of each sex
-APART = 3.0  # least distance of the sexes' medians, in robust standard deviations within sexes
-CLEAR = 0.2  # share of the way from the middle to a sex's median from which on a sample is told
+FEWEST_LABELLED = 5  # minimum number of labelled samples of each sex
+APART = 3.0  # minimum distance of the sexes' medians, in robust standard deviations within sexes
+CLEAR = 0.2  # minimum distance from the threshold for a prediction, as a fraction of the distance to a sex's median
 
 
 def check_sex(
     store: NDArray[np.float32], feature_names: Sequence[str], samples: pd.DataFrame, annotation: pd.DataFrame
 ) -> pd.DataFrame:
-    """Compare each sample's label with its X and Y signals. Only beta values are looked at.
+    """Compare each sample's label with its X and Y signals. Only beta values are used.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def check_sex(
 
 
 def _mean_distance(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mean |beta - 0.5| × 2 of each sample (column) over the CpGs that it has; NaN where it has fewer than half."""
+    """Return mean |beta - 0.5| × 2 of each sample (column) over its CpGs; NaN if more than half are missing."""
     present = ~np.isnan(values)
     count = present.sum(axis=0)
     distance = np.where(present, np.abs(values - 0.5), 0).sum(axis=0, dtype=np.float64) * 2 / np.maximum(count, 1)
@@ -65,7 +65,7 @@ def _mean_distance(values: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _maleness(signal: NDArray[np.float64], label: NDArray[np.object_]) -> NDArray[np.float64]:
-    """Place each sample between the sexes: -1 at the women's median, 1 at the men's; NaN where they do not part."""
+    """Scale signals to -1 at the women's median and 1 at the men's; NaN if the medians do not differ clearly."""
     nothing = np.full(len(signal), np.nan)
     women, men = (signal[(label == sex) & ~np.isnan(signal)] for sex in "FM")
     if min(len(women), len(men)) < FEWEST_LABELLED:

@@ -1,1 +1,1 @@
-"""How good a clock is on studies that it has not seen, and attempts to prove that wrong."""
+"""Evaluation of a clock on held-out studies, and falsification tests."""

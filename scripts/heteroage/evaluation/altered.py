@@ -1,8 +1,8 @@
-"""Whether a run can see the outer fold that it leaves out: that fold is altered, in a copy of the store.
+"""Test that a run does not use its held-out outer fold: the fold is altered in a copy of the store.
 
-A run reads the store by its own samples' columns alone. So its training files (samples and folds, RF_PCs, hallmark
-assignment) and its anchor, which reads every feature, are made again from the altered store and compared byte by byte
-with the run's own. Later stages read nothing else.
+A run reads only the columns of its own samples. Its training files (samples and folds, RF_PCs, hallmark assignment) and
+its anchor, which uses every feature, are computed again from the altered store. They are compared byte by byte with the
+run's files. Later stages read no other files.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def alter_methylation(store: Path, altered: Path, columns: NDArray[np.int64], se
 
 
 def compare_files(own: Mapping[str, str | Path], again: Mapping[str, str | Path]) -> pd.DataFrame:
-    """Compare files byte by byte: frame with `file` and `same`, a row per name of `own`."""
+    """Compare files byte by byte; returns a frame with `file` and `same`, one row per name in `own`."""
     same = [Path(path).read_bytes() == Path(again[name]).read_bytes() for name, path in own.items()]
     return pd.DataFrame({"file": list(own), "same": same})
 

@@ -1,7 +1,7 @@
-"""Attempts to prove a clock's numbers wrong, and the certificate of how they ended.
+"""Falsification tests of a clock, and the certificate with their results.
 
-Each test plants or removes something that an honest training cannot profit from, and measures whether it did. A test
-that could not have found the fault in the data at hand is inconclusive: it neither passes nor fails.
+Each test adds or removes information that only a leaking training could use, and measures whether it was used. A test
+that could not have detected the fault in these data is inconclusive: it neither passes nor fails.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from heteroage.grouping.folds import draws
 from heteroage.inputs.cohorts import pc_columns
 from heteroage.metrics import pearson_r
 
-SHIFT = 20.0  # years that the planted test adds to every other group
-SHARE_LIMIT = 0.25  # of the planted shift that may come through, where the groups scatter little
+SHIFT = 20.0  # years added to every other group in the planted-study test
+SHARE_LIMIT = 0.25  # largest accepted fraction of the planted shift in the predictions
 STANDARD_ERRORS = 3
-CONSTANT = 1e-6  # years: predictions that differ by less are constant
+CONSTANT = 1e-6  # predictions that differ by less (years) are constant
 SHUFFLED_ERRORS = 4
 SIGNIFICANCE = 0.05
-# From this limit on, a test would let half of a full leak pass.
+# With a limit above this value, the test could miss half of a full leak.
 LEAST_POWER = 0.5
 PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
-LEANS_ON = 0.1  # years of mean absolute contribution from which HeteroAge is said to lean on a hallmark
+LEANS_ON = 0.1  # minimum mean absolute contribution (years) for which HeteroAge relies on a hallmark
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Verdict:
 
 
 def verdict_of(test: str, measured: float, limit: float, meaning: str, no_power: str = "") -> Verdict:
-    """Fail above the limit; otherwise pass, or be inconclusive where `no_power` says why the test had no power."""
+    """Return fail above the limit, otherwise pass, or inconclusive if `no_power` gives a reason."""
     if measured > limit:
         return Verdict(test, float(measured), float(limit), FAIL, meaning)
     if no_power:
@@ -71,10 +71,10 @@ def shuffle_ages(samples: pd.DataFrame, seed: int) -> pd.DataFrame:
 def judge_shuffled_ages(predictions: pd.DataFrame) -> Verdict:
     """Correlate ages shuffled within tissue with their out-of-fold predictions, both centred by tissue and fold.
 
-    Centring takes out what a model may know (a tissue's mean age) and the bias of held-out means. Within a cell
-    held-out ages are then in any order alike, so that r has mean 0 and standard error 1 / sqrt(n - cells). Cells whose
-    predictions are constant say nothing and are left out. The test is inconclusive where these are most samples, or
-    where the limit is 0.5 or more.
+    Centring removes what a model can learn (a tissue's mean age) and the bias of held-out means. Within a cell (tissue
+    and fold), all orders of the held-out ages are equally likely. So r has mean 0 and standard error
+    1 / sqrt(n - cells). Cells with constant predictions are left out. The test is inconclusive if they contain most
+    samples, or if the limit is 0.5 or more.
     """
     cells = predictions.groupby(["Tissue", "fold"])
     varies = (cells["HeteroAge"].transform("max") - cells["HeteroAge"].transform("min")).to_numpy() > CONSTANT
@@ -99,7 +99,7 @@ def judge_shuffled_ages(predictions: pd.DataFrame) -> Verdict:
 
 
 def planted_shift(samples: pd.DataFrame, seed: int) -> NDArray[np.float64]:
-    """Years by which each sample's group is shifted: 20 for every other group, 0 for the rest."""
+    """Return the age shift of each sample: 20 years for every other group, 0 for the rest."""
     groups = pd.Series(sorted(samples["group"].unique()))
     ranked = groups.iloc[np.argsort(draws(groups, seed))]
     shifted = set(ranked.iloc[::2])
@@ -107,9 +107,9 @@ def planted_shift(samples: pd.DataFrame, seed: int) -> NDArray[np.float64]:
 
 
 def plant_study(samples: pd.DataFrame, pcs: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Shift the ages of every other group, and add RF_PCs that say of each sample which group it is of.
+    """Shift the ages of every other group, and add RF_PCs that encode each sample's group.
 
-    The shift is nowhere in the methylation: only a model that has seen the group itself can know it.
+    The methylation does not contain the shift, so only a model that was trained on the group can predict it.
     """
     last = max(int(name.removeprefix("RF_PC")) for name in pc_columns(pcs.columns))
     codes = pd.DataFrame(
@@ -124,7 +124,7 @@ def plant_study(samples: pd.DataFrame, pcs: pd.DataFrame, seed: int) -> tuple[pd
 
 
 def judge_planted_study(samples: pd.DataFrame, predictions: pd.DataFrame) -> Verdict:
-    """Measure the share of the planted shift that out-of-fold predictions know.
+    """Measure the fraction of the planted shift in the out-of-fold predictions.
 
     Parameters
     ----------
@@ -142,8 +142,8 @@ def judge_planted_study(samples: pd.DataFrame, predictions: pd.DataFrame) -> Ver
 def judge_shares(with_shift: NDArray[np.float64], without: NDArray[np.float64]) -> Verdict:
     """Compare the groups' mean errors (years) with and without the shift.
 
-    Inconclusive where the groups scatter so much that the limit is half the shift or more, or where there are fewer
-    than two groups of either kind: their scatter is unknown.
+    The test is inconclusive if the groups vary so much that the limit is half the shift or more. It is also
+    inconclusive with fewer than two groups of either kind, because their variation is then unknown.
     """
     share = (with_shift.mean() - without.mean()) / SHIFT
     limit, no_power = 1.0, f"{len(with_shift)} and {len(without)} groups with and without the shift are too few"
@@ -169,8 +169,8 @@ def draw_random_sets(
 ) -> list[list[str]]:
     """Draw sets of as many features as `own` has, from all features but these; sorted within a set.
 
-    The draw depends on the hallmark's name and the seed. Where fewer other features are left than it takes,
-    all features are drawn from.
+    The draw depends on the hallmark's name and the seed. If there are too few other features, sets are drawn from all
+    features.
     """
     others = sorted(set(features) - set(own))
     pool = others if len(others) >= 2 * len(own) else sorted(features)
@@ -224,7 +224,7 @@ def compare_with_random_sets(
 
 
 def judge_random_sets(table: pd.DataFrame) -> Verdict:
-    """Count the hallmarks that HeteroAge leans on although random sets do as well."""
+    """Count the hallmarks on which HeteroAge relies although random sets are equally good."""
     leaned_on = int(table["leaned_on"].sum())
     unproven = table.loc[table["leaned_on"] & (table["p_value"] > SIGNIFICANCE), "hallmark"].tolist()
     meaning = (

@@ -1,4 +1,4 @@
-"""Predicting the samples that a nested run has left out, by the code that users predict with."""
+"""Prediction of the held-out samples of a nested run, with the same code that users run."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ IDENTITY = ["sample_id", "Tissue", "Sex", "Age"]
 
 
 def held_out_samples(samples: pd.DataFrame, outer_fold: int) -> pd.DataFrame:
-    """The store's samples of one outer fold whose age is known, healthy or not; the index is the store's column."""
+    """Return the samples of one outer fold with a known age, healthy or not; the index is the column in the store."""
     return samples[(samples["outer_fold"] == outer_fold) & samples["Age"].notna()]
 
 
 def features_looked_at(folder: Path) -> set[str]:
-    """Names of the features that an assembled clock reads: those with weight, and those that RF_PCs are made of."""
+    """Return the features that an assembled clock reads: with weight, or that RF_PCs are computed from."""
     tables = [folder / name for name in (artifacts.STAGE1_WEIGHTS, artifacts.STAGE2_WEIGHTS, artifacts.PC_LOADINGS)]
     return {feature for path in tables if path.is_file() for feature in read_table(path)["feature"]}
 
@@ -38,13 +38,13 @@ def master_table(
     samples: pd.DataFrame,
     pcs: pd.DataFrame | None,
 ) -> pd.DataFrame:
-    """What a user would hand in for these samples: identity, all CpGs that the clock looks at, and RF_PCs.
+    """Build the input table of these samples: metadata, all CpGs that the clock reads, and RF_PCs.
 
     Parameters
     ----------
     store : (features, all samples)
     samples : rows of the store's samples, indexed by their column in it
-    pcs : the user's table of RF_PCs, for a clock that was trained on one; samples that it lacks have none
+    pcs : the user's table of RF_PCs, for a clock that was trained on one; NaN for samples that are not in it
     """
     wanted = [name for name in feature_names if name in looked_at]
     values = values_of(store, feature_names, wanted, samples.index.to_numpy())
@@ -63,7 +63,7 @@ def anchor_plus_experts(predictions: pd.DataFrame, experts: pd.DataFrame) -> pd.
 
 
 def predict_held_out(clock: Clock, samples: pd.DataFrame, master: pd.DataFrame, mean_age: float) -> pd.DataFrame:
-    """Predict; project, health, platform (if known), outer fold and the training samples' mean age stand beside it."""
+    """Predict; adds project, health, platform (if known), outer fold and the training samples' mean age as columns."""
     table = clock.for_our_tables().predict(master)
     identity = samples[["project_id", "group", "Is_Healthy"]].reset_index(drop=True)
     table.insert(1, "project_id", identity["project_id"])

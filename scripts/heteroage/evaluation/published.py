@@ -1,4 +1,4 @@
-"""Published clocks on exactly the samples that nested runs predicted, and whether training a clock was worth it."""
+"""Comparison with published clocks on exactly the samples that nested runs predicted."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def published_ages(
 def describe_clocks(
     compared: Sequence[Compared], given: Mapping[str, Mapping[str, object]], feature_names: Sequence[str]
 ) -> pd.DataFrame:
-    """Say what each published clock is: a row per clock, with the number of its CpGs and of those not in the data."""
+    """Describe each published clock in one row, with the number of its CpGs and of those that are not in the data."""
     names = set(feature_names)
     return pd.DataFrame(
         {

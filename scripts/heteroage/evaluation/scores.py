@@ -1,7 +1,7 @@
-"""Honest numbers: the errors of predictions of samples that no part of a training has seen.
+"""Errors of nested predictions, that is of samples that were not used in any part of the training.
 
-A table of nested predictions has a row per healthy sample of known age, predicted by the run that left its outer
-fold out. Intervals are by bootstrap over projects: the samples of a project are not independent.
+The table of nested predictions has one row per healthy sample with a known age, predicted by the run without its outer
+fold. Intervals are computed by bootstrap over projects, because the samples of a project are not independent.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ WHAT_IS_ADDED = {
     "fusion_without_context": "Fusing the corrections by LightGBM instead of adding them",
     "full": "Tissue, sex and RF_PCs",
 }
-FEWEST_PROJECTS = 3  # to resample
+FEWEST_PROJECTS = 3  # minimum number of projects for a bootstrap interval
 DRAWS, SEED = 2000, 1
 INTERVAL = (2.5, 97.5)  # per cent
 
 
 def strata(predictions: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Go through (stratum, level, rows): all samples, then each project, tissue, sex, age band and platform."""
+    """Yield (stratum, level, rows): all samples, then each project, tissue, sex, age band and platform."""
     yield "all", "all", predictions
     banded = predictions.assign(Age_Band=age_band(predictions["Age"]))
     for stratum in (name for name in STRATA if name in banded):

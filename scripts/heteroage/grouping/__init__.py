@@ -1,1 +1,1 @@
-"""Which samples are held out together, and how groups are dealt into folds."""
+"""Groups of samples that are held out together, and their assignment to folds."""

@@ -1,13 +1,14 @@
-"""Copies: the same array, or the same donor's blood, in the data twice.
+"""Detection of copies: the same array, or the same donor's blood, twice in the data.
 
-Where one copy trains and the other is held out, the error is too small; so the copies' studies become one group.
+If one copy is used for training and the other is held out, the error is too small. So the studies of copies form one
+group.
 
-Similar arrays are not copies: in a homogeneous tissue every sample has similar ones. A copy stands out. Its distance is
-at most half of that to the nearest sample that is not a copy, seen from both sides.
+In a homogeneous tissue all samples are similar, so a small distance alone does not prove a copy. The distance of copies
+must also be at most half of the distance to the nearest sample that is not a copy, from both sides.
 
-The distance of two samples is mean((a - b)² / s²) / 2 over the most variable features that both have, s² a feature's
-variance between samples of one study and tissue. It is 0 for equal arrays and 1 on average for unrelated samples of one
-study and tissue.
+The distance of two samples is mean((a - b)² / s²) / 2 over the most variable features that both have. s² is a feature's
+variance between samples of one study and tissue. The distance is 0 for equal arrays, and 1 on average for unrelated
+samples of one study and tissue.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ from heteroage.grouping.variation import most_variable, plausible, residuals_wit
 from heteroage.probes import MODALITIES
 
 OVERLAP = 20  # minimum number of features that both samples must have
-NEIGHBOURS = 64  # nearest samples that are looked at
+NEIGHBOURS = 64  # number of nearest samples that are compared
 ALIKE = 0.25  # largest distance of copies, as a share of the typical distance within their tissue (at most 1)
-EQUAL = 0.01  # distance that is accepted whatever is typical: arrays that were only processed again
-ALONE = 0.03  # largest distance of copies whose tissue has fewer than three samples: nothing is known to be typical
-SEVERAL = 1 / 3  # largest ratio where three or more arrays are copies: small clusters (a subtype, a litter) are common
-MOST = 5  # arrays that may be copies of each other; a larger cluster is a subtype, unless its values are the same
-SAME = 1e-3  # distance up to which values are the same
-FALSE_PAIRS = 0.05  # pairs of unrelated samples that may be expected to pass, in the whole data
-FEWEST_DIMENSIONS = 4.0  # assumed where there are too few samples to measure the dimensions
-WILD = 5.0  # standard deviations from its stratum's median from which a single value counts as missing
-WILD_SHARE = 0.05  # a sample with a larger share of such values differs as a whole and keeps them
-SETTLED = 5  # minimum number of samples of a stratum in which wild values are looked for
-BLOCK = 1024  # samples at a time
+EQUAL = 0.01  # distance that is always accepted: the same array, processed again
+ALONE = 0.03  # largest distance of copies in a tissue with fewer than three samples (typical distance unknown)
+SEVERAL = 1 / 3  # largest ratio for three or more copies, because small clusters (a subtype, a litter) are common
+MOST = 5  # maximum number of copies of an array; larger clusters are subtypes, unless their values are the same
+SAME = 1e-3  # largest distance of arrays with the same values
+FALSE_PAIRS = 0.05  # accepted expected number of false pairs in the whole data
+FEWEST_DIMENSIONS = 4.0  # assumed number of dimensions if there are too few samples to measure it
+WILD = 5.0  # values further from their stratum's median (in standard deviations) are treated as missing
+WILD_SHARE = 0.05  # a sample with a larger fraction of such values differs as a whole, and keeps them
+SETTLED = 5  # minimum number of samples in a stratum for the detection of such values
+BLOCK = 1024  # number of samples per block
 COLUMNS = ["modality", "sample_1", "sample_2", "project_1", "project_2", "n_features", "concordance", "distance_ratio"]
 
 
@@ -50,14 +51,14 @@ def find_copies(
     Parameters
     ----------
     store : (features, samples)
-    feature_names : of its rows, with the modality's suffix
+    feature_names : names of the store's rows, with the modality's suffix
     samples : frame of `sample_id`, `project_id`, `Tissue`, in the order of the store's columns
-    largest_ratio : of the distance between copies to the distance to the nearest other sample. Where the data have so
-        few independent dimensions that unrelated samples could pass, a smaller ratio is used (see `strict_ratio`).
+    largest_ratio : largest ratio of the distance between copies to the distance to the nearest other sample. In data
+        with few independent dimensions a smaller ratio is used (see `strict_ratio`).
 
     Returns
     -------
-    frame of `COLUMNS`, a row per pair and modality, by falling `concordance` (1 - distance), then by name
+    frame of `COLUMNS`, one row per pair and modality, by decreasing `concordance` (1 - distance), then by name
     """
     found = []
     for modality in MODALITIES:
@@ -77,7 +78,7 @@ def find_copies(
 
 
 def refuse_copies(pairs: pd.DataFrame) -> None:
-    """Raise an error that names the pairs, if there are any."""
+    """Raise an error that lists the pairs, if there are any."""
     if len(pairs):
         columns = ["sample_1", "project_1", "sample_2", "project_2"]
         distinct = pairs[columns].drop_duplicates().itertuples(index=False, name=None)
@@ -89,11 +90,12 @@ def refuse_copies(pairs: pd.DataFrame) -> None:
 
 
 def strict_ratio(nearest: NDArray[np.float64], largest_ratio: float) -> float:
-    """Lower the ratio until chance would let at most `FALSE_PAIRS` pairs of unrelated samples pass.
+    """Lower the ratio until at most `FALSE_PAIRS` pairs of unrelated samples are expected to pass by chance.
 
     Around a sample, the number of others within a distance d² grows as d^m, with m the local number of dimensions. So
     an unrelated nearest sample is within `ratio` of the next one with probability ratio^(m/2) (Facco et al. 2017,
-    Scientific Reports 7:12140). m is measured between the 4th and the 8th neighbour, where a copy or two do not count.
+    Scientific Reports 7:12140). m is measured between the 4th and the 8th neighbour, so that one or two copies do not
+    matter.
 
     Parameters
     ----------
@@ -117,7 +119,7 @@ def strict_ratio(nearest: NDArray[np.float64], largest_ratio: float) -> float:
 
 @dataclass(frozen=True)
 class _Neighbours:
-    """Each sample's nearest others: `index` and `distance` (samples, neighbours), and its `limit` for a copy."""
+    """Nearest neighbours of each sample: `index`, `distance` (samples, neighbours); `limit`: largest copy distance."""
 
     index: NDArray[np.int64]
     distance: NDArray[np.float64]
@@ -125,14 +127,14 @@ class _Neighbours:
 
 
 def _copies_among(values: NDArray[np.float32], tissue: NDArray[np.int64], largest_ratio: float) -> pd.DataFrame:
-    """Pairs of rows (samples x standardised features) that stand out from the neighbours of both."""
+    """Return pairs of rows (samples x standardised features) that are much closer than the other neighbours of both."""
     rows = np.flatnonzero((~np.isnan(values)).sum(axis=1) >= OVERLAP)
     if len(rows) < 3:
         return pd.DataFrame(columns=["row_1", "row_2", "n_features", "concordance", "distance_ratio"])
     values, present = values[rows], ~np.isnan(values[rows])
     near = _neighbours(values, tissue[rows])
     ratio = strict_ratio(near.distance, largest_ratio)
-    # The last neighbour before the largest gap that is wide enough: all up to it are copies.
+    # All neighbours before the largest sufficient gap are copies.
     own, following = near.distance[:, :-1], near.distance[:, 1:]
     others = np.arange(1, own.shape[1] + 1)
     allowed = np.where(others == 1, ratio, min(ratio, SEVERAL))
@@ -157,17 +159,19 @@ def _copies_among(values: NDArray[np.float32], tissue: NDArray[np.int64], larges
 def _standardised(
     store: NDArray[np.float32], variance: NDArray[np.float64], strata: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Return values in standard deviations, (samples, features); single wild values become NaN."""
+    """Return values in standard deviations, (samples, features); single extreme values become NaN."""
     values = plausible(store)
     residuals = np.abs(residuals_within(values, strata)) / np.sqrt(variance)[:, None]
     wild = (residuals > WILD) & (np.bincount(strata)[strata] >= SETTLED)
     values[wild & (wild.mean(axis=0) <= WILD_SHARE)] = np.nan
-    values = residuals_within(values, np.zeros_like(strata))  # around 0, rounding drowns no small difference
+    values = residuals_within(
+        values, np.zeros_like(strata)
+    )  # centred, so that rounding does not hide small differences
     return (values / np.sqrt(variance)[:, None]).T.astype(np.float32)
 
 
 def _neighbours(values: NDArray[np.float32], tissue: NDArray[np.int64]) -> _Neighbours:
-    """Find each row's nearest others, block by block."""
+    """Find the nearest neighbours of each row, block by block."""
     n, count = len(values), min(NEIGHBOURS, len(values) - 1)
     present = (~np.isnan(values)).astype(np.float32)
     values = np.nan_to_num(values)
@@ -189,7 +193,7 @@ def _neighbours(values: NDArray[np.float32], tissue: NDArray[np.int64]) -> _Neig
 
 
 def _limits(apart: NDArray[np.float32], own: NDArray[np.int64], tissue: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Largest distance of a copy of each row, given its distances to all samples (columns) of its tissue."""
+    """Return each row's largest distance of a copy, given its distances to all samples (columns) of its tissue."""
     limit = np.full(len(own), ALONE)
     for name in np.unique(own):
         same = np.flatnonzero(tissue == name)

@@ -1,6 +1,6 @@
-"""Folds: how whole groups are dealt.
+"""Assignment of whole groups to folds.
 
-Nothing here depends on the order of rows: groups are taken by size and name, and ties are broken by a hash.
+The result does not depend on the order of rows: groups are sorted by size and name, and ties are broken by a hash.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.grouping.groups import LARGEST_FOLD, describe_ties
 
 LEAVE_ONE_GROUP_OUT = "leave_one_group_out"
-MINIMUM_FOLDS = 3  # one to predict, one to tune on, one to train on
-SIZE_WEIGHT = 2.0  # of equal sizes, beside 1 for the tissues together
-SWAPPED = 500  # groups up to which exchanging two of them is tried; more are small enough to be moved one by one
+MINIMUM_FOLDS = 3  # one for prediction, one for tuning, one for training
+SIZE_WEIGHT = 2.0  # weight of equal fold sizes; all tissues together have weight 1
+SWAPPED = 500  # maximum number of groups for which exchanges are tried; more groups are small and only moved
 
 
 def assign_outer_folds(samples: pd.DataFrame, folds: int | str) -> NDArray[np.int64]:
-    """Deal whole groups into outer folds of about equal size, by group sizes and names alone.
+    """Assign whole groups to outer folds of about equal size, by group sizes and names only.
 
-    Nothing else about a sample (age, tissue, health, methylation) moves it, or any other sample, to another
-    outer fold: a nested run's training set cannot depend on what is held out. With fewer groups than `folds`, or
-    with "leave_one_group_out", each group is a fold.
+    Age, tissue, health and methylation have no influence, so a nested run's training set cannot depend on the held-out
+    samples. With fewer groups than `folds`, or with "leave_one_group_out", each group is a fold.
     """
     sizes = samples["group"].value_counts()
     folds = len(sizes) if folds == LEAVE_ONE_GROUP_OUT else min(folds, len(sizes))
@@ -36,15 +35,15 @@ def assign_outer_folds(samples: pd.DataFrame, folds: int | str) -> NDArray[np.in
 
 
 def folds_to_leave_out(samples: pd.DataFrame) -> list[int]:
-    """Outer folds that nested runs leave out in turn: those with a sample to score.
+    """Return the outer folds that nested runs leave out: those with a sample to score.
 
-    None at all where a run without one of them would have fewer than three groups to train on.
+    The list is empty if a nested run would have fewer than three groups for training.
 
     Parameters
     ----------
     samples : the samples that may train, with `group` and `outer_fold`
     """
-    fold_groups = samples.groupby("outer_fold")["group"].nunique()  # a group lies in one outer fold
+    fold_groups = samples.groupby("outer_fold")["group"].nunique()  # each group is in one outer fold
     left = fold_groups.sum() - fold_groups
     return sorted(fold_groups.index.tolist()) if (left >= MINIMUM_FOLDS).all() else []
 
@@ -122,13 +121,13 @@ def hold_out_donors(samples: pd.DataFrame, of: str = "group") -> bool:
 
 
 def _ties(samples: pd.DataFrame) -> str:
-    """What ties projects into groups, in brackets; nothing where each project is its own."""
+    """Describe in brackets why projects form groups; empty if each project is its own group."""
     ties = [sentence.removesuffix(".") for sentence in describe_ties(samples)]
     return f" ({'; '.join(ties[:5])})" if ties else ""
 
 
 def _largest_first(sizes: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
-    """Put each group, given by falling size, into the fold that is smallest so far (Graham 1969)."""
+    """Assign each group, in order of decreasing size, to the smallest fold so far (Graham 1969)."""
     filled, fold = np.zeros(folds), np.empty(len(sizes), np.int64)
     for k, size in enumerate(sizes):
         fold[k] = filled.argmin()
@@ -137,14 +136,14 @@ def _largest_first(sizes: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
 
 
 def _even_out(counts: NDArray[np.float64], fold: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
-    """Move a group, or exchange two, as long as the folds become more alike; the best change comes first.
+    """Move a group or exchange two groups, best change first, while the folds become more similar.
 
-    What falls is the weighted sum of squared differences from equal folds, over fold sizes and each tissue's counts.
+    The objective is the weighted sum of squared differences from equal folds, over fold sizes and tissue counts.
 
     Parameters
     ----------
     counts : (groups, tissues), numbers of samples
-    fold : of each group; no fold is empty, and none becomes so
+    fold : fold of each group; no fold is empty or becomes empty
     """
     sizes = counts.sum(axis=1)
     weight = np.append(counts.sum(axis=0) / sizes.sum(), SIZE_WEIGHT)
@@ -180,5 +179,5 @@ def _even_out(counts: NDArray[np.float64], fold: NDArray[np.int64], folds: int) 
 
 
 def draws(names: Iterable[str], seed: int) -> list[int]:
-    """Return a number for each name that looks random and depends on nothing else: 64 bits of SHA-256."""
+    """Return a pseudo-random number for each name that depends only on the name and the seed: 64 bits of SHA-256."""
     return [int.from_bytes(hashlib.sha256(f"{seed}:{s}".encode()).digest()[:8], "big") for s in names]

@@ -1,4 +1,4 @@
-"""Groups: samples that are held out together, and what ties their studies."""
+"""Groups: samples that are held out together, and the reasons why studies are grouped."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from scipy.sparse.csgraph import connected_components
 
 from heteroage.errors import FIRST, listed
 
-LARGEST_FOLD = 1.5  # times the mean number of samples, unless one group alone is larger
-DOMINATES = 0.25  # share of the samples from which a group that is larger is said to dominate
+LARGEST_FOLD = 1.5  # largest fold, relative to the mean number of samples, unless one group alone is larger
+DOMINATES = 0.25  # fraction of the samples from which such a larger group is reported
 
 
 def assign_groups(samples: pd.DataFrame, duplicates: pd.DataFrame | None = None) -> pd.Series:
-    """Tie samples that share a `project_id` or a `donor_id`, or are near-identical arrays, transitively.
+    """Group samples that share a `project_id` or a `donor_id`, or are near-identical arrays, transitively.
 
     Parameters
     ----------
-    samples : frame of `project_id`, `donor_id` (samples without one are tied by project alone)
+    samples : frame of `project_id`, `donor_id` (samples without a donor are grouped by project only)
     duplicates : frame of `project_1`, `project_2`, the projects of near-identical arrays
 
     Returns
@@ -64,7 +64,7 @@ def assign_donors(samples: pd.DataFrame, copies: pd.DataFrame | None = None) -> 
 
 
 def describe_ties(samples: pd.DataFrame, copies: pd.DataFrame | None = None) -> list[str]:
-    """Say which projects are one group and what ties them: a sentence per group of several projects, the largest first.
+    """Describe each group of several projects and its reason in one sentence, the largest group first.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def describe_ties(samples: pd.DataFrame, copies: pd.DataFrame | None = None) -> 
 
 
 def describe_dominance(samples: pd.DataFrame) -> list[str]:
-    """Say that one group makes its fold much larger than the others, if one does: at most one sentence.
+    """Report a group that makes its fold much larger than the others; returns at most one sentence.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def describe_dominance(samples: pd.DataFrame) -> list[str]:
 
 
 def _reasons(own: pd.DataFrame, copies: pd.DataFrame | None) -> str:
-    """What ties projects: donors with samples in several, pairs of near-identical arrays in two."""
+    """Describe why projects are grouped: donors with samples in several, near-identical arrays in two."""
     parts = []
     donors = own.dropna(subset="donor_id").groupby("donor_id")["project_id"].unique()
     shared = donors[donors.map(len) > 1]
@@ -123,6 +123,6 @@ def _reasons(own: pd.DataFrame, copies: pd.DataFrame | None) -> str:
 
 
 def _pairs_of(projects: Iterable[Iterable[str]]) -> str:
-    """Name the projects that are tied, the pairs that are tied most often first."""
+    """List the connected projects, the most frequent pairs first."""
     times = Counter(" with ".join(sorted(map(str, tied))) for tied in projects)
     return listed(sorted(times, key=lambda name: (-times[name], name))).partition(": ")[2]

@@ -1,4 +1,4 @@
-"""How features vary between comparable samples, measured so that a few wild values do not count."""
+"""Robust variance of features between comparable samples."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 SCREENED = 20_000  # features of a modality that are screened, evenly spread over its sorted names
 COMPARED = 0.1  # fraction of the screened features used for comparison (the most variable ones)
 FEWEST = 100  # minimum number of features used for comparison
-MEASURED = (0.9, 0.5, 0.0)  # shares of samples that must have a feature; the first that leaves `FEWEST` features
-FREEDOM = 0.25  # degrees of freedom that a variance within strata needs, as a share of the samples
-TRIMMED = 0.02  # share of a feature's residuals that count as no larger than the others
-LOWEST, HIGHEST = -0.5, 1.5  # values beyond are no beta values; they are treated as missing
+MEASURED = (0.9, 0.5, 0.0)  # required fraction of samples with a value; the first that leaves `FEWEST` features is used
+FREEDOM = 0.25  # minimum degrees of freedom of a variance within strata, as a fraction of the samples
+TRIMMED = 0.02  # fraction of a feature's residuals that are clipped (Winsorised)
+LOWEST, HIGHEST = -0.5, 1.5  # values outside are not beta values; they are treated as missing
 BLOCK = 1024  # features at a time
 
 
@@ -55,7 +55,7 @@ def plausible(block: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def strata_of(samples: pd.DataFrame) -> NDArray[np.int64]:
-    """Number each sample's stratum: its study and tissue; its tissue, or one stratum, where samples are few."""
+    """Number each sample's stratum: study and tissue, or only tissue, or a single stratum if samples are few."""
     for keys in (["project_id", "Tissue"], ["Tissue"]):
         strata = samples.groupby(keys).ngroup().to_numpy()
         if len(strata) - len(np.unique(strata)) >= FREEDOM * len(strata):
@@ -91,7 +91,7 @@ def variance_within(values: NDArray[np.float64], strata: NDArray[np.int64]) -> N
 
 
 def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Median of each row without its NaN; NaN where nothing else is left."""
+    """Return the median of each row without NaN; NaN if all values are missing."""
     ordered = np.sort(values, axis=1)  # NaN comes last
     count = (~np.isnan(values)).sum(axis=1)[:, None]
     lower, upper = (

@@ -1,1 +1,1 @@
-"""From any cohort's tables to one feature store."""
+"""Conversion of input tables to one feature store."""

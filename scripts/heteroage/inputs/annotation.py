@@ -1,4 +1,4 @@
-"""Which gene and which chromosome each probe lies on: Illumina's manifest as it comes, or any table that says so."""
+"""Genes and chromosomes of probes, from Illumina's manifest or any table with these columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import PARQUET
 from heteroage.probes import plain_name
 
-if TYPE_CHECKING:  # Snakemake asks for the header when it starts
+if TYPE_CHECKING:  # the Snakefile reads headers without pandas
     import pandas as pd
 
 PREAMBLE = 100  # lines in which `[Assay]` must come, if it does
@@ -27,20 +27,20 @@ NAMES = {
 
 
 def read_annotation(path: str | Path, needed: str) -> pd.DataFrame:
-    """Read an annotation's probes with what is `needed` of them: "gene" or "chromosome".
+    """Read the column `needed` ("gene" or "chromosome") of an annotation, by probe.
 
-    Illumina's manifests (CSV) open with lines up to `[Assay]` and end with `[Controls]`; both are passed over.
-    A probe on several genes lists them with `;`, in one row or in several.
+    Illumina's manifests (CSV) start with lines up to `[Assay]` and end with `[Controls]`; both parts are skipped.
+    Several genes of a probe are separated by `;`, or in several rows.
 
     Returns
     -------
-    frame of `cpg` and `needed`, a row per pair; without replicates' suffixes, repeats and empty values.
-    Chromosomes are without `chr`: 1, ..., 22, X, Y.
+    frame of `cpg` and `needed`, one row per pair, without suffixes of replicates, duplicates and empty values.
+    Chromosomes have no `chr`: 1, ..., 22, X, Y.
 
     Raises
     ------
     HeteroAgeError
-        No such file, or it lacks a column of probes or of what is needed.
+        The file does not exist, or has no column of probes or no column `needed`.
     """
     path = Path(path)
     if not path.is_file():
@@ -61,7 +61,7 @@ def read_annotation(path: str | Path, needed: str) -> pd.DataFrame:
 
 
 def annotates(path: str | Path, what: str) -> bool:
-    """Whether an annotation has a column of "gene"s or of "chromosome"s; only its header is read."""
+    """Tell whether an annotation has a column of "gene" or "chromosome". Only its header is read."""
     try:
         return what in _choose(_columns(Path(path)), (what,)).values()
     except (ValueError, OSError, EOFError) as error:
@@ -111,7 +111,7 @@ def _layout(path: Path) -> dict[str, object]:
 
 
 def _preamble(path: Path) -> int:
-    """Count the lines down to `[Assay]`, which the header follows; 0 where there is no such line."""
+    """Count the lines up to `[Assay]`, after which the header follows; 0 if there is no such line."""
     with _open(path) as lines:
         for above, line in enumerate(islice(lines, PREAMBLE), start=1):
             if line.startswith("[Assay]"):
@@ -120,7 +120,7 @@ def _preamble(path: Path) -> int:
 
 
 def _count_probes(path: Path) -> int | None:
-    """Count a manifest's rows between its header and `[Controls]`; None: all that there are."""
+    """Count a manifest's rows between its header and `[Controls]`; None without `[Controls]`."""
     above = _preamble(path)
     if above:
         with _open(path) as lines:
@@ -136,7 +136,7 @@ def _open(path: Path) -> TextIO:
 
 
 def _choose(columns: list[str], wanted: Sequence[str]) -> dict[str, str]:
-    """Map the table's columns to our names of them, of those that are wanted and there."""
+    """Map existing columns of the table to the wanted standard names."""
     chosen = {}
     for ours in wanted:
         found = [column for name in NAMES[ours] for column in columns if column.strip().lower() == name]

@@ -1,4 +1,4 @@
-"""Characteristics of GEO's samples (`age: 67`, `gender: F`) as metadata."""
+"""Conversion of GEO characteristics (`age: 67`, `gender: F`) to metadata."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ METADATA = ("Age", "Sex", "Tissue", "Is_Healthy", "donor_id")
 
 @dataclass(frozen=True)
 class Mapped:
-    """How a series' characteristics become metadata.
+    """Options for the conversion of a series' characteristics to metadata.
 
-    characteristics : {ours: names of characteristics that may hold it, the first that a sample has counts}
-    healthy : values of Is_Healthy's characteristic that mean true; any other means false
-    given : {ours: one value for all samples}, for what the series does not say
-    age_unit : of ages without a unit; comes before the unit in the characteristic's name
+    characteristics : {our column: names of characteristics}; the first that a sample has is used
+    healthy : values of the Is_Healthy characteristic that mean true; all others mean false
+    given : {our column: one value for all samples}, for columns that the series does not contain
+    age_unit : unit of ages without a unit; takes precedence over the unit in the characteristic's name
     missing_values, allow_prenatal : as in the config's `inputs`
     """
 
@@ -40,14 +40,14 @@ class Mapped:
 
 
 def map_samples(lines: Mapping[str, Sequence[str]], series: str, how: Mapped) -> pd.DataFrame:
-    """Turn characteristics (`age: 67`, `gender: F`) into a sample sheet.
+    """Convert characteristics (`age: 67`, `gender: F`) to a sample sheet.
 
-    Tissue is the sample's source name where no characteristic has it. Ages in other units (`3 months`, or of a
-    characteristic `age_months`) become years. What stands for "not known" is left empty.
+    Without a characteristic, Tissue is the sample's source name. Ages in other units (`3 months`, or in a
+    characteristic `age_months`) are converted to years. Codes for missing values become empty.
 
     Returns
     -------
-    frame of `sample_id`, `project_id` (the series, without a platform), and METADATA as far as known
+    frame of `sample_id`, `project_id` (the series, without the platform), and the known METADATA columns
 
     Raises
     ------
@@ -83,7 +83,7 @@ def map_samples(lines: Mapping[str, Sequence[str]], series: str, how: Mapped) ->
 
 
 def _first(cell: Mapping[str, tuple[str, str]], ours: str, wanted: Sequence[str]) -> tuple[str, str]:
-    """A sample's characteristic (label, text): the first of the wanted names; of Age, also one with a unit."""
+    """Return a sample's characteristic (label, text): the first of the wanted names; for Age also names with a unit."""
     for name in wanted:
         if _key(name) in cell:
             return cell[_key(name)]
@@ -100,7 +100,7 @@ def _converted(
     texts = ["" if is_missing(text, how.missing_values) else text for _, text in found]
     if ours == "Is_Healthy":
         means_true = {_key(word) for value in how.healthy for word in words_of(value)}
-        # The config's own words come before those for "not known": a disease may be `none`.
+        # The config's words take precedence over codes for missing values, because a disease may be `none`.
         return [
             True if label and _key(raw) in means_true else None if not text else False
             for (label, raw), text in zip(found, texts, strict=True)
@@ -109,7 +109,7 @@ def _converted(
 
 
 def _ages(found: Sequence[tuple[str, str]], ids: Sequence[str], series: str, how: Mapped) -> list[object]:
-    """Ages in years; the few that cannot be used are named in the log and left empty."""
+    """Convert ages to years. A small number of unreadable ages is set to missing and listed in the log."""
     ages: list[object] = [None] * len(ids)
     problems: dict[str, list[str]] = {"unreadable": [], "prenatal": [], "outside": []}
     labels = list(dict.fromkeys(label for label, _ in found if label))

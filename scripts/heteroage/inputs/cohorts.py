@@ -1,6 +1,6 @@
-"""Who the samples are: metadata of every table and sample sheet, normalised, checked and brought together.
+"""Metadata of all tables and sample sheets: normalised, checked and merged.
 
-Metadata may stand in any of the tables, or in sample sheets; where it stands in several they must agree.
+Metadata may be in any table or sample sheet. If a value is given several times, the values must agree.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def pc_columns(columns: pd.Index) -> list[str]:
 
 
 def numeric_column(values: pd.Series, where: str) -> pd.Series:
-    """Return a column as float64, or name the first values that are no numbers."""
+    """Convert a column to float64; raises an error that lists the first values that are not numbers."""
     if is_numeric_dtype(values) and not is_bool_dtype(values):
         return values.astype(np.float64)
     numbers = pd.to_numeric(values, errors="coerce")
@@ -45,7 +45,7 @@ def numeric_column(values: pd.Series, where: str) -> pd.Series:
 
 
 def as_text(values: pd.Series) -> list[str | None]:
-    """Return cells as text, None where missing; a whole number loses the decimals that missing values give it."""
+    """Convert cells to text, None if missing. Integers that pandas stored as floats lose their decimals."""
     if is_float_dtype(values) and (values.dropna() % 1 == 0).all() and np.isfinite(values.dropna()).all():
         values = values.astype("Int64")
     return [None if cell is None or cell is pd.NA or cell != cell else str(cell) for cell in values.astype(object)]
@@ -57,16 +57,16 @@ def is_number(text: str | None) -> bool:
 
 
 def normalise_metadata(table: pd.DataFrame, where: str, conventions: Conventions, intake: Intake) -> pd.DataFrame:
-    """Bring a table's metadata into one form: text, F and M, years, true and false; None where unknown.
+    """Normalise a table's metadata: text, F and M, years, true and false; None if unknown.
 
     Parameters
     ----------
-    table : frame by sample_id, of columns as the table calls them
+    table : frame by sample_id, with the table's own column names
 
     Raises
     ------
     HeteroAgeError
-        An unreadable or impossible `Age`, an unreadable `Is_Healthy`, or codes of `Sex` that nobody explained.
+        An unreadable or impossible `Age`, an unreadable `Is_Healthy`, or undefined codes of `Sex`.
     """
     found = pd.DataFrame(index=table.index)
     header = list(map(str, table.columns))
@@ -93,7 +93,7 @@ def normalise_metadata(table: pd.DataFrame, where: str, conventions: Conventions
 
 
 def one_spelling(frames: Mapping[str, pd.DataFrame], intake: Intake) -> dict[str, pd.DataFrame]:
-    """Give tissues that differ in case or blanks only their most common spelling; name those that are nearly alike."""
+    """Replace tissue names that differ only in case or blanks by their most common spelling; report similar names."""
     own = [frame["Tissue"] for frame in frames.values() if "Tissue" in frame.columns]
     spelling = metadata.common_spellings(tissue for column in own for tissue in column if tissue is not None)
     changed = sorted(f"{other} is {name}" for other, name in spelling.items() if other != name)
@@ -112,21 +112,21 @@ def one_spelling(frames: Mapping[str, pd.DataFrame], intake: Intake) -> dict[str
 
 
 def agreed_metadata(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intake: Intake) -> pd.DataFrame:
-    """Bring together what all tables and sheets say of the samples.
+    """Merge the metadata of all tables and sheets.
 
     Parameters
     ----------
-    frames : {the table's name for messages: its normalised metadata, by sample_id}
+    frames : {name of the table in messages: its normalised metadata, by sample_id}
     sample_ids : the samples that have data, sorted
 
     Returns
     -------
-    frame of sample_id and METADATA (Platform only where a table has it), in the order of `sample_ids`
+    frame of sample_id and METADATA (Platform only if a table has it), in the order of `sample_ids`
 
     Raises
     ------
     HeteroAgeError
-        A column that nothing has; a sample of which two tables say different things, or without a project_id.
+        A column is in no table; two tables disagree on a sample; a sample has no project_id.
     """
     absent = [c for c in REQUIRED_METADATA if not any(c in frame.columns for frame in frames.values())]
     if absent:

@@ -23,11 +23,11 @@ from heteroage.probes import is_probe, plain_name
 COLUMNS = {"chromosome": pa.string(), "start": pa.int64(), "end": pa.int64(), "percent": pa.float64()}
 COLUMNS |= {"methylated": pa.int64(), "unmethylated": pa.int64()}
 CHROMOSOME = np.int64(1 << 40)  # positions are numbered chromosome by chromosome
-BLOCK = 1 << 16  # positions written at a time
+BLOCK = 1 << 16  # number of positions written at a time
 
 
 def coverage_files(pattern: str) -> dict[str, str]:
-    """Find the files of a pattern: {sample_id: path}. The id is what `*` in the file's name stands for.
+    """Find the files of a pattern: {sample_id: path}. The id is the part of the file name that matches `*`.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def coverage_files(pattern: str) -> dict[str, str]:
 
 
 def read_coverage(path: str, least: int, codes: dict[str, int]) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
-    """Read a sample's beta values where at least `least` reads cover a position.
+    """Read a sample's beta values at positions with at least `least` reads.
 
     Parameters
     ----------
@@ -61,12 +61,12 @@ def read_coverage(path: str, least: int, codes: dict[str, int]) -> tuple[NDArray
 
     Returns
     -------
-    numbers of the positions, rising; their beta values; and how many positions had fewer reads
+    numbers of the positions, increasing; their beta values; and the number of positions with fewer reads
 
     Raises
     ------
     HeteroAgeError
-        Another format, counts below 0, or a position that stands twice.
+        Another format, counts below 0, or a repeated position.
     """
     try:
         table = pv.read_csv(
@@ -145,7 +145,7 @@ def write_coverage(files: Mapping[str, str], least: int, table: str | Path) -> t
 
 
 def _values(block: NDArray[np.int64], keys: NDArray[np.int64], betas: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A sample's values of some positions, NaN where it has none."""
+    """Return a sample's values at some positions, NaN if it has none."""
     values = np.full(len(block), np.nan, np.float32)
     at = np.searchsorted(keys, block)
     at[at == len(keys)] = 0

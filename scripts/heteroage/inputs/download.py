@@ -1,4 +1,4 @@
-"""Downloading a large file so that a cut costs little and half a file never stands under the final name."""
+"""Resumable download of large files. A file appears under its final name only when it is complete."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ from heteroage.files import atomic_path, check_writable
 log = logging.getLogger(__name__)
 
 CHUNK = 1 << 20
-ATTEMPTS = 6  # in a row that bring nothing
+ATTEMPTS = 6  # maximum number of consecutive attempts without any new bytes
 PAUSE = 2.0  # seconds before the second attempt; doubled before each further one
-TIMEOUT = 30.0  # seconds without a byte
-PASSING = {408, 425, 429, 500, 502, 503, 504}  # worth another attempt
+TIMEOUT = 30.0  # seconds without new bytes
+PASSING = {408, 425, 429, 500, 502, 503, 504}  # temporary HTTP errors, which are retried
 CUT = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
 
 
 def download_gzip(url: str, path: str | Path, attempts: int = ATTEMPTS, pause: float = PAUSE) -> None:
-    """Download a gzip file to `path`; it gets that name only once it is whole.
+    """Download a gzip file to `path`, which appears only when the file is complete.
 
-    What has come is kept in `.<name>.part` beside it; after a cut, and in a later run, the rest alone is asked for
-    (HTTP Range). Whole means: as long as the server says, and the gzip stream ends with the right checksum.
+    Partial downloads are kept in `.<name>.part` in the same folder. After an interruption, and in a later run, only the
+    rest is requested (HTTP Range). A file is complete if it has the length reported by the server and a correct gzip
+    checksum.
 
     Raises
     ------
     HeteroAgeError
-        No such file on the server; `attempts` in a row that bring nothing; a file that is not whole.
+        The file does not exist on the server; `attempts` consecutive attempts give no bytes; the file is incomplete.
     """
     path = Path(path)
     check_writable(path)
@@ -46,7 +47,7 @@ def download_gzip(url: str, path: str | Path, attempts: int = ATTEMPTS, pause: f
         if problem is None:
             part.replace(path)
             return
-        # What an earlier run left may be of another version of the file: once more, from the start.
+        # A partial download may be from another version of the file, so try once more from the start.
         log.warning("%s: %s", url, problem)
         part.unlink()
         if fresh:
@@ -78,7 +79,7 @@ def copy_gzip(folder: str | Path, place: str, path: str | Path) -> None:
 
 
 def _fetch(url: str, part: Path, attempts: int, pause: float) -> int | None:
-    """Bring `part` to the length that the server says, and return that; None where it says none."""
+    """Download `part` to the length reported by the server, and return it; None if the server reports none."""
     failed = 0
     while True:
         before = _length(part)
@@ -114,9 +115,9 @@ def _fetch(url: str, part: Path, attempts: int, pause: float) -> int | None:
 
 
 def _fetch_rest(url: str, part: Path) -> int | None:
-    """Ask once for what is missing, append it, and return the whole length if the server says it."""
+    """Request the missing bytes once, append them, and return the total length if the server reports it."""
     have = _length(part)
-    # Compressed once more on the way, lengths would not be the file's.
+    # Content encoding is disabled, because it would change the lengths.
     request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})
     if have:
         request.add_header("Range", f"bytes={have}-")
@@ -139,7 +140,7 @@ def _fetch_rest(url: str, part: Path) -> int | None:
 
 
 def _problem(part: Path, total: int | None) -> str | None:
-    """Say what is wrong with a download, or None."""
+    """Return the problem of a download, or None."""
     if total is not None and _length(part) != total:
         return f"{_length(part):,} bytes came, the server says {total:,}"
     try:
@@ -152,7 +153,7 @@ def _problem(part: Path, total: int | None) -> str | None:
 
 
 def _total_of(content_range: str | None) -> int | None:
-    """The whole length in `bytes 5-9/10` or `bytes */10`."""
+    """Return the total length from `bytes 5-9/10` or `bytes */10`."""
     length = (content_range or "").rpartition("/")[2]
     return int(length) if length.isdigit() else None
 

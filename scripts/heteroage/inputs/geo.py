@@ -1,7 +1,7 @@
 """Series matrices of the Gene Expression Omnibus (GEO): samples and their characteristics, and values as a stream.
 
-GEOparse, which its field uses, reads SOFT files, whole and into memory, and no series matrices; a series of a thousand
-450K arrays is 2 GB compressed. So the few lines of the format are read here, and the values by Arrow, block by block.
+GEOparse reads SOFT files, completely into memory, and cannot read series matrices. A series of a thousand 450K arrays
+has 2 GB compressed. So this module reads the header lines itself, and the values with Arrow, block by block.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ from heteroage.files import atomic_path
 from heteroage.tables.source import ahead
 
 ACCESSION = re.compile(r"(GSE\d+)(-GPL\d+)?")
-BLOCK = 16 << 20  # bytes of text that Arrow takes at a time
-GROUP = 1 << 23  # values of a row group: 32 MB
+BLOCK = 16 << 20  # bytes of text per Arrow block
+GROUP = 1 << 23  # number of values per row group: 32 MB
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 BEGIN, END = "!series_matrix_table_begin", "!series_matrix_table_end"
 
 
 def matrix_url(base_url: str, series: str) -> str:
-    """Where GEO keeps the series matrix of `GSE40279`, or of one platform, `GSE41037-GPL8490`."""
+    """Return the URL of the series matrix of `GSE40279`, or of one platform, `GSE41037-GPL8490`."""
     accession = ACCESSION.fullmatch(series)[1]
     folder = f"{accession[:-3] if len(accession) > 6 else 'GSE'}nnn"
     return f"{base_url.rstrip('/')}/{folder}/{accession}/matrix/{series}_series_matrix.txt.gz"
 
 
 def read_samples(path: str | Path) -> dict[str, list[str]]:
-    """Read a series matrix' lines on samples; a quoted value may go on in the next line.
+    """Read the sample lines of a series matrix. Quoted values may contain line breaks.
 
     Returns
     -------
-    {line's name without `!Sample_`: a value per sample}; of names that come several times (characteristics), the
-    second is called `characteristics_ch1 2`, and so on
+    {name of the line without `!Sample_`: one value per sample}; repeated names (characteristics) are numbered:
+    `characteristics_ch1 2`, and so on
 
     Raises
     ------
     HeteroAgeError
-        No series matrix; a line with more or fewer values than there are samples.
+        Not a series matrix; the number of values in a line differs from the number of samples.
     """
     lines: dict[str, list[str]] = {}
     with _open(path) as stream:
@@ -77,7 +77,7 @@ def read_samples(path: str | Path) -> dict[str, list[str]]:
 
 
 def _whole_lines(lines: Iterator[str]) -> Iterator[str]:
-    """Join a sample line that ends within quotes with the lines that it goes on in."""
+    """Join sample lines that were split by line breaks within quotes."""
     waiting = ""
     for line in lines:
         if waiting and line.startswith("!"):
@@ -97,7 +97,7 @@ def _whole_lines(lines: Iterator[str]) -> Iterator[str]:
 def write_values(path: str | Path, table: str | Path) -> tuple[int, int]:
     """Copy a series matrix' values to a Parquet table, CpGs in rows (`cpg`, then a float32 column per sample).
 
-    Goes through the file once, with a few blocks in memory, however large it is.
+    The file is read in one pass, with a few blocks in memory.
 
     Returns
     -------
@@ -143,7 +143,7 @@ def _open(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def _head(stream: BinaryIO, path: str | Path) -> Iterator[str]:
-    """Go through the lines above the table of values."""
+    """Yield the lines above the table of values."""
     for line in stream:
         text = line.decode("utf-8", errors="replace").rstrip("\r\n")
         if text == BEGIN:
@@ -160,14 +160,14 @@ def _blocks(stream: BinaryIO, columns: Sequence[str], schema: pa.Schema, path: s
     rest, count, ended = b"", 0, False
     for text in ahead(chain(iter(partial(stream.read, BLOCK), b""), [b"\n"])):
         if ended:
-            continue  # to the end of the file, for its checksum
+            continue  # read to the end of the file, to verify its checksum
         lines, newline, rest = (rest + text).rpartition(b"\n")
         lines, end, _ = (lines + newline).partition(END.encode())
         ended = bool(end)
         if not lines.strip():
             continue
-        # A copy in memory of Arrow's own: its threads may let go of what they read only while Python is ending, and a
-        # Python object that they hold then makes the process abort (https://github.com/apache/arrow/issues/34314).
+        # Copy into Arrow's own memory. Its threads may release their input only at interpreter exit, and releasing a
+        # Python object then aborts the process (https://github.com/apache/arrow/issues/34314).
         buffer = pa.allocate_buffer(len(lines))
         memoryview(buffer).cast("B")[:] = lines
         try:

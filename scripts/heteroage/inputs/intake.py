@@ -1,6 +1,6 @@
-"""What was found in the tables and what was done about it: the record that the audit and its report are made of.
+"""Record of the content of the input tables and of all changes to it. Audit and report are made from it.
 
-`results/store/intake.json`, written with the feature store, all of it a function of the input and the config:
+`results/store/intake.json` is written with the feature store. It depends only on the input and the config:
 
     tables      a row per modality table, by modality and file: modality, file, format (parquet, feather, csv, h5ad,
                 pickle), orientation (samples_in_rows, cpgs_in_rows), orientation_from (detected, stated), n_samples,
@@ -18,14 +18,14 @@ from dataclasses import dataclass, field
 
 from heteroage.errors import FIRST
 
-# Each step, in the order in which it is taken, and what `found` counts.
+# The steps in their order, and the meaning of `found`.
 STEPS = {
     "map_columns": "columns renamed as inputs.columns says",
     "name_ids": "sample_ids taken from an unnamed first column",
     "shorten_ids": "sample_ids taken from columns named <sample_id>.AVG_Beta or the like",
     "ids_as_text": "sample_ids that were numbers",
     "comment_lines": "comment lines above the header",
-    "blank_rows": "rows in which nothing stands",
+    "blank_rows": "empty rows",
     "leave_out_columns": "columns (or rows) that are neither metadata nor CpGs of the modality",
     "merge_replicates": "replicate probes averaged under a plain name",
     "convert_values": "values converted to beta values",
@@ -46,21 +46,21 @@ STEPS = {
 
 @dataclass
 class Intake:
-    """The record, as it grows."""
+    """Collects the record."""
 
     tables: list[dict] = field(default_factory=list)
     modalities: list[dict] = field(default_factory=list)
     steps: list[dict] = field(default_factory=list)
 
     def note(self, step: str, where: str, found: int, done: str = "", first: Iterable[object] = ()) -> None:
-        """Record a step; `done` and examples are kept only where something was found."""
+        """Record a step; `done` and examples are kept only if `found` is not 0."""
         examples = [str(item) for _, item in zip(range(FIRST), first, strict=False)] if found else []
         self.steps.append(
             {"step": step, "where": where, "found": int(found), "done": done if found else "", "first": examples}
         )
 
     def as_json(self) -> dict[str, list[dict]]:
-        """The record in its fixed order, whatever the order of tables in the config."""
+        """Return the record in a fixed order, independent of the order of tables in the config."""
         order = list(STEPS)
         return {
             "tables": sorted(self.tables, key=lambda row: (row["modality"], row["file"])),

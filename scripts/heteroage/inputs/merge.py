@@ -1,4 +1,4 @@
-"""From tables to one set of samples and one set of features: what the store will hold, before any of it is written."""
+"""Merging of tables to one set of samples and one set of features, before the store is written."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNION, INTERSECTION = "union", "intersection"
 
 @dataclass(frozen=True)
 class InputOptions:
-    """What the config says of all tables; config/README.md describes each key."""
+    """Options of the config for all tables; config/README.md describes each key."""
 
     conventions: Conventions = field(default_factory=Conventions)
     join: str = INTERSECTION
@@ -55,7 +55,7 @@ def read_cohorts(
     options: InputOptions,
     intake: Intake,
 ) -> Cohorts:
-    """Open the modalities' tables and the sample sheets and merge them; as `merge_cohorts`."""
+    """Open the modality tables and the sample sheets, and merge them with `merge_cohorts`."""
     tables = [
         open_modality(entry, modality, options.conventions, intake, options.allow_pickle)
         for modality, several in entries.items()
@@ -73,7 +73,7 @@ def read_cohorts(
 def merge_cohorts(
     tables: Sequence[ModalityTable], sheets: Mapping[str, pd.DataFrame], options: InputOptions, intake: Intake
 ) -> Cohorts:
-    """Bring tables together: samples by sample_id, a modality's tables by CpG.
+    """Merge tables: samples by sample_id, the tables of a modality by CpG.
 
     Parameters
     ----------
@@ -82,13 +82,13 @@ def merge_cohorts(
 
     Returns
     -------
-    Cohorts, which does not depend on the order of tables, nor on that of rows or columns of any.
+    Cohorts, independent of the order of tables, rows and columns.
 
     Raises
     ------
     HeteroAgeError
-        A sample in two tables of a modality; a modality or a sheet that shares no sample with the others; no CpG in
-        common; and what `agreed_metadata` raises.
+        A sample is in two tables of a modality; a modality or a sheet has no sample in common with the others; no CpG
+        in common; errors of `agreed_metadata`.
     """
     ids = {modality: _samples_of(modality, tables) for modality in dict.fromkeys(t.modality for t in tables)}
     everyone = sorted(set().union(*ids.values()))
@@ -135,12 +135,12 @@ def _probes_of(path: str) -> set[str]:
 
 
 def _restricted(modality: str, names: list[str], platforms: Mapping[str, set[str]], intake: Intake) -> list[str]:
-    """Keep the features whose probe every platform has.
+    """Keep the features whose probes are on every platform.
 
     Raises
     ------
     HeteroAgeError
-        None is left.
+        No feature remains.
     """
     kept = [name for name in names if all(split_modality(name)[0] in probes for probes in platforms.values())]
     if not kept:

@@ -1,4 +1,4 @@
-"""The tables of a modality: which of their rows or columns are its CpGs, and what else they say of the samples."""
+"""The tables of a modality: their CpGs and their metadata."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TableEntry:
-    """One table as the config names it.
+    """A table entry of the config.
 
-    columns : {our name: their name, or several that it may have}
+    columns : {our name: their name, or a list of possible names}
     values : beta, m_values or percent
-    age_unit : of Age, where it is neither years nor in the column's name
+    age_unit : unit of Age, if it is neither years nor part of the column name
     """
 
     file: str
@@ -38,17 +38,17 @@ class TableEntry:
 
     @property
     def conventions(self) -> Conventions:
-        """How its metadata are written."""
+        """Return the conventions of its metadata."""
         return Conventions.of(columns=self.columns, age_unit=self.age_unit)
 
 
 @dataclass(frozen=True)
 class ModalityTable:
-    """A modality's table: its samples, its CpGs, and a way to their values.
+    """A table of a modality: its samples, its CpGs, and access to their values.
 
-    metadata : frame of the table's columns of metadata as text, by sample_id, in the file's order
-    places : where its CpGs stand among the table's names
-    sources, features : each CpG by its name in the file, and as a feature of the store
+    metadata : metadata columns of the table as text, by sample_id, in the file's order
+    places : positions of its CpGs among the table's names
+    sources, features : name of each CpG in the file, and its feature in the store
     """
 
     modality: str
@@ -60,7 +60,7 @@ class ModalityTable:
 
     @property
     def where(self) -> str:
-        """What messages call it."""
+        """Name of the table in messages."""
         return self.table.where
 
     @property
@@ -78,12 +78,12 @@ class ModalityTable:
 def open_modality(
     entry: TableEntry, modality: str, conventions: Conventions, intake: Intake, allow_pickle: bool = False
 ) -> ModalityTable:
-    """Open a modality's table. Values are read when its blocks are gone through.
+    """Open a modality's table. Values are read when its blocks are iterated.
 
     Raises
     ------
     HeteroAgeError
-        What `open_table` raises; CpGs that stand twice.
+        Errors of `open_table`; repeated CpGs.
     """
     where = f"the {modality} table {entry.file}"
     table = open_table(
@@ -99,7 +99,7 @@ def open_modality(
 
 
 def of_table(table: Table, entry: TableEntry, modality: str, intake: Intake) -> ModalityTable:
-    """Find a modality's CpGs and the metadata in an opened table; as `open_modality`."""
+    """Find a modality's CpGs and metadata in an opened table; see `open_modality`."""
     where, layout, names = table.where, table.layout, table.names
     if entry.orientation == DETECT:
         log.info("%s has %s (detected)", where, layout.orientation.replace("_", " "))
@@ -129,7 +129,7 @@ def of_table(table: Table, entry: TableEntry, modality: str, intake: Intake) -> 
     for step, found in table.source.notes.items():
         intake.note(step, where, found, "left out")
     if left_out:
-        log.info("%s: what is no CpG of it is left out (%s)", where, listed(left_out))
+        log.info("%s: columns that are not CpGs of this modality are dropped (%s)", where, listed(left_out))
     check_cpg_names([names[k] for k in features], where)
     return ModalityTable(modality, entry, table, metadata, list(features), list(features.values()))
 

@@ -1,4 +1,4 @@
-"""Sample sheets of training: metadata by sample_id, and the record of what was found in them."""
+"""Sample sheets for training: metadata by sample_id, and their entries in the intake record."""
 
 from __future__ import annotations
 

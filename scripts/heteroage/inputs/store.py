@@ -1,4 +1,4 @@
-"""Writing the feature store from the modality tables. `matrix.py` has its format."""
+"""Writing of the feature store from the modality tables. `matrix.py` defines its format."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from heteroage.tables.layout import DETECT
 from heteroage.tables.source import ahead
 from heteroage.tables.values import BETA, ValueCheck
 
-PART = 1 << 20  # values checked and written at a time
-RELEASED = 256 << 20  # bytes written before mapped pages are given back
+PART = 1 << 20  # number of values checked and written at a time
+RELEASED = 256 << 20  # bytes written before memory-mapped pages are released
 
 
 def write_store(cohorts: Cohorts, features: str | Path, names: str | Path, intake: Intake) -> None:
-    """Write all cohorts' features, block by block; a sample that has not got a feature has NaN there.
+    """Write all features of all cohorts, block by block; missing values are NaN.
 
     Raises
     ------
     HeteroAgeError
-        Text or infinity among the values, or values that are no betas; then nothing is written.
+        Text or infinity among the values, or values that are not beta values. Nothing is written.
     """
     samples, feature_names = pd.Index(cohorts.samples["sample_id"]), cohorts.feature_names
     row_of = {name: row for row, name in enumerate(feature_names)}
@@ -53,7 +53,7 @@ def _write_table(
     sources, ids = np.array(table.sources, dtype=object), np.array(table.ids, dtype=object)
     shared = _replicates(target)
     aside_of = np.full(len(target), -1)
-    # Replicates wait beside the store until all of them are there; in order of their names.
+    # Replicates are kept in memory until all are read, in the order of their names.
     aside = sorted(shared, key=lambda k: (target[k], sources[k]))
     aside_of[aside] = np.arange(len(aside))
     check, written = ValueCheck(table.where, table.entry.values), 0
@@ -91,7 +91,7 @@ def _in_order(betas: NDArray[np.float64], by: NDArray[np.int64]) -> NDArray[np.f
 
 
 def _place(store: np.memmap, rows: NDArray[np.int64], columns: NDArray[np.int64], values: NDArray[np.float32]) -> None:
-    """Write values to some rows and columns (rising) of the store."""
+    """Write values to some rows and columns (increasing) of the store."""
     if columns[-1] - columns[0] + 1 == len(columns):
         store[rows, columns[0] : columns[-1] + 1] = values
     else:
@@ -99,7 +99,7 @@ def _place(store: np.memmap, rows: NDArray[np.int64], columns: NDArray[np.int64]
 
 
 def _note(table: ModalityTable, check: ValueCheck, replicates: Sequence[str], merged: int, intake: Intake) -> None:
-    """Count what was found and done in a table."""
+    """Record the counts of a table."""
     for step, found, done, which in (
         ("merge_replicates", len(replicates), f"averaged under {merged} names", dict.fromkeys(replicates)),
         ("convert_values", check.n * (check.stated != BETA), f"from {check.stated} to beta values", ()),
@@ -117,7 +117,7 @@ def _note(table: ModalityTable, check: ValueCheck, replicates: Sequence[str], me
 
 
 def _replicates(target: NDArray[np.int64]) -> list[int]:
-    """Positions of rows that go to the same feature as another."""
+    """Return positions of rows that share their feature with another row."""
     rows, count = np.unique(target[target >= 0], return_counts=True)
     return np.flatnonzero(np.isin(target, rows[count > 1])).tolist()
 
@@ -125,11 +125,11 @@ def _replicates(target: NDArray[np.int64]) -> list[int]:
 def _merge_replicates(
     store: np.memmap, waiting: NDArray[np.float32], target: NDArray[np.int64], columns: NDArray[np.int64]
 ) -> int:
-    """Write the mean of each feature's replicates (rows of `waiting`, by feature and name), of those not missing."""
+    """Write the mean of each feature's available replicates (rows of `waiting`, sorted by feature and name)."""
     starts = np.flatnonzero(np.diff(target, prepend=-1))
     for start, stop in zip(starts, [*starts[1:], len(target)], strict=False):
         values = waiting[start:stop].astype(np.float64)
         known = ~np.isnan(values)
-        with np.errstate(invalid="ignore"):  # nothing known: 0 / 0 is the NaN that is meant
+        with np.errstate(invalid="ignore"):  # 0 / 0 gives the intended NaN if all replicates are missing
             store[target[start], columns] = np.where(known, values, 0).sum(axis=0) / known.sum(axis=0)
     return len(starts)

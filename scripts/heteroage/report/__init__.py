@@ -1,1 +1,1 @@
-"""What a run says of itself: summary, model card, page."""
+"""Summary, model card and report page of a run."""

@@ -1,4 +1,4 @@
-"""Taking HeteroAge apart: the anchor plus a contribution of each feature of the fusion."""
+"""Decomposition of HeteroAge: the anchor plus a contribution of each feature of the fusion."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def contributions(model: str | Path, frame: pd.DataFrame, categories: Mapping[st
 
 
 def most_moved(table: pd.DataFrame) -> pd.Series:
-    """The sample that the fusion moves most from its anchor."""
+    """Return the sample with the largest difference between HeteroAge and anchor."""
     return table.iloc[int(np.argmax(np.abs(table["HeteroAge"] - table[ANCHOR])))]

@@ -1,4 +1,4 @@
-"""The model card: what a clock was made of and how far to trust it, written from its own artifacts."""
+"""The model card: training data, errors and limits of a clock, written from its artifacts."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def describe(
     start_from: Mapping[str, object] | None = None,
     alphas: Mapping[str, Mapping[str, float]] | None = None,
 ) -> dict[str, object]:
-    """Gather what MODEL_CARD.json holds.
+    """Collect the content of MODEL_CARD.json.
 
     Parameters
     ----------
     folder : an assembled clock
     samples : its training samples, with group and fold
     training_data : digests of the training files
-    evaluation : tables `accuracy` and `coverage` of nested runs and the falsification `certificate`, if they were made
-    copies : pairs of near-identical arrays, as the audit found them among all samples
-    start_from : the published clock that the config names
+    evaluation : tables `accuracy` and `coverage` of nested runs and the falsification `certificate`, if they exist
+    copies : pairs of near-identical arrays among all samples, from the audit
+    start_from : the published clock in the config
     alphas : the config's grids of `stage1` and `stage2`
     """
     report = read_table(folder / "stage1/Stage1_Sweep_Report.csv")
@@ -106,7 +106,7 @@ def _training_data(samples: pd.DataFrame) -> dict[str, object]:
 
 
 def render(card: Mapping[str, object]) -> str:
-    """Write MODEL_CARD.json's content as Markdown."""
+    """Format the content of MODEL_CARD.json as Markdown."""
     data, stage1, stage2, stage3 = (card[key] for key in ("training_data", "stage1", "stage2", "stage3"))
     lines = ["# Model card", "", card["clock"], *[f"\n{sentence}" for sentence in card["groups"]]]
     lines += ["", "## Training data", ""]
@@ -161,7 +161,7 @@ def render(card: Mapping[str, object]) -> str:
 
 
 def _beyond_grids(report: pd.DataFrame, experts: pd.DataFrame, alphas: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Say where the search for the best alpha went on beyond the ends of the config's grids."""
+    """Describe where the search for the best alpha continued beyond the config's grids."""
     sentences = []
     if grid := alphas.get("stage1"):
         lowest, highest = report["alpha"].min(), report["alpha"].max()
@@ -257,7 +257,7 @@ def _counts(samples: pd.DataFrame, column: str) -> dict[str, int]:
 
 
 def _records(frame: pd.DataFrame | None) -> list[dict] | None:
-    """Rows as JSON has them: what is missing is null."""
+    """Convert rows for JSON; missing values become null."""
     if frame is None:
         return None
     plain = frame.astype(object).where(frame.notna(), None)

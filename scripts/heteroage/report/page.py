@@ -1,4 +1,4 @@
-"""The report: one page with all pictures and tables in it, that opens offline and asks nothing of a network."""
+"""The report: one HTML page with all pictures and tables, which needs no network."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture as the page holds it: title and alternative text, as drawn; its caption; its bytes as a data URI."""
+    """A picture of the page: title, alternative text, caption, and its bytes as a data URI."""
 
     title: str
     alt: str
@@ -58,7 +58,7 @@ class Figure:
 def read_figure(picture: Path, caption: Path) -> Figure:
     """Read a picture and its caption.
 
-    One made by `save_picture` tells its own title and alternative text; a PNG goes by its file's name and caption.
+    Pictures of `save_picture` contain title and alternative text. A PNG gets its file name and caption instead.
     """
     content = picture.read_bytes()
     text = " ".join(caption.read_text(encoding="utf-8").replace("``", "").split())
@@ -79,7 +79,7 @@ def _data_uri(kind: str, content: bytes) -> str:
 
 
 def page(template: Path, content: Mapping[str, object]) -> str:
-    """Fill a template; what it includes stands beside it."""
+    """Fill a template; included templates are in the same folder."""
     environment = Environment(
         loader=FileSystemLoader(template.parent),
         autoescape=True,
@@ -100,14 +100,14 @@ def page_content(
     groups: Sequence[str] = (),
     card: Mapping | None = None,
 ) -> dict[str, object]:
-    """Put together what the template shows.
+    """Collect the content of the template.
 
     Parameters
     ----------
     figures : by name
     audit : pictures of the data themselves, if any
-    tables : by their files' names: Stage3_Final_Predictions_OOF, Stage2_Performance_Summary, and where the clock was
-        evaluated accuracy, optimism, ablation, coverage, certificate
+    tables : by file name: Stage3_Final_Predictions_OOF, Stage2_Performance_Summary, and for an evaluated clock
+        accuracy, optimism, ablation, coverage, certificate
     meta : Stage3_Artifacts.json
     manifest : MANIFEST.json
     groups : sentences on studies that are one group, and on a group that dominates
@@ -151,9 +151,9 @@ def page_content(
 
 
 def out_of_fold_errors(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Score out-of-fold predictions as accuracy.csv scores nested ones, without intervals: rows of `all` only.
+    """Score out-of-fold predictions in the format of accuracy.csv, for `all` only and without intervals.
 
-    The third predictor is the mean age of all other folds' samples.
+    The third predictor is the mean age of the other folds' samples.
     """
     age = predictions["Age"]
     ages = {

@@ -1,4 +1,4 @@
-"""The few lines that a run ends with."""
+"""The summary that a run prints at its end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from heteroage.grouping.folds import MINIMUM_FOLDS, hold_out_donors
 from heteroage.metrics import has_skill, mean_age_of_other_folds, score_predictions
 
-WIDTH = 110  # characters of a line of prose
+WIDTH = 110  # characters per line
 PROCEDURE = "  with rounds chosen in each fold"
 
 
@@ -35,7 +35,7 @@ def what_experts_add(experts: pd.DataFrame, errors: Mapping[str, Mapping[str, fl
 
 
 def what_fusion_adds(predictions: pd.DataFrame, rounds: int) -> str:
-    """One sentence: by how much HeteroAge is better than the anchor out of fold, or that it is the anchor."""
+    """Return one sentence on the out-of-fold improvement of HeteroAge over the anchor."""
     if not rounds:
         return "The fusion adds nothing here: no boosting round was earned, and HeteroAge is the anchor."
     anchor, fused = ((predictions[name] - predictions["Age"]).abs().mean() for name in ("Stage1_Pred_Age", "HeteroAge"))
@@ -51,7 +51,7 @@ def summarise(
     simulated: bool,
     groups: Sequence[str] = (),
 ) -> str:
-    """Tell a newcomer what was made, how accurate it was, and what to open next."""
+    """Summarise the outputs, their accuracy, and the next steps for a new user."""
     age, projects = predictions["Age"], predictions["project_id"]
     rows = {
         "HeteroAge": predictions["HeteroAge"],

@@ -1,1 +1,1 @@
-"""The three stages of the clock, and what they are trained on."""
+"""The three stages of the clock, and their training data."""

@@ -87,10 +87,11 @@ def compute_loadings(
 
 
 def project(loadings: pd.DataFrame, betas: pd.DataFrame) -> pd.DataFrame:
-    """Compute RF_PCs of samples from their betas (samples x features); what is absent takes the training median.
+    """Compute RF_PCs of samples from their beta values (samples x features); missing values are set to training
+    medians.
 
-    Features are added one after the other, in the order of their names (as prediction does), so that a sample's
-    components do not depend on its batch-mates.
+    Features are added one by one, in the order of their names (as in prediction), so that a sample's components do not
+    depend on the other samples.
     """
     loadings = loadings.sort_values("feature")
     names = pc_columns(loadings.columns)

@@ -1,4 +1,4 @@
-"""Deployable models: the scikit-learn Pipeline of one configuration, for people's own Python."""
+"""Deployable models: the scikit-learn Pipeline of one configuration, for use in Python."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from heteroage.engine.training_set import TrainingSet
 from heteroage.probes import is_pc
 from heteroage.stages.start_from import Added
 
-TOLERANCE = 1e-12  # scikit-learn's, on the duality gap relative to |y|²
+TOLERANCE = 1e-12  # tolerance of scikit-learn's duality gap, relative to |y|²
 MAX_ITERATIONS = 100_000
 
 
@@ -37,19 +37,19 @@ def fit_pipeline(
 ) -> Pipeline:
     """Fit the model of one configuration: imputer, scaler, elastic net, on the features it uses.
 
-    The path down to `alpha` finds the features with weight. Imputer and scaler are scikit-learn's
-    own fits on those. So is the elastic net without technical noise; scikit-learn has no such penalty, so with
-    technical noise its coefficients are the engine's. A model that uses no feature keeps one, at weight 0.
+    The path down to `alpha` finds the features with a nonzero weight. scikit-learn fits imputer and scaler on them.
+    Without technical noise, it also fits the elastic net. scikit-learn has no penalty of technical noise, so with such
+    noise the coefficients are those of the engine. A model without features keeps one feature with weight 0.
 
     Parameters
     ----------
     X : (features, samples), may be a memory map
     training_set : the samples to train on; targets in years
     configuration : `alpha`, `l1_ratio`, `technical_sd`
-    transform_target : fit the transformed age (and predict years), or y as it is, without an intercept: a
-        correction is 0 on average, and 0 for everybody where no feature helps
-    threads : workers
-    added : a published clock's coefficients; the net is fitted to what they miss, and the Pipeline holds the sum
+    transform_target : True: fit the transformed age (and predict years). False: fit y without an intercept, so that a
+        correction is 0 on average, and 0 for all samples if no feature is used
+    threads : number of threads
+    added : coefficients of a published clock; the net is fitted to its residual, and the Pipeline contains the sum
 
     Returns
     -------
@@ -91,13 +91,13 @@ def _fitted(
     transform_target: bool,
     confirm: bool,
 ) -> Pipeline:
-    """Fit imputer and scaler, and give the net its coefficients.
+    """Fit imputer and scaler, and set the coefficients of the net.
 
     Parameters
     ----------
     frame : the training samples' values of the features used
-    coefficient : on the standardised scale, and what a published clock adds on the raw scale
-    confirm : let scikit-learn's coordinate descent confirm them: its objective is the engine's
+    coefficient : on the standardised scale, and coefficients of a published clock on the raw scale
+    confirm : run scikit-learn's coordinate descent, which has the same objective as the engine
     """
     y, weight = training_set.y, training_set.weight
     target = transform_age(y) if transform_target else y
@@ -117,7 +117,7 @@ def _fitted(
         estimator.set_params(max_iter=MAX_ITERATIONS)
     final.coef_ = coefficient[0] + coefficient[1] * pipeline[1].scale_
     if confirm:
-        # scikit-learn's coordinate descent starts from the optimum, and has only to confirm it.
+        # scikit-learn's coordinate descent starts at the optimum, so it converges immediately.
         final.set_params(warm_start=True)
         final.fit(pipeline[:-1].transform(frame), target, sample_weight=weight)
         final.set_params(warm_start=False)

@@ -1,4 +1,7 @@
-"""The hallmark dictionary, {hallmark: [CpG, ...]}: read and checked. Snakemake reads this when it starts: no NumPy."""
+"""Reading and checking the hallmark dictionary, {hallmark: [CpG, ...]}.
+
+The Snakefile imports this, so no NumPy here.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def read_dictionary(path: str | Path) -> dict[str, list[str]]:
 
 
 def check_names(hallmarks: Iterable[str], path: str | Path) -> None:
-    """Refuse names that cannot be file names."""
+    """Reject names that are not valid file names."""
     strange = sorted(name for name in hallmarks if not NAME.fullmatch(name))
     if strange:
         raise HeteroAgeError(
@@ -39,5 +42,5 @@ def check_names(hallmarks: Iterable[str], path: str | Path) -> None:
 
 
 def features_digest(features: Sequence[str]) -> str:
-    """A digest of a list of features."""
+    """Return a digest of a list of features."""
     return hashlib.sha256("\n".join(features).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""How an expert's alpha and l1_ratio are tuned: in each view, on the folds that the view has seen."""
+"""Tuning of an expert's alpha and l1_ratio, separately in each view, by cross-validation over the view's folds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DENSE = 0.5  # features of a model, as a share of the samples
 
 @dataclass(frozen=True)
 class Grid:
-    """The alphas (in years, falling) and l1_ratios that experts are tuned over."""
+    """The alphas (in years, decreasing) and l1_ratios that are tried for experts."""
 
     alphas: NDArray[np.float64]
     l1_ratios: Sequence[float]
@@ -30,7 +30,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class View:
-    """What one view's models correct, for each l1_ratio and alpha.
+    """Corrections of one view's models, for each l1_ratio and alpha.
 
     corrections : (l1_ratios, alphas, samples), years; a sample of the unseen fold by the model without that fold alone,
         any other by the model without its own fold too
@@ -48,7 +48,7 @@ class View:
 
     @cached_property
     def best(self) -> tuple[int, int]:
-        """Position (l1_ratio, alpha) of the best Score on the residuals of the folds that the view has seen."""
+        """Return the position (l1_ratio, alpha) of the best Score on the residuals of the view's folds."""
         at = list(np.ndindex(self.n_features.shape))
         scores = [self._score(self.corrections[k]) for k in at]
         return at[best_row(pd.DataFrame({"Score": scores, "n_features": [self.n_features[k] for k in at]}))]
@@ -64,7 +64,7 @@ class View:
         return not dense or self.best[1] == len(self.alphas) - 1
 
     def further(self) -> NDArray[np.float64]:
-        """Alphas to go on with, where the best one is at an end.
+        """Return alphas beyond the grid if the best one is at an end, otherwise none.
 
         Smaller alphas are not tried where the best correction is no better than none: they fit the residual closer, and
         take the longest to solve.
@@ -86,7 +86,7 @@ class View:
         return seen, rows_by(self.projects[seen])
 
     def joined(self, other: View) -> View:
-        """Both views' alphas, falling."""
+        """Combine two views; alphas are decreasing."""
         alphas = np.concatenate([self.alphas, other.alphas])
         order = np.argsort(-alphas)
         return replace(
@@ -127,7 +127,7 @@ def _tuned_view(
     configuration: Mapping[str, float],
     threads: int,
 ) -> View:
-    """Fit all models of a view: without each fold, to tune; without the unseen fold alone, to predict it."""
+    """Fit all models of a view: without each fold for tuning, and without the unseen fold only for predicting it."""
     excluded = [sorted({fold} if unseen is None else {fold, unseen}) for fold in data.folds]
     training = [data.training_set(folds, configuration, target) for folds in excluded]
     noise, label = [configuration["technical_sd"]], f"{hallmark}, {name}"
@@ -141,7 +141,7 @@ def _tuned_view(
         while others and view.descends():
             view = view.joined(at(others.pop(0)))
         while len(further := view.further()):
-            log.info("%s: best alpha at an end, going on with %s", label, listed(further))
+            log.info("%s: best alpha at an end of the grid, continuing with %s", label, listed(further))
             view = view.joined(at(further))
     return view
 
@@ -149,12 +149,12 @@ def _tuned_view(
 def _view(
     data: TrainingData, name: str, unseen: int | None, target: NDArray[np.float64], grid: Grid, fitted: list[Paths]
 ) -> View:
-    """What the models of a view correct, fitted without each fold."""
+    """Compute the corrections of a view's models, fitted without each fold."""
     shape = (len(grid.l1_ratios), len(grid.alphas))
     corrections, n_features = np.empty((*shape, len(data.fold))), np.zeros(shape, np.int64)
     for fold, paths in zip(data.folds, fitted, strict=True):
         rows = np.flatnonzero(data.fold == fold)
-        # Without the intercept, the mean residual: that is nothing a hallmark's CpGs have said.
+        # The intercept (the mean residual) is removed, because it does not depend on the hallmark's CpGs.
         corrections[:, :, rows] = data.predict(paths, rows)[0] - paths.intercept
         if fold != unseen:
             n_features += paths.n_features[0]

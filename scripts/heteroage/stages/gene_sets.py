@@ -1,4 +1,4 @@
-"""From sets of genes to the hallmark dictionary: {hallmark: [CpG, ...]} by a probe annotation."""
+"""Conversion of gene sets to the hallmark dictionary, {hallmark: [CpG, ...]}, with a probe annotation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GENE_SETS = {".gmt", ".tsv", ".txt", ".csv"}
-Genes = Mapping[str, frozenset[str]]  # a gene's symbol: all symbols it goes by
+Genes = Mapping[str, frozenset[str]]  # {gene symbol: all symbols of the gene}
 
 
 def are_gene_sets(path: str | Path) -> bool:
-    """Tell gene sets from a finished dictionary (JSON) by the file's ending."""
+    """Tell from the file extension whether a file contains gene sets (and not a JSON dictionary)."""
     return Path(str(path).removesuffix(".gz")).suffix in GENE_SETS
 
 
@@ -31,9 +31,9 @@ def read_hallmark_names(path: str | Path) -> list[str]:
 def read_gene_sets(path: str | Path) -> dict[str, Genes]:
     """Read gene sets.
 
-    GMT has a line per set: name, description, genes, parted by tabs. A table (CSV, TSV) has a row per gene: columns
-    `hallmark` and `gene`, and, if it likes, `earlier_symbol` (parted by `;`), by which older annotations know
-    the gene. Lines that start with # are passed over.
+    GMT has one line per set: name, description and genes, separated by tabs. A table (CSV, TSV) has one row per gene,
+    with columns `hallmark`, `gene` and optionally `earlier_symbol` (symbols in older annotations, separated by `;`).
+    Lines that start with # are ignored.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def read_gene_sets(path: str | Path) -> dict[str, Genes]:
 
 
 def match_genes(sets: Mapping[str, Genes], annotation: pd.DataFrame) -> tuple[dict[str, list[str]], pd.DataFrame]:
-    """Give each hallmark the CpGs of its genes.
+    """Map the genes of each hallmark to CpGs.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def match_genes(sets: Mapping[str, Genes], annotation: pd.DataFrame) -> tuple[di
     HeteroAgeError
         No gene of any set is in the annotation.
     """
-    import pandas as pd  # here, since reading the Snakefile reads gene sets, and matches none
+    import pandas as pd  # imported here, because the Snakefile reads gene sets but does not match them
 
     wanted = {symbol for genes in sets.values() for symbols in genes.values() for symbol in symbols}
     upper = annotation["gene"].str.upper()

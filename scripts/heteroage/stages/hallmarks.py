@@ -19,7 +19,7 @@ BLOCK = 4096  # features at a time: 16 MB per 1,000 samples
 
 
 def match_features(dictionary: Mapping[str, Sequence[str]], feature_names: Sequence[str]) -> dict[str, list[str]]:
-    """Give each hallmark the features of its CpGs, in every modality; a CpG may also be named with a suffix."""
+    """Find the features of each hallmark's CpGs in all modalities; CpG names with a suffix match one modality."""
     features_of: dict[str, list[str]] = {}
     for name in feature_names:
         features_of.setdefault(name.rpartition("_")[0], []).append(name)
@@ -33,17 +33,17 @@ def match_features(dictionary: Mapping[str, Sequence[str]], feature_names: Seque
 def absolute_correlation(X: NDArray[np.float32], target: NDArray[np.float64]) -> NDArray[np.float64]:
     """|Pearson's r| of each feature (features, samples) with the target, missing values at the feature's median.
 
-    0 where a feature is constant or all missing. A feature's value does not depend on the features beside it.
+    The result is 0 if a feature is constant or all missing. Features do not affect each other.
     """
     centred = target - target.mean()
-    X = np.ascontiguousarray(X)  # in another layout, sums round otherwise
+    X = np.ascontiguousarray(X)  # the rounding of sums depends on the memory layout
     Z = Standardiser.fit(X).apply(X)
     covariance = np.abs((Z * centred).sum(axis=1)) / (len(target) * (centred.std() or 1.0))
     return np.where(Z.any(axis=1), covariance, 0.0)
 
 
 def orthogonalise(matched: Mapping[str, Sequence[str]], correlation: Mapping[str, float]) -> dict[str, list[str]]:
-    """Put each feature into one hallmark: the one where it ranks best by |correlation| with transformed age.
+    """Assign each feature to the hallmark in which it ranks best by |correlation| with transformed age.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def orthogonalise(matched: Mapping[str, Sequence[str]], correlation: Mapping[str
 
     Returns
     -------
-    {hallmark: sorted features}, disjoint; ties of rank go to the hallmark that comes first by name. A hallmark
-    that is left with none stays, empty.
+    {hallmark: sorted features}, disjoint. Ties go to the hallmark that is first by name. Hallmarks without features
+    remain with an empty list.
     """
     best: dict[str, tuple[int, str]] = {}
     for hallmark in sorted(matched):
@@ -73,7 +73,7 @@ def assign_features(
 
     Returns
     -------
-    ({hallmark: its features}, {hallmark that gets no expert: why})
+    ({hallmark: its features}, {hallmark without an expert: reason})
 
     Raises
     ------
@@ -93,7 +93,7 @@ def assign_features(
 
 
 def skipped_hallmarks(matched: Mapping[str, Sequence[str]], orthogonal: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Say of each hallmark that gets no expert why.
+    """Return the reason for each hallmark that gets no expert.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def skipped_hallmarks(matched: Mapping[str, Sequence[str]], orthogonal: Mapping[
 
 
 def check_any_match(matched: Mapping[str, Sequence[str]]) -> None:
-    """Refuse a dictionary none of whose CpGs is in the data."""
+    """Reject a dictionary if none of its CpGs is in the data."""
     if not any(matched.values()):
         raise HeteroAgeError(
             f"no hallmark has a CpG in the data (hallmarks {listed(matched)}). Check that inputs.hallmarks names "

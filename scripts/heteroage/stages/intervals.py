@@ -1,7 +1,7 @@
-"""Prediction intervals that hold for a new study: conformal, by group, as wide as errors are at the predicted age.
+"""Prediction intervals for new studies: group-wise normalised conformal prediction.
 
-The score of a sample is |F(Age) - F(HeteroAge)| / d, out of fold, with F the age transform and d the typical size of
-the numerator at the predicted age, learnt from the errors of other groups (normalised conformal prediction:
+The score of a sample is |F(Age) - F(HeteroAge)| / d, out of fold. F is the age transform, and d the typical size of the
+numerator at the predicted age, estimated from the errors of other groups (normalised conformal prediction:
 Papadopoulos, Gammerman and Vovk, AIA 2008). The interval is F(HeteroAge) plus and minus the half-width times d.
 """
 
@@ -19,27 +19,28 @@ from heteroage.inputs.cohorts import UNKNOWN
 
 SCALE = "transformed_age"
 LEAST_AGE = 0.0  # years
-STEP = 0.0025  # of the levels that are tried
+STEP = 0.0025  # spacing of the levels that are tried
 MINIMUM_GROUPS = 3
 ROUNDING = 1e-9
-BANDWIDTH = 0.4  # of transformed age: 8.4 years in adults
-PRIOR = 2.0  # samples of average weight that pull the spread towards that of all ages
-KNOTS = 25  # predicted ages at which the spread is stored
+BANDWIDTH = 0.4  # kernel bandwidth on the transformed scale: 8.4 years in adults
+PRIOR = 2.0  # weight of the mean error over all ages, in samples of average weight
+KNOTS = 25  # number of predicted ages at which the typical error is stored
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Typical size of errors by predicted age, both on the transformed scale; straight between the knots."""
+    """Typical size of errors by predicted age, both on the transformed scale; linear between the knots."""
 
     predicted: NDArray[np.float64]
     error: NDArray[np.float64]
 
     @classmethod
     def learn(cls, predicted: NDArray[np.float64], error: NDArray[np.float64], groups: NDArray) -> Spread:
-        """Mean absolute error near each of `KNOTS` predicted ages, by a Gaussian kernel.
+        """Estimate the mean absolute error at each of `KNOTS` predicted ages, with a Gaussian kernel.
 
-        A group weighs as the square root of its number of samples: between one group, one vote and one sample, one
-        vote. The mean over all ages counts as `PRIOR` samples, which decides where there are few.
+        The weight of a group is the square root of its number of samples, a compromise between equal weights of groups
+        and of samples. The mean over all ages has the weight of `PRIOR` samples, which dominates at ages with few
+        samples.
 
         Parameters
         ----------
@@ -56,11 +57,11 @@ class Spread:
         return cls(knots, np.maximum(local, ROUNDING))
 
     def at(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Typical error at these transformed ages; beyond the knots, that of the nearest."""
+        """Return the typical error at these transformed ages; outside the knots, that of the nearest knot."""
         return np.interp(predicted, self.predicted, self.error)
 
     def as_json(self) -> dict[str, list[float]]:
-        """What Stage3_Artifacts.json holds."""
+        """Return the entry of Stage3_Artifacts.json."""
         return {"predicted": self.predicted.tolist(), "error": self.error.tolist()}
 
 
@@ -73,14 +74,14 @@ def calibrate(
     ----------
     out_of_fold : frame with Age, HeteroAge (years) and Tissue
     groups : (n,) group of each sample
-    level : share of a new study's samples that the interval should hold, in (0, 1)
-    tissue_groups : a tissue in at least so many groups has a half-width of its own
+    level : fraction of a new study's samples whose age the interval should contain, in (0, 1)
+    tissue_groups : minimum number of groups of a tissue for its own half-width
 
     Returns
     -------
-    dict, or None where there are fewer than 3 groups to calibrate on
+    dict, or None with fewer than 3 groups
     """
-    # A predicted age below birth, which the scale does not know, counts as birth.
+    # Predicted ages below 0 are set to 0.
     predicted = transform_age(np.maximum(out_of_fold["HeteroAge"].to_numpy(np.float64), LEAST_AGE))
     error = np.abs(transform_age(out_of_fold["Age"].to_numpy(np.float64)) - predicted)
     groups, tissues = np.asarray(groups), out_of_fold["Tissue"].to_numpy()
@@ -99,7 +100,7 @@ def calibrate(
 def spread_of_others(
     predicted: NDArray[np.float64], error: NDArray[np.float64], groups: NDArray
 ) -> NDArray[np.float64]:
-    """Typical error at each sample's predicted age, learnt from the other groups: a group's own errors stay out."""
+    """Return the typical error at each sample's predicted age, estimated from the other groups."""
     spread = np.empty(len(predicted))
     for group in np.unique(groups):
         own = groups == group
@@ -116,15 +117,14 @@ def _calibrated(score: NDArray[np.float64], groups: NDArray, level: float) -> di
 
 
 def half_width(score: ArrayLike, groups: ArrayLike, level: float) -> float:
-    """The group-weighted quantile of the scores that holds `level` of a group it has not seen.
+    """Return the group-weighted quantile of the scores that covers `level` of a new group.
 
-    Groups, not samples, are exchangeable with a new study, so each weighs the same (Dunn, Wasserman and
-    Ramdas, JASA 118:2491, 2023; Lee, Barber and Willett, arXiv:2306.06342). The quantile at `level` itself covers
-    too little where groups are few, and the correction that makes the guarantee exact (a further group of
-    infinite scores) returns the largest score where there are fewer than level / (1 - level) groups. Between
-    the two, the level is calibrated (Beran, Biometrika 74:457, 1987; Loh, JASA 82:155, 1987): leave out one group
-    at a time, take the quantile of the others, and find the least nominal level whose coverage of the left-out
-    group is at least `level` on average.
+    Groups, not samples, are exchangeable with a new study, so each group has the same weight (Dunn, Wasserman and
+    Ramdas, JASA 118:2491, 2023; Lee, Barber and Willett, arXiv:2306.06342). With few groups, the quantile at `level`
+    itself covers too little. The correction that makes the guarantee exact (an additional group with infinite scores)
+    returns the largest score if there are fewer than level / (1 - level) groups. So the nominal level is calibrated by
+    leave-one-group-out (Beran, Biometrika 74:457, 1987; Loh, JASA 82:155, 1987). The function uses the smallest nominal
+    level for which the quantile of the other groups covers on average at least `level` of the left-out group.
     """
     score, groups = np.asarray(score, np.float64), np.asarray(groups)
     for nominal in _levels(level):
@@ -138,7 +138,7 @@ def _levels(level: float) -> Sequence[float]:
 
 
 def leave_one_group_out_coverage(score: NDArray[np.float64], groups: NDArray, nominal: float) -> float:
-    """Mean over groups of the share of a group's scores within the quantile of the other groups."""
+    """Return the mean over groups of the fraction of a group's scores within the quantile of the other groups."""
     covered = []
     for group in np.unique(groups):
         own = groups == group
@@ -147,7 +147,7 @@ def leave_one_group_out_coverage(score: NDArray[np.float64], groups: NDArray, no
 
 
 def group_weighted_quantile(score: ArrayLike, groups: ArrayLike, level: float) -> float:
-    """The least score with at least `level` of the weight at or below it, each group having the same weight."""
+    """Return the smallest score with at least `level` of the weight at or below it. All groups have the same weight."""
     score = np.asarray(score, np.float64)
     _, code, size = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
     order = np.argsort(score, kind="stable")

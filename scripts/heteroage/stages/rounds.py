@@ -1,4 +1,4 @@
-"""How many boosting rounds the fusion takes: every round must be earned in grouped cross-validation."""
+"""Choice of the number of boosting rounds of the fusion, by grouped cross-validation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FEWEST_GROUPS = 5
 
 @dataclass(frozen=True)
 class Rounds:
-    """Chosen boosting rounds, and the curve that chose them.
+    """The chosen number of boosting rounds, and the tuning curve.
 
     curve : (rounds + 1,) mean over groups of each group's MAE after 0, 1, ... rounds, years
     paired_se : (rounds + 1,) standard error of the mean difference to the best round, years; infinite for one group
@@ -39,7 +39,7 @@ class Rounds:
         )
 
     def summary(self) -> dict[str, object]:
-        """The errors that decided, for Stage3_Artifacts.json."""
+        """Return the errors behind the choice, for Stage3_Artifacts.json."""
         paired = float(self.paired_se[0])
         return {
             "group_mae_of_anchor": float(self.curve[0]),
@@ -57,7 +57,7 @@ def earned_rounds(errors: NDArray[np.float64]) -> Rounds:
 
 
 def choose_rounds(errors: NDArray[np.float64]) -> Rounds:
-    """Choose the boosting rounds that the groups agree on.
+    """Choose the number of boosting rounds by the one-standard-error rule.
 
     Parameters
     ----------
@@ -65,11 +65,10 @@ def choose_rounds(errors: NDArray[np.float64]) -> Rounds:
 
     Returns
     -------
-    Rounds: the fewest whose mean error exceeds the best's by at most one standard error of this difference. The
-    rule of one standard error is that of Breiman et al. (1984). Here the standard error is paired: that of the
-    groups' differences, because the groups' own levels differ by far more than what is compared. So no round is
-    taken unless the best beats the anchor, round 0, by more than one paired standard error, and none where there
-    is a single group.
+    Rounds: the smallest number whose mean error exceeds the best one by at most one standard error of the difference
+    (Breiman et al. 1984). The standard error is that of the paired differences over groups, because the groups' own
+    levels differ much more than the compared errors. So the result is 0 unless the best error is better than that of
+    the anchor (round 0) by more than one paired standard error. It is also 0 with a single group.
     """
     groups, curve = len(errors), errors.mean(axis=0)
     difference = errors - errors[:, [int(np.argmin(curve))]]

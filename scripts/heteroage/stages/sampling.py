@@ -1,6 +1,6 @@
-"""Who is trained on: healthy samples with an age, and the balancing of tissues.
+"""Selection of training samples (healthy, with an age), and balancing of tissues.
 
-Nothing here depends on the order of rows, and no sample is left out of training by a random number.
+The result does not depend on the order of rows. No sample is dropped at random.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def training_samples(samples: pd.DataFrame) -> pd.DataFrame:
 def balancing_weights(
     samples: pd.DataFrame, rows: NDArray[np.int64], balancing: Mapping[str, float]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Weigh training samples so that no tissue drowns the others.
+    """Compute sample weights that limit the influence of large tissues.
 
-    Tissues seen in fewer than `min_cohorts` projects are left out. A tissue with more samples than
-    cap = clip(median tissue count × `median_mult`, `min_cap`, `max_cap`) is weighted down: each of its samples by
-    cap / count. Every other sample weighs 1.
+    Tissues in fewer than `min_cohorts` projects are left out. If a tissue has more samples than
+    cap = clip(median tissue count × `median_mult`, `min_cap`, `max_cap`), each of its samples has the weight
+    cap / count. All other samples have weight 1.
 
     Parameters
     ----------

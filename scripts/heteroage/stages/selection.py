@@ -1,4 +1,4 @@
-"""Which samples a run trains on, their folds, and their RF_PCs."""
+"""Training samples of a run, their folds, and their RF_PCs."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def select(table: pd.DataFrame, run: str, folds: int, seed: int, allow_leave_one
     Parameters
     ----------
     table : all samples of the store, in its order, with `group` and `outer_fold`
-    run : `full`, or `nested-<k>`: without outer fold k. The groups that are left may then be fewer than `folds`; each
-        is a fold of its own
+    run : `full`, or `nested-<k>` (without outer fold k). If the remaining groups are then fewer than `folds`, each
+        group is a fold
 
     Raises
     ------
@@ -46,11 +46,11 @@ def select(table: pd.DataFrame, run: str, folds: int, seed: int, allow_leave_one
 def learn_pcs(
     store: NDArray[np.float32], feature_names: Sequence[str], samples: pd.DataFrame, n_pcs: int, n_cpgs: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Learn RF_PCs from a run's samples, without their ages; returns the loadings, and the samples' RF_PCs."""
+    """Compute RF_PCs from a run's samples, without their ages; returns the loadings, and the samples' RF_PCs."""
     columns = samples["store_column"].to_numpy()
     loadings = compute_loadings(store, feature_names, columns, n_pcs, n_cpgs)
     values = values_of(store, feature_names, loadings["feature"], columns)
-    # By the code that projects new samples.
+    # Uses the same code as for new samples.
     components = project(loadings, pd.DataFrame(values, columns=loadings["feature"]))
     components.insert(0, "sample_id", samples["sample_id"])
     return loadings, components

@@ -1,7 +1,7 @@
-"""Starting the anchor from a published clock: it learns only what that clock misses.
+"""Starting the anchor from a published clock: the anchor is fitted to the residual of that clock.
 
 The anchor fits F(age) - strength x score, where the score is the published weighted sum of CpGs on the scale of F. The
-sum of two linear models is linear, so weights, Pipeline and export hold the sum. The intercept is always fitted.
+sum of two linear models is linear, so weights, Pipeline and export contain the sum. The intercept is always fitted.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from heteroage.stages.training_data import TrainingData
 
 log = logging.getLogger(__name__)
 
-MOST_MISSING = 0.1  # largest share of the published CpGs' values that a study may be missing
-# Of the published sum: its slope on the scale of F.
+MOST_MISSING = 0.1  # largest accepted fraction of missing values of the published CpGs in a study
+# Slope of the published sum on the scale of F, by transform.
 SLOPES = {"horvath": 1.0, "identity": 1 / (ADULT_AGE + 1)}
 
 
 @dataclass(frozen=True)
 class Added:
-    """Coefficients on raw values that are added to a model: rows of X, and a coefficient each."""
+    """Coefficients on raw values that are added to a model: rows of X, and one coefficient per row."""
 
     places: NDArray[np.int64]
     coefficient: NDArray[np.float64]
@@ -39,7 +39,7 @@ class Added:
         Parameters
         ----------
         values : (places, samples), NaN where missing
-        rows : the training samples among them; a CpG that none of these has counts 0
+        rows : positions of the training samples; a CpG that is missing in all of them counts 0
         """
         total = np.zeros(values.shape[1])
         for coefficient, own in zip(self.coefficient, values, strict=True):
@@ -61,12 +61,12 @@ class Start:
     values: NDArray[np.float32]
 
     def times(self, strength: float) -> Added:
-        """The coefficients that a model of this strength starts from."""
+        """Return the coefficients times the strength."""
         return Added(self.added.places, strength * self.added.coefficient)
 
 
 def strengths_of(start_from: Mapping[str, object] | None) -> list[float]:
-    """The strengths to sweep: 0 is always among them."""
+    """Return the strengths to sweep. 0 is always included."""
     given = (start_from or {"strengths": []}).get("strengths", [0.5, 1.0])
     return sorted({0.0, *map(float, given)})
 
@@ -77,7 +77,7 @@ def open_start(start_from: Mapping[str, object] | None, data: TrainingData) -> S
     Raises
     ------
     HeteroAgeError
-        What `read_coefficients` refuses; no CpG in common; studies that miss more than a tenth of its CpGs' values.
+        Errors of `read_coefficients`; no CpG in common; studies with more than a tenth of its CpGs' values missing.
     """
     if not start_from:
         return None
@@ -122,7 +122,7 @@ def _check_missing(
 
 
 def describe_start(start_from: Mapping[str, object] | None, strength: float, projects: Sequence[str]) -> list[str]:
-    """Say which clock the anchor starts from, and what that means for its errors, for summary, card and report."""
+    """Describe the published clock and its effect on the errors, for summary, model card and report."""
     if not start_from:
         return []
     path = str(start_from["coefficients"])

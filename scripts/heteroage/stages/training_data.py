@@ -1,12 +1,12 @@
-"""What every stage trains on: the run's samples, its feature matrix, and the folds to hold out.
+"""Training data of all stages: the run's samples, its feature matrix, and the folds.
 
-A *view* is what someone knows who has never seen one fold. Cross-fitted values carry a column per view:
+A *view* contains only results that were computed without one fold. Cross-fitted values have one column per view:
 
     out_of_fold       sample i is predicted without its own fold
     without_fold_<k>  sample i is predicted without its own fold and without fold k
 
-Whatever is trained to predict fold k learns from column `without_fold_<k>` alone, so that no later stage
-sees fold k through the eyes of an earlier one. For the samples of fold k both columns agree.
+Models that predict fold k are trained only on the column `without_fold_<k>`. So no later stage uses fold k indirectly,
+through the predictions of an earlier stage. For the samples of fold k both columns agree.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
 
 OUT_OF_FOLD = "out_of_fold"
 TRAINING_COLUMNS = ["sample_id", "project_id", "donor_id", "group", "Tissue", "Sex", "Age", "fold", "store_column"]
-EXTENSION = 3  # alphas that are tried at a time beyond an end of the grid
-MOST_ALPHAS = 30  # of a grid that may still be extended
+EXTENSION = 3  # number of alphas that are added at a time beyond an end of the grid
+MOST_ALPHAS = 30  # grids with more alphas are not extended
 SAMPLE_COLUMNS = ["sample_id", "project_id", "Tissue", "Sex", "Age", "fold"]
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """One run's training samples and their features: the only way by which a run reads the feature store.
+    """Training samples of one run and their features. A run reads the feature store only through this class.
 
     samples : frame with sample_id, project_id, group, Tissue, Sex, Age, fold
-    X : (features, samples of the store) float32, memory-mapped; the RF_PCs are its last rows. Other samples than the
-        run's are among its columns: only training sets (`training_set`) and `predict` use it, by `columns`
-    columns : the column of each of the run's samples; where it is not given, X has these samples alone, in their order
+    X : (features, samples of the store) float32, memory-mapped; the last rows are the RF_PCs. X also has columns of
+        other samples, so only `training_set` and `predict` use it, with `columns`
+    columns : column of each of the run's samples in X; if not given, X contains only these samples, in their order
     """
 
     samples: pd.DataFrame
@@ -69,7 +69,7 @@ class TrainingData:
         return cls(table, StackedRows(store, below), [*feature_names, *pc_names], columns)
 
     def with_pcs(self, wanted: bool) -> TrainingData:
-        """Keep the RF_PCs among the features, or leave them out."""
+        """Return the data with or without the RF_PCs as features."""
         cpgs = [name for name in self.feature_names if wanted or not is_pc(name)]
         return replace(self, X=self.X[: len(cpgs)], feature_names=cpgs) if len(cpgs) < len(self.X) else self
 
@@ -104,30 +104,30 @@ class TrainingData:
 
     @property
     def folds(self) -> list[int]:
-        """The folds there are."""
+        """Return the sorted folds."""
         return sorted(self.samples["fold"].unique().tolist())
 
     @property
     def noisy(self) -> NDArray[np.bool_]:
-        """Which features bear technical noise: all but the RF_PCs."""
+        """Return which features have technical noise: all except the RF_PCs."""
         return np.array([not is_pc(name) for name in self.feature_names])
 
     def balanced(
         self, excluded: Sequence[int], balancing: Mapping[str, float]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Which samples (rows of `samples`) train without the `excluded` folds, and their weights."""
+        """Return the rows of the training samples outside the `excluded` folds, and their weights."""
         return balancing_weights(self.samples, np.flatnonzero(~np.isin(self.fold, excluded)), balancing)
 
     def training_set(
         self, excluded: Sequence[int], balancing: Mapping[str, float], target: NDArray[np.float64]
     ) -> TrainingSet:
-        """What trains without the `excluded` folds: samples, their targets (of all samples, in order) and weights."""
+        """Return the training set without the `excluded` folds; `target` has one value per sample of the run."""
         rows, weight = self.balanced(excluded, balancing)
         return TrainingSet(self.columns[rows], target[rows], weight)
 
 
 def views(folds: Sequence[int]) -> Iterator[tuple[str, int | None]]:
-    """Name each view, and the fold that it has never seen."""
+    """Yield the name of each view, and the fold that it excludes."""
     yield OUT_OF_FOLD, None
     for fold in folds:
         yield f"without_fold_{fold}", fold
@@ -140,18 +140,18 @@ def read_views(path: str | Path, samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def best_row(report: pd.DataFrame) -> int:
-    """Position of the best Score; of equals, the sparser, then the earlier row."""
+    """Return the position of the best Score. Ties go to the sparser, then to the earlier row."""
     order = report.reset_index(drop=True).sort_values(["Score", "n_features"], ascending=[False, True], kind="stable")
     return int(order.index[0])
 
 
 def log_grid(highest: float, lowest: float, steps: int) -> NDArray[np.float64]:
-    """A falling logarithmic grid, rounded to 6 digits so that it reads well in reports."""
+    """Return a decreasing logarithmic grid, rounded to 6 significant digits for readable reports."""
     return _rounded(np.geomspace(highest, lowest, steps))
 
 
 def beyond(alphas: NDArray[np.float64], best: float, empty: bool) -> NDArray[np.float64]:
-    """The alphas to try next, where the best one lies at an end of a falling grid: on by the grid's own ratio.
+    """Extend a decreasing grid by its own ratio, if the best alpha is at an end.
 
     Parameters
     ----------
@@ -161,8 +161,8 @@ def beyond(alphas: NDArray[np.float64], best: float, empty: bool) -> NDArray[np.
 
     Returns
     -------
-    at most `EXTENSION` alphas, falling; none where the best alpha lies inside, or the grid has a single alpha or more
-    than `MOST_ALPHAS`
+    at most `EXTENSION` new alphas, decreasing; none if the best alpha is inside the grid, or if the grid has a single
+    alpha or more than `MOST_ALPHAS`
     """
     if len(alphas) < 2 or len(alphas) > MOST_ALPHAS:
         return np.empty(0)
