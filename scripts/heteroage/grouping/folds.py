@@ -102,7 +102,7 @@ def describe_few_groups(samples: pd.DataFrame) -> list[str]:
         return [
             "The studies are three groups. Each was held out once, in the folds that also tuned the models, so the "
             "errors out of fold lean to the optimistic. Nested runs, which measure the error on a new study, take four "
-            "groups."
+            "groups, and boosting rounds five: HeteroAge is the anchor."
         ]
     which = "one group" if len(groups) == 1 else "two groups"
     return [
@@ -110,8 +110,7 @@ def describe_few_groups(samples: pd.DataFrame) -> list[str]:
         "was NOT measured. The folds hold out donors of the same studies, to tune the models. Expect larger errors on "
         "a new study than those out of fold, by an unknown amount.",
         "There are no prediction intervals, no boosting rounds (HeteroAge is the anchor), no offset for other cohorts "
-        "and no nested error: each takes three groups or more. That a hallmark has skill is not tested on another "
-        "study.",
+        "and no nested error: each takes more groups. That a hallmark has skill is not tested on another study.",
     ]
 
 

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from heteroage.clock.artifacts import software_versions
 from heteroage.clock.columns import ANCHOR, CORRECTION
 from heteroage.files import read_table, rows_of
-from heteroage.grouping.folds import MINIMUM_FOLDS
 from heteroage.inputs.cohorts import pc_columns
 from heteroage.labels import UNKNOWN
 from heteroage.metrics import group_errors, r2_against_none, score_predictions
@@ -150,8 +149,6 @@ def tune_rounds(
         ages = staged_ages(booster, frame[validation], categories, max_rounds)
         absolute_error[validation] = np.abs(ages - age[validation, None])
     seen = fold != unseen
-    if len(np.unique(group)) < MINIMUM_FOLDS:  # no group was held out: none can earn a round
-        group = np.zeros(len(group))
     return earned_rounds(group_errors(absolute_error[seen], group[seen]))
 
 
