@@ -22,14 +22,13 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError
 from heteroage.tables import kinds
-from heteroage.tables.cells import SPELLINGS, floats_of, is_missing, text_array
+from heteroage.tables.cells import SPELLINGS, floats_of, is_missing
 from heteroage.tables.header import BOM, MOST_HEADER, SEPARATORS, decode, encoding_of, has_nul, read_header
 from heteroage.tables.source import Batch, Source, ahead, is_all_text
 
 CHUNK = 16 << 20  # bytes of text parsed at a time
 PEEK = 1 << 18  # bytes read to find the header, more where a line is longer
 WIDE = 10_000  # columns from which fields are parsed as one column
-LEADING, MANY = 8, 32  # the first columns of many are split off without parsing the others
 
 
 class TextSource(Source):
@@ -101,10 +100,6 @@ class TextSource(Source):
         names = [str(k) for k in range(len(self.header))]
         chosen = sorted({*text, *values}) or [0]
         comma = self._how.decimal_comma
-        if not values and len(names) > MANY and chosen[-1] < LEADING and b'"' not in chunk:
-            found = self._leading(chunk, chosen)
-            if found is not None:
-                return Batch(np.arange(start, start + len(found[chosen[0]])), lambda wanted: [found[k] for k in wanted])
 
         def read(numbers: pa.DataType) -> pa.Table:
             kinds_of = dict.fromkeys((names[k] for k in values), numbers)
@@ -138,14 +133,6 @@ class TextSource(Source):
             return [array(k) for k in wanted]
 
         return Batch(np.arange(start, start + table.num_rows), arrays)
-
-    def _leading(self, chunk: bytes, chosen: Sequence[int]) -> dict[int, pa.Array] | None:
-        """Read some of the first columns, as text; None where a row has fewer. The others are not even split."""
-        rows = [row.split(self._separator, chosen[-1] + 1) for row in chunk.split(b"\n") if row]
-        if min(map(len, rows), default=0) <= chosen[-1]:
-            return None
-        texts = {k: decode(b"\n".join([row[k] for row in rows]), self.where).split("\n") for k in chosen}
-        return {k: text_array(cells) for k, cells in texts.items()}
 
     def _parse_wide(self, chunk: bytes, text: Sequence[int], values: Sequence[int], start: int, line: int) -> Batch:
         """Parse lines of very many numbers."""
@@ -237,8 +224,9 @@ class TextSource(Source):
             if self._how.collapse or chunk[:1] == b" " or b"\n " in chunk or b" \n" in chunk:
                 chunk = b"\n".join(b" ".join(row.split()) for row in chunk.split(b"\n"))
             return chunk
-        starts = (separator, b" ", b'""')
-        if not (chunk.startswith(starts) or any(b"\n" + start in chunk for start in starts)):
+        # A pattern is searched for faster than bytes that end in the separator.
+        starts = rb'(?:%b| |"")' % re.escape(separator)
+        if not (re.match(starts, chunk) or re.search(rb"\n" + starts, chunk)):
             return chunk
         lines = chunk.split(b"\n")
         blank = {k for k, row in enumerate(lines) if row and not row.strip(separator + b' "\t')}
