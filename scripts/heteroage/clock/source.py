@@ -17,6 +17,7 @@ from heteroage.clock.sums import Sums
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import is_pc, pc_number
 from heteroage.tables import metadata
+from heteroage.tables.ages import unit_in
 
 if TYPE_CHECKING:
     from heteroage.clock.model import ClockModel
@@ -77,7 +78,9 @@ class Source:
     def identity(self) -> Rows:
         """Return sample_id, Tissue and Sex ("unknown" if absent), and Age if the table has it."""
         conventions = self.clock.conventions
-        if ANCHOR in self.names or any(name.endswith(CORRECTION) for name in self.names):
+        label = self.labels.get("Age", "Age")
+        staged = ANCHOR in self.names or any(name.endswith(CORRECTION) for name in self.names)
+        if staged and unit_in(label) is None:
             conventions = replace(conventions, age_unit="years")  # an earlier stage wrote the table
         rows: Rows = {"sample_id": self.part.ids}
         for name in ("Tissue", "Sex"):
@@ -85,7 +88,6 @@ class Source:
         rows["Tissue"] = metadata.tissues(rows["Tissue"], conventions)
         rows["Sex"] = metadata.check_sexes(rows["Sex"], self.part.where, conventions)
         if "Age" in self.names:
-            label = self.labels.get("Age", "Age")
             years = metadata.ages(self.part.text("Age"), label, self.part.ids, self.part.where, conventions)
             rows["Age"] = np.array([np.nan if age is None else age for age in years])
         return rows

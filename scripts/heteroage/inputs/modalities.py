@@ -120,7 +120,9 @@ def of_table(table: Table, entry: TableEntry, modality: str, intake: Intake) -> 
     renamed = [f"{names[k]} is {name}" for name, k in table.metadata.items() if names[k] not in (name, "")]
     numbered = [one for one in table.ids if is_number(one)]
     known = {*features, *table.metadata.values(), layout.label if not table.cpgs_in_rows else -1}
-    left_out = [*layout.left_out, *(name for k, name in enumerate(names) if k not in known and name)]
+    unnamed = "" if table.cpgs_in_rows else "column {} (no name)"
+    others = [name or unnamed.format(k + 1) for k, name in enumerate(names) if k not in known]
+    left_out = [*layout.left_out, *filter(None, others)]
     intake.note("map_columns", where, len(renamed), "renamed", renamed)
     intake.note("name_ids", where, len(table.ids) * layout.unnamed, "taken from the unnamed column", table.ids)
     intake.note("shorten_ids", where, layout.renamed, "named without .AVG_Beta or the like", layout.ids)

@@ -65,6 +65,15 @@ def test_ages_of_an_earlier_stage_are_years_whatever_the_lab_writes(clock):
     np.testing.assert_allclose(months.predict_stage3(both)["Age"], clock.master["Age"])
 
 
+def test_a_column_that_names_its_unit_is_read_in_it_beside_an_earlier_stage(clock):
+    loaded = load_clock(clock.folder)
+    both = loaded.predict_stage1(clock.master).merge(
+        loaded.predict_stage2(clock.master)[["sample_id", *(f"{name}_Correction" for name in loaded.experts)]]
+    )
+    months = both.assign(age_months=both["Age"] * 12).drop(columns="Age")
+    np.testing.assert_allclose(loaded.predict_stage3(months)["Age"], both["Age"])
+
+
 @pytest.mark.parametrize("content", ['{"colums": {}}', "[]", '{"sex_codes": ["F"]}', '{"columns": {"Agee": ["x"]}}'])
 def test_a_reading_that_is_not_valid_is_refused(clock_copy, reseal, content):
     (clock_copy / artifacts.READING).write_text(content)
