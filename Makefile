@@ -1,8 +1,8 @@
 # make run    environment, then the main job on simulated demo cohorts
 # make test   environment, then all checks
-# make test-slurm, make test-faults   the workflow on a one-node Slurm (needs root and Slurm); disturbed in many ways
+# make test-slurm, make test-faults   the workflow on a one-node Slurm (needs root and Slurm), and with injected faults
 # make benchmark-study   a whole study from table to report, by rule, at three sizes (half an hour or more, 30 GB of disk)
-# make benchmark   the sweep beside its peers (half an hour, 16 GB of memory)
+# make benchmark   comparison of the sweep with other solvers (half an hour, 16 GB of memory)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 2
 BIN := .venv/bin
@@ -12,12 +12,12 @@ BIN := .venv/bin
 run: .venv/run-ready
 	$(BIN)/snakemake --cores $(CORES)
 
-# A file of workflow tests stays in one process: its tests share a study.
+# Each file of workflow tests runs in one process, because its tests share a study.
 test: .venv/test-ready lint
 	$(BIN)/python -m pytest tests/unit --numprocesses $(CORES)
 	$(BIN)/python -m pytest tests/workflow --numprocesses $(CORES) --dist loadfile
 
-# The demo and its nested evaluation, or with STUDY=mini a smaller one; skipped where there is no Slurm.
+# The demo and its nested evaluation, or a smaller study with STUDY=mini; skipped without Slurm.
 test-slurm: .venv/test-ready .venv/slurm-ready
 	PYTHONPATH=tests/workflow $(BIN)/python tests/slurm/run.py $(STUDY)
 
@@ -30,7 +30,7 @@ lint: .venv/test-ready
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 
-# docs/bad_input.md, from the cases that the tests run.
+# Generate docs/bad_input.md from the test cases.
 docs: .venv/test-ready
 	$(BIN)/python tests/unit/bad_tables.py
 
@@ -52,7 +52,7 @@ lock:
 	  --no-emit-find-links --custom-compile-command "make lock" -q --extra train --extra slurm -c requirements.lock \
 	  pyproject.toml -o requirements-slurm.lock
 
-# Known vulnerabilities of what the lock installs, by PyPI's advisories. What could not be looked up is a failure too.
+# Known vulnerabilities of the locked packages, from PyPI's advisories. Failed look-ups count as failures.
 vulnerabilities: .venv-audit/ready
 	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
 

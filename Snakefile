@@ -9,7 +9,7 @@ from snakemake.utils import min_version
 
 min_version("9.14")
 
-# A study's own --configfile stands alone: it never inherits the demo's tables.
+# A --configfile replaces config/config.yaml, so that a study never inherits the demo's tables.
 if not workflow.overwrite_configfiles:
 
     configfile: "config/config.yaml"
@@ -42,13 +42,13 @@ rule all:
         "results/summary.txt",
 
 
-# The checks of the input, and nothing trained.
+# Only the checks of the input, without training.
 rule audit:
     input:
         AUDIT,
 
 
-# All parts of the report, the nested evaluation and the leakage certificate included.
+# The complete report, including the nested evaluation and the leakage certificate.
 rule report:
     input:
         "results/report/training.html",

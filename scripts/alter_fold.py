@@ -1,4 +1,4 @@
-"""Make a nested run's training files and anchor again from a store in which its outer fold is altered, and compare."""
+"""Recompute a nested run's training files and anchor from a store with an altered outer fold, and compare them."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Copy a run's artifacts into the folder that people deploy, add how far it holds and its model card, and seal it."""
+"""Copy a run's artifacts to the deployable folder, add applicability statistics and model card, and seal it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Assemble a nested run's clock, and predict the samples that it has left out, by the code that users predict with."""
+"""Assemble a nested run's clock, and predict its held-out samples with the same code that users run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -46,7 +46,7 @@ def main(
     training_files = [samples, features, names, pcs]
     assemble_run(artifacts, experts, training_files, duplicates, {}, conventions, folder, start_from, alphas)
 
-    # The held-out samples, healthy and unhealthy: here and nowhere else does a nested run read them.
+    # A nested run reads the held-out samples (healthy and unhealthy) only here.
     held_out = held_out_samples(read_table(all_samples), int(run.removeprefix("nested-")))
     training = read_table(samples)
     seen = set(training["sample_id"]) & set(held_out["sample_id"])

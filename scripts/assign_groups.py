@@ -1,4 +1,4 @@
-"""Find near-identical arrays, tie samples into groups, and deal the groups into outer folds."""
+"""Find near-identical arrays, assign samples to groups, and assign the groups to outer folds."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Turn gene sets into a hallmark dictionary by a probe annotation."""
+"""Convert gene sets to a hallmark dictionary, with a probe annotation."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Look at the tables under `predict:` before training: one that cannot be predicted ends the run at once."""
+"""Check the tables under `predict:` before training. A table that cannot be predicted stops the run."""
 
 import logging
 from collections.abc import Mapping, Sequence

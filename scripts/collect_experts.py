@@ -1,4 +1,4 @@
-"""Put the full run's experts together: all corrections, weights and performance in one table each, and the manifest."""
+"""Merge the results of the full run's experts: corrections, weights and performance tables, and the manifest."""
 
 from collections.abc import Mapping, Sequence
 

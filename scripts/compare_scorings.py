@@ -1,4 +1,4 @@
-"""Compare the nested error with what other ways of scoring the same clock would claim."""
+"""Compare the nested error with other ways of scoring the same clock."""
 
 from heteroage.evaluation.scores import optimism
 from heteroage.files import read_table, write_table

@@ -1,4 +1,4 @@
-"""Deal the training samples into folds at random, as clocks are often scored: studies are on both sides."""
+"""Assign the training samples to random folds that split studies, as clocks are often scored."""
 
 from heteroage.files import read_table, write_table
 from heteroage.grouping.folds import assign_folds

@@ -1,4 +1,4 @@
-"""Stop the run if a falsification test has failed; the certificate is written already."""
+"""Stop the run if a falsification test has failed. The certificate has been written before."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""Match the hallmark dictionary to the data, and give each feature to one hallmark."""
+"""Match the hallmark dictionary to the data, and assign each feature to one hallmark."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Let training start: tables to predict and published clocks were read, and can be used."""
+"""Mark that tables to predict and published clocks are valid, so that training can start."""
 
 from pathlib import Path
 

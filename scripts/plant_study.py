@@ -1,4 +1,4 @@
-"""Shift the ages of every other group, and plant features that name the group: held-out groups cannot profit."""
+"""Shift the ages of every other group, and add features that encode the group. Held-out groups cannot use them."""
 
 from heteroage.evaluation.falsification import plant_study
 from heteroage.files import read_table, rows_of, write_table

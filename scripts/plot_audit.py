@@ -1,4 +1,4 @@
-"""Draw the audit's tables, and say in words what to look at."""
+"""Draw the audit's tables, and write its findings."""
 
 import logging
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Draw how the clock was made: the sweep, the experts' skill and corrections, and what the fusion learned."""
+"""Draw the results of the training: the sweep, the experts' skill and corrections, and the fusion."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Predict all samples by the published clocks of `compare:`, before training: a bad table ends the run at once."""
+"""Predict all samples with the published clocks of `compare:`, before training. An invalid table stops the run."""
 
 from collections.abc import Mapping
 

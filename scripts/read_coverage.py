@@ -1,4 +1,4 @@
-"""Turn Bismark coverage files, one per sample, into a table of beta values by position."""
+"""Convert Bismark coverage files, one per sample, to a table of beta values by position."""
 
 import logging
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Turn a series matrix into a table of values and a sample sheet."""
+"""Convert a series matrix to a table of values and a sample sheet."""
 
 import logging
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Put the nested runs' predictions together and tabulate their errors."""
+"""Merge the nested runs' predictions and tabulate their errors."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Choose a run's training samples, deal them into folds, and take or learn their RF_PCs."""
+"""Select a run's training samples, assign them to folds, and read or compute their RF_PCs."""
 
 import logging
 

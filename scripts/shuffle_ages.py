@@ -1,4 +1,4 @@
-"""Shuffle the training samples' ages within each tissue: what is then predicted was leaked."""
+"""Shuffle the training samples' ages within each tissue. Only a leak can then predict them."""
 
 from heteroage.evaluation.falsification import shuffle_ages
 from heteroage.files import read_table, write_table

@@ -1,4 +1,4 @@
-"""Say in a few lines what a run made, how accurate it was, and what to open next."""
+"""Write a short summary of a run: its outputs, its accuracy, and the next steps."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Train the deployable fusion, predict each training sample out of fold, and write what applying it needs."""
+"""Train the deployable fusion, predict each training sample out of fold, and write the artifacts of Stage 3."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Judge each falsification test and write the certificate, whatever the verdict."""
+"""Evaluate each falsification test and write the certificate, for any verdict."""
 
 import logging
 from collections.abc import Mapping, Sequence

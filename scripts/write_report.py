@@ -1,4 +1,4 @@
-"""Write the report: one page that holds all pictures and tables, and opens offline."""
+"""Write the report: one offline page with all pictures and tables."""
 
 from collections.abc import Sequence
 from pathlib import Path

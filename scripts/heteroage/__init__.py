@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """`heteroage.load_clock` and `heteroage.Clock`, imported when asked for: `heteroage --version` does without."""
+    """Import `load_clock` and `Clock` on first use, so that `heteroage --version` is fast."""
     if name in ("load_clock", "Clock"):
         from heteroage.clock import loading
 

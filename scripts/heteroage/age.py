@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 ADULT_AGE = 20.0
-# Lower limits of the bands that ages are tabulated in, years.
+# Lower limits of the age bands, in years.
 AGE_BANDS = (0, 20, 40, 60, 80)
 
 
 def transform_age(age: ArrayLike) -> NDArray[np.float64]:
-    """Map ages in years to the scale on which methylation changes evenly.
+    """Map ages in years to the scale on which methylation changes about linearly.
 
     F(a) = log((a + 1) / (A + 1)) for a <= A, (a - A) / (A + 1) above, with A = 20 years
     (Horvath, Genome Biology 14:R115, 2013).
@@ -38,7 +38,7 @@ def inverse_transform_age(transformed: ArrayLike) -> NDArray[np.float64]:
 
 
 def age_band(age: ArrayLike) -> NDArray[np.object_]:
-    """Name each age's band of twenty years: before birth, 0-19, ..., 80+; unknown where it is missing."""
+    """Return each age's band of twenty years: before birth, 0-19, ..., 80+; unknown if it is missing."""
     age = np.asarray(age, dtype=np.float64)
     names = ["before birth", *(f"{low}-{low + 19}" for low in AGE_BANDS[:-1]), f"{AGE_BANDS[-1]}+"]
     return np.where(np.isnan(age), "unknown", np.array(names)[np.digitize(age, AGE_BANDS)]).astype(object)

@@ -1,4 +1,4 @@
-"""Putting a run's artifacts together: the folder that people deploy, sealed."""
+"""Assembly of a run's artifacts to the sealed, deployable folder."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def assemble_run(
     start_from: Mapping[str, object] | None = None,
     alphas: Mapping[str, Mapping[str, float]] | None = None,
 ) -> None:
-    """Assemble beside the final folder, so that a folder of its name is always complete.
+    """Assemble in a temporary folder and rename it, so that the final folder is always complete.
 
     Parameters
     ----------
     artifacts : files below results/<run>/artifacts
-    experts : the experts' models, or the folder that has them
-    training_files : as `TrainingData.open` takes them: samples, features, names, pcs
+    experts : the experts' models, or their folder
+    training_files : arguments of `TrainingData.open`: samples, features, names, pcs
     duplicates : table of near-identical arrays
-    evaluation : tables for the model card, by name; None where there is none
-    conventions : what the config says of how tables are written (`config.lab_conventions`)
-    start_from : of the config: a published clock
-    alphas : of the config: the grids of `stage1` and `stage2`
+    evaluation : tables for the model card, by name; None if there are none
+    conventions : conventions of the lab's tables (`config.lab_conventions`)
+    start_from : config entry of the published clock
+    alphas : alpha grids of `stage1` and `stage2` in the config
     """
     samples, _, names, pcs = training_files
     root = target.with_name(target.name.removesuffix("_artifacts")) / "artifacts"
@@ -63,7 +63,7 @@ def assemble_run(
 
 
 def training_digest(files: Sequence[str], data: TrainingData) -> dict[str, object]:
-    """One digest over a run's training samples, their values and feature names, and each one's."""
+    """Return digests of a run's training samples, values and feature names, and one digest of all."""
     digests = {Path(path).name: sha256_of(path) for path in files} | {"values": data.digest()}
     joined = "".join(f"{name} {digest}\n" for name, digest in sorted(digests.items()))
     return {"sha256": hashlib.sha256(joined.encode()).hexdigest(), "files": digests}

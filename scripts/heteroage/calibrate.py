@@ -1,4 +1,4 @@
-"""What is added to a run's artifacts when they are assembled: how far the clock holds, and its reference samples."""
+"""Files added to a run's artifacts during assembly: applicability statistics and reference samples."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OUT_OF_FOLD = ("stage1/Stage1_Global_Anchor_OOF.csv", "stage2/Stage2_Expert_OOF_
 
 
 def read_unsealed(folder: Path) -> Clock:
-    """Read the clock of a folder that is being assembled."""
+    """Load the clock from a folder that is not yet sealed."""
     present = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     return read_parts(lambda name: (folder / name).read_bytes(), present)
 
@@ -36,9 +36,9 @@ def add_reference(folder: Path) -> None:
 
 
 def add_applicability(folder: Path, data: TrainingData, accuracy: pd.DataFrame | None = None) -> None:
-    """Learn, from the training samples alone, what flags and Imputed_Years need, and write it into the folder.
+    """Compute the statistics for flags and Imputed_Years from the training samples, and write them into the folder.
 
-    accuracy : of nested runs, if they were made: then the studies' biases are theirs
+    accuracy : accuracy table of nested runs, if they exist; it then provides the studies' biases
     """
     clock = read_unsealed(folder)
     names = sorted({*clock.terms, *clock.cpgs_read, *clock.pc_names})
@@ -58,7 +58,7 @@ def add_applicability(folder: Path, data: TrainingData, accuracy: pd.DataFrame |
 
 
 def study_errors(predictions: pd.DataFrame, samples: pd.DataFrame, accuracy: pd.DataFrame | None) -> StudyErrors | None:
-    """The errors of held-out studies: out of fold, with the biases of nested runs where there are such."""
+    """Return errors of held-out studies: out of fold, with the biases of nested runs if they exist."""
     predictions = predictions.sort_values("sample_id")
     group = samples.set_index("sample_id").loc[predictions["sample_id"], "group"].to_numpy()
     nested = None
@@ -88,7 +88,7 @@ def write_applicability(
 
 
 def covariance_table(values: np.ndarray, names: list[str], fold: np.ndarray) -> pd.DataFrame:
-    """Feature_Covariance.csv: the CpGs' factor model; an RF_PC has no factors, and its variance is its own."""
+    """Compute Feature_Covariance.csv: the factor model of the CpGs. RF_PCs have no factors, only a variance."""
     cpgs = [k for k, name in enumerate(names) if not is_pc(name)]
     table = pd.DataFrame(learn_covariance(_filled(values[cpgs]), [names[k] for k in cpgs], fold))
     pcs = [k for k, name in enumerate(names) if is_pc(name)]
@@ -103,7 +103,7 @@ def covariance_table(values: np.ndarray, names: list[str], fold: np.ndarray) -> 
 def added_by_fusion(
     clock: Clock, frame: Mapping[str, np.ndarray], pcs: Mapping[str, np.ndarray], samples: pd.DataFrame
 ) -> np.ndarray:
-    """What the trees add to the anchor of samples whose earlier stages are known, years."""
+    """Return the sum of the trees (years) for samples with known results of the earlier stages."""
     columns = []
     for name in clock.meta["feature_order"]:
         if name in clock.meta["categories"]:

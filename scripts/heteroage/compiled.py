@@ -1,4 +1,4 @@
-"""Functions that numba compiles: once for all runs where it may keep them, else once a process."""
+"""Compilation with numba. Compiled code is cached on disk if possible, otherwise compiled once per process."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from numba import njit
 
 
 def compiled(function: Callable) -> Callable:
-    """Compile a function, without holding the interpreter's lock while it runs."""
+    """Compile a function that releases the interpreter lock."""
     return _compiled(function)
 
 
 def compiled_sums(function: Callable) -> Callable:
-    """Compile a function whose sums may be taken in another order: several at a time, the same way every time."""
+    """Compile a function whose sums may be reordered (vectorised). The order is the same in every call."""
     return _compiled(function, fastmath={"reassoc", "contract"})
 
 
 def _compiled(function: Callable, **options: object) -> Callable:
     try:
         return njit(nogil=True, cache=True, **options)(function)
-    except RuntimeError:  # numba found no folder to keep it in
+    except RuntimeError:  # numba found no writable cache folder
         return njit(nogil=True, **options)(function)

@@ -1,4 +1,4 @@
-"""Checking a run's configuration before anything else: misspelt keys, wrong values, missing files."""
+"""Checks of the configuration: misspelt keys, wrong values, missing files."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from heteroage.probes import MODALITIES
 from heteroage.stages.gene_sets import are_gene_sets
 
 MADE_BY_THE_DEMO = "results/demo/"
-LEAST_COVERAGE = 5  # reads
+LEAST_COVERAGE = 5  # default minimum number of reads per position
 TABLES = (*MODALITIES, "sample_sheet")
 
 
 def check_config(config: Mapping, schema: Mapping) -> None:
-    """Check a configuration against its JSON Schema, naming each problem by its key.
+    """Check a configuration against its JSON Schema.
 
     Raises
     ------
     HeteroAgeError
-        All problems in one message; an unknown key comes with the nearest known one.
+        The message lists all problems with their keys, and suggests a known key for each unknown one.
     """
     problems = [text for error in Draft202012Validator(schema).iter_errors(config) for text in _explain(error)]
     if not problems and not any(config["inputs"].get(source) for source in (*MODALITIES, "geo")):
@@ -46,7 +46,7 @@ def check_config(config: Mapping, schema: Mapping) -> None:
 
 
 def table_entries(inputs: Mapping, key: str) -> list[dict]:
-    """List the tables that `inputs.<key>` names, each as {file, ...} with the columns that all tables share."""
+    """List the tables of `inputs.<key>`, each as {file, ...}, with `inputs.columns` merged in."""
     value = inputs.get(key) or []
     entries = [{"file": e} if isinstance(e, str) else dict(e) for e in (value if isinstance(value, list) else [value])]
     for entry in entries:
@@ -63,14 +63,14 @@ def predict_entries(tables: Mapping[str, object]) -> tuple[dict[str, list[str]],
 
 
 def lab_conventions(inputs: Mapping) -> dict[str, object]:
-    """What a clock should know of its lab's tables: names of columns, codes, missing values, and the unit of ages."""
+    """Return the conventions of the lab's tables for a clock: column names, codes, missing values, unit of ages."""
     entries = [entry for key in TABLES for entry in table_entries(inputs, key)]
     columns: dict[str, list[str]] = {}
     for entry in entries:
         for ours, names in entry["columns"].items():
             columns.setdefault(ours, [])
             columns[ours] += [name for name in names if name not in columns[ours]]
-    # A unit that is stated of some of the tables that may have ages, or several units, say nothing of the next table.
+    # The unit of ages is kept only if all tables that may have ages state the same unit.
     units = {entry.get("age_unit") for entry in table_entries(inputs, "sample_sheet") or entries}
     unit = units.pop() if len(units) == 1 else None
     said = {key: inputs[key] for key in ("sex_codes", "missing_values", "allow_prenatal")}
@@ -78,16 +78,16 @@ def lab_conventions(inputs: Mapping) -> dict[str, object]:
 
 
 def is_coverage(path: str) -> bool:
-    """Tell whether a path, or a pattern of paths, is one of Bismark coverage files."""
+    """Tell whether a path or pattern refers to Bismark coverage files."""
     return path.endswith((".cov", ".cov.gz"))
 
 
 def coverage_entries(tables: list[dict]) -> tuple[list[dict], dict[str, str], dict[str, int]]:
-    """Put the table that is made of coverage files in their place.
+    """Replace coverage files in the entries by the tables that are made from them.
 
     Returns
     -------
-    the entries; {number of a table: pattern of its files}; {number: least reads that cover a position}
+    the entries; {number of a table: pattern of its files}; {number: minimum number of reads per position}
     """
     entries, patterns, least = [], {}, {}
     for entry in tables:
@@ -102,7 +102,7 @@ def coverage_entries(tables: list[dict]) -> tuple[list[dict], dict[str, str], di
 
 
 def geo_entries(config: Mapping) -> tuple[list[dict], list[dict]]:
-    """List the tables of beta values and the sample sheets that the series of `inputs.geo` become."""
+    """List the tables of beta values and the sample sheets that are made from the series of `inputs.geo`."""
     tables, sheets = [], []
     for series in geo_files(config["inputs"]):
         folder = f"results/geo/{series}"
@@ -113,12 +113,12 @@ def geo_entries(config: Mapping) -> tuple[list[dict], list[dict]]:
 
 
 def geo_files(inputs: Mapping) -> dict[str, str | None]:
-    """List the series of `inputs.geo`, each with its series matrix where the config gives the file, else None.
+    """List the series of `inputs.geo`, each with its series matrix file if the config gives one, otherwise None.
 
     Raises
     ------
     HeteroAgeError
-        A file that does not say of which series it is, or a series that is named twice.
+        A file does not contain its accession, or a series is given twice.
     """
     given = inputs.get("geo") or []
     entries = [
@@ -134,7 +134,7 @@ def geo_files(inputs: Mapping) -> dict[str, str | None]:
 
 
 def _series_of(path: str) -> str:
-    """The accession of a series matrix: in the file's name (with a platform), or in its first lines."""
+    """Find the accession of a series matrix in its file name (with a platform), or in its first lines."""
     named = re.match(r"(GSE\d+(?:-GPL\d+)?)[_.]", Path(path).name)
     if named:
         return named[1]
@@ -154,7 +154,7 @@ def _series_of(path: str) -> str:
 
 
 def check_files(config: Mapping) -> None:
-    """Check that each file the configuration names is there (those that the demo makes need not be yet)."""
+    """Check that all files in the configuration exist, except those that the demo creates."""
     inputs = config["inputs"]
     geo = {f"inputs.geo.{series}": path for series, path in geo_files(inputs).items() if path}
     single = ("hallmarks", "context_pcs", "annotation")
@@ -193,7 +193,7 @@ def check_coefficients(config: Mapping) -> None:
         As `read_coefficients` and `Compared.read`.
     """
     if start := config["stage1"].get("start_from"):
-        from heteroage.clock.coefficients import read_coefficients  # slow to import, and seldom needed
+        from heteroage.clock.coefficients import read_coefficients  # slow to import and rarely needed
 
         read_coefficients(start["coefficients"], f"stage1.start_from.coefficients, {start['coefficients']},")
     if compare := config.get("compare"):
@@ -203,7 +203,7 @@ def check_coefficients(config: Mapping) -> None:
 
 
 def _matches(pattern: str) -> bool:
-    """Tell whether there are coverage files of a pattern."""
+    """Tell whether coverage files match a pattern."""
     return is_coverage(pattern) and any(Path(pattern).parent.glob(Path(pattern).name))
 
 
@@ -223,7 +223,7 @@ def _explain(error: ValidationError) -> Iterator[str]:
 
 
 def _meant(error: ValidationError) -> list[ValidationError]:
-    """Of several forms that a value may have, the problems of the one it has: the others refuse its very type."""
+    """For a value with several allowed forms, return the problems of the form with the matching type."""
     place = list(error.absolute_path)
     wrong_type = {e.schema_path[0] for e in error.context if e.validator == "type" and list(e.absolute_path) == place}
     return [e for e in error.context if e.schema_path[0] not in wrong_type]

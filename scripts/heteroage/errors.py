@@ -1,19 +1,19 @@
-"""The one exception that users are meant to read, and how it lists things."""
+"""The exception for problems that users can fix, and the format of its lists."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 FIRST = 5
-LONGEST = 200  # characters of an item
+LONGEST = 200  # maximum number of characters per item
 
 
 class HeteroAgeError(Exception):
-    """A problem with the user's input, worded for the user: what, how many, the first five, what to do."""
+    """A problem with the user's input. The message says what is wrong, how many, the first five, and what to do."""
 
 
 def listed(items: Iterable[object], total: int | None = None) -> str:
-    """Return the count (`total` where there are more than `items`) and the first five, as '7: a, b, c, d, e, ...'."""
+    """Return the count (`total`, if given) and the first five items, as '7: a, b, c, d, e, ...'."""
     items = list(items)
     total = len(items) if total is None else total
     shown = ", ".join(_readable(str(item)) for item in items[:FIRST])
@@ -21,7 +21,7 @@ def listed(items: Iterable[object], total: int | None = None) -> str:
 
 
 def _readable(text: str) -> str:
-    """Names come from people's files: cut what fills the screen, and show what would steer a terminal."""
+    """Shorten long names from users' files, and escape terminal control characters."""
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}..."
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -1,4 +1,4 @@
-"""What a file was when it was read or written: so that a change is noticed whatever its time stamp says."""
+"""States of files (size, time, digest), to detect changes independently of time stamps."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from urllib.parse import quote
 
 from heteroage.errors import HeteroAgeError, listed
 
-WHOLE = 1 << 20  # bytes of a given file that is digested whole
-PART = 1 << 16  # bytes at the start, the middle and the end of a larger one
-RECORDED = 64 << 20  # bytes of a result up to which all of it is digested
+WHOLE = 1 << 20  # input files up to this size (bytes) are digested completely
+PART = 1 << 16  # bytes that are digested at the start, the middle and the end of larger files
+RECORDED = 64 << 20  # results up to this size (bytes) are digested completely
 RECORDS = Path(".snakemake/heteroage")
 
 
 def state_of(paths: Iterable[str]) -> dict[str, str]:
-    """The states of files that a person gives, for a rule's params: a rule runs again when one changes.
+    """Return the states of input files, for a rule's params, so that the rule reruns when one changes.
 
-    Small files are digested whole. Of larger ones the size, the time, and three parts count. Files below results/ are
-    left out: rules make them.
+    Small files are digested completely. For larger files, the size, the time and three parts are used. Files in
+    results/ are left out, because rules create them.
     """
     return {path: _state(Path(path)) for path in paths if not path.startswith("results/")}
 
@@ -43,7 +43,7 @@ def _digest(path: Path, size: int, whole: int) -> str:
 
 
 def record(paths: Iterable[str]) -> None:
-    """Record what results were when they were written."""
+    """Record the states of results after they were written."""
     RECORDS.mkdir(parents=True, exist_ok=True)
     for path in filter(Path.is_file, map(Path, paths)):
         size = path.stat().st_size
@@ -51,12 +51,12 @@ def record(paths: Iterable[str]) -> None:
 
 
 def verify(paths: Iterable[str]) -> None:
-    """Refuse results that have changed since a rule wrote them. One without a record passes.
+    """Check that results have not changed since a rule wrote them. Files without a record are accepted.
 
     Raises
     ------
     HeteroAgeError
-        Which files, and what to do.
+        At least one file has changed.
     """
     changed = []
     for path in map(Path, paths):

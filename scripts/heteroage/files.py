@@ -1,4 +1,4 @@
-"""Reading and writing whole files: nothing half-written ever stands under a final name."""
+"""Reading and writing of files. A file appears under its final name only when it is complete."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ if TYPE_CHECKING:
 
 PARQUET = {".parquet", ".pq"}
 NO_NUMBER = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None", "<NA>", "#N/A"]  # missing numbers
-# Columns that hold names: read as text, so that 001, 1.5, TRUE and NA stay what they are.
+# Columns with names. They are read as text, so that 001, 1.5, TRUE and NA are unchanged.
 NAMES = {
     *("sample_id", "sample_1", "sample_2", "donor_id", "project_id", "project_1", "project_2", "group"),
     *("Tissue", "Sex", "Platform", "hallmark", "level", "first", "second"),
 }
 
 
-# Names of what a process has open: never renamed over, even where a shell has redirected them to a regular file.
+# Paths of open files of a process. They are never replaced, even if a shell has redirected them to a regular file.
 OPEN = re.compile(r"/dev/(?:stdin|stdout|stderr|fd/\d+)|/proc/(?:self|\d+)/fd/\d+")
 
-# What flock says on a file system without locks.
+# Errors of flock on a file system without locks.
 NO_LOCKS = (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL)
 
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to; it takes `path`'s name only if the block ends without error.
+    """Yield a temporary path in the same folder; it is renamed to `path` if the block ends without an error.
 
-    Only a regular file is replaced. A link is followed: its target is replaced and the link stays. A device or a pipe
-    is given as it is, to be written to.
+    Only regular files are replaced. For a symbolic link, its target is replaced. Devices and pipes are yielded
+    unchanged, and written directly.
 
     Raises
     ------
     HeteroAgeError
-        There is no folder, `path` is a folder or a socket, or another process is writing the same file.
+        The folder does not exist, `path` is a folder or a socket, or another process is writing the same file.
     """
     check_writable(path)
     if is_stream(path):
@@ -68,7 +68,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def is_stream(path: str | Path) -> bool:
-    """Whether a path is a device, a pipe or an open file of a process: written to, not replaced."""
+    """Tell whether a path is a device, a pipe or an open file of a process, which is written directly."""
     if OPEN.fullmatch(str(path)):
         return True
     try:
@@ -79,7 +79,7 @@ def is_stream(path: str | Path) -> bool:
 
 
 def check_writable(path: str | Path) -> None:
-    """Say before the work, not after it, that a path cannot be written to."""
+    """Raise an error before the work starts if a path cannot be written."""
     if is_stream(path):
         return
     real = Path(os.path.realpath(path))
@@ -93,7 +93,7 @@ def check_writable(path: str | Path) -> None:
 
 @contextmanager
 def _locked(beside: Path, path: Path) -> Iterator[None]:
-    """Create `beside` and hold a lock on it. A file left by a killed process is not locked, and is used again."""
+    """Create the temporary file `beside` and lock it. A file of a killed process is not locked, and is reused."""
     handle = _open_locked(beside, path)
     try:
         yield
@@ -115,7 +115,7 @@ def _open_locked(beside: Path, path: Path) -> int:
             if error.errno not in NO_LOCKS:
                 os.close(handle)
                 raise
-        # Unless another process renamed or removed the file between the two calls.
+        # Try again if another process renamed or removed the file between the two calls.
         if beside.exists() and os.fstat(handle).st_ino == beside.stat().st_ino:
             os.ftruncate(handle, 0)
             return handle
@@ -123,7 +123,7 @@ def _open_locked(beside: Path, path: Path) -> int:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a CSV or Parquet table, chosen by the file's ending; the columns NAMES are text, missing where empty."""
+    """Read a CSV or Parquet table (by file extension). The columns NAMES are text, missing if empty."""
     import pandas as pd  # slow to import: `heteroage` starts without
 
     path = Path(path)
@@ -135,7 +135,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
             return table.reset_index() if table.index.name == "sample_id" else table
         columns = pd.read_csv(path, nrows=0).columns
         names = [name for name in columns if name in NAMES]
-        # pandas looks for its missing words in the columns of `na_values` alone.
+        # pandas looks for missing values only in the columns of `na_values`.
         words = {name: [""] if name in NAMES else NO_NUMBER for name in columns}
         return pd.read_csv(path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=words)
     except (ValueError, OSError) as error:
@@ -166,7 +166,7 @@ def rows_of(sample_ids: Sequence[str], table: pd.DataFrame, where: str | Path) -
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as CSV, or as Parquet where the path says so. Floats are written so as to read back equal."""
+    """Write a table as CSV or Parquet (by file extension). Floats are written exactly."""
     with atomic_path(path) as beside:
         if Path(path).suffix in PARQUET:
             table.to_parquet(beside, index=False)
@@ -175,7 +175,7 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
 
 
 def write_json(content: object, path: str | Path) -> None:
-    """Write JSON, indented, keys in the order given, NaN refused (it is not JSON)."""
+    """Write indented JSON with the keys in the given order. NaN is rejected, because it is not valid JSON."""
     with atomic_path(path) as beside:
         beside.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 

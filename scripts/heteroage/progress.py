@@ -1,20 +1,20 @@
-"""How far a long step is: a line in its log, and on the terminal, every few seconds."""
+"""Progress of long steps: one line in the log and on the terminal every few seconds."""
 
 from __future__ import annotations
 
 import logging
 import time
 
-SECONDS = 5.0  # between two lines; a step that is done sooner says nothing
+SECONDS = 5.0  # interval between lines; shorter steps print nothing
 
 log = logging.getLogger(__name__)
 
 
 class Progress:
-    """Count what is done of a long step.
+    """Count the finished units of a long step.
 
-    what : the step, for example `reading data/beta.csv`
-    total : of the units that `add` counts
+    what : name of the step, for example `reading data/beta.csv`
+    total : total number of units
     """
 
     def __init__(self, what: str, total: int) -> None:
@@ -22,7 +22,7 @@ class Progress:
         self.begun = self.last = time.monotonic()
 
     def add(self, done: int) -> None:
-        """Count units as done; log the share done and the time left, unless the last line is a few seconds old."""
+        """Add finished units; log the percentage and the remaining time at most every `SECONDS` seconds."""
         self.done += done
         now = time.monotonic()
         if now - self.last < SECONDS or not self.done:

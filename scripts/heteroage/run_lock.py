@@ -1,8 +1,8 @@
-"""One run at a time in a folder, and no job that outlives its run.
+"""A lock that allows one run at a time per folder, and cleanup of the jobs of killed runs.
 
-Snakemake's own lock outlives a killed run, and somebody then has to take it away. This one is the kernel's (flock),
-which ends with its process, however that ends; the profiles choose it by `nolock`. What a killed run leaves goes:
-its scripts end by themselves (`end_with`), its jobs in Slurm's queue are cancelled (`cancel_leftover_jobs`).
+Snakemake's own lock remains after a run is killed, and has to be removed by hand. This lock uses flock, which is
+released when its process ends for any reason. The profiles select it with `nolock`. Scripts of a killed run end by
+themselves (`end_with`), and its jobs in Slurm's queue are cancelled (`cancel_leftover_jobs`).
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from pathlib import Path
 from heteroage.errors import HeteroAgeError
 
 RUN_ID = re.compile(r"SLURM run ID: .*?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
-KEPT_LOGS = 20  # of earlier runs
-WAIT_SECONDS = 120  # for cancelled jobs to leave the queue
+KEPT_LOGS = 20  # number of logs of earlier runs that are searched
+WAIT_SECONDS = 120  # maximum time until cancelled jobs have left the queue
 
 
 def hold(lock: Path) -> None:
-    """Hold a folder, by a file in it, as long as this process lives.
+    """Lock a folder by a file in it, until this process ends.
 
     Raises
     ------
     HeteroAgeError
-        Another run holds it; or one on another machine did not end properly: not every shared file system tells
-        machines of each other's locks, so that a person has to look.
+        Another run has locked it, or a run on another machine did not end properly. In the second case the user has to
+        check, because some shared file systems do not share locks between machines.
     """
     here = socket.gethostname()
     stream = lock.open("a+", encoding="utf-8")  # closed by the end of the process, which frees the lock
@@ -61,9 +61,9 @@ def hold(lock: Path) -> None:
 
 
 def end_with(pid: int) -> None:
-    """End this process, at once, when another one of this machine ends: a script must not outlive its Snakemake.
+    """End this process immediately when another process of this machine (its Snakemake) ends.
 
-    A killed run would otherwise leave scripts that go on writing beside those of the run that follows.
+    Otherwise, scripts of a killed run would continue to write files during the next run.
     """
     if not hasattr(os, "pidfd_open"):  # Linux alone has it; elsewhere such a script ends by itself, later
         return
@@ -82,9 +82,10 @@ def end_with(pid: int) -> None:
 
 
 def earlier_runs(folder: Path, log: str | None) -> set[str]:
-    """The Slurm run ids of earlier runs of this workflow in a folder, by their logs; notes this run's log for later.
+    """Return the Slurm run ids of earlier runs of this workflow in a folder, and record this run's log.
 
-    Snakemake names all jobs of a run by one id, which its log has. Logs of other workflows are not looked at.
+    Snakemake uses one id in the names of all jobs of a run, and writes it to its log. Logs of other workflows are not
+    read.
     """
     notes = folder / ".snakemake/heteroage.logs"
     logs = notes.read_text(encoding="utf-8").splitlines() if notes.is_file() else []
@@ -98,17 +99,17 @@ def earlier_runs(folder: Path, log: str | None) -> set[str]:
 
 
 def cancel_leftover_jobs(folder: Path, runs: Collection[str]) -> list[str]:
-    """Cancel the jobs that killed runs have left in Slurm's queue, and wait until they are gone; returns their ids.
+    """Cancel jobs of killed runs in Slurm's queue, and wait until they have ended; returns their ids.
 
     Parameters
     ----------
-    folder : where the jobs work
-    runs : ids of this workflow's earlier runs; jobs of others stay
+    folder : working directory of the jobs
+    runs : ids of earlier runs of this workflow; other jobs are not cancelled
 
     Raises
     ------
     HeteroAgeError
-        They do not go.
+        The jobs are still in the queue after `WAIT_SECONDS`.
     """
     left = found = _jobs_of_runs(folder, runs)
     if found:
@@ -126,7 +127,7 @@ def cancel_leftover_jobs(folder: Path, runs: Collection[str]) -> list[str]:
 
 
 def _jobs_of_runs(folder: Path, runs: Collection[str]) -> list[str]:
-    """Slurm jobs that work in a folder and are named by one of the runs: their names end with its id."""
+    """Return Slurm jobs with this working directory whose names end with the id of one of the runs."""
     if not runs or not shutil.which("squeue"):
         return []
     command = ["squeue", "--me", "--noheader", "--format=%i|%j|%Z"]

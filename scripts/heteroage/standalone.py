@@ -1,4 +1,4 @@
-"""One job of the workflow, planned without running it: so that its script can be run by hand or stepped through."""
+"""Planning of a single job without Snakemake's execution, so that its script can be run or debugged by hand."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def find_job(rule: str, arguments: Sequence[str]) -> SimpleNamespace:
 
     Parameters
     ----------
-    arguments : wildcards as `name=value`; `--configfile FILE` where the study has its own
+    arguments : wildcards as `name=value`; optionally `--configfile FILE`
 
     Raises
     ------
@@ -49,7 +49,7 @@ def find_job(rule: str, arguments: Sequence[str]) -> SimpleNamespace:
         del arguments[at : at + 2]
     wildcards = dict(argument.split("=", 1) for argument in arguments)
     with load_workflow(configfiles) as workflow:
-        # Only now: snakemake.dag and snakemake.workflow import each other, and the latter must be first.
+        # Imported here, because snakemake.dag and snakemake.workflow import each other; the latter must be first.
         from snakemake.dag import DAG
         from snakemake.jobs import JobFactory
 

@@ -1,4 +1,4 @@
-"""Which study a folder's results are of, and how to go on with it."""
+"""The study of a results folder, and the commands that continue it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ OPTIONS = ("-s", "--snakefile", "--configfile", "--configfiles", "-d", "--direct
 
 
 def remember_study(record: Path, configfile: str, inputs: Mapping[str, object]) -> None:
-    """Record the study of a results folder, or refuse to replace another study's results.
+    """Record the study of a results folder, or raise an error if the folder has results of another study.
 
-    A study is the same if its config file is (with inputs edited since, perhaps) or if its inputs are.
+    A study is the same if it has the same config file (possibly edited) or the same inputs.
 
     Raises
     ------
     HeteroAgeError
-        The results are of a study with another config file and other inputs.
+        The results are from a study with another config file and other inputs.
     """
-    # Relative to the study's folder, which may be moved or copied.
+    # Paths are relative to the study's folder, which may be moved or copied.
     name = os.path.relpath(configfile) if Path(configfile).is_file() else configfile
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
     if record.is_file():
@@ -43,7 +43,7 @@ def remember_study(record: Path, configfile: str, inputs: Mapping[str, object]) 
 
 
 def unseal_incomplete(folder: Path) -> list[str]:
-    """Remove the manifest of an artifact folder that has lost files, so that it is assembled again; returns them."""
+    """Remove the manifest of an artifact folder with missing files, to assemble it again; returns the files."""
     manifest = folder / "MANIFEST.json"
     if not manifest.is_file():
         return []
@@ -54,7 +54,7 @@ def unseal_incomplete(folder: Path) -> list[str]:
 
 
 def command_with_options(text: str, arguments: Sequence[str]) -> str:
-    """Complete the snakemake commands of a text by the options of this run that say which study it is."""
+    """Add the options of this run that select the study to the snakemake commands in a text."""
     own: list[str] = []
     for position, argument in enumerate(arguments):
         name, equals, _ = argument.partition("=")
@@ -68,12 +68,12 @@ def command_with_options(text: str, arguments: Sequence[str]) -> str:
 
 
 def closing_words(started: float, arguments: Sequence[str]) -> str:
-    """What a run ends with: the findings, the summary, the nested error and the report that were made since it started.
+    """Return the text printed at the end: findings, summary, nested error and report that this run created.
 
     Parameters
     ----------
-    started : seconds since the epoch
-    arguments : of the command that started the run
+    started : start time, seconds since the epoch
+    arguments : arguments of the command that started the run
     """
 
     def made(path: str) -> Path | None:
@@ -94,7 +94,7 @@ def closing_words(started: float, arguments: Sequence[str]) -> str:
 
 
 def nested_error(accuracy: Path) -> str:
-    """Say the nested error, the one to quote, of a table as `results/evaluation/accuracy.csv`."""
+    """Describe the nested error in `results/evaluation/accuracy.csv`."""
     with accuracy.open(encoding="utf-8", newline="") as table:
         overall = {row["model"]: row for row in csv.DictReader(table) if row["stratum"] == "all"}
     clock, anchor = overall["HeteroAge"], overall["Stage1_Pred_Age"]

@@ -1,4 +1,4 @@
-"""What Snakemake needs of the package: a digest of the code that a script uses, and how a script runs."""
+"""Interface to Snakemake: digests of the code of scripts, and the execution of scripts."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ from heteroage.file_states import record, verify
 from heteroage.run_lock import end_with
 
 SCRIPTS = Path(__file__).parent.parent
-SNAKEMAKE_PID = "HETEROAGE_SNAKEMAKE_PID"  # an environment variable: the Snakemake that runs the script
-# Packages whose numbers may change with their version, by the name that they are imported by.
+SNAKEMAKE_PID = (
+    "HETEROAGE_SNAKEMAKE_PID"  # environment variable with the process id of the Snakemake that runs the script
+)
+# Packages whose results may change with their version, by import name.
 LIBRARIES = {"numpy": "numpy", "sklearn": "scikit-learn", "lightgbm": "lightgbm", "numba": "numba"}
 SAY = {"debug", "info", "warning", "error", "exception", "critical", "print", "warn"}  # functions that take messages
 
 
 def code_digest(script: Path) -> str:
-    """Digest what a script computes: its own code, that of the package's modules it imports, and library versions.
+    """Return a digest of a script's code, of the package's modules that it imports, and of library versions.
 
-    Snakemake reruns a rule when this parameter of it changes. Comments, docstrings, and the texts of errors and log
-    messages are not part of it: rewording them reruns nothing.
+    Snakemake reruns a rule if this parameter changes. Comments, docstrings, and texts of errors and log messages are
+    not included, so changing them reruns nothing.
     """
     modules, libraries = modules_used(script)
     parts = [_module(path, path.stat().st_mtime_ns)[0] for path in [script, *modules]]
@@ -39,7 +41,7 @@ def code_digest(script: Path) -> str:
 
 
 def modules_used(script: Path) -> tuple[list[Path], list[str]]:
-    """The package's modules that a script imports, directly or through another module, and the `LIBRARIES`."""
+    """Return the package's modules that a script imports, directly or indirectly, and the imported `LIBRARIES`."""
     found, libraries, waiting = set(), set(), [script]
     while waiting:
         path = waiting.pop()
@@ -52,7 +54,7 @@ def modules_used(script: Path) -> tuple[list[Path], list[str]]:
 
 @cache
 def _module(path: Path, modified: int) -> tuple[str, frozenset[Path], frozenset[str]]:
-    """A digest of a module's code, the package's modules and the libraries that it imports anywhere in it."""
+    """Return a digest of a module's code, and the package's modules and the libraries that it imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names: set[str] = set()
     tree.body = [node for node in tree.body if not _is_for_types(node)]
@@ -79,7 +81,7 @@ def _is_for_types(node: ast.AST) -> bool:
 
 
 def _without_texts(node: ast.AST) -> None:
-    """Blank all text inside a `raise` statement or a call that logs."""
+    """Remove all text inside `raise` statements and logging calls."""
     for inner in ast.walk(node):
         if isinstance(inner, ast.JoinedStr):
             inner.values = [part for part in inner.values if isinstance(part, ast.FormattedValue)]
@@ -98,15 +100,15 @@ def _without_docstring(node: ast.AST) -> None:
 def _version(library: str) -> str:
     try:
         return version(library)
-    except PackageNotFoundError:  # with --sdm conda, jobs have packages that the main process does not have
+    except PackageNotFoundError:  # with --sdm conda, the main process may not have the packages of the jobs
         return "not installed"
 
 
 def run_script(main: Callable[..., None]) -> None:
-    """Run a rule's script: call its `main` with this job's inputs, outputs, params, wildcards and threads, by name.
+    """Run a rule's script: call `main` with the job's inputs, outputs, params, wildcards and threads, by name.
 
-    Without Snakemake, in an editor or a shell, the job is named by its wildcards:
-    `python scripts/train_stage1.py run=full`, in the study's folder.
+    Without Snakemake, the job is selected by its wildcards, in the study's folder:
+    `python scripts/train_stage1.py run=full`.
     """
     job = main.__globals__.get("snakemake")
     if job is None:
@@ -116,7 +118,7 @@ def run_script(main: Callable[..., None]) -> None:
             job = find_job(Path(inspect.getfile(main)).stem, sys.argv[1:])
         except HeteroAgeError as error:
             sys.exit(str(error))
-    # Files that a person may change during the run.
+    # Input files that the user may change during the run.
     given = [path for path in job.input if not str(path).startswith("results" + os.sep)]
     with reporting(job.log[0], job.rule, given):
         verify(job.input)
@@ -125,14 +127,15 @@ def run_script(main: Callable[..., None]) -> None:
 
 
 def bind(main: Callable[..., None], job: SimpleNamespace) -> dict[str, object]:
-    """Find each parameter of `main` among a job's named inputs, outputs, params, wildcards and threads.
+    """Find the value of each parameter of `main` among a job's named inputs, outputs, params, wildcards and threads.
 
-    `inputs` and `outputs` are all named files: {name: path}. An input without files gives the parameter's default.
+    `inputs` and `outputs` are all named files: {name: path}. For an input without files, the parameter's default is
+    used.
 
     Raises
     ------
     TypeError
-        A parameter has no value, or a name stands for two things.
+        A parameter has no value, or a name is used twice.
     """
     named: dict[str, object] = {"threads": job.threads, "inputs": dict(job.input.items())}
     named["outputs"] = dict(job.output.items())
@@ -151,13 +154,13 @@ def bind(main: Callable[..., None], job: SimpleNamespace) -> dict[str, object]:
 
 @contextmanager
 def reporting(log_path: str, rule: str, given: Iterable[str] = ()) -> Iterator[None]:
-    """Run a rule's script: log to its file (and progress to a terminal), one BLAS thread, problems in plain words.
+    """Context of a rule's script: sets up the log file, progress on the terminal, and one BLAS thread.
 
-    A HeteroAgeError ends the script with its message alone; any other exception leaves its traceback in the log.
-    `given` are files that a person may change meanwhile: then the script fails, as its output would be newer than the
-    change, and Snakemake would never know.
+    A HeteroAgeError ends the script with only its message. Other exceptions write a traceback to the log. If one of the
+    files in `given` changes meanwhile, the script fails. Otherwise its output would be newer than the change, and
+    Snakemake would not detect it.
     """
-    from threadpoolctl import threadpool_limits  # here, since reading the Snakefile needs none of it
+    from threadpoolctl import threadpool_limits  # imported here, because the Snakefile does not need it
 
     if started_by := os.environ.get(SNAKEMAKE_PID):
         end_with(int(started_by))
@@ -170,7 +173,7 @@ def reporting(log_path: str, rule: str, given: Iterable[str] = ()) -> Iterator[N
     logging.captureWarnings(True)
     try:
         before = _states(given)
-        # The same bytes on any number of cores: sums are never split by the number of BLAS threads.
+        # One BLAS thread, so that the order of sums, and so the bytes, do not depend on the number of cores.
         with threadpool_limits(1):
             yield
         if changed := [path for path, state in _states(before).items() if state != before[path]]:
@@ -188,7 +191,7 @@ def reporting(log_path: str, rule: str, given: Iterable[str] = ()) -> Iterator[N
 
 
 def _states(paths: Iterable[str]) -> dict[str, tuple[int, int] | None]:
-    """Time and size of files, None where there is none."""
+    """Return time and size of files, None if a file does not exist."""
     found = {}
     for path in paths:
         with suppress(FileNotFoundError):

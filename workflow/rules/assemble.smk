@@ -18,8 +18,8 @@ ARTIFACTS = [
     "stage3/Stage3_Attention_Importance.csv",
     "stage3/Stage3_Artifacts.json",
 ]
-# Made when the folder is assembled: how its lab writes tables, how far the clock holds, and reference samples that later
-# versions must predict alike.
+# Files created during assembly: conventions of the lab's tables, applicability statistics, and reference samples for
+# tests of later versions.
 ADDED = [
     "Reading.json",
     "stage3/Applicability.json",
@@ -29,7 +29,8 @@ ADDED = [
 ]
 
 SEALED = [*ARTIFACTS, *ADDED, "MODEL_CARD.md", "MODEL_CARD.json", "MANIFEST.json"]
-# The experts' models are no output of a rule, as only the data tell which there are: without one the folder is made again.
+# The experts' models are not declared as output, because their number depends on the data. If one is missing, the folder
+# is assembled again.
 if workflow.is_main_process and not {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
     unseal_incomplete(Path("results/full_artifacts"))
 
@@ -46,7 +47,7 @@ rule assemble_artifacts:
         pcs="results/{run}/training/context_pcs.csv",
         duplicates="results/audit/duplicated_arrays.csv",
     output:
-        # The experts' models are copied too, of the hallmarks that have features: only the data tell which.
+        # The models of experts are also copied, for all hallmarks with features (which depend on the data).
         files=collect("results/{{run}}_artifacts/{file}", file=ARTIFACTS + ADDED),
         card="results/{run}_artifacts/MODEL_CARD.md",
         card_data="results/{run}_artifacts/MODEL_CARD.json",
@@ -111,6 +112,6 @@ rule assemble_nested_run:
         lightgbm=config["stage3"]["lightgbm"],
         max_rounds=config["stage3"]["max_rounds"],
     message:
-        "Assembling results/{wildcards.run}_artifacts and predicting the samples that {wildcards.run} has left out"
+        "Assembling results/{wildcards.run}_artifacts and predicting the held-out samples of {wildcards.run}"
     script:
         "../../scripts/assemble_nested_run.py"

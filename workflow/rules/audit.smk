@@ -98,7 +98,7 @@ rule plot_audit:
     params:
         code=code_of("plot_audit"),
     message:
-        "Drawing the audit, and listing what to look at"
+        "Drawing the audit and listing its findings"
     script:
         "../../scripts/plot_audit.py"
 
@@ -155,7 +155,7 @@ if config["predict"]:
             conventions=lab_conventions(config["inputs"]),
             own=PREDICT_CONVENTIONS,
         message:
-            "Looking at the tables to predict"
+            "Checking the tables to predict"
         script:
             "../../scripts/check_predicted_tables.py"
 

@@ -12,7 +12,7 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-# This checkout, which another workflow may use as a module: `workflow.basedir` would be that one's folder.
+# Folder of this checkout. If another workflow uses it as a module, `workflow.basedir` is the folder of that workflow.
 if not workflow.current_basedir.is_local:
     raise WorkflowError(
         "heteroage-clock is a package with a workflow around it: clone it, and name the clone's Snakefile."
@@ -49,7 +49,7 @@ STARTED = time.time()
 os.environ[SNAKEMAKE_PID] = str(os.getpid())
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
 
-# YAML takes the name 2024 for a number.
+# YAML parses the name 2024 as a number.
 config["predict"] = {str(name): table for name, table in (config.get("predict") or {}).items()}
 
 try:
@@ -58,7 +58,7 @@ try:
     config["predict"], PREDICT_CONVENTIONS = predict_entries(config["predict"])
     check_files(config)
     check_coefficients(config)
-    # Known here, whether the dictionary is given or made of gene sets: the DAG needs the names, not the CpGs.
+    # The DAG needs only the names of the hallmarks, which are known for dictionaries and gene sets.
     HALLMARKS = read_hallmark_names(config["inputs"]["hallmarks"])
     CHECK_SEX = False
     if config["inputs"]["annotation"]:  # which may have genes alone
@@ -84,14 +84,14 @@ DICTIONARY = "results/hallmarks/dictionary.json" if BUILD_DICTIONARY else config
 SIMULATED = any(table["file"].startswith("results/demo/") for tables in MODALITY_TABLES.values() for table in tables)
 STORE, STORE_NAMES = "results/store/features.npy", "results/store/feature_names.txt"
 ORTHOGONALISED = "results/full/artifacts/stage1/Stage1_Orthogonalized_Hallmark_Dict.json"
-# How the tables' metadata are written, for training and for prediction.
+# Conventions of the tables' metadata, for training and for prediction.
 CONVENTIONS = {key: config["inputs"][key] for key in ("sex_codes", "missing_values", "allow_prenatal")}
-# The coefficient table of stage1.start_from, an input of what reads it.
+# The coefficient table of stage1.start_from, an input of the rules that read it.
 PUBLISHED = {"published": config["stage1"]["start_from"]["coefficients"]} if config["stage1"]["start_from"] else {}
-# Ages by the published clocks of `compare:`, and what these clocks are.
+# Ages predicted by the published clocks of `compare:`, and a description of these clocks.
 PUBLISHED_AGES = "results/audit/published_ages.csv"
 PUBLISHED_CLOCKS = "results/audit/published_clocks.csv"
-# Training waits for it: a bad table of `predict:` or `compare:` ends the run, though independent jobs go on.
+# Training depends on this file, so that an invalid table of `predict:` or `compare:` stops the run before training.
 CHECKED = "results/audit/checked.txt"
 COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 
@@ -110,13 +110,13 @@ wildcard_constraints:
 
 
 def code_of(rule):
-    """A digest of what a rule's script computes: when it changes, the rule runs again."""
+    """Return a digest of the code of a rule's script. The rule reruns when it changes."""
     return code_digest(REPOSITORY / "scripts" / f"{rule}.py")
 
 
 def needs(memory_per_input=1.5):
-    """Memory (MB) and run time (minutes) that a job asks a scheduler for: by the size of its input files, and more with
-    every attempt. benchmarks/whole_study.py compares it with what jobs take."""
+    """Return memory (MB) and run time (minutes) of a job, by the size of its input files, increasing with every attempt.
+    benchmarks/whole_study.py compares them with the actual use."""
     return {
         "mem_mb": lambda wildcards, input, attempt: attempt * int(2000 + memory_per_input * input.size_mb),
         "runtime": lambda wildcards, input, attempt: attempt * int(30 + input.size_mb / 50),
@@ -124,12 +124,12 @@ def needs(memory_per_input=1.5):
 
 
 def folds_to_leave_out():
-    """The outer folds of the nested runs; none where there are too few groups."""
+    """Return the outer folds of the nested runs; empty with too few groups."""
     return Path(checkpoints.assign_groups.get().output.folds).read_text().split()
 
 
 def held_out(pattern):
-    """Spell out a pattern for each nested run; there may be fewer groups than the outer folds asked for."""
+    """Expand a pattern over the nested runs. There may be fewer than outer_folds, if there are fewer groups."""
 
     def of_each_outer_fold(wildcards):
         folds = folds_to_leave_out()
@@ -145,7 +145,7 @@ def held_out(pattern):
 
 
 def evaluation_of(wildcards):
-    """What the full run's model card tells of nested runs and falsification, if the config asks for it."""
+    """Return the results of nested runs and falsification for the full run's model card, if the config requests them."""
     if wildcards.run != "full" or not config["model_card"]["evaluated"]:
         return {}
     return {
@@ -156,28 +156,28 @@ def evaluation_of(wildcards):
 
 
 def given_of_series(wildcards):
-    """What the config says of all samples of a series."""
+    """Return the config's metadata for all samples of a series."""
     own = config["geo"]["series"].get(wildcards.series, {})
     return {name: value for name, value in own.items() if name not in ("values", "age_unit")}
 
 
 def series_matrix(wildcards):
-    """The series matrix that the config gives, or the one to download."""
+    """Return the series matrix file from the config, or the one to download."""
     return GEO_FILES.get(wildcards.series) or "results/geo/{series}/series_matrix.txt.gz"
 
 
 def audit_report(check, caption="audit_table"):
-    """Flags of an output that the report shows under Audit."""
+    """Flag an output for the section Audit of the Snakemake report."""
     return {"caption": f"../report/{caption}.rst", "category": "Audit", "labels": {"check": check}}
 
 
 def orthogonalised(wildcards):
-    """The full run's dictionary, each feature in one hallmark. Its time stamp does not count: `own_features` does."""
+    """Return the full run's orthogonalised dictionary, wrapped in ancient(): `own_features` triggers reruns instead."""
     return ancient(checkpoints.orthogonalise_hallmarks.get().output.dictionary)
 
 
 def own_features(wildcards):
-    """A digest of one hallmark's own features: when it changes, this expert is trained again, and no other.
+    """Return a digest of one hallmark's own features. When it changes, only this expert is trained again.
 
     A dictionary that is not there yet raises FileNotFoundError, which Snakemake takes for "to be determined".
     """
@@ -186,25 +186,25 @@ def own_features(wildcards):
 
 
 def hallmarks_with_expert(wildcards=None):
-    """The hallmarks that have features of their own in the full run: no other is a job."""
+    """Return the hallmarks with features in the full run; only these have a job."""
     with checkpoints.orthogonalise_hallmarks.get().output.dictionary.open() as dictionary:
         return list(json.load(dictionary))
 
 
 def of_each_expert(pattern):
-    """Spell out a pattern for every hallmark that has an expert in the full run."""
+    """Expand a pattern over the hallmarks that have an expert in the full run."""
     return lambda wildcards: collect(pattern, hallmark=hallmarks_with_expert())
 
 
 def expert_models(wildcards):
-    """A run's models of its experts: files, or their folder."""
+    """Return the expert models of a run: files, or their folder."""
     if wildcards.run == "full":
         return of_each_expert(f"results/full/{STAGE2}/hallmarks/Hallmark_{{hallmark}}.joblib")(wildcards)
     return [f"results/{wildcards.run}/artifacts/stage2/hallmarks"]
 
 
 def hold_folder(log):
-    """Refuse to run where another run is at work, or another study's results are; end what a killed run left in a queue."""
+    """Stop if another run uses the folder or it has another study's results; cancel queued jobs of killed runs."""
     try:
         hold(Path(".snakemake/heteroage.lock"))
         remember_study(Path("results/study.json"), CONFIG_NAME, config["inputs"])
@@ -216,5 +216,5 @@ def hold_folder(log):
 
 
 def show_summary():
-    """Print what this run has made."""
+    """Print the results of this run."""
     print(closing_words(STARTED, sys.argv[1:]), file=sys.stderr)

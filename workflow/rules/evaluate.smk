@@ -64,7 +64,7 @@ if config["compare"]:
             compare=config["compare"],
             given=state_of([clock["coefficients"] for clock in config["compare"].values()]),
         message:
-            "Predicting by published clocks"
+            "Predicting with published clocks"
         script:
             "../../scripts/predict_published.py"
 
@@ -87,7 +87,7 @@ rule deal_folds_at_random:
         folds=config["cross_validation"]["folds"],
         seed=config["cross_validation"]["seed"],
     message:
-        "Dealing samples into folds at random, studies on both sides"
+        "Assigning samples to random folds that split studies"
     script:
         "../../scripts/deal_folds_at_random.py"
 
@@ -112,6 +112,6 @@ rule compare_scorings:
     params:
         code=code_of("compare_scorings"),
     message:
-        "Comparing nested errors with those of other ways of scoring"
+        "Comparing nested errors with other ways of scoring"
     script:
         "../../scripts/compare_scorings.py"

@@ -47,7 +47,7 @@ rule plant_study:
         code=code_of("plant_study"),
         seed=config["cross_validation"]["seed"],
     message:
-        "Planting features that name the study"
+        "Planting features that encode the study"
     script:
         "../../scripts/plant_study.py"
 
@@ -89,7 +89,7 @@ rule alter_fold:
         context_pcs=config["stage1"]["context_pcs"],
         start_from=config["stage1"]["start_from"],
     message:
-        "Altering outer fold 0 and making the files of nested-0 again"
+        "Altering outer fold 0 and recomputing the files of nested-0"
     script:
         "../../scripts/alter_fold.py"
 
@@ -154,7 +154,7 @@ rule write_certificate:
         "../../scripts/write_certificate.py"
 
 
-# Without output: it reads the certificate whenever it is asked for.
+# This rule has no output, so that it reads the certificate in every run.
 rule falsify:
     input:
         certificate="results/falsification/certificate.csv",

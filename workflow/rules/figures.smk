@@ -103,6 +103,6 @@ rule plot_training:
     params:
         code=code_of("plot_training"),
     message:
-        "Drawing how the clock was trained"
+        "Drawing the results of the training"
     script:
         "../../scripts/plot_training.py"

@@ -12,7 +12,7 @@ rule download_geo_series:
     conda:
         "../../envs/heteroage.yaml"
     params:
-        # No code=: what was downloaded is not downloaded again.
+        # No code=, so that changes of the code do not repeat the download.
         base_url=config["geo"]["base_url"],
     message:
         "Downloading {wildcards.series} from GEO"

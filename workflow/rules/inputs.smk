@@ -90,7 +90,7 @@ checkpoint assign_groups:
         distance_ratio=config["audit"]["distance_ratio"],
         outer_folds=config["cross_validation"]["outer_folds"],
     message:
-        "Looking for near-identical arrays; tying samples into groups"
+        "Searching near-identical arrays and assigning groups"
     script:
         "../../scripts/assign_groups.py"
 
@@ -101,9 +101,9 @@ rule select_training_samples:
         all_samples="results/store/samples.csv",
         features=STORE,
         names=STORE_NAMES,
-        # Its age does not count: one without a match stops the run here, before training.
+        # ancient(): its time stamp does not trigger this rule. A dictionary without any match stops the run here.
         dictionary=[] if BUILD_DICTIONARY else ancient(DICTIONARY),
-        # Its age does not count either: another table to predict or to compare with retrains nothing.
+        # ancient(): a change of the tables to predict or to compare does not repeat the training.
         checked=ancient(CHECKED),
     output:
         **({"loadings": "results/{run}/artifacts/stage1/RF_PC_Loadings.csv"} if COMPUTE_PCS else {}),

@@ -46,7 +46,7 @@ rule summarise_run:
         names=list(config["predict"] or []),
         simulated=SIMULATED,
     message:
-        "Summing up"
+        "Writing the summary"
     script:
         "../../scripts/summarise_run.py"
 

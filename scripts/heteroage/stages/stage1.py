@@ -1,4 +1,4 @@
-"""Stage 1, the global anchor: one ElasticNet on all CpGs (and PCs), predicting transformed age."""
+"""Stage 1, the anchor: one elastic net on all CpGs (and RF_PCs) that predicts transformed age."""
 
 from __future__ import annotations
 
@@ -27,15 +27,17 @@ log = logging.getLogger(__name__)
 
 BALANCING = ["min_cohorts", "min_cap", "max_cap", "median_mult"]
 CONFIGURATION = [*BALANCING, "technical_sd", "alpha", "l1_ratio"]
-STRENGTH = "strength"  # of the published clock that the anchor starts from; a column where there is one
+STRENGTH = (
+    "strength"  # report column: strength of the published clock from which the anchor starts (only with start_from)
+)
 REPORT = [*CONFIGURATION, "MicroMAE", "MacroMAE", "MedAE", "MicroR", "MacroR", "n_features", "Score"]
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The configurations that are swept: strength x balancing x technical_sd x l1_ratio x alpha (falling).
+    """The configurations of the sweep: strength x balancing x technical_sd x l1_ratio x alpha (decreasing).
 
-    strengths : of the published clock that the anchor starts from
+    strengths : multiples of the published clock from which the anchor starts
     """
 
     balancings: Sequence[Mapping[str, float]]
@@ -46,19 +48,19 @@ class Grid:
 
 
 def sweep(data: TrainingData, grid: Grid, threads: int = 1, start: Start | None = None) -> pd.DataFrame:
-    """Score every configuration by the folds of the run.
+    """Score every configuration by cross-validation over the run's folds.
 
-    Where the best Score lies at an end of the alphas, the sweep goes on beyond it, by the grid's own ratio.
+    If the best Score is at an end of the alphas, the sweep continues beyond that end, with the ratio of the grid.
 
     Returns
     -------
-    The sweep report, a row per configuration; `n_features` is the mean over folds, and `selected` marks the
-    row of the best Score (of equals, the fewest features, then the first). With `start`, a column `strength`; features
-    that only the published clock uses are not among `n_features`.
+    The sweep report, one row per configuration. `n_features` is the mean over folds. `selected` marks the row with the
+    best Score (ties: the fewest features, then the first row). With `start`, there is a column `strength`, and
+    `n_features` does not include features that only the published clock uses.
     """
     of_sets = list(product(grid.strengths, grid.balancings, data.folds))
     training = [_own(data, [fold], balancing, start, strength) for strength, balancing, fold in of_sets]
-    # Where tissues are balanced already, balancings are the same.
+    # If tissues are already balanced, several balancings give the same weights.
     keys = [(strength, own.key) for (strength, *_), (own, _) in zip(of_sets, training, strict=True)]
     different = dict(zip(keys, (own for own, _ in training), strict=True))
     added = [of_set for _, of_set in training]
@@ -77,7 +79,7 @@ def sweep(data: TrainingData, grid: Grid, threads: int = 1, start: Start | None 
             further = beyond(alphas, best["alpha"], best["n_features"] == 0)
             if not len(further):
                 break
-            log.info("the best alpha, %g, is at an end of the grid: going on with %s", best["alpha"], listed(further))
+            log.info("the best alpha, %g, is at an end of the grid: continuing with %s", best["alpha"], listed(further))
             report = pd.concat([report, scores(further)])
             alphas = np.sort(np.concatenate([alphas, further]))[::-1]
     report = report.sort_values(["place", "alpha"], ascending=[True, False], ignore_index=True)
@@ -88,12 +90,12 @@ def sweep(data: TrainingData, grid: Grid, threads: int = 1, start: Start | None 
 def _scores(
     data: TrainingData, grid: Grid, fitted: Sequence[Paths], added: Sequence[NDArray[np.float64]]
 ) -> pd.DataFrame:
-    """Score the configurations of a grid; `place` numbers them without regard to alpha.
+    """Score the configurations of a grid; `place` numbers them without alpha.
 
     Parameters
     ----------
-    fitted, added : of each strength, balancing and fold, in this order: the paths without the fold, and what the
-        published clock adds to each sample's transformed age
+    fitted, added : for each strength, balancing and fold, in this order: the paths without the fold, and the
+        contribution of the published clock to each sample's transformed age
     """
     age = data.samples["Age"].to_numpy()
     shape = tuple(map(len, (grid.strengths, grid.balancings, grid.technical_sds, grid.l1_ratios, grid.alphas)))
@@ -117,7 +119,7 @@ def _scores(
 def _own(
     data: TrainingData, excluded: Sequence[int], balancing: Mapping[str, float], start: Start | None, strength: float
 ) -> tuple[TrainingSet, NDArray[np.float64]]:
-    """What trains without the excluded folds, and what the published clock adds to each sample's transformed age."""
+    """Return the training set without the excluded folds, and the published clock's contribution to each sample."""
     target, added = transform_age(data.samples["Age"].to_numpy()), np.zeros(len(data.samples))
     if start is not None and strength:
         added = start.times(strength).score(start.values, data.balanced(excluded, balancing)[0])
@@ -125,10 +127,10 @@ def _own(
 
 
 def selected_row(report: pd.DataFrame, where: str) -> dict[str, float]:
-    """Return the configuration that a sweep report selects.
+    """Return the selected configuration of a sweep report.
 
-    A report without `selected` (an earlier one, or one made elsewhere) selects its best Score; one without
-    `technical_sd` means 0.
+    Without a column `selected` (reports of earlier versions or other programs), the best Score is selected. Without a
+    column `technical_sd`, it is 0.
     """
     absent = [column for column in [*BALANCING, "alpha", "l1_ratio"] if column not in report.columns]
     if absent:
@@ -157,11 +159,12 @@ def cross_fit(
 ) -> pd.DataFrame:
     """Predict every sample's age in every view (see `training_data`), at one configuration.
 
-    One model is trained without each fold and without each pair of folds: none sees the fold that it predicts.
+    One model is trained without each fold, and one without each pair of folds. No model was trained on the fold that it
+    predicts.
 
     Returns
     -------
-    frame of `sample_id` and a column per view, in years.
+    frame of `sample_id` and one column per view, in years.
     """
     age, fold, folds = data.samples["Age"].to_numpy(), data.fold, data.folds
     strength = _strength(configuration, start)
@@ -202,7 +205,7 @@ def _view(
 
 
 def out_of_fold_table(data: TrainingData, anchor: pd.DataFrame) -> pd.DataFrame:
-    """The anchor's out-of-fold predictions and residuals (Age - Stage1_Pred_Age), in years."""
+    """Tabulate the anchor's out-of-fold predictions and residuals (Age - Stage1_Pred_Age), in years."""
     table = data.samples[SAMPLE_COLUMNS].copy()
     table["Stage1_Pred_Age"] = anchor["out_of_fold"].to_numpy()
     table["Stage1_Residual"] = table["Age"] - table["Stage1_Pred_Age"]
@@ -212,7 +215,7 @@ def out_of_fold_table(data: TrainingData, anchor: pd.DataFrame) -> pd.DataFrame:
 def train(
     data: TrainingData, configuration: Mapping[str, float], threads: int = 1, start: Start | None = None
 ) -> Pipeline:
-    """Fit the final anchor on all of the run's training samples, balanced."""
+    """Fit the final anchor on all training samples of the run, with balancing weights."""
     from heteroage.stages.deployable import fit_pipeline  # loads scikit-learn, which nothing else here needs
 
     training_set = data.training_set([], configuration, data.samples["Age"].to_numpy())
@@ -222,7 +225,7 @@ def train(
 
 
 def _strength(configuration: Mapping[str, float], start: Start | None) -> float:
-    """The strength of the published clock in a configuration."""
+    """Return the strength of the published clock in a configuration."""
     strength = configuration.get(STRENGTH, 0.0)
     if strength and start is None:
         raise HeteroAgeError(

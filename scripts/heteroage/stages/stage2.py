@@ -1,4 +1,4 @@
-"""Stage 2, the hallmark experts: one ElasticNet per hallmark on the anchor's residual, in years."""
+"""Stage 2, the hallmark experts: one elastic net per hallmark, fitted to the anchor's residual in years."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Expert:
-    """A trained expert: its model and their table of weights, its corrections, and its row of the summary."""
+    """A trained expert: its model, weights table, corrections, and row of the summary."""
 
     model: Pipeline
     weights: pd.DataFrame
@@ -35,7 +35,7 @@ class Expert:
 
 @dataclass(frozen=True)
 class CrossFitted:
-    """An expert's corrections (sample_id, a column per view), and what the final model is fitted with.
+    """An expert's corrections (sample_id, one column per view), and the target and parameters of the final model.
 
     target : Age minus the out-of-fold anchor, years
     alpha, l1_ratio : tuned on all folds
@@ -63,16 +63,16 @@ def cross_fit(
 ) -> CrossFitted:
     """Predict one hallmark's correction for each sample in every view.
 
-    In each view the target is Age minus the anchor of that view, and alpha and l1_ratio are those of the best
-    Score over the view's own folds: what predicts a fold was tuned and trained without it (see `training_data`).
-    A correction has no intercept: it is 0 where the hallmark's features say nothing.
+    In each view the target is Age minus the anchor of that view. alpha and l1_ratio are those of the best Score over
+    the view's own folds, so models that predict a fold are tuned and trained without it (see `training_data`).
+    A correction has no intercept: it is 0 if the hallmark's features are at their means.
 
     Parameters
     ----------
     data : restricted to the hallmark's features
-    anchor : the anchor's predictions, a column per view, in years
-    configuration : the anchor's, of which balancing and technical_sd hold here too
-    only_predict : tune no final model (its alpha and l1_ratio are not a number)
+    anchor : the anchor's predictions, one column per view, in years
+    configuration : configuration of the anchor; its balancing and technical_sd are also used here
+    only_predict : do not tune a final model (its alpha and l1_ratio are NaN)
     """
     age = data.samples["Age"].to_numpy()
     corrections = pd.DataFrame({"sample_id": data.samples["sample_id"], OUT_OF_FOLD: np.nan})
@@ -112,7 +112,7 @@ def train_expert(
 
 
 def _summary(hallmark: str, data: TrainingData, fitted: CrossFitted, model: Pipeline) -> dict[str, object]:
-    """One row of the performance summary. An expert has skill where its R2 out of fold is above 0."""
+    """Return a row of the performance summary. An expert has skill if its out-of-fold R2 is above 0."""
     residual, correction = fitted.target, fitted.corrections[OUT_OF_FOLD]
     return {
         "hallmark": hallmark,
@@ -140,7 +140,7 @@ def write_experts(
     ----------
     corrections : {hallmark: sample_id and a column per view}
     weights, summaries : a table, and a row, of each expert
-    skipped : {hallmark: why it has no expert}
+    skipped : {hallmark without an expert: reason}
     outputs : paths of `views` (all corrections, a row per hallmark and sample), `out_of_fold` (a column per hallmark),
         `weights`, `summary`, and the manifest under its two names, `manifest` and `same_manifest`
     """
@@ -157,7 +157,7 @@ def write_experts(
 
 
 def stage2_manifest(summary: pd.DataFrame, weights: pd.DataFrame, skipped: Mapping[str, str]) -> dict[str, object]:
-    """Each expert's file, features, hyperparameters and metrics, and why each skipped hallmark has none."""
+    """Return each expert's file, features, hyperparameters and metrics, and the reasons of skipped hallmarks."""
     experts = {}
     for row in summary.to_dict("records"):
         hallmark = row["hallmark"]

@@ -1,7 +1,7 @@
-"""Stage 3, context fusion: LightGBM boosts from the anchor on corrections, tissue, sex and PCs.
+"""Stage 3, the fusion: LightGBM on corrections, tissue, sex and RF_PCs, boosting from the anchor.
 
-The anchor is the floor: boosting starts from it (`init_score`), and every round must be earned in grouped
-cross-validation; with none earned the fusion returns the anchor.
+Boosting starts from the anchor (`init_score`), and grouped cross-validation chooses the number of rounds. With zero
+rounds the fusion returns the anchor.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from heteroage.stages.training_data import OUT_OF_FOLD, SAMPLE_COLUMNS, read_vie
 log = logging.getLogger(__name__)
 
 CATEGORICAL = ("Tissue", "Sex")
-# The same bytes for any number of cores: one thread, one order of rows, one seed.
+# One thread, a fixed order of rows and a fixed seed give the same bytes for any number of cores.
 REPRODUCIBLE = {"num_threads": 1, "deterministic": True, "force_row_wise": True, "seed": 1, "verbosity": -1}
 
 
 @dataclass(frozen=True)
 class FusionInput:
-    """What the fusion looks at, one row a sample, in the order of `samples`.
+    """Input of the fusion, one row per sample, in the order of `samples`.
 
-    anchor, corrections[hallmark] : frames with a column per view (see `training_data`), years
+    anchor, corrections[hallmark] : frames with one column per view (see `training_data`), years
     pcs : frame of RF_PCs
     context : whether Tissue, Sex and RF_PCs are features
     """
@@ -49,7 +49,7 @@ class FusionInput:
 
     @classmethod
     def open(cls, samples: str, anchor: str, corrections: str, pcs: str) -> FusionInput:
-        """Read the tables that the earlier stages wrote; that of the experts has a row per hallmark and sample."""
+        """Read the tables of the earlier stages; the table of experts has one row per hallmark and sample."""
         table = read_table(samples)
         experts = {}
         for hallmark, rows in read_table(corrections).groupby("hallmark", sort=False):
@@ -59,18 +59,18 @@ class FusionInput:
         return cls(table, read_views(anchor, table), experts, context)
 
     def anchor_plus_experts(self) -> NDArray[np.float64]:
-        """(n,) the anchor plus the corrections of the experts with skill, out of fold, in years."""
+        """Return (n,) anchor plus corrections of the experts with skill, out of fold, in years."""
         anchor = self.anchor[OUT_OF_FOLD].to_numpy()
         residual = self.samples["Age"].to_numpy() - anchor
         corrections = [table[OUT_OF_FOLD].to_numpy() for table in self.corrections.values()]
         return anchor + sum(own for own in corrections if r2_against_none(residual, own) > 0)
 
     def without_context(self) -> FusionInput:
-        """The anchor and the corrections alone."""
+        """Return the input with only the anchor and the corrections as features."""
         return replace(self, context=False)
 
     def frame(self, view: str) -> pd.DataFrame:
-        """The features as someone with this view knows them."""
+        """Return the features in one view."""
         frame = pd.DataFrame({ANCHOR: self.anchor[view].to_numpy()})
         for hallmark, table in self.corrections.items():
             frame[f"{hallmark}{CORRECTION}"] = table[view].to_numpy()
@@ -85,7 +85,7 @@ class FusionInput:
 
 @dataclass(frozen=True)
 class Fusion:
-    """The final fusion: its model, the features it was trained on, their categories, and how its rounds were chosen."""
+    """The final fusion: its model, training features, categories, and the choice of its rounds."""
 
     booster: lgb.Booster
     frame: pd.DataFrame
@@ -95,13 +95,13 @@ class Fusion:
 
 @dataclass(frozen=True)
 class CrossFitted:
-    """Out-of-fold predictions of this clock and of the procedure that made it.
+    """Out-of-fold predictions of this clock, and of the training procedure.
 
-    predictions : Stage3_Final_Predictions_OOF. HeteroAge is by the rounds of the final fusion: the error, the
-        acceleration line and the intervals that are published are those of the clock that is sealed
-    procedure : (n,) HeteroAge, years, where the rounds were chosen again without each fold: an honest estimate of
-        what tuning and training give, but on some folds that may be another clock
-    rounds : {fold: the rounds chosen without it}
+    predictions : Stage3_Final_Predictions_OOF. HeteroAge is computed with the rounds of the final fusion, so that
+        error, acceleration line and intervals are those of the sealed clock
+    procedure : (n,) HeteroAge, years, with the rounds chosen again without each fold. It estimates the error of tuning
+        and training together, but the number of rounds may differ from that of the clock
+    rounds : {fold: number of rounds chosen without it}
     summed : (n,) the anchor plus the corrections of the experts with skill, years
     """
 
@@ -111,7 +111,7 @@ class CrossFitted:
     summed: NDArray[np.float64]
 
     def errors(self) -> dict[str, dict[str, float]]:
-        """MicroMAE, MacroMAE and MedAE (years) of the anchor, with the experts' sum, this clock and the procedure."""
+        """Return MicroMAE, MacroMAE and MedAE (years) of the anchor, anchor plus experts, this clock, and procedure."""
         table = self.predictions
         ages = {"anchor": table[ANCHOR], "anchor_plus_experts": self.summed}
         ages |= {"this_clock": table["HeteroAge"], "procedure": self.procedure}
@@ -122,12 +122,12 @@ class CrossFitted:
 
 
 def categories_of(frame: pd.DataFrame) -> dict[str, list[str]]:
-    """The known levels of each categorical feature there is, sorted; unknown is not one of them."""
+    """Return the known levels of each categorical feature, sorted and without "unknown"."""
     return {name: sorted(set(frame[name]) - {UNKNOWN}) for name in CATEGORICAL if name in frame.columns}
 
 
 def encode(frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> NDArray[np.float64]:
-    """Turn the features into LightGBM's matrix; a level not among the categories is missing."""
+    """Convert the features to LightGBM's matrix. Levels that are not in the categories become missing."""
     encoded = frame.copy()
     for name, levels in categories.items():
         encoded[name] = frame[name].map({level: code for code, level in enumerate(levels)}).astype(np.float64)
@@ -137,7 +137,7 @@ def encode(frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> NDAr
 def tune_rounds(
     data: FusionInput, view: str, unseen: int | None, parameters: Mapping[str, object], max_rounds: int
 ) -> Rounds:
-    """Choose the rounds in one view, by cross-validation over the folds it has seen."""
+    """Choose the rounds in one view, by cross-validation over its folds."""
     frame, age = data.frame(view), data.samples["Age"].to_numpy()
     fold, group = data.samples["fold"].to_numpy(), data.samples["group"].to_numpy()
     absolute_error = np.full((len(age), max_rounds + 1), np.nan)
@@ -161,7 +161,7 @@ def boost(
 ) -> lgb.Booster:
     """Boost from the anchor for a number of rounds.
 
-    Zero rounds give a model too: one tree that cannot split and so adds 0 years.
+    With zero rounds, the model has one tree without splits that adds 0 years.
     """
     settings = {**parameters, **REPRODUCIBLE, "objective": "regression"}
     if rounds == 0:
@@ -178,14 +178,17 @@ def boost(
 
 
 def fuse(booster: lgb.Booster, frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> NDArray[np.float64]:
-    """HeteroAge in years: the anchor plus what the trees add."""
+    """Return HeteroAge in years: the anchor plus the sum of the trees."""
     return frame[ANCHOR].to_numpy(np.float64) + booster.predict(encode(frame, categories), num_threads=1)
 
 
 def staged_ages(
     booster: lgb.Booster, frame: pd.DataFrame, categories: Mapping[str, Sequence[str]], rounds: int
 ) -> NDArray[np.float64]:
-    """Ages after 0, 1, ..., `rounds` rounds, (samples, rounds + 1). Rounds past the last tree change nothing."""
+    """Return ages after 0, 1, ..., `rounds` rounds, (samples, rounds + 1).
+
+    Rounds after the last tree change nothing.
+    """
     matrix, trees = encode(frame, categories), booster.num_trees()
     added = [
         booster.predict(matrix, start_iteration=k, num_iteration=1, num_threads=1)
@@ -197,11 +200,11 @@ def staged_ages(
 
 
 def cross_fit(data: FusionInput, parameters: Mapping[str, object], max_rounds: int, final_rounds: int) -> CrossFitted:
-    """Predict each fold with a fusion trained without it, from the view that never saw it.
+    """Predict each fold with a fusion trained without it, on the view that excludes it.
 
     Parameters
     ----------
-    final_rounds : of the final fusion. They were chosen on all folds, like Stage 1's configuration
+    final_rounds : rounds of the final fusion; chosen on all folds, like Stage 1's configuration
     """
     fold, age = data.samples["fold"].to_numpy(), data.samples["Age"].to_numpy()
     this_clock, procedure, chosen = np.full(len(fold), np.nan), np.full(len(fold), np.nan), {}
@@ -254,7 +257,7 @@ def metadata(
     parameters: Mapping[str, object],
     intervals: Mapping[str, float],
 ) -> dict[str, object]:
-    """What applying the fusion needs, and how it came about (Stage3_Artifacts.json)."""
+    """Return the content of Stage3_Artifacts.json: the data needed to apply the fusion, and the tuning results."""
     return {
         "parameters": {**parameters, **REPRODUCIBLE, "objective": "regression"},
         "boosting_rounds": fusion.rounds.chosen,
@@ -270,9 +273,9 @@ def metadata(
 
 
 def acceleration_reference(out_of_fold: pd.DataFrame) -> dict[str, float]:
-    """The least-squares line of HeteroAge on Age of the training out-of-fold predictions.
+    """Fit the least-squares line of HeteroAge on Age of the training out-of-fold predictions.
 
-    Age_Acceleration_Residual is a sample's distance from this line, so that a small cohort needs none of its own.
+    Age_Acceleration_Residual is a sample's distance from this line, so that small cohorts need no line of their own.
     """
     age, predicted = out_of_fold["Age"].to_numpy(), out_of_fold["HeteroAge"].to_numpy()
     spread = age - age.mean()
