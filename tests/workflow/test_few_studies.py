@@ -89,7 +89,7 @@ def test_the_strength_is_swept_chosen_and_told(started):
     for text in texts(study):
         assert f"published clock published.csv (SHA-256 {digest}; source a simulation; licence none)" in text
         assert "studies that are among these (1: lab_1)" in text
-        assert "lean to the optimistic" in text
+        assert "are probably too small" in text
 
 
 def test_the_deployed_anchor_holds_the_sum(started):

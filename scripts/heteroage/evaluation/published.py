@@ -168,11 +168,11 @@ def worth_training(accuracy: pd.DataFrame) -> str:
             "to it."
         )
     if str(best["In_Its_Training"]) == "True":
-        notes.append("Studies among these samples were in its training: its error leans to the optimistic.")
+        notes.append("Studies among these samples were in its training: its error is probably too small.")
     elif best["In_Its_Training"] == "unknown":
         notes.append(
             f"The config does not say what it was trained on (compare.{best['model']}.trained_on). If any of these "
-            "studies is among it, its error leans to the optimistic."
+            "studies is among it, its error is probably too small."
         )
     return " ".join([said + ".", *notes])
 

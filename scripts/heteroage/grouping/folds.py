@@ -101,7 +101,7 @@ def describe_few_groups(samples: pd.DataFrame) -> list[str]:
     if len(groups) == MINIMUM_FOLDS:
         return [
             "The studies are three groups. Each was held out once, in the folds that also tuned the models, so the "
-            "errors out of fold lean to the optimistic. Nested runs, which measure the error on a new study, take four "
+            "errors out of fold are probably too small. Nested runs, which measure the error on a new study, take four "
             "groups, and boosting rounds five: HeteroAge is the anchor."
         ]
     which = "one group" if len(groups) == 1 else "two groups"

@@ -130,7 +130,7 @@ def _evaluation(card: Mapping, accuracy: pd.DataFrame | None, cite: Cite) -> lis
         row = next(row for row in card["errors_out_of_fold"] if row["predictor"].startswith("HeteroAge"))
         said = (
             f"Predicted in {len(card['folds'])} folds that hold out {card['held_out']}, the mean absolute error was "
-            f"{row['MicroMAE']:.2f} years. The same folds tuned the models, so this leans to the optimistic; the error "
+            f"{row['MicroMAE']:.2f} years. The same folds tuned the models, so this is probably too small; the error "
             "on a new study was not measured by nested cross-validation."
         )
         return [said, *card["groups"]]

@@ -198,7 +198,7 @@ def _error_section(card: Mapping[str, object]) -> list[str]:
             "This card was sealed without the nested error, the one to quote. `snakemake report` writes it to "
             "results/report/index.html; with `model_card.evaluated: true` it stands here.",
             f"Out of fold, {card['held_out']} were held out in {len(card['folds'])} folds. Stage 1 was configured",
-            "on the same folds, so these errors lean to the optimistic:",
+            "on the same folds, so these errors are probably too small:",
             "",
             _table(pd.DataFrame(card["errors_out_of_fold"])),
             *_procedure(card["stage3"]["errors_out_of_fold"]),

@@ -136,11 +136,11 @@ def describe_start(start_from: Mapping[str, object] | None, strength: float, pro
     if seen and strength > 0:
         sentences.append(
             f"That clock was trained on studies that are among these ({listed(seen)}): out-of-fold and nested errors "
-            "lean to the optimistic."
+            "are probably too small."
         )
     elif strength > 0 and not start_from.get("trained_on"):
         sentences.append(
             "The config does not say what that clock was trained on (stage1.start_from.trained_on). If any of these "
-            "studies is among it, out-of-fold and nested errors lean to the optimistic."
+            "studies is among it, out-of-fold and nested errors are probably too small."
         )
     return sentences

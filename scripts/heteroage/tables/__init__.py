@@ -1,1 +1,1 @@
-"""Conventions tables, for training and for prediction: kind of file, layout, names, values, metadata."""
+"""Reading of tables, for training and for prediction: file format, layout, names, values, metadata."""

@@ -1,6 +1,6 @@
-"""Ages as people write them: `67`, `3 months`, `5y6m`, `38 weeks of gestation`, or numbers whose column names the unit.
+"""Parsing of ages: `67`, `3 months`, `5y6m`, `38 weeks of gestation`, or numbers with the unit in the column name.
 
-A gestational age counts from before birth: it is no age after birth. It becomes an age of birth minus so many weeks.
+A gestational age counts from before birth. It is converted to a negative age: weeks of gestation minus weeks at birth.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ BETWEEN = re.compile(r"[\s,;&+]*(?:and)?[\s,;&+]*")
 
 @dataclass
 class Ages:
-    """A column's ages in years, None where missing or not usable, and the positions of the cells that are not."""
+    """Ages of a column in years, None if missing or unusable, and the positions of unusable cells."""
 
     years: list[float | None] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
@@ -65,7 +65,7 @@ def unit_in(label: str) -> str | None:
 
 
 def is_age(label: str) -> bool:
-    """Tell whether a column's name says no more than that it is an age, and perhaps its unit."""
+    """Tell whether a column's name consists only of the word age, and optionally a unit."""
     named = re.sub(r":ch\d$", "", label)  # GEOquery's columns
     rest = [token for token in _tokens(named) if token not in UNITS and token not in ("in", "of", "old")]
     return rest in (["age"], ["ages"], ["chronological", "age"]) or (
@@ -74,7 +74,7 @@ def is_age(label: str) -> bool:
 
 
 def is_prenatal(label: str) -> bool:
-    """Tell whether a column's name, or a cell, says that an age counts from before birth."""
+    """Tell whether a column's name or a cell describes a gestational age."""
     return PRENATAL.search(" ".join(re.findall(r"[a-z]+|[^a-z_]+", label.lower()))) is not None
 
 
@@ -122,7 +122,7 @@ def _judge(
     allow_prenatal: bool,
     missing_values: Sequence[str],
 ) -> tuple[float | None, str]:
-    """A cell's age and, where it has none that can be used, the reason."""
+    """Return a cell's age, and the reason if it is unusable."""
     if is_missing(cell, missing_values):
         return None, ""
     text = " ".join(str(cell).split())

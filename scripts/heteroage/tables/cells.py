@@ -1,4 +1,4 @@
-"""Cells as numbers and as text: one vocabulary of missing values for every kind of file."""
+"""Conversion of cells to numbers and text, with the same codes for missing values in all file formats."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from heteroage.errors import FIRST
 from heteroage.labels import MISSING
 
 _WORDS = frozenset(word.lower() for word in MISSING)
-# Spellings that Arrow compares exactly; any other case is found by `is_missing`, more slowly.
+# Spellings that Arrow compares exactly. `is_missing` finds other cases more slowly.
 SPELLINGS = sorted({spelling for word in MISSING for spelling in (word, word.lower(), word.upper(), word.capitalize())})
 
 
@@ -27,13 +27,13 @@ class UnreadableCells(Exception):  # noqa: N818, it is caught and reported by sa
 
 
 def is_missing(cell: str, also: Collection[str] = ()) -> bool:
-    """Tell whether a cell stands for no value: one of the usual words in any case, or one of `also`."""
+    """Tell whether a cell is a code for a missing value: one of the usual words in any case, or one of `also`."""
     cell = cell.strip()
     return cell.lower() in _WORDS or cell in also
 
 
 def number_of(cell: object, also: Collection[str] = ()) -> float | None:
-    """Return a cell as a number: NaN where it stands for no value, None where it is something else."""
+    """Return a cell as a number: NaN if it is missing, None if it is not a number."""
     if cell is None or cell is _pandas_na() or cell != cell:
         return np.nan
     if isinstance(cell, bool | np.bool_ | bytes):
@@ -51,7 +51,7 @@ def number_of(cell: object, also: Collection[str] = ()) -> float | None:
 
 
 def text_of(cell: object) -> str | None:
-    """Return a cell as text, stripped; None where it stands for no value. A whole float loses its `.0`."""
+    """Return a cell as stripped text, None if it is missing. Whole floats lose their `.0`."""
     if cell is None or cell is _pandas_na() or cell != cell:
         return None
     if isinstance(cell, float | np.floating) and float(cell).is_integer() and abs(cell) < 2**53:
@@ -103,7 +103,7 @@ def numbers_of(column: pa.Array, also: Collection[str] = ()) -> NDArray[np.float
         try:
             return floats_of(pc.cast(pc.if_else(known, stripped, pa.scalar(None, stripped.type)), pa.float64()))
         except pa.ArrowInvalid:
-            pass  # some cell is a number or a missing value that Arrow does not know as such, or neither
+            pass  # a cell is not recognised by Arrow: another spelling of a number or missing value, or text
     cells = column.to_pylist()
     parsed = [number_of(cell, also) for cell in cells]
     bad = [(row, 0, str(cells[row])) for row, number in enumerate(parsed) if number is None]
@@ -113,7 +113,7 @@ def numbers_of(column: pa.Array, also: Collection[str] = ()) -> NDArray[np.float
 
 
 def texts_of(column: pa.Array) -> list[str | None]:
-    """Return an Arrow column as text, stripped, None where a cell stands for no value."""
+    """Return an Arrow column as stripped text, None for missing cells."""
     column = _plain(column)
     if pa.types.is_null(column.type):
         return [None] * len(column)
@@ -160,7 +160,7 @@ def _plain(column: pa.Array) -> pa.Array:
         column = column.cast(column.type.value_type)
     try:
         return column.cast(pa.large_string()) if _is_like_text(column.type) else column
-    except pa.ArrowInvalid:  # bytes that are no text
+    except pa.ArrowInvalid:  # bytes that are not text
         return column
 
 

@@ -1,4 +1,4 @@
-"""Parquet and Feather: some columns of some rows at a time, never the whole file."""
+"""Parquet and Feather files, read in blocks of columns and rows."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from heteroage.tables import kinds
 from heteroage.tables.cells import is_text
 from heteroage.tables.source import Batch, Source
 
-ROWS = 65_536  # rows of a Feather batch's part
-READ_BYTES = 64 << 20  # columns read at a time: few, so that the memory for them is used again
-# Of the footer, bytes and items: pyarrow's own limits refuse 450,000 columns.
+ROWS = 65_536  # number of rows per block of a Feather batch
+READ_BYTES = 64 << 20  # bytes of columns read at a time, so that memory is reused
+# Limits of the footer (bytes and items). pyarrow's default limits reject 450,000 columns.
 FOOTER = {"thrift_string_size_limit": 2**31 - 1, "thrift_container_size_limit": 2**31 - 1}
-UNNAMED = "__index_level_0__"  # as pandas writes an index that has no name
+UNNAMED = "__index_level_0__"  # pandas' name of an index without a name
 
 
 class ColumnarSource(Source):
-    """What Parquet and Feather share: a schema, and parts that are read by column numbers."""
+    """Base class for Parquet and Feather: a schema, and parts that are read by column numbers."""
 
     def __init__(self, where: str, schema: pa.Schema, heights: Sequence[int]) -> None:
         super().__init__(where, n_rows=sum(heights))
@@ -45,7 +45,7 @@ class ColumnarSource(Source):
     def batches(
         self, text: Sequence[int], values: Sequence[int], rows: NDArray[np.bool_] | None = None
     ) -> Iterator[Batch]:
-        """Go through the file's parts: see `Source.batches`."""
+        """Yield the file's parts; see `Source.batches`."""
         at = 0
         for part, height in enumerate(self._heights):
             places = np.arange(at, at + height)
@@ -76,17 +76,17 @@ class ParquetSource(ColumnarSource):
         import pyarrow.parquet as pq
 
         with reading(where):
-            # Conventions ahead would hold a whole row group, which may be the whole file.
+            # No read-ahead, because it would keep a whole row group in memory, which may be the whole file.
             self._file = pq.ParquetFile(path, pre_buffer=False, **FOOTER)
             schema, metadata = self._file.schema_arrow, self._file.metadata
-        # A column of lists or records is several columns of the file.
+        # A column of lists or records is stored as several columns of the file.
         self._first = list(accumulate((_leaves(field.type) for field in schema), initial=0))
         super().__init__(where, schema, [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)])
 
     def read(self, part: int, columns: Sequence[int]) -> pa.Table:
         """Some columns (rising) of a row group."""
         leaves = [leaf for k in columns for leaf in range(self._first[k], self._first[k + 1])]
-        # pyarrow has no public way by numbers, and to the one by names, names with dots are paths.
+        # pyarrow has no public method to read columns by number, and its method by name treats dots as paths.
         return self._file.reader.read_row_groups([part], column_indices=leaves, use_threads=True)
 
 
@@ -112,12 +112,12 @@ class FeatherSource(ColumnarSource):
 
 
 def _leaves(kind: pa.DataType) -> int:
-    """Columns of a Parquet file that a column of the schema is stored as."""
+    """Return the number of Parquet columns in which a column of the schema is stored."""
     return sum(_leaves(kind.field(k).type) for k in range(kind.num_fields)) if pa.types.is_nested(kind) else 1
 
 
 def _index_column(schema: pa.Schema) -> int | None:
-    """The column that pandas wrote a frame's index to, if it is one column."""
+    """Return the column in which pandas stored a frame's index, if it is one column."""
     try:
         index = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
     except (ValueError, AttributeError):
@@ -128,7 +128,7 @@ def _index_column(schema: pa.Schema) -> int | None:
 
 @contextmanager
 def reading(where: str) -> Iterator[None]:
-    """Put what Arrow says of a broken file into words for the user."""
+    """Convert Arrow's errors for damaged files to messages for the user."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:

@@ -1,4 +1,4 @@
-"""How somebody's tables are written: column names, codes, units. The config says it, or a clock's Reading.json does."""
+"""Conventions of a lab's tables: column names, codes, units. They come from the config or a clock's Reading.json."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ METADATA = ("project_id", "donor_id", "Tissue", "Sex", "Age", "Is_Healthy", "Pla
 
 @dataclass(frozen=True)
 class Conventions:
-    """How somebody's tables are written.
+    """Conventions of a lab's tables.
 
-    columns : {our name: their name, or several that it may have}
+    columns : {our name: their name, or a list of possible names}
     sex_codes : {spelling: F, M or unknown}
-    age_unit : years, months, weeks, days or hours; None: as the column's name says, else years
-    missing_values : words and numbers that stand for a missing value, beside the usual ones
+    age_unit : years, months, weeks, days or hours; None: the unit in the column name, otherwise years
+    missing_values : additional codes for missing values
     allow_prenatal : accept ages from -0.77 to 0 years
-    tissues : the spellings that are known
+    tissues : known spellings of tissues
     """
 
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Conventions:
 
     @classmethod
     def of(cls, **given: object) -> Conventions:
-        """Make one from what a config, a command line or Reading.json says: names and codes may be numbers there.
+        """Create from the values of a config, a command line or Reading.json, in which names and codes may be numbers.
 
         Raises
         ------
@@ -55,7 +55,7 @@ class Conventions:
         return cls(columns, codes, unit, tuple(words), prenatal, tissues)
 
     def updated(self, other: Conventions) -> Conventions:
-        """Return this conventions, with what the other one says in its place or beside it."""
+        """Return these conventions, updated with the other ones."""
         return replace(
             self,
             columns={**self.columns, **other.columns},
@@ -83,7 +83,7 @@ class Conventions:
 
 
 def words_of(value: object) -> tuple[str, ...]:
-    """Return the words that a YAML value was written as: `no` is read as false, 1 as a number."""
+    """Return the possible spellings of a YAML value, because YAML reads `no` as false and 1 as a number."""
     if isinstance(value, bool):
         return ("true", "yes", "on") if value else ("false", "no", "off")
     return ("null", "") if value is None else (f"{value:g}" if isinstance(value, float) else str(value),)

@@ -1,4 +1,4 @@
-"""Tables that are in memory, or come with another program: pandas frames, AnnData, Excel workbooks."""
+"""Pandas frames, AnnData files and Excel workbooks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOOK = 50  # first rows of a sheet that say where its table begins
 
 
 class FrameSource(Source):
-    """A pandas frame; its index is a column where it has a name or holds text."""
+    """A pandas frame. Its index becomes a column if it has a name or contains text."""
 
     def __init__(self, frame: pd.DataFrame, where: str, kind: str = "frame") -> None:
         super().__init__(where, n_rows=len(frame))
@@ -77,14 +77,14 @@ class AnnDataSource(Source):
             raise HeteroAgeError(
                 f"{where} is HDF5, and no .h5ad: {error.args[0]}. Write it with anndata, or save the table as Parquet."
             ) from error
-        except Exception as error:  # whatever anndata and h5py make of a broken file
+        except Exception as error:  # any error of anndata and h5py for a damaged file
             raise HeteroAgeError(f"cannot read {where}: {str(error).splitlines()[0]}. {kinds.CUT_SHORT}") from error
         if self._data.X is None:
             raise HeteroAgeError(
                 f"{where} has no matrix X ({listed(self._data.layers)} are layers). Set X to the betas."
             )
         super().__init__(where, n_rows=self._data.n_obs)
-        # The matrix holds values alone, so that obs with CpGs as names mean that samples are the columns.
+        # If the names of obs are CpGs, the samples are the columns, because the matrix contains only values.
         self._obs = self._data.obs.reset_index(names=self._data.obs_names.name or "", allow_duplicates=True)
         self._width, self.index = self._obs.shape[1], 0
         self.header = [str(name).strip() for name in (*self._obs.columns, *self._data.var_names)]
@@ -126,7 +126,7 @@ class AnnDataSource(Source):
 
 
 class SheetSource(Source):
-    """The first sheet of an Excel workbook that holds a table, read whole: sheets have a million rows at most."""
+    """The first sheet of an Excel workbook with a table, read completely (sheets have at most a million rows)."""
 
     kind = kinds.XLSX
 
@@ -140,13 +140,13 @@ class SheetSource(Source):
             ) from error
         super().__init__(where)
         try:
-            # As a stream: openpyxl refuses files by their names.
+            # Opened as a stream, because openpyxl rejects unknown file extensions.
             book = openpyxl.load_workbook(BytesIO(path.read_bytes()), read_only=True, data_only=True)
             sheets = {
                 sheet.title: [list(row) for row in sheet.iter_rows(values_only=True)] for sheet in book.worksheets
             }
             book.close()
-        except Exception as error:  # whatever openpyxl makes of a broken file
+        except Exception as error:  # any error of openpyxl for a damaged file
             raise HeteroAgeError(f"cannot read {where} as an Excel workbook: {error!r}. {kinds.CUT_SHORT}") from error
         filled = {title: rows for title, rows in sheets.items() if sum(map(_is_filled, rows)) > 1}
         if not filled:
@@ -181,7 +181,7 @@ class SheetSource(Source):
 
 
 def read_pickle(path: Path, where: str, allowed: bool) -> FrameSource:
-    """Unpickle a frame, where the config allows it."""
+    """Unpickle a frame, if the config allows it."""
     if not allowed:
         raise HeteroAgeError(
             f"{where} is a pickle, and loading one runs whatever code is in it. If you trust where it comes from, set "
@@ -207,7 +207,7 @@ def _array(column: pd.Series) -> pa.Array:
 
 
 def _cells(cells: Sequence[object]) -> pa.Array:
-    """Cells of several types as an Arrow array: of numbers where all are, else of text."""
+    """Convert cells of several types to an Arrow array of numbers if possible, otherwise of text."""
     numbers = [None if isinstance(cell, str) else number_of(cell) for cell in cells]
     if all(number is not None for number in numbers):
         return pa.array(np.array(numbers, dtype=np.float64), from_pandas=True)

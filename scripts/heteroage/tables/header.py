@@ -1,7 +1,7 @@
-"""How a delimited text file is written: encoding, line ends, separator, and which line is the header.
+"""Detection of a text file's encoding, line ends, separator and header line.
 
-All of it is decided from the first lines together, never from a single count: lines that end in a separator and
-lines whose first column has no name (R's `write.table`) differ only there.
+All of them are determined together from the first lines. Lines that end with a separator, and lines whose first column
+has no name (R's `write.table`), cannot be distinguished by the number of fields alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bar
 DELIMITERS = ",\t;|"
 UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 BOM = b"\xef\xbb\xbf"
-# Names of a column that names rows: above one of these no name is missing.
+# Names of a column with row names. If the header starts with one of these, no name is missing.
 CORNER = re.compile(
     r"id_?ref|(sample|probe|target|cpg|ilmn|array|composite)[ _.]?(id|name|element ref)?|names?|ids?|index|unnamed: ?0|"
     r"row\.?names?|rn|probes?|cpgs?|gsm|geo_accession|barcode|basename",
@@ -28,18 +28,18 @@ CORNER = re.compile(
 )
 SECTION = re.compile(r"\[\w[\w ]*\]")  # of Illumina's sample sheets
 READABLE = "CSV, TSV, Parquet, Feather, .h5ad or .xlsx"
-MOST_HEADER = 256 << 20  # bytes of a line; a longer one is no table
-FEW = 50  # rows looked at
+MOST_HEADER = 256 << 20  # maximum number of bytes of a line
+FEW = 50  # number of rows that are examined
 csv.field_size_limit(MOST_HEADER)
 
 
 @dataclass(frozen=True)
 class Header:
-    """How a file is written.
+    """Format of a text file.
 
-    names : the columns' names as they stand, "" where a column has none
+    names : column names as in the file, "" for a column without a name
     first : number of the first line after the header, from 1
-    size : bytes, decoded to UTF-8, up to there
+    size : bytes (as UTF-8) before this line
     """
 
     names: list[str]
@@ -50,17 +50,17 @@ class Header:
     blank: int = 0
     comments: int = 0
     decimal_comma: bool = False
-    collapse: bool = False  # several blanks separate once
-    section: bool = False  # of a sample sheet: ends where the next one begins
+    collapse: bool = False  # several blanks are one separator
+    section: bool = False  # the table is a section of a sample sheet, and ends at the next section
 
 
 def encoding_of(head: bytes) -> str:
-    """Return how a file's text is encoded, by its byte-order mark; UTF-8 without one."""
+    """Return the encoding of a file by its byte-order mark; UTF-8 without one."""
     return UTF16.get(head[:2], "utf-8")
 
 
 def decode(text: bytes, where: str) -> str:
-    """Decode UTF-8, or say where it is something else."""
+    """Decode UTF-8, or raise an error with the position of the invalid byte."""
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -74,12 +74,12 @@ def decode(text: bytes, where: str) -> str:
 
 
 def has_nul(where: str, place: str) -> HeteroAgeError:
-    """What to say of NUL bytes in text."""
+    """Return the error for NUL bytes in text."""
     return HeteroAgeError(f"{where} has NUL bytes ({place}). Is it damaged? Copy or download it again.")
 
 
 def binary(text: bytes) -> bool:
-    """Tell whether bytes are no text in any encoding."""
+    """Tell whether bytes are binary, not text in any encoding."""
     odd = sum(byte < 9 or 13 < byte < 32 for byte in text[:4096])
     return b"\0" in text[:4096] or odd > len(text[:4096]) / 20
 
@@ -95,7 +95,7 @@ def read_header(head: bytes, whole: bool, where: str) -> Header:
     Raises
     ------
     HeteroAgeError
-        Lines above the header that are none of the table; rows of which nobody can tell where they belong.
+        Additional lines above the header; rows that cannot be assigned to columns.
     """
     if binary(head):
         decode(head, where)
@@ -137,7 +137,7 @@ def read_header(head: bytes, whole: bool, where: str) -> Header:
 
 
 def rows_of(lines: Sequence[str], separator: str) -> Iterator[tuple[list[str], int]]:
-    """Go through the rows that are not blank: (fields, lines so far). A row goes on where quotes are open."""
+    """Yield the rows that are not blank: (fields, lines so far). Quoted fields may contain line breaks."""
     if separator == " ":
         lines = [" ".join(line.split()) for line in lines]
     reader = csv.reader((f"{line}\n" for line in lines), delimiter=separator)
@@ -147,7 +147,7 @@ def rows_of(lines: Sequence[str], separator: str) -> Iterator[tuple[list[str], i
 
 
 def is_title(names: Sequence[str], rows: Sequence[Sequence[str]], where: str, line: int) -> None:
-    """Refuse a header of one field above rows of several: it is a title."""
+    """Reject a header with one field above rows with several fields, because it is a title."""
     named = [name for name in names if name.strip()]
     widest = max((sum(bool(cell.strip()) for cell in row) for row in rows), default=0)
     if len(named) == 1 and widest > 2 and len(rows) > 1:
@@ -182,7 +182,7 @@ def _aligned(names: list[str], rows: Sequence[list[str]], separator: str, where:
 
 
 def _separator(lines: Sequence[str]) -> str:
-    """Choose the separator that most rows agree on, and that gives most fields."""
+    """Choose the separator for which most rows have the same number of fields, and that gives most fields."""
     if max(map(len, lines[:2])) > 1 << 20:  # a line of a wide table: counting is enough
         return max(DELIMITERS, key=lines[0].count)
 
@@ -195,7 +195,7 @@ def _separator(lines: Sequence[str]) -> str:
         return sum(abs(n - common) <= 1 for n in counts) / len(counts) if common > 1 else 0, common
 
     best, blanks = max(DELIMITERS, key=judge), judge(" ")
-    # Decimal commas are no separators: they stand in the rows alone.
+    # Decimal commas occur only in the rows, not in the header.
     if best not in lines[0] and blanks[1] > 1 and blanks[0] >= judge(best)[0]:
         return " "
     return best if judge(best)[0] or best in lines[0] else ","

@@ -1,6 +1,6 @@
-"""What kind of file a table is, by its content: its name does not count.
+"""Detection of file formats by content, independent of the file name.
 
-What nobody here can read is named with what to do about it.
+For unsupported formats, the message names the format and how to convert it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from heteroage.errors import HeteroAgeError
 
 PARQUET, FEATHER, H5AD, XLSX, PICKLE, TEXT = "parquet", "feather", "h5ad", "xlsx", "pickle", "csv"
 GZIP = b"\x1f\x8b"
-LOOK = 4096  # bytes that tell the kind
+LOOK = 4096  # number of bytes that are examined
 CUT_SHORT = "Is it cut short? Copy or download it again."
 
 # Files that are not read: how they begin, what they are, and what to do.

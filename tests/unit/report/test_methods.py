@@ -78,7 +78,7 @@ def test_the_error_is_the_nested_one_or_its_absence_is_said():
     nested = text_of(accuracy=NESTED)
     assert "mean absolute error 4.56 years (95% interval 4.10 to 5.20" in nested
     assert "mean over studies 4.60 years, bias -0.25 years, r 0.951 (n = 120)" in nested
-    assert "optimistic" not in nested
+    assert "too small" not in nested
     plain = text_of()
     assert "4.20 years. The same folds tuned the models" in plain
     assert "was not measured by nested cross-validation" in plain

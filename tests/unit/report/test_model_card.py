@@ -125,7 +125,7 @@ def test_an_evaluation_takes_the_place_of_the_optimistic_errors(folder, evaluati
     assert "| HeteroAge | 12 | 3 | 4.56 | 4.10 | 5.20 | 4.60 | 4.00 | 0.10 | 0.95 |" in text
     assert "7.89" not in text  # a tissue's
     assert "Prediction intervals of nominal 90% held 91.4% of these samples, and on average 88.0% of a group." in text
-    assert "optimistic" not in text
+    assert "too small" not in text
 
 
 def test_a_failed_test_is_said_to_have_failed(folder, evaluation):

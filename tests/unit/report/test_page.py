@@ -73,7 +73,7 @@ def test_a_plain_run_says_which_command_makes_what_is_missing(tables):
     html = written(tables)
     assert "out of fold" in html
     assert html.count("<code>snakemake --cores 2 report</code>") == 1  # the advice is given once
-    assert "lean to the optimistic" in html
+    assert "are probably too small" in html
     assert "<strong>2.00 years</strong>" in html
 
 
@@ -85,7 +85,7 @@ def test_what_ties_studies_is_said_before_the_numbers(tables):
 def test_an_evaluated_run_quotes_the_nested_error(evaluated):
     html = written(evaluated)
     assert "<strong>4.56 years</strong> on average (95% interval 4.1 to 5.2, by project)" in html
-    assert "lean to the optimistic" not in html
+    assert "are probably too small" not in html
     assert "Of 2 tests 2 passed, 0 failed, 0 were inconclusive." in html
     assert "91.4" in html
     assert re.search(r"Blood.*15\.00", html, re.DOTALL)  # the training-mean predictor stands beside
