@@ -17,7 +17,7 @@ from heteroage.errors import HeteroAgeError
 from heteroage.files import atomic_path
 from heteroage.progress import Progress
 
-BLOCK = 4096  # features read at a time: 16 MB per 1,000 samples
+BLOCK = 4096  # number of features per block: 16 MB per 1,000 samples
 
 
 def open_matrix(features: str | Path, names: str | Path) -> tuple[NDArray[np.float32], list[str]]:
@@ -44,7 +44,7 @@ def create_matrix(path: str | Path, shape: tuple[int, int]) -> np.memmap:
 
 
 class StackedRows:
-    """Rows of a mapped matrix and, below them, rows held in memory; read by rows alone: a slice, or positions.
+    """Rows of a mapped matrix, followed by rows in memory; indexed only by rows (a slice, or positions).
 
     mapped : (features, samples)
     below : (more features, samples)
@@ -97,7 +97,7 @@ def write_names(feature_names: Sequence[str], path: str | Path) -> None:
 
 
 def release(matrix: np.memmap) -> None:
-    """Give mapped pages back to the operating system, which writes them to the file."""
+    """Release mapped pages to the operating system, which writes them to the file."""
     if hasattr(mmap, "MADV_DONTNEED"):
         matrix._mmap.madvise(mmap.MADV_DONTNEED)
 

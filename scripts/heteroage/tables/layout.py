@@ -1,4 +1,4 @@
-"""Which of rows and columns are the samples, what names them, and what is neither sample nor CpG."""
+"""Detection of a table's layout: orientation, sample ids, and columns that are neither samples nor CpGs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from heteroage.tables.source import Source
 
 SAMPLES_IN_ROWS, CPGS_IN_ROWS, DETECT = "samples_in_rows", "cpgs_in_rows", "detect"
 UNNAMED = ("", "Unnamed: 0")
-LOOKED_AT = 20  # columns that may be the one that names the CpGs
+LOOKED_AT = 20  # number of columns that are candidates for the column of CpG names
 
 IsCpg = Callable[[str], bool]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things stand in a file.
+    """Layout of a table.
 
     label : the column that names the rows (samples or CpGs)
     metadata : with samples in rows, {our name: its column}
@@ -46,7 +46,7 @@ class Layout:
 def find_layout(
     source: Source, is_cpg: IsCpg, conventions: Conventions, orientation: str = DETECT, like: str = "cg00000029"
 ) -> Layout:
-    """Find out how a table is laid out.
+    """Detect the layout of a table.
 
     Parameters
     ----------
@@ -83,12 +83,12 @@ def find_layout(
 
 
 def no_rows(where: str) -> HeteroAgeError:
-    """What to say of a header alone."""
+    """Return the error for a table with only a header."""
     return HeteroAgeError(f"{where} has a header and no rows. Give at least one sample.")
 
 
 def holds_values(source: Source, is_value: IsCpg, is_cpg: IsCpg) -> bool:
-    """Tell whether a table holds values of samples, not metadata alone."""
+    """Tell whether a table contains values of samples, not only metadata."""
     header = source.header
     if any(map(is_value, header)):
         return True
@@ -96,7 +96,7 @@ def holds_values(source: Source, is_value: IsCpg, is_cpg: IsCpg) -> bool:
 
 
 def columns_of(names: Sequence[str], others: Sequence[int], conventions: Conventions, where: str) -> dict[str, int]:
-    """Find sample_id and the columns of metadata among `others`: {our name: its place among `names`}."""
+    """Find sample_id and the metadata columns among `others`: {our name: position in `names`}."""
     found = find_columns([names[k] for k in others], conventions, where)
     return {ours: others[k] for ours, k in found.items()}
 
@@ -128,7 +128,7 @@ def _cpgs_in_rows(source: Source, label: int) -> Layout:
     chosen, others = samples_among([header[k] for k in columns])
     textual = source.textual([columns[k] for k in chosen])
     others |= {k: TEXT for k in chosen if columns[k] in textual}
-    # An index before the names, as pandas and R write it.
+    # A column of row numbers before the names, as written by pandas and R.
     before = [k for k in chosen if k not in others and columns[k] < label]
     cells = source.first([columns[k] for k in before])
     others |= {k: ROW_NUMBERS for k, own in zip(before, cells, strict=True) if _count_up(own)}
@@ -167,7 +167,7 @@ def _label_column(
         candidates.append(source.index)
     if not candidates:
         return -1, [], False
-    if in_columns:  # samples in rows; the first rows say whether a column of text speaks against it
+    if in_columns:  # samples in rows, unless the first rows of a text column contradict it
         return _best_label(candidates, source.first(candidates), is_cpg)
     for batch in source.batches(candidates, []):
         found = _best_label(candidates, [batch.text(k) for k in candidates], is_cpg)

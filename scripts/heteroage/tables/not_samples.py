@@ -1,4 +1,4 @@
-"""With CpGs in rows: which columns are samples, and which are p-values, intensities, statistics or annotation.
+"""Tables with CpGs in rows: distinguish samples from p-values, intensities, statistics and annotation.
 
 By name and pattern, as GenomeStudio, GEO's processed tables, minfi, ChAMP and RnBeads write them. A column that is left
 out is counted and named, never read as a sample.
@@ -52,7 +52,7 @@ _BETA = re.compile(r"[ ._:-]*(?:avg[ ._-]*)?beta(?:[ ._-]*values?)?$", re.IGNORE
 
 
 def what_is(name: str) -> str | None:
-    """Name what a column holds by its name, or None where it may be a sample."""
+    """Return the kind of a column by its name, or None if it may be a sample."""
     if not name:
         return UNNAMED
     if _BETA.search(name) and not _ALONE[STATISTICS].fullmatch(name):
@@ -64,7 +64,7 @@ def what_is(name: str) -> str | None:
 
 
 def samples_among(names: Sequence[str]) -> tuple[list[int], dict[int, str]]:
-    """Tell samples from other columns.
+    """Distinguish samples from other columns.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def samples_among(names: Sequence[str]) -> tuple[list[int], dict[int, str]]:
 
 
 def sample_ids(names: Sequence[str]) -> list[str]:
-    """Return the samples' ids: the columns' names, without `.AVG_Beta` or the like where all of them have it."""
+    """Return the sample ids: column names, without `.AVG_Beta` or similar suffixes if all columns have them."""
     ids = [_BETA.sub("", name) for name in names]
     shortened = all(i and i != name for i, name in zip(ids, names, strict=True)) and len(set(ids)) == len(ids)
     return ids if shortened else list(names)

@@ -1,4 +1,4 @@
-"""An opened file of any kind: names of its columns, and its rows batch by batch."""
+"""Common interface of all file formats: column names, and rows in batches."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from heteroage.tables.cells import UnreadableCells, matrix_of, number_of, texts_
 
 T = TypeVar("T")
 NUMBER_WITH_SIGN = re.compile(r"[<>~=]?\s*[-+]?[\d.,]*\d[\d.,]*\s*[%*]?")
-LOOK = 50  # first rows that say what a column holds
+LOOK = 50  # number of first rows used to detect a column's type
 
 
 @dataclass
 class Batch:
-    """Some rows of a file.
+    """A batch of rows of a file.
 
     places : the rows' numbers in the file
     arrays : reads some columns, in the order asked for
@@ -37,11 +37,11 @@ class Batch:
         return len(self.places)
 
     def text(self, column: int) -> list[str | None]:
-        """A column as text, None where a cell stands for no value."""
+        """Return a column as text, None for missing cells."""
         return texts_of(self.arrays([column])[0])
 
     def numbers(self, columns: Sequence[int], also: Collection[str] = ()) -> NDArray[np.float64]:
-        """Columns as numbers (rows, columns), missing as NaN.
+        """Return columns as numbers (rows, columns), missing as NaN.
 
         Raises
         ------
@@ -59,7 +59,7 @@ class Batch:
 
 @dataclass
 class Source:
-    """What every kind of file has.
+    """Base class of all file formats.
 
     header : the columns' names, stripped, "" where a column has none
     n_rows : None where it is not known before the file was read
@@ -77,13 +77,13 @@ class Source:
     kind = ""
 
     def numeric(self, column: int) -> bool:
-        """Tell whether a column's type says that it holds numbers, so that it names nothing."""
+        """Tell whether a column has a numeric type, so that it cannot contain names."""
         raise NotImplementedError
 
     def batches(
         self, text: Sequence[int], values: Sequence[int], rows: NDArray[np.bool_] | None = None
     ) -> Iterator[Batch]:
-        """Go through the rows; `text` and `values` are all the columns that will be asked for.
+        """Yield the rows in batches; `text` and `values` are all columns that will be used.
 
         Parameters
         ----------
@@ -97,7 +97,7 @@ class Source:
         raise NotImplementedError
 
     def texts(self, columns: Sequence[int]) -> list[list[str | None]]:
-        """Whole columns as text; goes through the file once."""
+        """Return complete columns as text, in one pass over the file."""
         found: list[list[str | None]] = [[] for _ in columns]
         for batch in self.batches(columns, []):
             for cells, column in zip(found, columns, strict=True):
@@ -105,13 +105,13 @@ class Source:
         return found
 
     def first(self, columns: Sequence[int]) -> list[list[str | None]]:
-        """The first cells of some columns as text."""
+        """Return the first cells of some columns as text."""
         for batch in islice(self.batches(columns, []), 1):
             return [batch.text(k) for k in columns]
         return [[] for _ in columns]
 
     def textual(self, columns: Sequence[int]) -> set[int]:
-        """Those of some columns whose first cells are text, none of them a number."""
+        """Return the columns whose first cells are text and not numbers."""
         found = set()
         candidates = [k for k in columns if not self.numeric(k)]
         step = self.at_once or len(candidates) or 1
@@ -122,13 +122,13 @@ class Source:
         return found
 
     def note(self, step: str, found: int) -> None:
-        """Count what was left out."""
+        """Return counts of skipped lines and rows."""
         if found:
             self.notes[step] = self.notes.get(step, 0) + found
 
 
 def is_all_text(cells: Sequence[str | None]) -> bool:
-    """Tell whether cells are text and none of them is a number, as 0,5 and 50% are; empty ones say nothing."""
+    """Tell whether all cells are text and not numbers (0,5 and 50% are numbers). Empty cells are ignored."""
     given = [cell for cell in cells if cell is not None]
     return bool(given) and all(
         number_of(cell.replace(",", ".")) is None and not NUMBER_WITH_SIGN.fullmatch(cell) for cell in given
@@ -136,7 +136,7 @@ def is_all_text(cells: Sequence[str | None]) -> bool:
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:
-    """Go through `items`, the next one being made in a thread while one is used."""
+    """Yield `items`, and compute the next item in a thread while one is used."""
     end = object()
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, items, end)

@@ -1,4 +1,4 @@
-"""Labels that are spelt nearly alike, and may mean the same."""
+"""Detection of similar labels that may have the same meaning."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from itertools import combinations
 
-LONG = 4  # letters of a word from which one wrong letter is taken for a misspelling
-LONGER = 9  # letters from which two are
+LONG = 4  # minimum word length for one misspelt letter
+LONGER = 9  # minimum word length for two misspelt letters
 
 
 def nearly_alike(names: Iterable[str]) -> list[tuple[str, str]]:

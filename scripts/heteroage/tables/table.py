@@ -1,4 +1,4 @@
-"""Any table of methylation values or of metadata, opened: whose samples, what is known of them, the values in blocks.
+"""An opened table of methylation values or metadata: sample ids, metadata, and values in blocks.
 
 Training and prediction read through this module alone. Which of rows and columns are the samples is found out
 (`layout.py`); from here on values are (CpGs, samples). What a metadata column means is not decided here: its cells are
@@ -25,12 +25,12 @@ from heteroage.tables.metadata import sample_ids
 from heteroage.tables.source import Batch, Source, ahead
 from heteroage.tables.values import without_codes
 
-STRIP_BYTES = 512 << 20  # of values of whole columns that are put together before they are handed on
+STRIP_BYTES = 512 << 20  # maximum size of values that are collected before they are yielded
 
 
 @dataclass
 class Block:
-    """Values of some features and samples: `features` and `samples` are their places among those asked for."""
+    """Values of some features and samples; `features` and `samples` are positions in the requested lists."""
 
     features: NDArray[np.int64]
     samples: NDArray[np.int64]
@@ -60,12 +60,12 @@ class Table:
 
     @property
     def cpgs_in_rows(self) -> bool:
-        """Whether CpGs stand in rows, a column a sample."""
+        """Whether CpGs are rows and samples are columns."""
         return self.layout.orientation == CPGS_IN_ROWS
 
     @cached_property
     def names(self) -> list[str]:
-        """What describes samples: columns' names, or those of rows ("" where there is none)."""
+        """Names of features and metadata: names of columns, or of rows ("" without a name)."""
         if not self.cpgs_in_rows:
             return self.source.header
         return [name or "" for name in self.source.texts([self.layout.label])[0]]
@@ -88,7 +88,7 @@ class Table:
 
     @cached_property
     def metadata(self) -> dict[str, int]:
-        """Where sample_id and the metadata stand: {our name: its place among `names`}."""
+        """Positions of sample_id and the metadata: {our name: position in `names`}."""
         if not self.cpgs_in_rows:
             return self.layout.metadata
         others = [k for k, name in enumerate(self.names) if name and not self.is_cpg(name)]
@@ -97,17 +97,17 @@ class Table:
 
     @cached_property
     def _words(self) -> set[str]:
-        """The user's words for missing values."""
+        """The user's codes for missing values."""
         return set(self.conventions.missing_values)
 
     @cached_property
     def _codes(self) -> list[float]:
-        """Those of them that are numbers."""
+        """The user's numeric codes for missing values."""
         numbers = [number_of(word) for word in self.conventions.missing_values]
         return [number for number in numbers if number is not None and number == number]
 
     def texts(self, places: Sequence[int]) -> list[list[str | None]]:
-        """Some of `names` as text, sample by sample: None where a cell stands for no value."""
+        """Return some of `names` as text, in the order of samples, None for missing cells."""
         if not places:
             return []
         if not self.cpgs_in_rows:
@@ -122,7 +122,7 @@ class Table:
         return found
 
     def blocks(self, places: Sequence[int]) -> Iterator[Block]:
-        """Go through the values of some of `names` once, in the file's order.
+        """Yield the values of some of `names` in one pass, in the file's order.
 
         Raises
         ------
@@ -140,7 +140,7 @@ class Table:
             raise self.text_error(bad, total, places)
 
     def parts(self, text: Sequence[int], places: Sequence[int]) -> Iterator[Part]:
-        """Go through the samples once, some at a time; `text` and `places` are all that will be asked for."""
+        """Yield blocks of samples in one pass; `text` and `places` are all columns that will be used."""
         if self.cpgs_in_rows:
             yield self._as_part(text, places)
             return
@@ -148,12 +148,12 @@ class Table:
         for batch in self.source.batches(sorted({label, *text}), list(places)):
             ids = sample_ids(batch.text(label), self.where)
             if not seen.isdisjoint(ids):
-                sample_ids([*seen, *ids], self.where)  # names the ids that stand twice
+                sample_ids([*seen, *ids], self.where)  # raises the error for repeated ids
             seen.update(ids)
             yield Part(ids, batch.text, partial(self._numbers, batch))
 
     def text_error(self, cells: Sequence[tuple[int, int, str]], total: int, places: Sequence[int]) -> HeteroAgeError:
-        """What to say of text where numbers belong; cells are (row of the file, column as asked for, text)."""
+        """Return the error for text in numeric cells, given as (row of the file, requested column, text)."""
         shown = []
         for row, column, text in cells[:FIRST]:
             if self.cpgs_in_rows:
@@ -172,7 +172,7 @@ class Table:
         return rows
 
     def _sample_rows(self, places: Sequence[int]) -> Iterator[Block | UnreadableCells]:
-        """Samples in rows: groups of columns of each part; rows of wide text are put together to strips."""
+        """Samples in rows: yield groups of columns of each part; rows of wide text are collected to larger blocks."""
         places, width = list(places), self.source.at_once or len(places) or 1
         waiting: list[Block] = []
         for batch in ahead(self.source.batches([], places)):
@@ -199,7 +199,7 @@ class Table:
         return len(self.ids)
 
     def _cpg_rows(self, places: Sequence[int]) -> Iterator[Block | UnreadableCells]:
-        """CpGs in rows: some rows of all samples, or strips of samples where columns are read one by one."""
+        """CpGs in rows: yield some rows of all samples, or blocks of samples if columns are read one by one."""
         rows, samples = self._rows(places), self.layout.samples
         rank = np.full(len(rows), -1)
         rank[list(places)] = np.arange(len(places))
@@ -241,7 +241,7 @@ class Table:
 
 @dataclass
 class Part:
-    """Some samples of a table, in its order.
+    """A block of samples of a table, in table order.
 
     text(place) : one of the table's `names` as text
     numbers(places) : several of them as float64 (names, samples), missing as NaN
@@ -253,13 +253,13 @@ class Part:
 
 
 def _joined(blocks: Sequence[Block]) -> Block:
-    """Samples that were read one after another, together; values are (samples, features) before, transposed after."""
+    """Join samples that were read one by one; the input is (samples, features), the output is transposed."""
     values = np.concatenate([block.values for block in blocks])
     return Block(blocks[0].features, np.concatenate([block.samples for block in blocks]), values.T)
 
 
 def check_cpg_names(names: Sequence[str], where: str) -> None:
-    """Refuse a CpG that stands twice; replicates of one probe (EPICv2) do not, they are averaged."""
+    """Reject repeated CpGs. Replicates of one probe (EPICv2) are not repeats; they are averaged."""
     if len(set(names)) < len(names):
         same = sorted(name for name, count in Counter(names).items() if count > 1)
         raise HeteroAgeError(f"{where} has CpGs of the same name ({listed(same)}). Keep one of each.")

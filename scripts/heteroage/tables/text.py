@@ -1,4 +1,4 @@
-"""CSV and TSV: Arrow parses whole lines, block by block; this module cuts them and says what is wrong with them.
+"""CSV and TSV files: this module splits them into blocks of whole lines, which Arrow parses, and explains errors.
 
 A table of very many columns (CpGs as columns) is given to Arrow as one column, a field a line: its work on each column
 of each block would take longer than that on the values.
@@ -26,9 +26,9 @@ from heteroage.tables.cells import SPELLINGS, floats_of, is_missing
 from heteroage.tables.header import BOM, MOST_HEADER, SEPARATORS, decode, encoding_of, has_nul, read_header
 from heteroage.tables.source import Batch, Source, ahead, is_all_text
 
-CHUNK = 16 << 20  # bytes of text parsed at a time
-PEEK = 1 << 18  # bytes read to find the header, more where a line is longer
-WIDE = 10_000  # columns from which fields are parsed as one column
+CHUNK = 16 << 20  # bytes of text per block
+PEEK = 1 << 18  # bytes read to find the header; more for longer lines
+WIDE = 10_000  # with more columns, all fields are parsed as one column
 
 
 class TextSource(Source):
@@ -40,8 +40,8 @@ class TextSource(Source):
         super().__init__(where)
         self.path = path
         self._null = [*SPELLINGS, *missing_values]
-        self._blank: dict[int, int] = {}  # rows of separators alone, by the first line of their chunk
-        self._counts: list[int] | None = None  # rows of each chunk, once they were counted
+        self._blank: dict[int, int] = {}  # number of rows with only separators, by the first line of their chunk
+        self._counts: list[int] | None = None  # number of rows of each chunk, after counting
         with kinds.opened(path, where) as stream:
             head = stream.read(PEEK)
             self._encoding, self._bom = encoding_of(head), head.startswith(BOM)
@@ -60,22 +60,22 @@ class TextSource(Source):
         self.note("blank_rows", self._how.blank)
 
     def numeric(self, column: int) -> bool:
-        """Text says nothing of a column's type."""
+        """Return False, because text files have no column types."""
         return False
 
     def first(self, columns: Sequence[int]) -> list[list[str | None]]:
-        """The first cells of some columns as text."""
+        """Return the first cells of some columns as text."""
         rows = [row for row in self._how.rows if len(row) == len(self.header)]
         return [[None if is_missing(row[k]) else row[k].strip() for row in rows] for k in columns]
 
     def textual(self, columns: Sequence[int]) -> set[int]:
-        """Those of some columns whose first cells are text, none of them a number."""
+        """Return the columns whose first cells are text and not numbers."""
         return {k for k, cells in zip(columns, self.first(columns), strict=True) if is_all_text(cells)}
 
     def batches(
         self, text: Sequence[int], values: Sequence[int], rows: NDArray[np.bool_] | None = None
     ) -> Iterator[Batch]:
-        """Go through the file: see `Source.batches`."""
+        """Yield batches of the file; see `Source.batches`."""
         parse, counts, at = self._parse_wide if len(values) >= WIDE else self._parse, [], 0
         for k, (line, chunk) in enumerate(ahead(self._chunks())):
             if rows is None:
@@ -120,7 +120,7 @@ class TextSource(Source):
             table = read(pa.float64())
         except pa.ArrowInvalid as error:
             self._explain(chunk, line, error)
-            table = read(pa.string())  # some cell is no number: which one is found where numbers are asked for
+            table = read(pa.string())  # a cell is not a number; the caller finds out which
         place = {k: j for j, k in enumerate(chosen)}
 
         numbers = set(values) if comma else set()
@@ -153,13 +153,13 @@ class TextSource(Source):
                 options,
             ).column(0)
             table = np.concatenate([floats_of(part) for part in column.chunks]).reshape(len(batch), width)
-        except (pa.ArrowInvalid, ValueError):  # some cell is no number
+        except (pa.ArrowInvalid, ValueError):  # a cell is not a number
             return self._parse(chunk, text, values, start, line)
         batch.matrix = lambda wanted: table[:, wanted]
         return batch
 
     def _a_field_a_line(self, row: bytes, others: NDArray[np.int64]) -> bytes:
-        """A row with a field on each line; what is not asked for need not be a number, and becomes one.
+        """Rewrite a row with one field per line; fields that are not requested are replaced by a number.
 
         Raises ValueError where the row has too few or too many fields.
         """
@@ -180,7 +180,7 @@ class TextSource(Source):
         return bytes(line).replace(self._separator, b"\n") + b"\n"
 
     def _chunks(self) -> Iterator[tuple[int, bytes]]:
-        """The rows as blocks of whole lines: (number of its first line, its text)."""
+        """Yield the rows in blocks of whole lines: (number of the first line, text)."""
         line, above, ended, rest = self._how.first, self._how.size, False, b""
         decoded = _decoder(self._encoding)
         with kinds.opened(self.path, self.where) as stream:
@@ -193,7 +193,7 @@ class TextSource(Source):
                 block, above = block[above:], max(0, above - len(block))
                 rest = rest + block if rest else block
                 if ended:
-                    rest = rest.rstrip(b"\x1a")  # how MS-DOS ended files
+                    rest = rest.rstrip(b"\x1a")  # end-of-file mark of MS-DOS
                 cut = len(rest) if ended else self._cut(rest)
                 if not cut:
                     continue
@@ -211,20 +211,20 @@ class TextSource(Source):
 
     @staticmethod
     def _cut(text: bytes) -> int:
-        """Where the last whole line ends, outside of quotes."""
+        """Return the end of the last complete line, outside of quotes."""
         cut = text.rfind(b"\n") + 1
         while cut and text.count(b'"', 0, cut) % 2:
             cut = text.rfind(b"\n", 0, cut - 1) + 1
         return cut
 
     def _cleaned(self, chunk: bytes, line: int) -> bytes:
-        """Leave out rows of separators alone, as Excel writes them, and make one of several blanks."""
+        """Drop rows with only separators (as written by Excel), and replace several blanks by one."""
         separator = self._separator
         if separator == b" ":
             if self._how.collapse or chunk[:1] == b" " or b"\n " in chunk or b" \n" in chunk:
                 chunk = b"\n".join(b" ".join(row.split()) for row in chunk.split(b"\n"))
             return chunk
-        # A pattern is searched for faster than bytes that end in the separator.
+        # Searching a pattern is faster than searching bytes that end with the separator.
         starts = rb'(?:%b| |"")' % re.escape(separator)
         if not (re.match(starts, chunk) or re.search(rb"\n" + starts, chunk)):
             return chunk
@@ -233,11 +233,11 @@ class TextSource(Source):
         if blank:
             self._blank[line] = len(blank)
             self.notes["blank_rows"] = self._how.blank + sum(self._blank.values())
-        # An empty line in its place is passed over, and the lines after it keep their numbers.
+        # The row is replaced by an empty line, which is skipped, so that later lines keep their numbers.
         return b"\n".join(b"" if k in blank else row for k, row in enumerate(lines)) if blank else chunk
 
     def _chosen(self, chunk: bytes, kept: NDArray[np.bool_]) -> bytes:
-        """Only some rows of a chunk."""
+        """Select some rows of a chunk."""
         lines = [row for row in chunk.split(b"\n") if row.strip()]
         if len(lines) == len(kept):
             return b"\n".join(itertools.compress(lines, kept)) + b"\n"
@@ -250,7 +250,7 @@ class TextSource(Source):
         return csv.reader(io.StringIO(decode(chunk, self.where)), delimiter=self._how.separator)
 
     def _explain(self, chunk: bytes, line: int, error: Exception) -> None:
-        """Say which line has too few or too many fields; returns where all are whole."""
+        """Raise an error for the first line with a wrong number of fields, if there is one."""
         rows, before = self._rows(chunk), 0
         for row in rows:
             if row and len(row) != len(self.header):
@@ -265,7 +265,7 @@ class TextSource(Source):
 
 
 def _decoder(encoding: str) -> Callable[[bytes, bool], bytes]:
-    """Return a function that turns blocks of a file into UTF-8 with \\n as line ends, without the byte-order mark."""
+    """Return a function that converts blocks of a file to UTF-8 with \\n as line ends, without the byte-order mark."""
     decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("replace")
     held = b""
 
@@ -276,7 +276,7 @@ def _decoder(encoding: str) -> Callable[[bytes, bool], bytes]:
         block, held = held + block, b""
         if b"\r" not in block:
             return block
-        if block.endswith(b"\r") and not final:  # its \n may come with the next block
+        if block.endswith(b"\r") and not final:  # its \n may be in the next block
             block, held = block[:-1], b"\r"
         return block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
@@ -284,7 +284,7 @@ def _decoder(encoding: str) -> Callable[[bytes, bool], bytes]:
 
 
 def _buffer(text: bytes) -> pa.BufferReader:
-    """Copy text to memory of Arrow's own.
+    """Copy text to Arrow's own memory.
 
     Arrow's threads may let go of what they read only while Python is ending, and a Python object that they hold then
     aborts the process (https://github.com/apache/arrow/issues/34314).

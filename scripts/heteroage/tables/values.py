@@ -1,4 +1,4 @@
-"""Beta values, and what is taken for them: M-values, percent, codes for missing values, infinities."""
+"""Checks of beta values: detection of M-values, percent, codes for missing values, and infinities."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from heteroage.errors import FIRST, HeteroAgeError, listed
 
 BETA, PERCENT, M_VALUES = "beta", "percent", "m_values"
-# Normalised betas stray a little beyond 0 and 1. If more than this share strays far, they are something else.
+# Normalised beta values may be slightly outside 0 to 1. With a larger fraction far outside, the scale is another one.
 FAR_BELOW, FAR_ABOVE, SHARE = -0.2, 1.2, 0.01
-# No correction for batches puts a beta value beyond these: one is enough to refuse a table.
+# No batch correction gives beta values outside these limits. A single one is enough to reject a table.
 LOWEST, HIGHEST = -0.5, 1.5
-CODES = 3  # different values that may stand for "missing"
-OF_A_SAMPLE = 0.4  # fraction of a sample's values outside 0 to 1 from which the sample is on another scale
-HIGHEST_M = 30  # no M-value is higher
+CODES = 3  # maximum number of different codes for missing values
+OF_A_SAMPLE = 0.4  # a sample with a larger fraction of values outside 0 to 1 is on another scale
+HIGHEST_M = 30  # largest possible M-value
 NAMES = {BETA: "beta values, from 0 to 1", PERCENT: "percent, from 0 to 100", M_VALUES: "M-values"}
 
 
 class ValueCheck:
-    """Looks at values as they go by, and says at the end whether they are what they are said to be."""
+    """Collects statistics of values while they are read, and checks at the end that they have the stated scale."""
 
     def __init__(self, where: str, stated: str = BETA) -> None:
         self.where, self.stated = where, stated
@@ -33,11 +33,11 @@ class ValueCheck:
         self._far: list[tuple[str, str, float]] = []
         self._n_infinite = self._n_far = 0
         self._codes: Counter[float] = Counter()
-        self._of_sample: dict[str, list[float]] = {}  # of samples with far values: how many, lowest, highest
-        self._outside: Counter[str] = Counter()  # values of each sample that are below 0 or above 1
+        self._of_sample: dict[str, list[float]] = {}  # samples with values far outside: number, lowest, highest
+        self._outside: Counter[str] = Counter()  # number of values below 0 or above 1 per sample
 
     def convert(self, values: NDArray[np.float64], cpgs: Sequence[str], samples: Sequence[str]) -> NDArray[np.float64]:
-        """Count what is in a block (CpGs, samples); return it as beta values."""
+        """Count the values of a block (CpGs, samples), and return it as beta values."""
         if not values.size:
             return values
         known = int(np.count_nonzero(~np.isnan(values)))
@@ -72,7 +72,7 @@ class ValueCheck:
         return betas
 
     def verdict(self, n_samples: int, n_cpgs: int) -> None:
-        """Refuse infinite values, values that are none of the stated scale, and codes for missing values.
+        """Reject infinite values, values that do not have the stated scale, and codes for missing values.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class ValueCheck:
         )
 
     def _refuse_codes(self) -> None:
-        """Say that few whole numbers, again and again, are codes."""
+        """Raise an error if few different whole numbers occur repeatedly, because they are probably codes."""
         if len(self._codes) > CODES or any(not value.is_integer() for value in self._codes):
             return
         if self._n_far > (self.n - self.missing) / 2:
@@ -128,7 +128,7 @@ class ValueCheck:
         )
 
     def _refuse_samples(self, n_samples: int, n_cpgs: int) -> None:
-        """Name samples that are on another scale than the rest."""
+        """Raise an error that lists samples with another scale than the rest."""
         odd = {s: own for s, own in self._of_sample.items() if self._outside[s] > OF_A_SAMPLE * n_cpgs}
         if not odd or len(odd) > n_samples / 2 or sum(own[0] for own in odd.values()) < self._n_far:
             return
@@ -160,7 +160,7 @@ class ValueCheck:
         cpgs: Sequence[str],
         samples: Sequence[str],
     ) -> int:
-        """Keep the first cells by sample and CpG, whatever the order of blocks; returns how many there are."""
+        """Keep the first cells by sample and CpG, independent of the order of blocks; returns their number."""
         new = []
         for s in sorted(np.flatnonzero(where.any(axis=0)), key=lambda s: samples[s])[:FIRST]:
             own = sorted(np.flatnonzero(where[:, s]), key=lambda c: cpgs[c])[:FIRST]
@@ -170,7 +170,7 @@ class ValueCheck:
 
 
 def beta_of_percent(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Percent as a share."""
+    """Convert percent to fractions."""
     return values / 100
 
 
@@ -188,7 +188,7 @@ _CONVERT: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
 
 
 def without_codes(values: NDArray[np.float64], codes: Sequence[float]) -> NDArray[np.float64]:
-    """Make missing what equals one of the user's codes."""
+    """Set values that equal one of the user's codes to missing."""
     return np.where(np.isin(values, codes), np.nan, values) if len(codes) else values
 
 
