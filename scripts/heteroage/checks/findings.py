@@ -76,7 +76,7 @@ def _hallmarks(hallmarks: pd.DataFrame) -> Iterator[Finding]:
     if len(empty):
         yield (
             f"{len(empty)} of {len(hallmarks)} hallmarks without a CpG in the data ({listed(empty['hallmark'])}): they "
-            "get no expert. Are CpGs named alike in the dictionary and in the data?",
+            "get no expert. Check that the dictionary and the data use the same CpG names.",
             "audit/hallmarks.csv",
         )
     if len(few):
@@ -93,7 +93,7 @@ def _modalities(overlap: pd.DataFrame) -> Iterator[Finding]:
     if len(single) > 1 and not with_samples["modalities"].str.contains(r"\+").any():
         names = ", ".join(single)
         yield (
-            f"No sample has more than one of {names}. Are sample_ids spelt alike in their tables?",
+            f"No sample has more than one of {names}. Check that their tables use the same sample_ids.",
             "audit/overlap.csv",
         )
 
@@ -131,7 +131,7 @@ def _sex(sex: pd.DataFrame) -> Iterator[Finding]:
 def _tissues(samples: pd.DataFrame) -> Iterator[Finding]:
     if pairs := nearly_alike(samples["Tissue"].dropna().unique()):
         names = listed(f"'{a}' and '{b}'" for a, b in pairs)
-        yield f"Names of tissues that are nearly alike ({names}). Give one tissue one name.", "audit/confounding.csv"
+        yield f"Similar names of tissues ({names}). Use one name per tissue.", "audit/confounding.csv"
     studies = samples[samples["trains"]].groupby("Tissue")["project_id"].nunique()
     single = studies.index[studies == 1]
     if len(studies) > 1 and len(single):
@@ -146,14 +146,14 @@ def _ages(associations: pd.DataFrame) -> Iterator[Finding]:
     value = associations.set_index(["first", "second"])["value"]
     if (by_platform := value.get(("Platform", "Age"), float("nan"))) >= ENTANGLED / 2:
         yield (
-            f"Platform tells {100 * by_platform:.0f}% of the variance of age: a difference between platforms may "
-            "pass for age.",
+            f"Platform explains {100 * by_platform:.0f}% of the variance of age. The clock may learn platform "
+            "differences instead of age.",
             "audit/associations.csv",
         )
     if (told := value.get(("project_id", "Age"), float("nan"))) >= ENTANGLED:
         yield (
-            f"Study tells {100 * told:.0f}% of the variance of age: studies hardly share ages, and a "
-            "batch may pass for age.",
+            f"Study explains {100 * told:.0f}% of the variance of age, because studies hardly overlap in age. The "
+            "clock may learn batch effects instead of age.",
             "audit/ages.csv",
         )
 

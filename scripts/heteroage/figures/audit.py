@@ -74,7 +74,7 @@ def plot_confounding(samples: pd.DataFrame, measures: pd.DataFrame) -> Figure:
     value = measures.set_index(["first", "second"])["value"]
     together = value["project_id", "Tissue"]
     axis.set_title(
-        f"Training samples: study tells {_share(value['project_id', 'Age'])} of the variance of age,\n"
+        f"Training samples: study explains {_share(value['project_id', 'Age'])} of the variance of age,\n"
         f"tissue {_share(value['Tissue', 'Age'])}"
         + ("" if np.isnan(together) else f"; study and tissue: Cramér's V {together:.2f}"),
         fontsize=10,

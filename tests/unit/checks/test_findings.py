@@ -63,9 +63,9 @@ def test_every_finding_has_its_words_and_its_file(tables):
         "Samples far from the others of their tissue (1: b).",
         "Labels of Sex that disagree with the X and Y chromosomes (1: a). Were samples swapped? See "
         "results/audit/sex.csv.",
-        "Names of tissues that are nearly alike (1: 'Skin' and 'skins'). Give one tissue one name.",
+        "Similar names of tissues (1: 'Skin' and 'skins'). Use one name per tissue.",
         "1 of 3 tissues are in one study only (1: skins).",
-        "Study tells 95% of the variance of age",
+        "Study explains 95% of the variance of age",
     ]:
         assert part in words
     assert write_findings(words.splitlines()).startswith(

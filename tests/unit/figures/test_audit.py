@@ -34,13 +34,13 @@ def test_cells_of_projects_and_tissues_hold_every_sample_once(people):
     assert sum(map(int, texts(axis))) == len(people)
     assert [label.get_text() for label in axis.get_yticklabels()] == ["ageless", "young", "old"]  # by age
     between = associations(people).set_index(["first", "second"])["value"]["project_id", "Age"]
-    assert f"study tells {100 * between:.0f}% of the variance of age" in axis.get_title()
+    assert f"study explains {100 * between:.0f}% of the variance of age" in axis.get_title()
 
 
 def test_a_share_that_is_not_known_is_said_to_be_unknown(people):
     same = people.assign(Age=50.0)
     title = audit.plot_confounding(same, associations(same)).axes[0].get_title()
-    assert "study tells an unknown share of the variance of age" in title
+    assert "study explains an unknown share of the variance of age" in title
     title = audit.plot_confounding(people, associations(people.assign(Tissue="Blood"))).axes[0].get_title()
     assert "nan" not in title  # of one tissue, there is no association to tell
 
