@@ -28,6 +28,12 @@ LIBRARIES = {"numpy": "numpy", "sklearn": "scikit-learn", "lightgbm": "lightgbm"
 SAY = {"debug", "info", "warning", "error", "exception", "critical", "print", "warn"}  # functions that take messages
 
 
+# Rules that check tables before training, and the file in which they say that one was rejected. A file that training
+# depended on would repeat the training when it changes, and ancient() would hide what else has changed from Snakemake.
+CHECKS = ("check_predicted_tables", "predict_published")
+REJECTED = Path("results/audit/rejected.txt")
+
+
 def code_digest(script: Path) -> str:
     """Return a digest of a script's code, of the package's modules that it imports, and of library versions.
 
@@ -122,8 +128,26 @@ def run_script(main: Callable[..., None]) -> None:
     given = [path for path in job.input if not str(path).startswith("results" + os.sep)]
     with reporting(job.log[0], job.rule, given):
         verify(job.input)
-        main(**bind(main, job))
+        if job.rule.startswith("train_") and REJECTED.is_file():
+            raise HeteroAgeError(
+                f"the training was stopped, because a table was rejected (see {REJECTED}). Correct the table or remove "
+                "it from the configuration, then run again."
+            )
+        with _rejecting(job.rule):
+            main(**bind(main, job))
         record(job.output)
+
+
+@contextmanager
+def _rejecting(rule: str) -> Iterator[None]:
+    """Write down why a check has failed: independent jobs continue, and training jobs must not start."""
+    try:
+        yield
+    except HeteroAgeError as error:
+        if rule in CHECKS:
+            REJECTED.parent.mkdir(parents=True, exist_ok=True)
+            REJECTED.write_text(f"{rule}: {error}\n", encoding="utf-8")
+        raise
 
 
 def bind(main: Callable[..., None], job: SimpleNamespace) -> dict[str, object]:

@@ -229,3 +229,14 @@ def test_coefficients_of_a_published_clock_are_read_before_training(new_study, t
     new_study.path("data/published.csv").write_text(table, encoding="utf-8")
     new_study.configure(compare={"Mine": {"coefficients": "data/published.csv"}})
     refused(new_study, "compare.Mine, data/published.csv,", text)
+
+
+def test_a_rejected_table_to_predict_stops_the_training_until_it_is_removed(new_study):
+    new_study.edit_table("data/held_back.parquet", lambda table: table.assign(Sex="7"))
+    done = new_study.snakemake()
+    assert done.returncode != 0
+    assert "1 of 1 tables under predict:" in done.stdout
+    assert "column Sex of predict.held_back" in new_study.path("results/audit/rejected.txt").read_text(encoding="utf-8")
+    assert not new_study.path(f"{ARTIFACTS}/stage1/model.joblib").exists()
+    new_study.configure(predict={}).run(f"{ARTIFACTS}/stage1/model.joblib")
+    assert not new_study.path("results/audit/rejected.txt").exists()

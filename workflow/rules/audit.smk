@@ -158,24 +158,3 @@ if config["predict"]:
             "Checking the tables to predict"
         script:
             "../../scripts/check_predicted_tables.py"
-
-
-rule pass_checks:
-    input:
-        **({"predicted": "results/audit/predicted_tables.csv"} if config["predict"] else {}),
-        **({"clocks": PUBLISHED_CLOCKS} if config["compare"] else {}),
-    output:
-        checked=CHECKED,
-    log:
-        "logs/pass_checks.log",
-    benchmark:
-        "results/benchmarks/pass_checks.tsv"
-    priority: 2
-    conda:
-        "../../envs/heteroage.yaml"
-    params:
-        code=code_of("pass_checks"),
-    message:
-        "Tables to predict and published clocks can be used"
-    script:
-        "../../scripts/pass_checks.py"

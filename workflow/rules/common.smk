@@ -42,7 +42,11 @@ from heteroage.stages.dictionary import features_digest
 from heteroage.file_states import state_of
 from heteroage.run_lock import cancel_leftover_jobs, earlier_runs, hold
 from heteroage.study import closing_words, remember_study, unseal_incomplete
-from heteroage.workflow import SNAKEMAKE_PID, code_digest  # none of these loads pandas: every job reads this file
+from heteroage.workflow import (
+    REJECTED,
+    SNAKEMAKE_PID,
+    code_digest,
+)  # none of these loads pandas: every job reads this file
 
 CONFIG_NAME = str(workflow.configfiles[-1]) if workflow.configfiles else "the module that uses this workflow"
 STARTED = time.time()
@@ -91,8 +95,6 @@ PUBLISHED = {"published": config["stage1"]["start_from"]["coefficients"]} if con
 # Ages predicted by the published clocks of `compare:`, and a description of these clocks.
 PUBLISHED_AGES = "results/audit/published_ages.csv"
 PUBLISHED_CLOCKS = "results/audit/published_clocks.csv"
-# Training depends on this file, so that an invalid table of `predict:` or `compare:` stops the run before training.
-CHECKED = "results/audit/checked.txt"
 COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
 
 
@@ -209,6 +211,7 @@ def hold_folder(log):
         hold(Path(".snakemake/heteroage.lock"))
         remember_study(Path("results/study.json"), CONFIG_NAME, config["inputs"])
         left = cancel_leftover_jobs(Path.cwd(), earlier_runs(Path.cwd(), log))
+        REJECTED.unlink(missing_ok=True)  # of an earlier run: this one checks again
     except HeteroAgeError as problem:
         raise WorkflowError(str(problem))
     if left:

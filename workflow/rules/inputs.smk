@@ -103,8 +103,6 @@ rule select_training_samples:
         names=STORE_NAMES,
         # ancient(): its time stamp does not trigger this rule. A dictionary without any match stops the run here.
         dictionary=[] if BUILD_DICTIONARY else ancient(DICTIONARY),
-        # ancient(): a change of the tables to predict or to compare does not repeat the training.
-        checked=ancient(CHECKED),
     output:
         **({"loadings": "results/{run}/artifacts/stage1/RF_PC_Loadings.csv"} if COMPUTE_PCS else {}),
         samples="results/{run}/training/samples.csv",
