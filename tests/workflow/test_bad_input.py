@@ -220,7 +220,7 @@ def test_a_skipped_hallmark_leaves_no_correction_and_no_model(study_rerun):
     [
         ("name,coefficient\nage,1\nsex,2\n", "has no column of probe names such as cg00075967"),
         ("cpg,coefficient\ncg00000001,high\ncg00000002,1\n", "has coefficients that are not finite numbers"),
-        ("cpg,coefficient\ncg99999998,1\ncg99999998,2\n", "has CpGs that stand twice"),
+        ("cpg,coefficient\ncg99999998,1\ncg99999998,2\n", "has repeated CpGs"),
         ("cpg,coefficient\ncg99999998,1\ncg99999999,2\n", "shares no CpG with the data"),
     ],
     ids=["no probes", "text", "twice", "nothing in common"],
@@ -228,7 +228,11 @@ def test_a_skipped_hallmark_leaves_no_correction_and_no_model(study_rerun):
 def test_coefficients_of_a_published_clock_are_read_before_training(new_study, table, text):
     new_study.path("data/published.csv").write_text(table, encoding="utf-8")
     new_study.configure(compare={"Mine": {"coefficients": "data/published.csv"}})
-    refused(new_study, "compare.Mine, data/published.csv,", text)
+    done = new_study.snakemake()
+    assert done.returncode != 0
+    assert "compare.Mine, data/published.csv," in done.stdout
+    assert text in done.stdout
+    assert list(new_study.path("results").rglob("*.joblib")) == []
 
 
 def test_a_rejected_table_to_predict_stops_the_training_until_it_is_removed(new_study):
