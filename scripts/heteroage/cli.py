@@ -167,10 +167,8 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="heteroage", description="Apply a trained heteroage clock.")
-    parser.add_argument("--version", action="version", version=f"heteroage {__version__}")
-    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+def _add_predictions(steps: argparse._SubParsersAction) -> None:
+    """Add the commands that predict."""
     for name, (_, summary) in STEPS.items():
         step = add_step(steps, name, f"predict {summary}", _predict)
         step.add_argument("--input", type=Path, required=True, nargs="+", help=TABLES)
@@ -192,6 +190,10 @@ def _parser() -> argparse.ArgumentParser:
             )
             step.add_argument("--summary", type=Path, help="also write the table's n, MAE, bias, r, coverage (JSON)")
             add_published(step, "--compare", required=False)
+
+
+def _add_comparisons(steps: argparse._SubParsersAction) -> None:
+    """Add the commands that compare, check and calibrate on a table."""
     compare = steps.add_parser("compare", help="errors of published clocks on a table with ages, without training")
     compare.add_argument("--input", type=Path, required=True, nargs="+", help=TABLES)
     add_published(compare, "--coefficients", required=True)
@@ -215,6 +217,14 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--out", type=Path, required=True, help="JSON file to write, for pipeline-predict --offset")
     calibrate.add_argument("--allow-missing", action="store_true", help="as in pipeline-predict")
     add_conventions(calibrate)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="heteroage", description="Apply a trained heteroage clock.")
+    parser.add_argument("--version", action="version", version=f"heteroage {__version__}")
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    _add_predictions(steps)
+    _add_comparisons(steps)
     export = add_step(steps, "export", "write the anchor as a plain coefficient CSV for other tools", _export)
     export.add_argument("--out", type=Path, required=True, help="CSV file to write")
     export.add_argument(

@@ -51,14 +51,7 @@ def run_step(
         The folder, the tables or the output path are invalid. Nothing is written.
     """
     outputs = [out] if contributions is None else [out, contributions]
-    for path in outputs:
-        check_ending(path)
-        check_writable(path)
-    if summary is not None:
-        check_writable(summary)
-    _check_places(
-        [*inputs, *([offset] if offset is not None else [])], [*outputs, *([summary] if summary is not None else [])]
-    )
+    _check_outputs(outputs, summary, [*inputs, *([] if offset is None else [offset])])
     if contributions is not None:
         from heteroage.clock.explain import check_lightgbm
 
@@ -133,6 +126,16 @@ def check(clock: Clock, inputs: Sequence[Path], platform: Path | None) -> tuple[
             lines.append(f"It has no column {', '.join(absent)}.")
     verdict = "would be rejected (--allow-missing predicts anyway)" if refused else "can be predicted"
     return "\n".join([*lines, "", f"Samples with these CpGs {verdict}."]), missing, not refused
+
+
+def _check_outputs(tables: Sequence[Path], summary: Path | None, inputs: Sequence[Path]) -> None:
+    """Reject output paths that cannot be written to, before the work."""
+    for path in tables:
+        check_ending(path)
+        check_writable(path)
+    if summary is not None:
+        check_writable(summary)
+    _check_places(inputs, [*tables, *([] if summary is None else [summary])])
 
 
 def _check_places(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:

@@ -109,8 +109,7 @@ def _find(
     gone: NDArray,
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Return positions in X and correlations, (paths, features), and the number of valid entries per path."""
-    features, samples = X.shape
-    paths, tiles = len(set_of), len(residuals)
+    (features, samples), paths, tiles = X.shape, len(set_of), len(residuals)
     body = samples // GROUP * GROUP  # the remainder of a row is padded with zeros separately
     at, values = np.empty((paths, features), np.int64), np.empty((paths, features), np.float32)
     counts = np.zeros(paths, np.int64)
@@ -150,20 +149,8 @@ def _find(
         for place in range(totals.size):
             totals[place] = _add_lanes(sums.ctypes.data + BYTES * LANES * place)
         own = slice(start + first, start + first + count)
-        _keep_large(
-            first,
-            totals,
-            tiles,
-            missing[own],
-            gone,
-            set_of,
-            median[:, own],
-            inverse[:, own],
-            thresholds,
-            at,
-            values,
-            counts,
-        )
+        block = (missing[own], gone, median[:, own], inverse[:, own])
+        _keep_large(first, totals, tiles, block, set_of, thresholds, (at, values, counts))
     return at, values, counts
 
 
@@ -172,21 +159,19 @@ def _keep_large(
     first: int,
     totals: NDArray,
     tiles: int,
-    missing: NDArray,
-    gone: NDArray,
+    block: tuple[NDArray, NDArray, NDArray, NDArray],
     set_of: NDArray,
-    median: NDArray,
-    inverse: NDArray,
     thresholds: NDArray,
-    at: NDArray,
-    values: NDArray,
-    counts: NDArray,
+    found: tuple[NDArray, NDArray, NDArray],
 ) -> None:
     """Convert a block's sums to correlations, and append those above their path's threshold.
 
-    `totals` has the order feature pairs x tiles x features x paths; `missing`, `median` and `inverse` are of the
-    block's features. Every correlation is written; one below the threshold is overwritten by the next.
+    `totals` has the order feature pairs x tiles x features x paths. `block` has the block's features: missing, sums of
+    the residuals where they are missing, median, inverse. `found` is what `_find` returns. Every correlation is
+    written; one below the threshold is overwritten by the next.
     """
+    missing, gone, median, inverse = block
+    at, values, counts = found
     for k in range(len(set_of)):
         tile, p, s, n = k // PATHS, k % PATHS, set_of[k], counts[k]
         for f in range(len(missing)):

@@ -53,21 +53,14 @@ def describe(
     evaluation, donors = evaluation or {}, hold_out_donors(samples)
     configuration = selected_row(report, "the sweep report")
     remarks = describe_start(start_from, configuration.get(STRENGTH, 0.0), samples["project_id"])
+    dominance = [] if donors else describe_dominance(samples)
     remarks += [*_beyond_grids(report, experts, alphas or {}), *_at_an_end(report, configuration)]
     return {
         "clock": "A three-stage epigenetic age clock: anchor, hallmark experts, context fusion.",
-        "groups": [
-            *describe_ties(samples, copies),
-            *describe_few_groups(samples),
-            *([] if donors else describe_dominance(samples)),
-            *remarks,
-        ],
+        "groups": [*describe_ties(samples, copies), *describe_few_groups(samples), *dominance, *remarks],
         "training_data": {**_training_data(samples), "sha256": training_data["sha256"]},
         "held_out": "donors of the same studies" if donors else "whole groups",
-        "folds": [
-            {"fold": int(fold), "samples": len(rows), "groups": sorted(rows["group"].unique())}
-            for fold, rows in samples.groupby("fold")
-        ],
+        "folds": _folds(samples),
         "stage1": {
             **configuration,
             "configurations_swept": len(report),
@@ -90,6 +83,14 @@ def describe(
         "limits": LIMITS,
         "software": meta["software"],
     }
+
+
+def _folds(samples: pd.DataFrame) -> list[dict[str, object]]:
+    """Size and groups of each fold."""
+    return [
+        {"fold": int(fold), "samples": len(rows), "groups": sorted(rows["group"].unique())}
+        for fold, rows in samples.groupby("fold")
+    ]
 
 
 def _training_data(samples: pd.DataFrame) -> dict[str, object]:
