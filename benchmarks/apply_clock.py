@@ -2,6 +2,7 @@
 
     python benchmarks/apply_clock.py --folder SCRATCH            ratio, memory, cold start (about 10 GB, some minutes)
     python benchmarks/apply_clock.py --folder SCRATCH --scaling  three sizes up to a million samples
+    python benchmarks/apply_clock.py --folder SCRATCH --missing  complete data beside data with a tenth missing
 
 Tables that are in the folder from an earlier run are used again.
 
@@ -121,8 +122,11 @@ def make_clock(folder: Path, names: list[str]) -> list[str]:
     return used
 
 
-def make_table(path: Path, n: int, names: list[str], used: list[str], constant: bool) -> None:
-    """Write n samples; with `constant`, columns that the clock does not use hold one value (and next to no bytes)."""
+def make_table(path: Path, n: int, names: list[str], used: list[str], constant: bool, missing: float = 0.01) -> None:
+    """Write n samples, a share of whose values is missing.
+
+    With `constant`, columns that the clock does not use hold one value (and next to no bytes).
+    """
     rng = np.random.default_rng(2)
     text = [("sample_id", pa.string()), ("Tissue", pa.string()), ("Sex", pa.string()), ("Age", pa.float64())]
     dull = pa.dictionary(pa.int8(), pa.float32())
@@ -133,7 +137,7 @@ def make_table(path: Path, n: int, names: list[str], used: list[str], constant: 
         for start in range(0, n, GROUP):
             m = min(GROUP, n - start)
             base = rng.normal(0.5, 0.1, (16, m + 64)).astype(np.float32).clip(0, 1)
-            base[rng.random(base.shape) < 0.01] = np.nan
+            base[rng.random(base.shape) < missing] = np.nan
             same = pa.DictionaryArray.from_arrays(pa.array(np.zeros(m, np.int8)), pa.array([0.5], pa.float32()))
             columns = [
                 pa.array([f"s{k:07d}" for k in range(start, start + m)]),
@@ -191,6 +195,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=100_000)
     parser.add_argument("--baseline-samples", type=int, default=20_000, help="for pandas, which holds the whole table")
     parser.add_argument("--scaling", action="store_true", help="10,000, 100,000 and 1,000,000 samples instead")
+    parser.add_argument("--missing", action="store_true", help="complete data, and 10%% of the values missing, instead")
     parser.add_argument("--wide", type=int, default=900_000, help="columns of the one-sample table")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -200,11 +205,17 @@ def main() -> None:
         make_clock(clock, names)
     used = load_clock(clock).anchor.features
 
-    def made(n: int, constant: bool) -> Path:
-        path = options.folder / f"{'constant' if constant else 'random'}_{n}_{options.columns}.parquet"
+    def made(n: int, constant: bool, missing: float = 0.01) -> Path:
+        path = options.folder / f"{'constant' if constant else 'random'}_{missing:g}_{n}_{options.columns}.parquet"
         if not path.exists():
-            make_table(path, n, names, used, constant)
+            make_table(path, n, names, used, constant, missing)
         return path
+
+    if options.missing:
+        complete, gaps = (timed(heteroage(clock, made(options.samples, True, m), out)) for m in (0.0, 0.1))
+        print(f"{options.samples:,} x {options.columns:,}, complete: {complete}")
+        print(f"with 10% missing: {gaps}; {ratios(gaps, complete)} as much")
+        return
 
     if options.scaling:
         tables = [made(n, constant=True) for n in (10_000, 100_000, 1_000_000)]
