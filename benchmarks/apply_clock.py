@@ -81,7 +81,9 @@ def make_clock(folder: Path, names: list[str]) -> list[str]:
     used = [names[k] for k in np.sort(rng.choice(len(names), USED, replace=False))]
     age = rng.uniform(20, 90, 400)
     drift = rng.normal(0, 0.03, USED)
-    frame = pd.DataFrame(np.clip(0.5 + np.outer(transform_age(age), drift) + rng.normal(0, 0.05, (400, USED)), 0, 1))
+    cells = rng.normal(size=(400, 10)) @ rng.normal(0, 0.02, (10, USED))  # factors, by which missing CpGs are imputed
+    frame = 0.5 + np.outer(transform_age(age), drift) + cells + rng.normal(0, 0.05, (400, USED))
+    frame = pd.DataFrame(frame.clip(0, 1))
     frame.columns = used
     anchor = pipeline(1e-4, True).fit(frame, age)
     predicted = anchor.predict(frame)
@@ -115,8 +117,9 @@ def make_clock(folder: Path, names: list[str]) -> list[str]:
     values = frame.to_numpy().T
     added = stage3.fuse(booster, features, categories) - predicted
     linear = {name: features[name].to_numpy() for name in features if name not in ("Tissue", "Sex")}
-    limit = learn_distance(values, np.arange(400) % 5)
-    calibrate.write_applicability(folder, age, limit, added, linear, values, used)
+    fold = np.arange(400) % 5
+    limit = learn_distance(values, fold)
+    calibrate.write_applicability(folder, age, limit, added, linear, values, used, fold)
     calibrate.add_reference(folder)
     artifacts.seal(folder, {})
     return used
