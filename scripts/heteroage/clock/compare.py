@@ -13,7 +13,7 @@ from heteroage.clock.cohort import CohortSummary
 from heteroage.clock.columns import Wanted
 from heteroage.clock.master_table import Part, Table, open_tables
 from heteroage.clock.output import check_ending, writing
-from heteroage.clock.published import MISSING, MUCH_MISSING, Compared, read_compared
+from heteroage.clock.published import MISSING, MUCH_MISSING, Compared, read_compared, scale_of
 from heteroage.clock.sums import mean_of
 from heteroage.errors import HeteroAgeError
 from heteroage.files import check_writable
@@ -91,8 +91,7 @@ class Beside:
             count += known
             total[known] += values[known]
             squares[known] += values[known] ** 2
-        mean = total / np.maximum(count, 1)
-        return mean, np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 1e-12))
+        return scale_of(count, total, squares)
 
 
 def compare(

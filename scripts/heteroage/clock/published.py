@@ -118,3 +118,11 @@ def _number(intercept: object, where: str) -> float | None:
         raise HeteroAgeError(
             f"{where} has the intercept {intercept!r}, which is not a number. Give a number."
         ) from error
+
+
+def scale_of(
+    count: NDArray[np.float64], total: NDArray[np.float64], squares: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return each sample's mean and standard deviation, from the number, sum and sum of squares of its values."""
+    mean = total / np.maximum(count, 1)
+    return mean, np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 1e-12))

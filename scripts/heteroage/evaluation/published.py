@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from heteroage.clock.published import MISSING, MUCH_MISSING, Compared
+from heteroage.clock.published import MISSING, MUCH_MISSING, Compared, scale_of
 from heteroage.evaluation.scores import accuracy, bootstrap_mae, strata
 from heteroage.matrix import feature_blocks, read_rows
 
@@ -88,8 +88,7 @@ def sample_scale(store: np.ndarray, feature_names: Sequence[str]) -> tuple[np.nd
         known = ~np.isnan(values)
         values = np.where(known, values, 0.0)
         count, total, squares = count + known.sum(axis=0), total + values.sum(axis=0), squares + (values**2).sum(axis=0)
-    mean = total / np.maximum(count, 1)
-    return mean, np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 1e-12))
+    return scale_of(count, total, squares)
 
 
 def with_published(

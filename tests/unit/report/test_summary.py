@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from heteroage.report.summary import summarise
+from heteroage.study import ADVICE
 
 EXPERTS = pd.DataFrame({"hallmark": ["Cellular_Senescence", "Telomere_Attrition"], "skill": [True, False]})
 
@@ -75,3 +76,9 @@ def test_the_error_of_a_predicted_table_is_given_where_its_ages_are_known():
 def test_what_ties_studies_is_in_the_first_lines():
     told = ended(4, groups=["2 of 4 projects are one group: a, b.", "One group, a, holds 90 of 100 samples."])
     assert told.splitlines()[1:3] == ["2 of 4 projects are one group: a, b.", "One group, a, holds 90 of 100 samples."]
+
+
+def test_the_advice_to_make_the_report_can_be_found_and_left_out():
+    assert len(ADVICE.findall(ended(4))) == 1
+    assert "snakemake --cores 2 report" not in ADVICE.sub("", ended(4))
+    assert "Apply the clock anywhere:" in ADVICE.sub("", ended(4))
