@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from heteroage.clock.coefficients import read_coefficients
+from heteroage.clock.published import read_coefficients
 from heteroage.grouping.folds import MINIMUM_FOLDS, assign_folds
 from heteroage.stages import stage1
 from heteroage.stages.start_from import open_start

@@ -20,8 +20,8 @@ from heteroage import calibrate
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock import artifacts
 from heteroage.clock.applicability import learn_distance
+from heteroage.clock.cohort import StudyErrors
 from heteroage.clock.loading import load_clock
-from heteroage.clock.study_errors import StudyErrors
 from heteroage.clock.weights import weights_table
 from heteroage.files import write_json, write_model, write_table
 from heteroage.stages import stage3

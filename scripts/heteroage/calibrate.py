@@ -10,12 +10,12 @@ import pandas as pd
 
 from heteroage.clock import artifacts
 from heteroage.clock.applicability import Applicability, learn_distance, learn_slopes
+from heteroage.clock.cohort import StudyErrors
 from heteroage.clock.columns import ANCHOR, CORRECTION
 from heteroage.clock.factors import learn_covariance
 from heteroage.clock.loading import read_parts
 from heteroage.clock.predict import Clock
 from heteroage.clock.reference import write_reference
-from heteroage.clock.study_errors import StudyErrors
 from heteroage.files import read_table, write_json, write_table
 from heteroage.probes import is_pc
 from heteroage.stages.training_data import TrainingData

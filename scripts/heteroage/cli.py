@@ -110,7 +110,7 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from heteroage.clock.apply import check
+    from heteroage.clock.check import check
     from heteroage.clock.loading import load_clock
     from heteroage.clock.output import writing
 
@@ -144,8 +144,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _sign(options: argparse.Namespace) -> int:
-    from heteroage.clock.artifacts import verify
-    from heteroage.clock.signing import sign
+    from heteroage.clock.artifacts import sign, verify
 
     verify(options.folder)
     sign(options.folder, options.private_key)
@@ -153,7 +152,7 @@ def _sign(options: argparse.Namespace) -> int:
 
 
 def _make_keys(options: argparse.Namespace) -> int:
-    from heteroage.clock.signing import make_keys
+    from heteroage.clock.artifacts import make_keys
 
     make_keys(options.private_key, options.public_key)
     return 0

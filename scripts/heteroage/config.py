@@ -193,7 +193,7 @@ def check_coefficients(config: Mapping) -> None:
         As `read_coefficients` and `Compared.read`.
     """
     if start := config["stage1"].get("start_from"):
-        from heteroage.clock.coefficients import read_coefficients  # slow to import and rarely needed
+        from heteroage.clock.published import read_coefficients  # slow to import and rarely needed
 
         read_coefficients(start["coefficients"], f"stage1.start_from.coefficients, {start['coefficients']},")
     if compare := config.get("compare"):

@@ -22,7 +22,8 @@ from collections import Counter
 from pathlib import Path
 
 from heteroage.clock import artifacts
-from heteroage.clock.apply import check, run_step
+from heteroage.clock.apply import run_step
+from heteroage.clock.check import check
 from heteroage.clock.loading import load_clock
 from heteroage.clock.reference import verify_folder
 from heteroage.errors import HeteroAgeError

@@ -6,8 +6,8 @@ import pytest
 from mini_study import ARTIFACTS, ASSEMBLED, FUSED, PROJECTS, TRAINING
 
 from heteroage.age import transform_age
-from heteroage.clock.coefficients import read_coefficients
 from heteroage.clock.loading import load_clock
+from heteroage.clock.published import read_coefficients
 from heteroage.files import sha256_of
 
 NOT_MEASURED = "the error on a new study was NOT measured"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from heteroage.clock.study_errors import StudyErrors
+from heteroage.clock.cohort import StudyErrors
 from heteroage.errors import HeteroAgeError, listed
 
 DISTANCE_QUANTILE = 0.99

@@ -7,15 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from heteroage.clock.cohort import CohortSummary
-from heteroage.clock.columns import ANCHOR
 from heteroage.clock.compare import Beside
 from heteroage.clock.loading import load_clock
 from heteroage.clock.master_table import Table, open_tables
 from heteroage.clock.output import check_ending, writing
-from heteroage.clock.overlap import too_much_is_missing
 from heteroage.clock.predict import Clock
 from heteroage.clock.published import read_compared
-from heteroage.errors import HeteroAgeError, listed
+from heteroage.errors import HeteroAgeError
 from heteroage.files import check_writable, write_json
 
 
@@ -91,41 +89,6 @@ def calibrate(clock: Clock, inputs: Sequence[Path], out: Path, allow_missing: bo
     offset = clock.calibrate(list(inputs), allow_missing)
     write_json(offset.as_json(), out)
     return f"{out}: {offset.line()}"
-
-
-def check(clock: Clock, inputs: Sequence[Path], platform: Path | None) -> tuple[str, dict[str, Sequence], bool]:
-    """Report the clock's features that are missing in tables or in a platform's probe list.
-
-    Returns
-    -------
-    a report to print, the missing features as columns, and whether prediction would accept it
-    """
-    from heteroage.clock.check import missing_features, stage_costs
-    from heteroage.tables.probe_list import read_probes
-
-    if platform is not None:
-        names, what = read_probes(platform, clock.wanted.modality), f"{platform} names"
-    else:
-        table = open_tables(inputs, clock.wanted, clock.conventions)
-        names, what = table.names, f"{table.where} holds"
-    clock = clock.for_table(names)
-    costs, missing = stage_costs(clock, names), missing_features(clock, names)
-    shared = len(clock.cpgs_read) - len(missing["feature"])
-    refused = too_much_is_missing(clock, missing["feature"])
-    lines = [f"{what} {shared} of the clock's {len(clock.cpgs_read)} CpGs.", ""]
-    lines.append(f"{'stage':40} {'CpGs':>7} {'missing':>8} {'of weight':>10} {'cost, years':>12}")
-    for stage, cpgs, absent, weight, years in zip(*costs.values(), strict=True):
-        cost = "unknown" if years != years else f"{years:.2f}"
-        lines.append(f"{stage:40} {cpgs:>7} {absent:>8} {weight:>10.1%} {cost:>12}")
-    if missing["feature"]:
-        lines += ["", f"Missing, by weight: {listed(missing['feature'])}."]
-    if platform is None and ANCHOR not in names:
-        absent = [name for name in ("Tissue", "Sex", *clock.pc_names) if name not in names]
-        absent = [name for name in absent if name not in (clock.loadings.names if clock.loadings else [])]
-        if absent:
-            lines.append(f"It has no column {', '.join(absent)}.")
-    verdict = "would be rejected (--allow-missing predicts anyway)" if refused else "can be predicted"
-    return "\n".join([*lines, "", f"Samples with these CpGs {verdict}."]), missing, not refused
 
 
 def _check_outputs(tables: Sequence[Path], summary: Path | None, inputs: Sequence[Path]) -> None:

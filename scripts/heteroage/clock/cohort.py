@@ -1,24 +1,123 @@
-"""Summary of a predicted table: number of samples, and error of the predicted ages."""
+"""Errors of whole cohorts: of a predicted table, of the studies held out in training, and an offset that corrects them.
+
+The out-of-fold error of sample i of group g is modelled as b_g + e_gi. within² is the variance of the errors around
+their group's mean, pooled over groups. between² is the mean over groups of b_g² - within² / n_g, or 0 if that is
+negative. In this moment estimator each group has the same weight, and b has mean 0.
+
+offset = -shrinkage x bias, with shrinkage = between² / (between² + within² / n): the best linear prediction of a
+study's own error from the mean error of n of its samples (Robinson, Statistical Science 6:15, 1991). An offset is used
+only on request.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heteroage.clock.study_errors import StudyErrors
-
-if TYPE_CHECKING:
-    from heteroage.clock.source import Rows
+from heteroage.clock.artifacts import damaged, entries_of, parse_json
+from heteroage.errors import HeteroAgeError
 
 LEAST_FOR_R = 3  # minimum number of samples for a correlation
+FEWEST_GROUPS = 3
+FEWEST_SAMPLES = 5  # minimum number of samples of a study whose bias is used
+MOST_YEARS = 1e6  # of a stored number
+STANDARD_ERRORS = 2.0  # accepted distance of a cohort's bias from the range of the studies' biases
+SOURCES = {
+    "nested": "in the clock's nested evaluation",
+    "out_of_fold": "out of fold, in training (the folder holds no nested evaluation)",
+}
+OFFSET_VERSION = 1
+MOST_OFFSET_BYTES, MOST_OFFSET_YEARS = 2**20, 122.0
+AGAIN = "Make it again with `heteroage calibrate`."
+
+
+@dataclass(frozen=True)
+class StudyErrors:
+    """Errors of held-out studies, in years (predicted - actual).
+
+    source : a key of SOURCES
+    studies : number of studies with a bias
+    lowest, highest : smallest and largest bias of a study
+    between_sd, within_sd : standard deviations of the groups' biases, and of errors around their group's bias
+    """
+
+    source: str
+    studies: int
+    lowest: float
+    highest: float
+    between_sd: float
+    within_sd: float
+
+    @classmethod
+    def learn(
+        cls,
+        error: NDArray[np.float64],
+        projects: Sequence[str],
+        groups: Sequence[str],
+        nested: Mapping[str, tuple[int, float]] | None = None,
+    ) -> StudyErrors | None:
+        """Estimate from out-of-fold errors; None with fewer than three groups or studies.
+
+        error : (n,) predicted - actual, years
+        projects, groups : (n,) project and group of each sample
+        nested : each project's number of samples and bias in a nested evaluation; replaces the out-of-fold biases
+        """
+        _, code, size = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+        source = "out_of_fold" if nested is None else "nested"
+        if nested is None:
+            names, place, count = np.unique(np.asarray(projects), return_inverse=True, return_counts=True)
+            bias = np.bincount(place, error) / count
+            nested = dict(zip(names.tolist(), zip(count.tolist(), bias.tolist(), strict=True), strict=True))
+        biases = [float(bias) for n, bias in nested.values() if n >= FEWEST_SAMPLES]
+        if len(size) < FEWEST_GROUPS or len(biases) < FEWEST_GROUPS:
+            return None
+        bias = np.bincount(code, error) / size
+        within = float(((error - bias[code]) ** 2).sum() / max(len(error) - len(size), 1))
+        between = max(float(np.mean(bias**2 - within / size)), 0.0)
+        return cls(source, len(biases), min(biases), max(biases), between**0.5, within**0.5)
+
+    def shrinkage(self, n: int) -> float:
+        """Return the fraction (0 to 1) of the mean error of n samples that is attributed to their study."""
+        between, within = self.between_sd**2, self.within_sd**2 / n
+        return between / (between + within) if between + within > 0 else 0.0
+
+    def warning(self, bias: float, n: int) -> str:
+        """Return a warning if the bias of n samples is outside the range of all studies by more than chance, or ""."""
+        chance = STANDARD_ERRORS * self.within_sd / np.sqrt(n)
+        if self.lowest - chance <= bias <= self.highest + chance:
+            return ""
+        return (
+            f"the bias of {bias:+.2f} years (n = {n}) is outside the range of all {self.studies} held-out studies "
+            f"{SOURCES[self.source]}: {self.lowest:+.2f} to {self.highest:+.2f}. Check units and array "
+            "processing. `heteroage calibrate` learns an offset from samples of known age."
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """Return the entry `studies` of Applicability.json."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Any, where: str) -> StudyErrors:  # noqa: ANN401
+        """Parse and validate the entry `studies` of Applicability.json."""
+        with entries_of(where):
+            numbers = [float(content[name]) for name in ("lowest", "highest", "between_sd", "within_sd")]
+            source, studies = str(content["source"]), int(content["studies"])
+        if source not in SOURCES or not (np.abs(numbers) < MOST_YEARS).all() or min(numbers[2:]) < 0:
+            raise damaged(f"{where} contains study errors that are not possible")
+        return cls(source, studies, *numbers)
 
 
 @dataclass
 class CohortSummary:
-    """Collects the blocks of a table while they are predicted. All ages are in years.
+    """Number of samples of a predicted table, and errors of its predicted ages (years).
+
+    The blocks of the table are added while they are predicted.
 
     studies : errors of the studies held out in training, for comparison
     """
@@ -29,16 +128,14 @@ class CohortSummary:
     studies: StudyErrors | None = None
     _columns: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
 
-    def add(self, rows: Rows) -> None:
+    def add(self, rows: Mapping[str, Any]) -> None:
         """Add a block, as yielded by `Clock.stream`."""
         self.samples += len(rows["sample_id"])
         self.flagged += sum(map(bool, rows.get("Flags", [])))
-        if "HeteroAge" not in rows:
-            return
-        self.without_age += int(np.isnan(rows["HeteroAge"]).sum())
-        if "Age" in rows:
-            for name in ("Age", "HeteroAge", "HeteroAge_Lower", "HeteroAge_Upper"):
-                if name in rows:
+        if "HeteroAge" in rows:
+            self.without_age += int(np.isnan(rows["HeteroAge"]).sum())
+            if "Age" in rows:
+                for name in {"Age", "HeteroAge", "HeteroAge_Lower", "HeteroAge_Upper"} & rows.keys():
                     self._columns.setdefault(name, []).append(rows[name])
 
     def accuracy(self) -> dict[str, float]:
@@ -73,9 +170,8 @@ class CohortSummary:
     def warning(self) -> str:
         """Return a warning if the bias is outside the range of the studies held out in training, otherwise ""."""
         accuracy = self.accuracy()
-        if not accuracy or self.studies is None:
-            return ""
-        return self.studies.warning(accuracy["bias"], int(accuracy["n"]))
+        known = accuracy and self.studies is not None
+        return self.studies.warning(accuracy["bias"], int(accuracy["n"])) if known else ""
 
     def line(self) -> str:
         """Return a summary line to print."""
@@ -90,3 +186,75 @@ class CohortSummary:
         if self.without_age:
             parts.append(f"{self.without_age} without a predicted age (no CpG measured)")
         return "; ".join(parts) + "."
+
+
+@dataclass(frozen=True)
+class Offset:
+    """The offset that is added to each HeteroAge of one cohort.
+
+    years : the offset
+    bias : mean of predicted - actual age of the n calibration samples, years
+    shrinkage : fraction of the bias that the offset removes
+    clock : digest of the clock (`ClockModel.digest`)
+    """
+
+    years: float
+    n: int
+    bias: float
+    shrinkage: float
+    clock: str
+
+    @classmethod
+    def learn(cls, cohort: CohortSummary, studies: StudyErrors | None, clock: str, where: str) -> Offset:
+        """Estimate the offset from predicted samples of known age.
+
+        Raises HeteroAgeError: no sample has both ages; the clock contains no errors of held-out studies.
+        """
+        if studies is None:
+            raise HeteroAgeError(
+                "the clock contains no errors of held-out studies, which calibration needs: it was made by an earlier "
+                "version, or was trained on fewer than three groups of studies. Train it again with this version, on "
+                "three groups or more."
+            )
+        accuracy = cohort.accuracy()
+        if not accuracy:
+            raise HeteroAgeError(
+                f"no sample of {where} has both an Age and a predicted age ({cohort.samples} samples). Give a table "
+                "with samples of known age."
+            )
+        n, bias = int(accuracy["n"]), accuracy["bias"]
+        shrinkage = studies.shrinkage(n)
+        return cls(-shrinkage * bias, n, bias, shrinkage, clock)
+
+    def line(self) -> str:
+        """One line to print."""
+        return (
+            f"offset {self.years:+.2f} years, from {self.n} known age{'s' * (self.n != 1)} (bias {self.bias:+.2f} "
+            f"years, of which {self.shrinkage:.0%} is removed)."
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """Return the content of the offset file."""
+        return {"offset_version": OFFSET_VERSION, **asdict(self)}
+
+    @classmethod
+    def read(cls, path: str | Path) -> Offset:
+        """Read the file that `heteroage calibrate` wrote. Raises HeteroAgeError: it does not exist or is not valid."""
+        try:
+            with Path(path).open("rb") as stream:
+                content = stream.read(MOST_OFFSET_BYTES)
+        except OSError as error:
+            raise HeteroAgeError(f"cannot read the offset {path}: {error.strerror}. Check the path.") from error
+        found = parse_json(content, path)
+        try:
+            if found["offset_version"] != OFFSET_VERSION:
+                raise HeteroAgeError(f"{path} is an offset of version {found['offset_version']!r}. {AGAIN}")
+            years, bias, shrinkage = numbers = [float(found[name]) for name in ("years", "bias", "shrinkage")]
+            n, clock = int(found["n"]), str(found["clock"])
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise HeteroAgeError(
+                f"{path} is not an offset: it has a missing or invalid entry ({error}). {AGAIN}"
+            ) from error
+        if not all(map(math.isfinite, numbers)) or max(abs(years), abs(bias)) > MOST_OFFSET_YEARS or n < 1:
+            raise HeteroAgeError(f"{path} holds numbers that no offset has (years {years}, n {n}). {AGAIN}")
+        return cls(years, n, bias, shrinkage, clock)

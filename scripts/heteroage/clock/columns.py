@@ -13,6 +13,11 @@ OFFSET = "Cohort_Offset"
 TEXT = ("sample_id", "Tissue", "Sex", "Age", "project_id")
 
 
+def stage_column(key: str | None) -> str:
+    """Return the output column of an expert, or of the anchor (None)."""
+    return ANCHOR if key is None else f"{key}{CORRECTION}"
+
+
 class Wanted:
     """The columns that a clock can use: its features (under all accepted names), metadata, output of earlier stages."""
 

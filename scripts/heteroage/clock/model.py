@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.clock.applicability import Applicability, Covariance
+from heteroage.clock.cohort import Offset, StudyErrors
 from heteroage.clock.columns import ANCHOR, CORRECTION, Wanted
 from heteroage.clock.imputation import Conditional
-from heteroage.clock.offset import Offset
-from heteroage.clock.study_errors import StudyErrors
 from heteroage.clock.trees import Trees
 from heteroage.clock.weights import LinearModel
 from heteroage.errors import HeteroAgeError

@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock import flags
-from heteroage.clock.cohort import CohortSummary
+from heteroage.clock.check import MOST_MISSING_WEIGHT, check_cpgs, check_pcs
+from heteroage.clock.cohort import CohortSummary, Offset
 from heteroage.clock.columns import ANCHOR, CORRECTION, OFFSET
 from heteroage.clock.master_table import Joined, Table, of_frame, open_tables
 from heteroage.clock.model import ClockModel
-from heteroage.clock.offset import Offset
-from heteroage.clock.overlap import MOST_MISSING_WEIGHT, check_cpgs, check_pcs
 from heteroage.clock.source import Rows, Source
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import is_pc

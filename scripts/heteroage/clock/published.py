@@ -1,27 +1,145 @@
-"""Predicted ages of published clocks, for comparison.
+"""Published clocks: their coefficient tables, and the ages that they predict.
 
-A published clock is a weighted sum of CpGs and a transform to years. A missing value is replaced by the reference value
-of the caller (a training median), or else by the coefficient table's column `medianByCpG`, `median` or `mean`, or else
-by 0. The number of missing values is reported for every sample.
+A published clock is a weighted sum of CpGs and a transform to years. Its table has two columns, a CpG and its
+coefficient, with the intercept as a row. A missing value is replaced by the reference value of the caller (a training
+median), or else by the table's column `medianByCpG`, `median` or `mean`, or else by 0. The number of missing values is
+reported for every sample.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from heteroage.clock.coefficients import PublishedClock, read_coefficients, transform_named
+from heteroage.age import inverse_transform_age
 from heteroage.clock.columns import CORRECTION
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.probes import feature_name, is_probe
+from heteroage.tables.cells import number_of
+from heteroage.tables.opening import open_source
 
+INTERCEPTS = {"(intercept)", "intercept", "(const)", "const"}
+# Names of the coefficient column (case is ignored). Without a match, the only column of numbers is used.
+COEFFICIENTS = ["coefficienttraining", "coefficient", "coef", "weight", "beta"]
+# Names of the column of typical beta values (case is ignored), which replace missing values.
+REFERENCES = ["medianbycpg", "median", "mean"]
+# Transforms from the weighted sum to years.
+TRANSFORMS: dict[str, Callable[[ArrayLike], NDArray[np.float64]]] = {
+    "horvath": inverse_transform_age,
+    "identity": lambda score: np.asarray(score, np.float64),
+    "log": lambda score: np.exp(np.asarray(score, np.float64)),
+}
 MISSING = "_Missing_CpGs"  # suffix of the column with the number of missing CpGs
 MUCH_MISSING = 0.1  # fraction of a clock's CpGs; if more are missing, the comparison reports it
 # Reserved names: columns of predictions and of sample sheets. A published clock cannot have one of these names.
 RESERVED = {"sample_id", "project_id", "donor_id", "group", "fold", "Tissue", "Sex", "Age", "Is_Healthy", "Platform"}
 RESERVED_STARTS = ("HeteroAge", "Stage1_", "Age_", "Imputed_", "Flags", "Cohort_", "Training_Mean_Age", "RF_PC")
+
+
+@dataclass(frozen=True)
+class PublishedClock:
+    """A published linear clock.
+
+    features : feature names with suffix, such as `cg00000029_beta`
+    coefficient : (features,), per unit of beta value
+    intercept : on the scale of the weighted sum; 0 if the table has none
+    sha256 : digest of the file
+    reference : (features,), typical beta values; None if the table has no such column
+    """
+
+    features: list[str]
+    coefficient: NDArray[np.float64]
+    intercept: float
+    sha256: str
+    reference: NDArray[np.float64] | None = None
+
+
+def transform_named(name: str, where: str = "") -> Callable[[ArrayLike], NDArray[np.float64]]:
+    """Return the transform with this name. Raises HeteroAgeError: unknown name, at `where`."""
+    if name not in TRANSFORMS:
+        place = f"{where}: " if where else ""
+        raise HeteroAgeError(f"{place}unknown transform {name!r}. Known are {', '.join(TRANSFORMS)}.")
+    return TRANSFORMS[name]
+
+
+def read_coefficients(path: str | Path, where: str = "", intercept: float | None = None) -> PublishedClock:
+    """Read a coefficient table. All table formats are supported; in text files the header is optional.
+
+    where : name of the table in messages; default: its path
+    intercept : the intercept, if the table has no row for it
+
+    Raises HeteroAgeError: no column of probe names or of coefficients; coefficients that are not finite numbers; a
+    repeated CpG; two intercepts.
+    """
+    where = where or str(path)
+    source, _keep = open_source(path, where)
+    header, columns = source.header, source.texts(range(len(source.header)))
+    if any(is_probe(name) or name.lower() in INTERCEPTS for name in header):  # no header: the first row is data
+        columns = [[name, *cells] for name, cells in zip(header, columns, strict=True)]
+        header = [f"column {k + 1}" for k in range(len(header))]
+    names, values = _columns(header, columns, where)
+    typical = next(
+        (columns[k] for wanted in REFERENCES for k, name in enumerate(header) if name.lower() == wanted), None
+    )
+    typical_of = {} if typical is None else {name: _number(cell) for name, cell in zip(names, typical, strict=True)}
+    rows = [(name or "", text) for name, text in zip(names, values, strict=True) if name or text]
+    if bad := [f"{name} {text or '(empty)'}" for name, text in rows if not np.isfinite(_number(text))]:
+        raise HeteroAgeError(
+            f"{where} has coefficients that are not finite numbers ({listed(bad)}). Correct them, or remove their rows."
+        )
+    own = [_number(text) for name, text in rows if name.lower() in INTERCEPTS]
+    if len(own) + (intercept is not None) > 1:
+        raise HeteroAgeError(f"{where} has more than one intercept. Give it once, as a row or as the key `intercept`.")
+    rows = [row for row in rows if row[0].lower() not in INTERCEPTS]
+    if unknown := [name for name, _ in rows if not is_probe(name)]:
+        raise HeteroAgeError(
+            f"{where} has rows that are neither a CpG nor the intercept ({listed(unknown)}). Remove them."
+        )
+    features = [feature_name(name, "beta") or name for name, _ in rows]
+    if twice := [name for name, count in Counter(features).items() if count > 1]:
+        raise HeteroAgeError(f"{where} has repeated CpGs ({listed(twice)}). Keep one row of each.")
+    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    coefficient = np.array([_number(text) for _, text in rows])
+    reference = None if typical is None else np.array([typical_of[name] for name, _ in rows])
+    return PublishedClock(features, coefficient, own[0] if own else float(intercept or 0.0), digest, reference)
+
+
+def _columns(
+    header: list[str], columns: list[list[str | None]], where: str
+) -> tuple[list[str | None], list[str | None]]:
+    """Find the columns of probe names and of coefficients."""
+    named_row = [_share(cells, lambda name: is_probe(name) or name.lower() in INTERCEPTS) for cells in columns]
+    probes = next((k for k, share in enumerate(named_row) if share > 0.5), None)
+    if probes is None:
+        raise HeteroAgeError(
+            f"{where} has no column of probe names such as cg00075967 (its columns are {listed(header)}). "
+            "Give a table of two columns, for example CpGmarker,CoefficientTraining."
+        )
+    others = [k for k in range(len(columns)) if k != probes and header[k].lower() not in REFERENCES]
+    named = [k for name in COEFFICIENTS for k in others if header[k].lower() == name]
+    numeric = [k for k in others if _share(columns[k], lambda text: np.isfinite(_number(text))) > 0.5]
+    if not named and len(numeric) != 1 and len(others) != 1:
+        raise HeteroAgeError(
+            f"{where} has {len(numeric)} columns of numbers beside the probes (its columns are {listed(header)}). "
+            "Name the one of coefficients `coefficient`."
+        )
+    return columns[probes], columns[(named or numeric or others)[0]]
+
+
+def _share(cells: list[str | None], holds: Callable[[str], bool]) -> float:
+    return float(np.mean([text is not None and holds(text) for text in cells])) if cells else 0.0
+
+
+def _number(text: str | None) -> float:
+    """Convert a cell to a number; NaN if that is not possible."""
+    number = None if text is None else number_of(text)
+    return np.nan if number is None else number
 
 
 @dataclass(frozen=True)
@@ -45,16 +163,11 @@ class Compared:
     def read(cls, name: str, given: Mapping[str, object], names: Sequence[str] | None = None) -> Compared:
         """Read an entry of `compare:`.
 
-        Parameters
-        ----------
         name : the clock's name, which becomes a column
         given : coefficients (a path), transform, intercept, input, trained_on
         names : features of the data, to check that some are shared
 
-        Raises
-        ------
-        HeteroAgeError
-            A reserved name; errors of `read_coefficients`; an unknown transform; no CpG in common.
+        Raises HeteroAgeError: a reserved name; errors of `read_coefficients`; an unknown transform; no CpG in common.
         """
         where = f"compare.{name}, {given['coefficients']},"
         if name in RESERVED or name.startswith(RESERVED_STARTS) or name.endswith((MISSING, CORRECTION)):
@@ -63,7 +176,14 @@ class Compared:
             )
         transform = str(given.get("transform", "identity"))
         transform_named(transform, f"compare.{name}.transform")
-        clock = read_coefficients(str(given["coefficients"]), where, _number(given.get("intercept"), where))
+        intercept = given.get("intercept")
+        try:
+            intercept = None if intercept is None else float(str(intercept))  # text, from the command line
+        except ValueError as error:
+            raise HeteroAgeError(
+                f"{where} has the intercept {intercept!r}, which is not a number. Give a number."
+            ) from error
+        clock = read_coefficients(str(given["coefficients"]), where, intercept)
         if names is not None and not set(clock.features) & set(names):
             raise HeteroAgeError(
                 f"{where} shares no CpG with the data (its CpGs are {listed(clock.features)}). Published clocks are "
@@ -80,15 +200,11 @@ class Compared:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Predict ages. CpGs are added one by one, so that a sample's age does not depend on the other samples.
 
-        Parameters
-        ----------
         values : (the clock's CpGs, samples) beta values, NaN where missing
         reference : (the clock's CpGs,) or (the clock's CpGs, samples), replacements of missing values; NaN if unknown
         scale : each sample's mean and standard deviation over all of its CpGs, for a clock with z-scores
 
-        Returns
-        -------
-        ages in years (NaN for a sample without any of the CpGs), and the number of missing CpGs
+        Returns ages in years (NaN for a sample without any of the CpGs), and the number of missing CpGs.
         """
         total = np.full(values.shape[1], self.clock.intercept)
         missing = np.isnan(values)
@@ -108,16 +224,6 @@ class Compared:
 def read_compared(compare: Mapping[str, Mapping[str, object]], names: Sequence[str] | None = None) -> list[Compared]:
     """Read all entries of `compare:`; `names` are the features of the data."""
     return [Compared.read(name, given, names) for name, given in compare.items()]
-
-
-def _number(intercept: object, where: str) -> float | None:
-    """Convert the key `intercept`, which is text on the command line, to a number."""
-    try:
-        return None if intercept is None else float(str(intercept))
-    except ValueError as error:
-        raise HeteroAgeError(
-            f"{where} has the intercept {intercept!r}, which is not a number. Give a number."
-        ) from error
 
 
 def scale_of(

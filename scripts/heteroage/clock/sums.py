@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from heteroage.clock.check import MOST_MISSING_WEIGHT
 from heteroage.clock.imputation import Imputation
-from heteroage.clock.overlap import MOST_MISSING_WEIGHT
 from heteroage.tables.values import ValueCheck
 
 if TYPE_CHECKING:

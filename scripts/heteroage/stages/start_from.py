@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.age import ADULT_AGE
-from heteroage.clock.coefficients import PublishedClock, read_coefficients
+from heteroage.clock.published import PublishedClock, read_coefficients
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.stages.training_data import TrainingData
 

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from heteroage.clock.coefficients import PublishedClock
-from heteroage.clock.published import Compared
+from heteroage.clock.published import Compared, PublishedClock
 from heteroage.evaluation.published import by_project, published_ages, with_published, worth_training
 
 RNG = np.random.default_rng(2)
