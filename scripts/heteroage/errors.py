@@ -16,11 +16,11 @@ def listed(items: Iterable[object], total: int | None = None) -> str:
     """Return the count (`total`, if given) and the first five items, as '7: a, b, c, d, e, ...'."""
     items = list(items)
     total = len(items) if total is None else total
-    shown = ", ".join(_readable(str(item)) for item in items[:FIRST])
+    shown = ", ".join(readable(str(item)) for item in items[:FIRST])
     return f"{total}: {shown}{', ...' if total > len(items[:FIRST]) else ''}"
 
 
-def _readable(text: str) -> str:
+def readable(text: str) -> str:
     """Shorten long names from users' files, and escape terminal control characters."""
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}..."

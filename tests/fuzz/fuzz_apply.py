@@ -21,6 +21,9 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
+# Arrow's own allocator reserves addresses by the GiB, which the limit would count as memory.
+os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"
+
 from heteroage.clock import artifacts
 from heteroage.clock.apply import run_step
 from heteroage.clock.check import check

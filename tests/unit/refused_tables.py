@@ -49,6 +49,15 @@ def _cut_feather() -> None:
     Path("beta.feather").write_bytes(whole[: len(whole) // 2])
 
 
+for _form in ("parquet", "feather"):
+
+    @case(f"A damaged column name in {_form.title()}", f"cannot read beta.{_form}: 'utf-8'", beta=f"beta.{_form}")
+    def _damaged_name(form: str = _form) -> None:
+        getattr(study(), f"to_{form}")(f"beta.{form}")
+        whole = Path(f"beta.{form}").read_bytes()
+        Path(f"beta.{form}").write_bytes(whole.replace(b"cg00000002", b"cg0000\xed002"))
+
+
 @case("A pickle", "loading one runs whatever code is in it", beta="beta.pkl")
 def _pickle() -> None:
     study().to_pickle("beta.pkl")

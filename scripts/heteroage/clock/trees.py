@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from heteroage.errors import HeteroAgeError
+from heteroage.errors import HeteroAgeError, readable
 
 CATEGORICAL, DEFAULT_LEFT = 1, 2  # bits of a node's decision type
 MISSING_ZERO, MISSING_NAN = 1, 2  # missing type, in bits 2 and 3 of the decision type
@@ -129,7 +129,9 @@ def parse_trees(text: str, where: str) -> Trees:
         try:
             trees.append(_tree(_fields(block), len(features)))
         except (KeyError, ValueError, OverflowError, IndexError) as error:
-            raise HeteroAgeError(f"{where}: tree {k} is not valid ({error!r}). Copy the folder again.") from error
+            raise HeteroAgeError(
+                f"{where}: tree {k} is not valid ({readable(repr(error))}). Copy the folder again."
+            ) from error
     if not trees:
         raise HeteroAgeError(f"{where} contains no tree. Copy the folder again.")
     return Trees(features, trees)
@@ -173,18 +175,24 @@ def _tree(fields: dict[str, str], n_features: int) -> Tree:
         raise ValueError("splits on categories that do not exist")
     categories = [sets[int(threshold[k])] if is_set[k] else none for k in range(nodes)]
     numeric = ("split_gain", "leaf_weight", "leaf_count", "internal_value", "internal_weight", "internal_count")
-    for key in ("split_feature", "threshold", "decision_type", "left_child", "right_child", "leaf_value"):
-        kept[key] = fields[key]
+    # Numbers are written anew, because LightGBM ends the process at a token that only Python can read, such as 1_0.
+    given = {"split_feature": feature, "threshold": threshold, "decision_type": decision}
+    given |= {"left_child": left, "right_child": right, "leaf_value": leaf}
+    kept |= {key: _joined(values) for key, values in given.items()}
     for key in numeric:
         if fields.get(key):
             values = _numbers(fields, key, leaves if key.startswith("leaf") else nodes, np.float64)
             if key.endswith("count") and (values < 1).any():
                 raise ValueError(f"{key} below 1")
-            kept[key] = fields[key]
+            kept[key] = _joined(values)
     if n_sets:
-        kept |= {key: fields[key] for key in ("cat_boundaries", "cat_threshold")}
+        kept |= {key: _joined(np.array(fields[key].split(), np.int64)) for key in ("cat_boundaries", "cat_threshold")}
     kept |= {"is_linear": 0, "shrinkage": 1}
     return Tree(feature, threshold, decision, left, right, leaf, categories, _texts(kept))
+
+
+def _joined(values: NDArray) -> str:
+    return " ".join(f"{value:.17g}" for value in values.tolist())
 
 
 def _texts(fields: dict[str, object]) -> dict[str, str]:

@@ -30,8 +30,9 @@ class ColumnarSource(Source):
     def __init__(self, where: str, schema: pa.Schema, heights: Sequence[int]) -> None:
         super().__init__(where, n_rows=sum(heights))
         self._schema, self._heights = schema, heights
-        self.header = ["" if name == UNNAMED else name.strip() for name in schema.names]
-        self.index = _index_column(schema)
+        with reading(where):
+            self.header = ["" if name == UNNAMED else name.strip() for name in schema.names]
+            self.index = _index_column(schema)
         self.at_once = max(1, READ_BYTES // (8 * max(1, *heights, 1)))
 
     def numeric(self, column: int) -> bool:
@@ -131,6 +132,6 @@ def reading(where: str) -> Iterator[None]:
     """Convert Arrow's errors for damaged files to messages for the user."""
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())[:300].rstrip(".")
         raise HeteroAgeError(f"cannot read {where}: {reason}. {kinds.CUT_SHORT}") from error

@@ -107,3 +107,20 @@ def test_children_in_a_circle_are_refused():
     lines[at] = "left_child=0 0 0"
     with pytest.raises(HeteroAgeError, match="child nodes do not form a tree"):
         parse_trees("\n".join(lines), "model.txt")
+
+
+def test_numbers_in_other_spellings_reach_lightgbm_as_plain_ones():
+    """LightGBM ends the process at a token such as 1_0, which Python reads as 10."""
+    lines = TEXT.split("\n")
+    at = next(k for k, line in enumerate(lines) if line.startswith("leaf_value="))
+    _, *others = lines[at].removeprefix("leaf_value=").split(" ")
+    lines[at] = "leaf_value=1_0\t" + "  ".join(others)
+    trees = parse_trees("\n".join(lines), "model.txt")
+    X = matrix(20, np.random.default_rng(1))
+    np.testing.assert_array_equal(trees.predict(list(X.T)), lgb.Booster(model_str=trees.text()).predict(X))
+
+
+def test_a_damaged_number_is_quoted_in_short():
+    with pytest.raises(HeteroAgeError, match=r"tree 0 is not valid .{1,300}Copy the folder again") as problem:
+        parse_trees(TEXT.replace("leaf_value=", "leaf_value=" + "[" * 5000, 1), "model.txt")
+    assert len(str(problem.value)) < 500
