@@ -7,15 +7,17 @@ from pathlib import Path
 import pandas as pd
 
 from heteroage.checks.audit import (
+    ages_by_project,
+    associations,
     count_hallmarks,
     count_outside,
     count_overlap,
+    cross_table,
     missing_by_cpg,
     missing_by_sample,
     scan_store,
 )
-from heteroage.checks.cohort_map import ages_by_project, associations, cross_table
-from heteroage.checks.outliers import find_outliers
+from heteroage.checks.suspects import find_outliers
 from heteroage.files import read_json, read_table, write_table
 from heteroage.matrix import open_matrix
 from heteroage.stages.dictionary import read_dictionary

@@ -2,7 +2,7 @@
 
 import logging
 
-from heteroage.checks.sex_check import check_sex
+from heteroage.checks.suspects import check_sex
 from heteroage.errors import listed
 from heteroage.figures.audit import plot_sex
 from heteroage.files import atomic_path, read_table, write_table

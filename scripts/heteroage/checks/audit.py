@@ -1,4 +1,4 @@
-"""Statistics of the feature store: samples and CpGs by modality, missing values, values that are not beta values."""
+"""Tables of the audit: what the feature store contains, and which properties of the samples are confounded."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from heteroage.age import age_band
 from heteroage.errors import listed
 from heteroage.matrix import feature_blocks
 from heteroage.probes import MODALITIES, split_modality
@@ -22,7 +23,7 @@ class Scan:
 
     modality : modality of each feature
     missing_by_feature, outside_by_feature : (features,), missing among all samples, and values below 0 or above 1
-    missing, outside : {modality: (samples,)}
+    missing, outside : {modality: (samples,)}, modalities with features in the standard order
     lowest, highest : {modality: value}, NaN where there is none
     """
 
@@ -37,7 +38,7 @@ class Scan:
     @property
     def modalities(self) -> list[str]:
         """Modalities with features, in the standard order."""
-        return [m for m in MODALITIES if (self.modality == m).any()]
+        return list(self.missing)
 
     def size(self, modality: str) -> int:
         """The number of its features."""
@@ -74,9 +75,7 @@ def scan_store(store: NDArray[np.float32], feature_names: Sequence[str]) -> Scan
 def count_overlap(scan: Scan, feature_names: Sequence[str]) -> pd.DataFrame:
     """Count samples and CpGs by the exact set of modalities that have them.
 
-    Returns
-    -------
-    frame of `modalities` (joined by +), `n_samples`, `n_cpgs`; each sample and each CpG counts once
+    Returns a frame of `modalities` (joined by +), `n_samples`, `n_cpgs`; each sample and each CpG counts once.
     """
     modalities = scan.modalities
     probe, probes = pd.factorize(np.array([split_modality(name)[0] for name in feature_names], dtype=object))
@@ -87,10 +86,9 @@ def count_overlap(scan: Scan, feature_names: Sequence[str]) -> pd.DataFrame:
     counts = {}
     for name, table in {"n_samples": of_sample, "n_cpgs": of_probe}.items():
         exact, times = np.unique(table, axis=0, return_counts=True)
-        joined = ["+".join(m for m, yes in zip(modalities, row, strict=True) if yes) for row in exact]
+        joined = ["+".join(m for m, yes in zip(modalities, row, strict=True) if yes) or "none" for row in exact]
         counts[name] = pd.Series(times, index=pd.Index(joined, dtype=object))
     overlap = pd.DataFrame(counts).fillna(0).astype(int).rename_axis("modalities").reset_index()
-    overlap["modalities"] = overlap["modalities"].replace("", "none")
     order = overlap["modalities"].str.count(r"\+").rename("n")
     return overlap.assign(n=order).sort_values(["n", "modalities"], ignore_index=True).drop(columns="n")
 
@@ -100,9 +98,7 @@ def missing_by_sample(scan: Scan, samples: pd.DataFrame) -> pd.DataFrame:
 
     Samples without any value of a modality are left out.
 
-    Returns
-    -------
-    frame of `modality`, `sample_id`, `project_id`, `missing_fraction`
+    Returns a frame of `modality`, `sample_id`, `project_id`, `missing_fraction`.
     """
     parts = []
     for m in scan.modalities:
@@ -110,17 +106,14 @@ def missing_by_sample(scan: Scan, samples: pd.DataFrame) -> pd.DataFrame:
         part = samples.loc[has, ["sample_id", "project_id"]]
         parts.append(part.assign(modality=m, missing_fraction=(scan.missing[m][has] / scan.size(m)).round(6)))
     table = pd.concat(parts)[["modality", "sample_id", "project_id", "missing_fraction"]]
-    return table.sort_values(
-        ["modality", "missing_fraction", "sample_id"], ascending=[True, False, True], ignore_index=True
-    )
+    order = ["modality", "missing_fraction", "sample_id"]
+    return table.sort_values(order, ascending=[True, False, True], ignore_index=True)
 
 
 def missing_by_cpg(scan: Scan) -> pd.DataFrame:
     """Count features by their fraction of missing samples, among the samples with the modality.
 
-    Returns
-    -------
-    frame of `modality`, `missing_fraction` (`none`, `up to 0.001`, ..., `all`), `n_features`
+    Returns a frame of `modality`, `missing_fraction` (`none`, `up to 0.001`, ..., `all`), `n_features`.
     """
     labels = ["none", *(f"up to {end:g}" for end in MISSING_BINS[1:-2]), "below 1", "all"]
     parts = []
@@ -136,21 +129,17 @@ def missing_by_cpg(scan: Scan) -> pd.DataFrame:
 def count_outside(scan: Scan, feature_names: Sequence[str], samples: pd.DataFrame) -> pd.DataFrame:
     """Count values that are not beta values (below 0 or above 1), by modality.
 
-    Returns
-    -------
-    frame of `modality`, `n_values`, `lowest`, `highest`, `n_outside` (below 0 or above 1), `n_samples_outside`,
-    `n_features_outside`, `samples_outside`, `features_outside` (count and first five)
+    Returns a frame of `modality`, `n_values`, `lowest`, `highest`, `n_outside` (below 0 or above 1),
+    `n_samples_outside`, `n_features_outside`, `samples_outside`, `features_outside` (count and first five).
     """
     rows = []
     for m in scan.modalities:
-        own = scan.modality == m
-        hit = np.flatnonzero(own & (scan.outside_by_feature > 0))
+        hit = np.flatnonzero((scan.modality == m) & (scan.outside_by_feature > 0))
         where = scan.outside[m] > 0
-        n_values = int(own.sum()) * len(samples) - int(scan.missing[m].sum())
         rows.append(
             {
                 "modality": m,
-                "n_values": n_values,
+                "n_values": scan.size(m) * len(samples) - int(scan.missing[m].sum()),
                 "lowest": scan.lowest[m],
                 "highest": scan.highest[m],
                 "n_outside": int(scan.outside[m].sum()),
@@ -168,15 +157,11 @@ def count_hallmarks(
 ) -> pd.DataFrame:
     """Size of each hallmark before and after matching.
 
-    Parameters
-    ----------
     dictionary : {hallmark: CpGs}
     matched : {hallmark: features in the data}
     sizes : of a dictionary made of gene sets, else None
 
-    Returns
-    -------
-    frame of `hallmark`, (`genes`, `genes_matched`,) `cpgs`, `cpgs_in_data`, `features`
+    Returns a frame of `hallmark`, (`genes`, `genes_matched`,) `cpgs`, `cpgs_in_data`, `features`.
     """
     table = pd.DataFrame(
         {
@@ -189,3 +174,72 @@ def count_hallmarks(
     if sizes is not None:
         table = sizes[["hallmark", "genes", "genes_matched"]].merge(table, on="hallmark", validate="1:1")
     return table
+
+
+def cross_table(samples: pd.DataFrame) -> pd.DataFrame:
+    """Count samples by project, tissue and age band.
+
+    samples : frame of `project_id`, `Tissue`, `Age` (years), `group`, `trains` (healthy, with an age)
+
+    Returns a frame of `project_id`, `group`, `Tissue`, (`Platform`,) `Age_Band`, `n`, `n_training`, `Median_Age`,
+    without empty cells.
+    """
+    levels = ["project_id", "group", "Tissue", *(["Platform"] if "Platform" in samples else []), "Age_Band"]
+    counts = (
+        samples.assign(Age_Band=age_band(samples["Age"]))
+        .groupby(levels)
+        .agg(n=("Tissue", "size"), n_training=("trains", "sum"), Median_Age=("Age", "median"))
+    )
+    return counts.round(2).reset_index()
+
+
+def ages_by_project(samples: pd.DataFrame) -> pd.DataFrame:
+    """Describe each project's ages (years).
+
+    Returns a frame of `project_id`, `n`, `n_with_age`, `n_training`, `Min`, `Q1`, `Median`, `Q3`, `Max`, by decreasing
+    median.
+    """
+    groups = samples.groupby("project_id")
+    table = groups.agg(n=("Tissue", "size"), n_with_age=("Age", "count"), n_training=("trains", "sum"))
+    for name, share in {"Min": 0, "Q1": 0.25, "Median": 0.5, "Q3": 0.75, "Max": 1}.items():
+        table[name] = groups["Age"].quantile(share).round(2)
+    return table.reset_index().sort_values(["Median", "project_id"], ascending=[False, True], ignore_index=True)
+
+
+def associations(samples: pd.DataFrame) -> pd.DataFrame:
+    """Compute associations between properties of the training samples (0: none, 1: complete).
+
+    Between labels: Cramér's V, without correction for small samples. Between a label and age: the correlation ratio
+    eta², the fraction of the variance of ages between the label's levels.
+
+    Returns a frame of `first`, `second`, `measure`, `value` (NaN where a property does not vary).
+    """
+    rows = []
+    platform = ["Platform"] if "Platform" in samples else []
+    pairs = [("project_id", "Tissue"), ("project_id", "Sex"), ("Tissue", "Sex")]
+    for first, second in pairs + [(label, "Platform") for label in ("project_id", "Tissue") if platform]:
+        rows.append((first, second, "Cramer's V", cramers_v(samples[first], samples[second])))
+    aged = samples[samples["Age"].notna()]
+    for label in ("project_id", "Tissue", "Sex", *platform):
+        rows.append((label, "Age", "eta squared", correlation_ratio(aged[label], aged["Age"])))
+    return pd.DataFrame(rows, columns=["first", "second", "measure", "value"]).round({"value": 4})
+
+
+def cramers_v(first: pd.Series, second: pd.Series) -> float:
+    """Cramér's V of two labels (Cramér 1946): sqrt(chi² / n / (min(levels) - 1))."""
+    counts = pd.crosstab(first.to_numpy(), second.to_numpy()).to_numpy(float)
+    smaller = min(counts.shape) - 1
+    if smaller < 1:
+        return float("nan")
+    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
+    return float(np.sqrt(((counts - expected) ** 2 / expected).sum() / counts.sum() / smaller))
+
+
+def correlation_ratio(label: pd.Series, values: pd.Series) -> float:
+    """eta²: variance of the levels' means over the variance of all values (Pearson 1905)."""
+    values = values.to_numpy(float)
+    total = ((values - values.mean()) ** 2).sum() if len(values) else 0.0
+    if total == 0:
+        return float("nan")
+    means = pd.Series(values).groupby(label.to_numpy()).transform("mean")
+    return float(((means - values.mean()) ** 2).sum() / total)

@@ -26,34 +26,29 @@ def check_predicted_table(
 ) -> dict[str, object]:
     """Check the tables of one entry under `predict:`, as far as possible without a clock.
 
-    Parameters
-    ----------
     name, paths : the key and the files in the config
     features : feature names of the training data
     known : tissues of the training samples
 
-    Returns
-    -------
-    `table`, `file`, `n_samples`, `n_cpgs` (in common with the training data), `share_of_cpgs`, `remark`
-
-    Raises
-    ------
-    HeteroAgeError
-        Prediction would reject the table: unreadable file, no CpG in common, values that are not beta values, unknown
-        codes of Sex, impossible ages.
+    Returns `table`, `file`, `n_samples`, `n_cpgs` (in common with the training data), `share_of_cpgs`, `remark`.
+    Raises HeteroAgeError if prediction would reject the table: unreadable file, no CpG in common, values that are not
+    beta values, unknown codes of Sex, impossible ages.
     """
     wanted = Wanted(features)
-    called = f"predict.{name} ({{}})"
-    tables, sheets = open_each(paths, wanted, conventions, called)
+    tables, sheets = open_each(paths, wanted, conventions, f"predict.{name} ({{}})")
     columns = wanted.columns_of(column for one in tables for column in one.table.names)
-    where, ids, names = tables[0].where, tables[0].table.ids, tables[0].table.names
+    first = tables[0].table
     if not columns:
         raise HeteroAgeError(
-            f"{where} shares no CpG with the training data. It has {listed(names)}; the training data have "
+            f"{first.where} shares no CpG with the training data. It has {listed(first.names)}; the training data have "
             f"{listed(features)}. Are CpGs named alike?"
         )
     found = [*map(_of_table, tables), *((sheet.where, sheet.ids, sheet.columns) for sheet in sheets)]
-    _check_metadata(found, conventions)
+    for where, ids, own in found:  # Sex and Age are read by the functions of prediction
+        if "Sex" in own:
+            check_sexes(own["Sex"][1], where, conventions)
+        if "Age" in own:
+            ages(own["Age"][1], own["Age"][0], ids, where, conventions)
     for one in tables:
         _check_values(one.table, wanted.columns_of(one.table.names))
     share = len(columns) / len(features)
@@ -62,7 +57,7 @@ def check_predicted_table(
     return {
         "table": name,
         "file": ", ".join(paths),
-        "n_samples": len(ids),
+        "n_samples": len(first.ids),
         "n_cpgs": len(columns),
         "share_of_cpgs": round(share, 4),
         "remark": "; ".join(remarks),
@@ -78,8 +73,6 @@ def check_predicted_tables(
 ) -> list[dict[str, object]]:
     """Check all tables to predict; raises one error that lists all rejected tables with the reasons.
 
-    Parameters
-    ----------
     conventions, own : conventions of the lab's tables, and deviations of single tables
     """
     rows, problems = [], []
@@ -99,7 +92,6 @@ def check_predicted_tables(
 
 
 def _of_table(one: MasterTable) -> Found:
-    """Return the metadata of a table."""
     table = one.table
     places = {name: k for name, k in table.metadata.items() if name in ("Tissue", "Sex", "Age")}
     cells = table.texts(list(places.values()))
@@ -121,16 +113,6 @@ def _check_values(table: Table, columns: Mapping[str, Sequence[str]]) -> None:
             check.convert(block.values[own], names[block.features[own]], samples[block.samples])
     for m, check in checks.items():
         check.verdict(len(samples), int((modality == m).sum()))
-
-
-def _check_metadata(found: Sequence[Found], conventions: Conventions) -> None:
-    """Reject codes of Sex and ages that prediction cannot read, with the functions of prediction."""
-    for where, ids, columns in found:
-        if "Sex" in columns:
-            check_sexes(columns["Sex"][1], where, conventions)
-        if "Age" in columns:
-            label, cells = columns["Age"]
-            ages(cells, label, ids, where, conventions)
 
 
 def _metadata_remarks(found: Sequence[Found], known: Collection[str], conventions: Conventions) -> list[str]:

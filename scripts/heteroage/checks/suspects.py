@@ -1,0 +1,140 @@
+"""Samples that may be mislabelled, swapped or failed: far from their tissue, or of another sex than their label.
+
+In women one X chromosome is silenced, so their X-linked CpGs are about half methylated; in men they are near 0 or 1.
+Without a Y chromosome, Y probes show background, which is also intermediate. So on both chromosomes the mean of
+|beta - 0.5| is higher in men. The threshold is the midpoint between the medians of the samples labelled F and M. So the
+check finds wrong labels if most labels are correct. It gives no result if the medians do not differ clearly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from heteroage.grouping.variation import most_variable
+from heteroage.probes import split_modality
+
+N_PCS = 5
+FEWEST = 10  # minimum number of samples of a tissue
+FAR = 6.0  # outlier limit in robust standard deviations (1 in 500 million values of a normal distribution)
+ROBUST = 1.4826  # standard deviation of a normal distribution, as a multiple of the median absolute deviation
+FEWEST_CPGS = {"X": 20, "Y": 5}
+FEWEST_LABELLED = 5  # minimum number of labelled samples of each sex
+APART = 3.0  # minimum distance of the sexes' medians, in robust standard deviations within sexes
+CLEAR = 0.2  # minimum distance from the threshold for a prediction, as a fraction of the distance to a sex's median
+
+
+def find_outliers(
+    store: NDArray[np.float32], feature_names: Sequence[str], samples: pd.DataFrame, has: dict[str, NDArray[np.bool_]]
+) -> pd.DataFrame:
+    """Compute principal components and outlier scores of all samples, per modality.
+
+    store : (features, samples)
+    samples : frame of `sample_id`, `project_id`, `Tissue`, in the order of the store's columns
+    has : {modality: which samples have it}
+
+    Returns a frame of `modality`, `sample_id`, `project_id`, `Tissue`, `PC1`, ..., `Farthest_PC`, `Outlier_Score`,
+    `Outlier`. The score is the largest distance, over components, from the tissue's median, in robust standard
+    deviations (1.4826 × the median absolute deviation); from `FAR` on a sample is an outlier. The highest score comes
+    first; it is NaN in a tissue of fewer than `FEWEST` samples.
+    """
+    parts = []
+    for modality, having in has.items():
+        rows = np.flatnonzero([name.endswith(f"_{modality}") for name in feature_names])
+        columns = np.flatnonzero(having)
+        chosen, _ = most_variable(store, rows, samples)
+        n_pcs = min(N_PCS, len(chosen), len(columns) - 1)
+        if n_pcs < 1:
+            continue
+        part = samples.iloc[columns][["sample_id", "project_id", "Tissue"]].reset_index(drop=True)
+        pcs = _components(store[chosen][:, columns], n_pcs)
+        distance = robust_distances(pcs, part["Tissue"])
+        names = [f"PC{k + 1}" for k in range(n_pcs)]
+        part = pd.concat([part, pd.DataFrame(pcs, columns=names).round(5)], axis=1)
+        part["Farthest_PC"] = np.where(np.isnan(distance[:, 0]), "", np.array(names)[distance.argmax(axis=1)])
+        part["Outlier_Score"] = distance.max(axis=1).round(2)
+        parts.append(part.assign(modality=modality, Outlier=distance.max(axis=1) >= FAR))
+    if not parts:
+        return pd.DataFrame(
+            columns=["modality", "sample_id", "project_id", "Tissue", "Farthest_PC", "Outlier_Score", "Outlier"]
+        )
+    table = pd.concat(parts, ignore_index=True)
+    table.insert(0, "modality", table.pop("modality"))
+    rank = table.assign(modality=table["modality"].map(list(has).index))
+    rank = rank.sort_values(["modality", "Outlier_Score", "sample_id"], ascending=[True, False, True])
+    return table.loc[rank.index].reset_index(drop=True)
+
+
+def robust_distances(pcs: NDArray[np.float64], tissue: pd.Series) -> NDArray[np.float64]:
+    """Return each sample's (row's) distance from its tissue's median per component, in robust standard deviations.
+
+    NaN if the tissue has fewer than `FEWEST` samples.
+    """
+    tissue = tissue.to_numpy()
+    sizes = pd.Series(tissue).value_counts()
+    distance = np.full_like(pcs, np.nan)
+    for name in sizes.index[sizes >= FEWEST]:
+        own = tissue == name
+        gap = np.abs(pcs[own] - np.median(pcs[own], axis=0))
+        spread = ROBUST * np.median(gap, axis=0)
+        distance[own] = gap / np.where(spread > 0, spread, np.inf)
+    return distance
+
+
+def _components(values: NDArray[np.float32], n_pcs: int) -> NDArray[np.float64]:
+    """Return principal components of samples from values (features, samples); missing values are set to medians."""
+    from sklearn.decomposition import PCA  # takes a second to import
+
+    values = values.T.astype(np.float64)
+    values = np.where(np.isnan(values), np.nanmedian(values, axis=0), values)
+    solver = "covariance_eigh" if values.shape[0] > values.shape[1] else "full"
+    return PCA(n_pcs, svd_solver=solver).fit_transform(values)
+
+
+def check_sex(
+    store: NDArray[np.float32], feature_names: Sequence[str], samples: pd.DataFrame, annotation: pd.DataFrame
+) -> pd.DataFrame:
+    """Compare each sample's label with its X and Y signals. Only beta values are used.
+
+    store : (features, samples)
+    samples : frame of `sample_id`, `project_id`, `Sex`
+    annotation : frame of `cpg`, `chromosome`
+
+    Returns a frame of `sample_id`, `project_id`, `Sex`, `X_Signal`, `Y_Signal` (mean |beta - 0.5| × 2; NaN where the
+    data have fewer than 20 and 5 such CpGs), `Predicted_Sex` (F, M, unknown), `Mismatch`; mismatches first.
+    """
+    chromosome = annotation.drop_duplicates("cpg").set_index("cpg")["chromosome"]
+    table = samples[["sample_id", "project_id", "Sex"]].copy()
+    scores = []
+    for name, fewest in FEWEST_CPGS.items():
+        linked = {(cpg, "beta") for cpg in chromosome.index[chromosome == name]}
+        rows = [k for k, feature in enumerate(feature_names) if split_modality(feature) in linked]
+        signal = _mean_distance(store[rows]) if len(rows) >= fewest else np.full(len(samples), np.nan)
+        table[f"{name}_Signal"] = signal.round(4)
+        scores.append(_maleness(signal, table["Sex"].to_numpy()))
+    score = pd.DataFrame(scores).mean(axis=0).to_numpy()  # NaN where neither chromosome tells
+    table["Predicted_Sex"] = np.select([score >= CLEAR, score <= -CLEAR], ["M", "F"], "unknown")
+    known = (table["Sex"] != "unknown") & (table["Predicted_Sex"] != "unknown")
+    table["Mismatch"] = known & (table["Sex"] != table["Predicted_Sex"])
+    return table.sort_values(["Mismatch", "sample_id"], ascending=[False, True], ignore_index=True)
+
+
+def _mean_distance(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return mean |beta - 0.5| × 2 of each sample (column) over its CpGs; NaN if more than half are missing."""
+    present = ~np.isnan(values)
+    count = present.sum(axis=0)
+    distance = np.where(present, np.abs(values - 0.5), 0).sum(axis=0, dtype=np.float64) * 2 / np.maximum(count, 1)
+    return np.where(count * 2 >= len(values), distance, np.nan)
+
+
+def _maleness(signal: NDArray[np.float64], label: NDArray[np.object_]) -> NDArray[np.float64]:
+    """Scale signals to -1 at the women's median and 1 at the men's; NaN if the medians do not differ clearly."""
+    women, men = (signal[(label == sex) & ~np.isnan(signal)] for sex in "FM")
+    if min(len(women), len(men)) >= FEWEST_LABELLED:
+        low, high = np.median(women), np.median(men)
+        if high - low > APART * (ROBUST * np.median(np.abs(np.concatenate([women - low, men - high])))):
+            return np.clip((signal - (low + high) / 2) / ((high - low) / 2), -1.5, 1.5)
+    return np.full(len(signal), np.nan)
