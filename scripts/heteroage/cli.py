@@ -5,19 +5,26 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from heteroage import __version__
-from heteroage.cli_options import add_conventions, add_published, add_step, conventions_of, published_of
 from heteroage.errors import HeteroAgeError
 
+CONVENTIONS = " --columns --sex-codes --age-unit --missing-values --allow-prenatal"
+PUBLISHED = " --transform --intercept --z-scores"
+# Of each command that predicts: the method of `Clock`, a summary, and its own options.
 STEPS = {
-    "pipeline-predict": ("predict", "all three stages: ages, corrections and acceleration"),
-    "stage1-predict": ("predict_stage1", "the age of the anchor (the Stage 1 elastic net)"),
-    "stage2-predict": ("predict_stage2", "each hallmark's correction"),
-    "stage3-predict": ("predict_stage3", "HeteroAge, from a table with the columns of Stages 1 and 2"),
+    "pipeline-predict": (
+        "predict",
+        "all three stages: ages, corrections and acceleration",
+        f"--allow-missing --offset --contributions --summary --compare{PUBLISHED}",
+    ),
+    "stage1-predict": ("predict_stage1", "the age of the anchor (the Stage 1 elastic net)", "--allow-missing"),
+    "stage2-predict": ("predict_stage2", "each hallmark's correction", "--allow-missing"),
+    "stage3-predict": ("predict_stage3", "HeteroAge, from a table with the columns of Stages 1 and 2", "--offset"),
 }
 TABLES = "table(s) of samples: CSV, Parquet or Feather; several are joined on sample_id"
 
@@ -52,35 +59,24 @@ def run() -> None:
     os._exit(code)
 
 
-def _say(text: object) -> None:
-    """Print to standard output. A closed pipe (`| head`) is ignored.
-
-    Raises
-    ------
-    HeteroAgeError
-        Standard output cannot be written, for example because the disk is full.
-    """
+def _say(text: str) -> int:
+    """Print to standard output; returns exit code 0. A closed pipe (`| head`) is ignored; a full disk is an error."""
     try:
         print(text, flush=True)
-    except BrokenPipeError:
-        _silence()
     except OSError as error:
-        _silence()
-        raise HeteroAgeError(
-            f"cannot write to standard output: {error.strerror}. The output files are complete."
-        ) from error
-
-
-def _silence() -> None:
-    """Discard the buffer of standard output."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with suppress(OSError, ValueError):  # discard the buffer of standard output
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise HeteroAgeError(
+                f"cannot write to standard output: {error.strerror}. The output files are complete."
+            ) from error
+    return 0
 
 
 # Each function imports its modules when it runs, so that --version and --help are fast.
 
 
-def _predict(options: argparse.Namespace) -> int:
+def _predict(options: Namespace) -> int:
     from heteroage.clock.apply import run_step
 
     said = run_step(
@@ -90,31 +86,30 @@ def _predict(options: argparse.Namespace) -> int:
         options.out,
         contributions=getattr(options, "contributions", None),
         summary=getattr(options, "summary", None),
-        compare=published_of(options) if options.step == "pipeline-predict" else None,
+        compare=_published(options) if options.step == "pipeline-predict" else None,
         offset=getattr(options, "offset", None),
         allow_missing=getattr(options, "allow_missing", False),
         public_key=options.public_key,
-        conventions=conventions_of(options),
+        conventions=_conventions(options),
     )
     print(f"heteroage: {said}", file=sys.stderr)  # --out may be standard output
     return 0
 
 
-def _calibrate(options: argparse.Namespace) -> int:
+def _calibrate(options: Namespace) -> int:
     from heteroage.clock.apply import calibrate
     from heteroage.clock.loading import load_clock
 
-    clock = load_clock(options.artifact_dir, options.public_key, **conventions_of(options))
-    _say(calibrate(clock, options.input, options.out, options.allow_missing))
-    return 0
+    clock = load_clock(options.artifact_dir, options.public_key, **_conventions(options))
+    return _say(calibrate(clock, options.input, options.out, options.allow_missing))
 
 
-def _check(options: argparse.Namespace) -> int:
+def _check(options: Namespace) -> int:
     from heteroage.clock.check import check
     from heteroage.clock.loading import load_clock
     from heteroage.clock.output import writing
 
-    clock = load_clock(options.artifact_dir, options.public_key, **conventions_of(options))
+    clock = load_clock(options.artifact_dir, options.public_key, **_conventions(options))
     report, missing, accepted = check(clock, options.input or [], options.platform)
     if options.out is not None:
         with writing([options.out]) as (writer,):
@@ -123,126 +118,180 @@ def _check(options: argparse.Namespace) -> int:
     return 0 if accepted else 1
 
 
-def _compare(options: argparse.Namespace) -> int:
+def _compare(options: Namespace) -> int:
     from heteroage.clock.compare import compare
     from heteroage.clock.loading import load_clock
     from heteroage.tables.conventions import Conventions
 
-    clock = None
-    if options.artifact_dir is not None:
-        clock = load_clock(options.artifact_dir, options.public_key, **conventions_of(options))
-    own = None if clock else Conventions.of(**conventions_of(options))
-    _say(compare(options.input, published_of(options), clock, options.out, own))
-    return 0
+    given, folder = _conventions(options), options.artifact_dir
+    clock = load_clock(folder, options.public_key, **given) if folder is not None else None
+    own = None if clock else Conventions.of(**given)
+    return _say(compare(options.input, _published(options), clock, options.out, own))
 
 
-def _verify(options: argparse.Namespace) -> int:
+def _verify(options: Namespace) -> int:
     from heteroage.clock.reference import verify_folder
 
-    _say(verify_folder(options.folder, options.public_key))
+    return _say(verify_folder(options.folder, options.public_key))
+
+
+def _sign(options: Namespace) -> int:
+    from heteroage.clock import artifacts
+
+    artifacts.verify(options.folder)
+    artifacts.sign(options.folder, options.private_key)
     return 0
 
 
-def _sign(options: argparse.Namespace) -> int:
-    from heteroage.clock.artifacts import sign, verify
+def _make_keys(options: Namespace) -> int:
+    from heteroage.clock import artifacts
 
-    verify(options.folder)
-    sign(options.folder, options.private_key)
+    artifacts.make_keys(options.private_key, options.public_key)
     return 0
 
 
-def _make_keys(options: argparse.Namespace) -> int:
-    from heteroage.clock.artifacts import make_keys
-
-    make_keys(options.private_key, options.public_key)
-    return 0
-
-
-def _export(options: argparse.Namespace) -> int:
+def _export(options: Namespace) -> int:
     from heteroage.clock.export import export_coefficients
     from heteroage.clock.loading import load_clock
 
-    _say(export_coefficients(load_clock(options.artifact_dir, options.public_key), options.out, options.style))
-    return 0
+    clock = load_clock(options.artifact_dir, options.public_key)
+    return _say(export_coefficients(clock, options.out, options.style))
 
 
-def _add_predictions(steps: argparse._SubParsersAction) -> None:
-    """Add the commands that predict."""
-    for name, (_, summary) in STEPS.items():
-        step = add_step(steps, name, f"predict {summary}", _predict)
-        step.add_argument("--input", type=Path, required=True, nargs="+", help=TABLES)
-        step.add_argument(
-            "--out", type=Path, required=True, help="file to write: .csv, .tsv, .csv.gz, .parquet or .feather"
-        )
-        if name != "stage3-predict":
-            step.add_argument(
-                "--allow-missing", action="store_true", help="predict even if most of the clock's weight is missing"
-            )
-        add_conventions(step)
-        if name in ("pipeline-predict", "stage3-predict"):
-            step.add_argument(
-                "--offset", type=Path, help="offset file of this cohort, written by `heteroage calibrate`"
-            )
-        if name == "pipeline-predict":
-            step.add_argument(
-                "--contributions", type=Path, help="also write the contribution of each feature, in years"
-            )
-            step.add_argument("--summary", type=Path, help="also write the table's n, MAE, bias, r, coverage (JSON)")
-            add_published(step, "--compare", required=False)
+def _published(options: Namespace) -> dict[str, dict[str, object]]:
+    """Convert the options for published clocks to the form of the config's `compare`."""
+    found: dict[str, dict[str, object]] = {}
+    for name, path in options.published or ():
+        if name in found:
+            raise HeteroAgeError(f"{name} names two coefficient tables. Give each clock a name of its own.")
+        found[name] = {"coefficients": path}
+    given = [(name, key, value) for key in ("transform", "intercept") for name, value in getattr(options, key) or ()]
+    for name, key, value in [*given, *((name, "input", "z") for name in options.z_scores or ())]:
+        if name not in found:
+            raise HeteroAgeError(f"{name} is not the name of a coefficient table ({', '.join(found) or 'none given'}).")
+        found[name][key] = value
+    return found
 
 
-def _add_comparisons(steps: argparse._SubParsersAction) -> None:
-    """Add the commands that compare, check and calibrate on a table."""
-    compare = steps.add_parser("compare", help="errors of published clocks on a table with ages, without training")
-    compare.add_argument("--input", type=Path, required=True, nargs="+", help=TABLES)
-    add_published(compare, "--coefficients", required=True)
-    compare.add_argument("--artifact-dir", type=Path, help="a trained clock to compare them with")
-    compare.add_argument("--public-key", type=Path, help="PEM; the folder must be signed by its owner")
-    compare.add_argument("--out", type=Path, help="also write the ages of every sample")
-    add_conventions(compare)
-    compare.set_defaults(run=_compare)
-    check = add_step(
-        steps, "check", "report the clock's CpGs that a table or a platform is missing, and their cost in years", _check
-    )
-    what = check.add_mutually_exclusive_group(required=True)
-    what.add_argument("--input", type=Path, nargs="+", help=TABLES)
-    what.add_argument(
-        "--platform", type=Path, help="probe list: one name per line, or a CSV such as Illumina's manifests"
-    )
-    check.add_argument("--out", type=Path, help="CSV or Parquet file for the missing CpGs")
-    add_conventions(check)
-    calibrate = add_step(steps, "calibrate", "estimate a cohort's offset from samples of known age", _calibrate)
-    calibrate.add_argument("--input", type=Path, required=True, nargs="+", help=f"{TABLES}; with Age")
-    calibrate.add_argument("--out", type=Path, required=True, help="JSON file to write, for pipeline-predict --offset")
-    calibrate.add_argument("--allow-missing", action="store_true", help="as in pipeline-predict")
-    add_conventions(calibrate)
+def _conventions(options: Namespace) -> dict[str, object]:
+    """Convert the options for conventions of tables to keyword arguments of `load_clock`."""
+    columns: dict[str, list[str]] = {}
+    for ours, theirs in options.columns or ():
+        columns.setdefault(ours, []).append(theirs)
+    return {
+        "columns": columns,
+        "sex_codes": dict(options.sex_codes or ()),
+        "age_unit": options.age_unit,
+        "missing_values": options.missing_values or (),
+        "allow_prenatal": options.allow_prenatal,
+    }
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="heteroage", description="Apply a trained heteroage clock.")
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name.strip() and equals and value.strip()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+def _pairs(metavar: str, text: str) -> dict[str, object]:
+    return {"type": _pair, "nargs": "+", "metavar": metavar, "help": text}
+
+
+PATHS = {
+    **dict.fromkeys(("folder", "--artifact-dir"), "assembled folder (holds MANIFEST.json)"),
+    "--public-key": "PEM; the folder must be signed by its owner",
+    "--private-key": "PEM, without a password",
+    "--out": "file to write: .csv, .tsv, .csv.gz, .parquet or .feather",
+    "--platform": "probe list: one name per line, or a CSV such as Illumina's manifests",
+    "--offset": "offset file of this cohort, written by `heteroage calibrate`",
+    "--contributions": "also write the contribution of each feature, in years",
+    "--summary": "also write the table's n, MAE, bias, r, coverage (JSON)",
+}
+FLAGS = {
+    "--allow-missing": "predict even if most of the clock's weight is missing",
+    "--allow-prenatal": "accept ages from -0.77 to 0 years",
+}
+COEFFICIENTS = _pairs("NAME=FILE", "coefficient tables of published clocks, e.g. Horvath2013=horvath.csv")
+OPTIONS: dict[str, dict[str, object]] = {
+    **{name: {"type": Path, "help": text} for name, text in PATHS.items()},
+    **{name: {"action": "store_true", "help": text} for name, text in FLAGS.items()},
+    "--input": {"type": Path, "nargs": "+", "help": TABLES},
+    "--style": {"choices": ("biolearn", "methylclock"), "default": "biolearn", "help": "name of the intercept's row"},
+    "--columns": _pairs("OURS=THEIRS", "e.g. Sex=gender Age=age_months"),
+    "--sex-codes": _pairs("CODE=SEX", "e.g. 0=F 1=M (or =unknown)"),
+    "--age-unit": {"help": "years, months, weeks, days or hours"},
+    "--missing-values": {"nargs": "+", "metavar": "VALUE", "help": "codes for missing values, e.g. -9 999"},
+    "--compare": COEFFICIENTS | {"dest": "published"},
+    "--coefficients": COEFFICIENTS | {"dest": "published"},
+    "--transform": _pairs("NAME=TRANSFORM", "identity (default), horvath or log"),
+    "--intercept": _pairs("NAME=NUMBER", "intercept, if a table has no row for it"),
+    "--z-scores": {"nargs": "+", "metavar": "NAME", "help": "clocks whose inputs are z-scores over a sample's CpGs"},
+}
+# Of each command: its summary, function, required options and other options.
+COMMANDS = {
+    **{
+        name: (f"predict {what}", _predict, "--artifact-dir --input --out", f"--public-key{CONVENTIONS} {more}")
+        for name, (_, what, more) in STEPS.items()
+    },
+    "compare": (
+        "errors of published clocks on a table with ages, without training",
+        _compare,
+        "--input --coefficients",
+        f"--artifact-dir --public-key --out{PUBLISHED}{CONVENTIONS}",
+    ),
+    "check": (
+        "report the clock's CpGs that a table or a platform is missing, and their cost in years",
+        _check,
+        "--artifact-dir",
+        f"--input --platform --public-key --out{CONVENTIONS}",
+    ),
+    "calibrate": (
+        "estimate a cohort's offset from samples of known age",
+        _calibrate,
+        "--artifact-dir --input --out",
+        f"--public-key --allow-missing{CONVENTIONS}",
+    ),
+    "export": (
+        "write the anchor as a plain coefficient CSV for other tools",
+        _export,
+        "--artifact-dir --out",
+        "--public-key --style",
+    ),
+    "verify": (
+        "check that a folder is complete and predicts the stored ages of its reference samples",
+        _verify,
+        "folder",
+        "--public-key",
+    ),
+    "sign": ("sign a folder (Ed25519)", _sign, "folder --private-key", ""),
+    "make-keys": ("create a pair of keys for signing folders", _make_keys, "--private-key --public-key", ""),
+}
+# Where an option means something else than in the other commands.
+OTHER_HELP = {
+    ("compare", "--artifact-dir"): "a trained clock to compare them with",
+    ("compare", "--out"): "also write the ages of every sample",
+    ("check", "--out"): "CSV or Parquet file for the missing CpGs",
+    ("calibrate", "--input"): f"{TABLES}; with Age",
+    ("calibrate", "--out"): "JSON file to write, for pipeline-predict --offset",
+    ("export", "--out"): "CSV file to write",
+    ("make-keys", "--private-key"): "PEM file to write; keep it to yourself",
+    ("make-keys", "--public-key"): "PEM file to write; give it to your users",
+}
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(prog="heteroage", description="Apply a trained heteroage clock.")
     parser.add_argument("--version", action="version", version=f"heteroage {__version__}")
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
-    _add_predictions(steps)
-    _add_comparisons(steps)
-    export = add_step(steps, "export", "write the anchor as a plain coefficient CSV for other tools", _export)
-    export.add_argument("--out", type=Path, required=True, help="CSV file to write")
-    export.add_argument(
-        "--style", choices=("biolearn", "methylclock"), default="biolearn", help="name of the intercept's row"
-    )
-    verify = steps.add_parser(
-        "verify", help="check that a folder is complete and predicts the stored ages of its reference samples"
-    )
-    verify.add_argument("folder", type=Path, help="assembled folder (holds MANIFEST.json)")
-    verify.add_argument("--public-key", type=Path, help="PEM; the folder must be signed by its owner")
-    verify.set_defaults(run=_verify)
-    sign = steps.add_parser("sign", help="sign a folder (Ed25519)")
-    sign.add_argument("folder", type=Path, help="assembled folder (holds MANIFEST.json)")
-    sign.add_argument("--private-key", type=Path, required=True, help="PEM, without a password")
-    sign.set_defaults(run=_sign)
-    keys = steps.add_parser("make-keys", help="create a pair of keys for signing folders")
-    keys.add_argument("--private-key", type=Path, required=True, help="PEM file to write; keep it to yourself")
-    keys.add_argument("--public-key", type=Path, required=True, help="PEM file to write; give it to your users")
-    keys.set_defaults(run=_make_keys)
+    for name, (summary, run, required, others) in COMMANDS.items():
+        step = steps.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        step.set_defaults(run=run)
+        tables = step.add_mutually_exclusive_group(required=True) if "--platform" in others else step
+        for option in (required + " " + others).split():
+            details = OPTIONS[option] | ({"required": True} if option in required.split() and option[0] == "-" else {})
+            details["help"] = OTHER_HELP.get((name, option), details["help"])
+            (tables if option in ("--input", "--platform") else step).add_argument(option, **details)
     return parser
 
 
