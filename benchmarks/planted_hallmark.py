@@ -20,8 +20,7 @@ from heteroage import demo
 from heteroage.age import transform_age
 from heteroage.evaluation.falsification import SIGNIFICANCE, draw_random_sets
 from heteroage.files import write_table
-from heteroage.grouping.folds import assign_folds
-from heteroage.grouping.groups import assign_groups
+from heteroage.grouping.folds import assign_folds, assign_groups
 from heteroage.inputs.intake import Intake
 from heteroage.inputs.merge import InputOptions, read_cohorts
 from heteroage.inputs.modalities import TableEntry

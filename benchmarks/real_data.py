@@ -36,8 +36,7 @@ from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock.predict import interval
 from heteroage.evaluation.scores import coverage
 from heteroage.grouping.copies import find_copies
-from heteroage.grouping.folds import assign_folds, assign_outer_folds, folds_to_leave_out
-from heteroage.grouping.groups import assign_groups
+from heteroage.grouping.folds import assign_folds, assign_groups, assign_outer_folds, folds_to_leave_out
 from heteroage.inputs.annotation import read_annotation
 from heteroage.stages import context, stage1, stage2, stage3
 from heteroage.stages.dictionary import read_dictionary

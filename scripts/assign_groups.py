@@ -6,8 +6,14 @@ import pandas as pd
 
 from heteroage.files import atomic_path, read_table, write_table
 from heteroage.grouping.copies import find_copies, refuse_copies
-from heteroage.grouping.folds import MINIMUM_FOLDS, assign_outer_folds, folds_to_leave_out
-from heteroage.grouping.groups import assign_donors, assign_groups, describe_ties
+from heteroage.grouping.folds import (
+    MINIMUM_FOLDS,
+    assign_donors,
+    assign_groups,
+    assign_outer_folds,
+    describe_ties,
+    folds_to_leave_out,
+)
 from heteroage.matrix import open_matrix
 from heteroage.stages.sampling import training_samples
 from heteroage.workflow import run_script

@@ -10,7 +10,7 @@ from heteroage.inputs.merge import InputOptions, read_cohorts
 from heteroage.inputs.modalities import TableEntry
 from heteroage.inputs.store import write_store
 from heteroage.stages.sampling import training_samples
-from heteroage.tables.conventions import Conventions
+from heteroage.tables.metadata import Conventions
 from heteroage.workflow import run_script
 
 

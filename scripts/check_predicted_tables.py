@@ -9,7 +9,7 @@ import pandas as pd
 from heteroage.checks.predicted import check_predicted_tables
 from heteroage.files import read_table, write_table
 from heteroage.stages.sampling import training_samples
-from heteroage.tables.conventions import Conventions
+from heteroage.tables.metadata import Conventions
 from heteroage.workflow import run_script
 
 

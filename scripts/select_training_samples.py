@@ -3,8 +3,7 @@
 import logging
 
 from heteroage.files import read_table, write_table
-from heteroage.grouping.folds import describe_few_groups, hold_out_donors
-from heteroage.grouping.groups import describe_dominance
+from heteroage.grouping.folds import describe_dominance, describe_few_groups, hold_out_donors
 from heteroage.matrix import open_matrix
 from heteroage.stages.context import read_pcs
 from heteroage.stages.dictionary import read_dictionary

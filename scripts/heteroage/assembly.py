@@ -13,7 +13,7 @@ from heteroage.files import atomic_path, read_table, sha256_of, write_json
 from heteroage.labels import UNKNOWN
 from heteroage.report.model_card import describe, render
 from heteroage.stages.training_data import TrainingData
-from heteroage.tables.conventions import Conventions
+from heteroage.tables.metadata import Conventions
 
 
 def assemble_run(

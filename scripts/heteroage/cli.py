@@ -121,7 +121,7 @@ def _check(options: Namespace) -> int:
 def _compare(options: Namespace) -> int:
     from heteroage.clock.compare import compare
     from heteroage.clock.loading import load_clock
-    from heteroage.tables.conventions import Conventions
+    from heteroage.tables.metadata import Conventions
 
     given, folder = _conventions(options), options.artifact_dir
     clock = load_clock(folder, options.public_key, **given) if folder is not None else None

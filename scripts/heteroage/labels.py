@@ -1,8 +1,10 @@
-"""Words of people's tables: sex, tissue, health, and what stands for a missing value. Plain functions of one text."""
+"""Words in tables: sex, tissue, health, codes for missing values, and labels that may mean the same."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from itertools import combinations
 
 UNKNOWN = "unknown"
 OLDEST = 122  # years, of anyone on record
@@ -29,12 +31,13 @@ WORDS = frozenset(
     | {"-", "--", ".", "?"}
 )
 
-CASES = (str.upper, str.capitalize, str.title)
-MISSING = WORDS | {spelled(word) for word in WORDS for spelled in CASES} | {"NaN", "-NaN"}  # as tables spell them
+# The usual spellings of WORDS, which Arrow compares exactly. `is_missing` finds the others more slowly.
+SPELLINGS = sorted({f(word) for word in WORDS for f in (str, str.upper, str.capitalize, str.title)} | {"NaN", "-NaN"})
+LONG, LONGER = 4, 9  # minimum word lengths for one misspelt letter, and for two
 
 
 def is_missing(cell: str | None, missing_values: Iterable[str] = ()) -> bool:
-    """Tell whether a cell stands for no value: a word of WORDS in any case, or one that the user names."""
+    """Tell whether a cell stands for a missing value: a word of WORDS in any case, or one of the user's codes."""
     text = " ".join((cell or "").split()).lower()
     return text in WORDS or any(same_word(text, str(value)) for value in missing_values)
 
@@ -61,5 +64,40 @@ def tissue_of(text: str | None) -> str:
 
 
 def spelling_key(text: str) -> str:
-    """Return what two spellings have in common that differ in case and blanks alone."""
+    """Return the same text for spellings that differ only in case and blanks."""
     return " ".join(text.casefold().split())
+
+
+def nearly_alike(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Find pairs of names that differ in case, blanks, punctuation, the order of words, or a letter of a long word.
+
+    Words with digits, and short ones, must be the same: `CD4 T cell`, `CD8 T cell` and `CD8 B cell` are three things.
+    """
+    words = {str(name): re.findall(r"\w+", str(name).casefold().replace("_", " ")) for name in names}
+    return [(a, b) for a, b in combinations(sorted(words), 2) if _alike(words[a], words[b])]
+
+
+def _alike(one: list[str], other: list[str]) -> bool:
+    if "".join(one) == "".join(other) or sorted(one) == sorted(other):
+        return True
+    return len(one) == len(other) and all(a == b or _misspelt(a, b) for a, b in zip(one, other, strict=True))
+
+
+def _misspelt(one: str, other: str) -> bool:
+    shorter = min(len(one), len(other))
+    if shorter < LONG or re.findall(r"\d+", one) != re.findall(r"\d+", other):
+        return False
+    return _edits(one, other) <= (2 if shorter >= LONGER else 1)
+
+
+def _edits(one: str, other: str) -> int:
+    """Letters to insert, remove, replace or exchange with their neighbour (Damerau 1964, optimal string alignment)."""
+    before, previous = [], list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        row = [i]
+        for j, b in enumerate(other, 1):
+            row.append(min(previous[j] + 1, row[j - 1] + 1, previous[j - 1] + (a != b)))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                row[j] = min(row[j], before[j - 2] + 1)
+        before, previous = previous, row
+    return previous[-1]

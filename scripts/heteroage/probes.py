@@ -1,4 +1,4 @@
-"""Names of CpGs: which columns are features, of which modality, and which are replicates of one probe.
+"""Names of CpGs: which columns are features, of which modality, and which are replicates of one probe; lists of probes.
 
 A feature is named `<probe>_<modality>`. Newer arrays (EPICv2) measure some probes several times and append how:
 `cg00000029_TC21` is strand T(op), C(onverted), design 2, replicate 1. Such replicates are averaged under the
@@ -8,8 +8,16 @@ plain name (Illumina, Infinium MethylationEPIC v2.0 manifest). Sequenced CpGs ar
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
 import re
+import zlib
+from pathlib import Path
 
+from heteroage.errors import HeteroAgeError
+
+MOST_LINE = 2**20  # maximum bytes of a line in a list of probes
 MODALITIES = ("beta", "chalm", "camda")
 
 # Array probes (cg..., ch.<chromosome>.<position>) and sequenced CpGs (chr1_10469, chr1:10469, 1:10469).
@@ -70,3 +78,35 @@ def is_pc(name: str) -> bool:
 def pc_number(name: str) -> int:
     """Order RF_PC columns by their numbers: 2 for RF_PC2."""
     return int(name.removeprefix("RF_PC"))
+
+
+def read_probes(path: Path, modality: str | None) -> list[str]:
+    """Read the probes of a platform: the column with most probe names of a list, a CSV or Illumina's manifest.
+
+    Columns are separated by commas, tabs, semicolons or blanks. Names without a suffix get that of `modality`, or beta.
+
+    Raises
+    ------
+    HeteroAgeError
+        A file that cannot be read, or that names no probe.
+    """
+    found: dict[int, list[str]] = {}
+    try:
+        opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115
+        with opened as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
+            while line := text.readline(MOST_LINE):
+                for k, cell in enumerate(_cells(line.strip())):
+                    probe, own = split_modality(plain_name(cell.strip()))
+                    if PROBE.fullmatch(probe):
+                        found.setdefault(k, []).append(f"{probe}_{own or modality or 'beta'}")
+    except (OSError, EOFError, UnicodeError, csv.Error, zlib.error) as error:
+        raise HeteroAgeError(f"cannot read {path}: {error}. Give a list of probes, one a line, or a CSV.") from error
+    if not found:
+        raise HeteroAgeError(f"{path} names no probe in any column. Give a list of probes, one a line, or a CSV.")
+    return max((found[k] for k in sorted(found)), key=len)
+
+
+def _cells(line: str) -> list[str]:
+    """Split a line; blanks separate where nothing else does."""
+    cells = next(csv.reader([line.replace("\t", ",").replace(";", ",")]), [""])
+    return cells if len(cells) > 1 else next(csv.reader([" ".join(line.split())], delimiter=" "), [""])

@@ -27,7 +27,7 @@ from heteroage.clock.predict import Clock
 from heteroage.clock.weights import LinearModel
 from heteroage.config import table_entries
 from heteroage.errors import HeteroAgeError
-from heteroage.tables.conventions import Conventions
+from heteroage.tables.metadata import Conventions
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs/bad_input.md"

@@ -14,8 +14,7 @@ import yaml
 from heteroage import demo
 from heteroage.age import transform_age
 from heteroage.files import read_json
-from heteroage.grouping.folds import assign_folds
-from heteroage.grouping.groups import assign_groups
+from heteroage.grouping.folds import assign_folds, assign_groups
 from heteroage.stages import hallmarks, stage1, stage2, stage3
 from heteroage.stages.expert_tuning import Grid
 from heteroage.stages.sampling import training_samples

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from heteroage.errors import listed
-from heteroage.grouping.groups import describe_ties
-from heteroage.tables.spellings import nearly_alike
+from heteroage.grouping.folds import describe_ties
+from heteroage.labels import nearly_alike
 
 FEW_CPGS = 10  # hallmarks with fewer CpGs are reported
 MUCH_MISSING = 0.2  # samples with a larger fraction of missing features are reported

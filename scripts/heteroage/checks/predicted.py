@@ -11,8 +11,7 @@ from heteroage.clock.master_table import MasterTable, open_each
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN, spelling_key
 from heteroage.probes import split_modality
-from heteroage.tables.conventions import Conventions
-from heteroage.tables.metadata import ages, check_sexes, tissues
+from heteroage.tables.metadata import Conventions, ages, check_sexes, tissues
 from heteroage.tables.table import Table
 from heteroage.tables.values import ValueCheck
 

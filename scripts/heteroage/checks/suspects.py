@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heteroage.grouping.variation import most_variable
+from heteroage.grouping.copies import most_variable
 from heteroage.probes import split_modality
 
 N_PCS = 5

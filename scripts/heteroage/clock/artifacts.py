@@ -37,7 +37,7 @@ APPLICABILITY = "stage3/Applicability.json"
 COVARIANCE = "stage3/Feature_Covariance.csv"
 REFERENCE_SAMPLES = "reference/samples.csv"
 REFERENCE_PREDICTIONS = "reference/predictions.csv"
-READING = "Reading.json"  # conventions of the training tables (tables/conventions.py)
+READING = "Reading.json"  # conventions of the training tables (tables/metadata.py)
 # Files that file managers create; they are ignored.
 LEFT_BY_DESKTOPS = re.compile(r"\.DS_Store|\._.*|Thumbs\.db|desktop\.ini")
 

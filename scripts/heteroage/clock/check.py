@@ -87,7 +87,7 @@ def check(clock: ClockModel, inputs: Sequence[Path], platform: Path | None) -> t
 
     Returns a report to print, the missing features as columns, and whether prediction would accept it.
     """
-    from heteroage.tables.probe_list import read_probes
+    from heteroage.probes import read_probes
 
     if platform is not None:
         names, what = read_probes(platform, clock.wanted.modality), f"{platform} names"

@@ -18,7 +18,7 @@ from heteroage.clock.sums import mean_of
 from heteroage.errors import HeteroAgeError
 from heteroage.files import check_writable
 from heteroage.tables import metadata
-from heteroage.tables.conventions import Conventions
+from heteroage.tables.metadata import Conventions
 from heteroage.tables.values import ValueCheck
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from heteroage.clock.weights import LinearModel
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import is_pc
 from heteroage.tables.cells import floats_of
-from heteroage.tables.conventions import Conventions
+from heteroage.tables.metadata import Conventions
 
 NEEDED = [artifacts.STAGE1_WEIGHTS, artifacts.STAGE2_WEIGHTS, artifacts.STAGE3_MODEL, artifacts.STAGE3_META]
 TEXT = ("feature", "hallmark")

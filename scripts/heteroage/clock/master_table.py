@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from heteroage.clock.columns import TEXT, Wanted
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import same_word, sex_of, tissue_of
-from heteroage.tables.conventions import Conventions
 from heteroage.tables.layout import holds_values
-from heteroage.tables.metadata import mangled_by_r
+from heteroage.tables.metadata import Conventions, mangled_by_r
 from heteroage.tables.opening import arrange, from_frame, open_source
 from heteroage.tables.sheets import Sheet, sheet_of
 from heteroage.tables.table import Table as AnyTable

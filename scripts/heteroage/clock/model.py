@@ -19,7 +19,7 @@ from heteroage.clock.trees import Trees
 from heteroage.clock.weights import LinearModel
 from heteroage.errors import HeteroAgeError
 from heteroage.probes import is_pc, pc_number
-from heteroage.tables.conventions import Conventions
+from heteroage.tables.metadata import Conventions
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,21 @@ samples of one study and tissue.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.grouping.variation import most_variable, plausible, residuals_within, strata_of
 from heteroage.probes import MODALITIES
+from heteroage.tables.values import HIGHEST, LOWEST
 
+SCREENED = 20_000  # features of a modality that are screened, evenly spread over its sorted names
+COMPARED = 0.1  # fraction of the screened features used for comparison (the most variable ones)
+FEWEST = 100  # minimum number of features used for comparison
+MEASURED = (0.9, 0.5, 0.0)  # required fraction of samples with a value; the first that leaves `FEWEST` features is used
+FREEDOM = 0.25  # minimum degrees of freedom of a variance within strata, as a fraction of the samples
+TRIMMED = 0.02  # fraction of a feature's residuals that are clipped (Winsorised)
 OVERLAP = 20  # minimum number of features that both samples must have
 NEIGHBOURS = 64  # number of nearest samples that are compared
 ALIKE = 0.25  # largest distance of copies, as a share of the typical distance within their tissue (at most 1)
@@ -37,8 +42,9 @@ FEWEST_DIMENSIONS = 4.0  # assumed number of dimensions if there are too few sam
 WILD = 5.0  # values further from their stratum's median (in standard deviations) are treated as missing
 WILD_SHARE = 0.05  # a sample with a larger fraction of such values differs as a whole, and keeps them
 SETTLED = 5  # minimum number of samples in a stratum for the detection of such values
-BLOCK = 1024  # number of samples per block
-COLUMNS = ["modality", "sample_1", "sample_2", "project_1", "project_2", "n_features", "concordance", "distance_ratio"]
+BLOCK = 1024  # number of samples, or of features, per block
+FOUND = ["row_1", "row_2", "n_features", "concordance", "distance_ratio"]
+COLUMNS = ["modality", "sample_1", "sample_2", "project_1", "project_2", *FOUND[2:]]
 
 
 def find_copies(
@@ -117,43 +123,28 @@ def strict_ratio(nearest: NDArray[np.float64], largest_ratio: float) -> float:
     return min(largest_ratio, float((3.4 * FALSE_PAIRS / n) ** (2 / dimensions)))
 
 
-@dataclass(frozen=True)
-class _Neighbours:
-    """Nearest neighbours of each sample: `index`, `distance` (samples, neighbours); `limit`: largest copy distance."""
-
-    index: NDArray[np.int64]
-    distance: NDArray[np.float64]
-    limit: NDArray[np.float64]
-
-
 def _copies_among(values: NDArray[np.float32], tissue: NDArray[np.int64], largest_ratio: float) -> pd.DataFrame:
     """Return pairs of rows (samples x standardised features) that are much closer than the other neighbours of both."""
     rows = np.flatnonzero((~np.isnan(values)).sum(axis=1) >= OVERLAP)
     if len(rows) < 3:
-        return pd.DataFrame(columns=["row_1", "row_2", "n_features", "concordance", "distance_ratio"])
+        return pd.DataFrame(columns=FOUND)
     values, present = values[rows], ~np.isnan(values[rows])
-    near = _neighbours(values, tissue[rows])
-    ratio = strict_ratio(near.distance, largest_ratio)
+    index, distance, limit = _neighbours(values, tissue[rows])
+    ratio = strict_ratio(distance, largest_ratio)
     # All neighbours before the largest sufficient gap are copies.
-    own, following = near.distance[:, :-1], near.distance[:, 1:]
+    own, following = distance[:, :-1], distance[:, 1:]
     others = np.arange(1, own.shape[1] + 1)
     allowed = np.where(others == 1, ratio, min(ratio, SEVERAL))
-    gap = (own <= allowed * following) & (own <= near.limit[:, None]) & ((others < MOST) | (own <= SAME))
+    gap = (own <= allowed * following) & (own <= limit[:, None]) & ((others < MOST) | (own <= SAME))
     copies = np.where(gap.any(axis=1), gap.shape[1] - gap[:, ::-1].argmax(axis=1), 0)
-    first, place = np.nonzero(np.arange(near.distance.shape[1]) < copies[:, None])
-    seen = {(i, near.index[i, k]): near.distance[i, k] for i, k in zip(first.tolist(), place.tolist(), strict=True)}
-    pairs = [
-        {
-            "row_1": rows[i],
-            "row_2": rows[j],
-            "n_features": int((present[i] & present[j]).sum()),
-            "concordance": round(1 - float(distance), 4),
-            "distance_ratio": round(float(distance / min(near.distance[k, copies[k]] for k in (i, j))), 4),
-        }
-        for (i, j), distance in seen.items()
-        if i < j and (j, i) in seen
-    ]
-    return pd.DataFrame(pairs, columns=["row_1", "row_2", "n_features", "concordance", "distance_ratio"])
+    first, place = np.nonzero(np.arange(distance.shape[1]) < copies[:, None])
+    seen = {(i, index[i, k]): distance[i, k] for i, k in zip(first.tolist(), place.tolist(), strict=True)}
+    pairs = []
+    for (i, j), apart in seen.items():
+        if i < j and (j, i) in seen:
+            n_features, others = int((present[i] & present[j]).sum()), min(distance[k, copies[k]] for k in (i, j))
+            pairs.append((rows[i], rows[j], n_features, round(1 - float(apart), 4), round(float(apart / others), 4)))
+    return pd.DataFrame(pairs, columns=FOUND)
 
 
 def _standardised(
@@ -164,14 +155,14 @@ def _standardised(
     residuals = np.abs(residuals_within(values, strata)) / np.sqrt(variance)[:, None]
     wild = (residuals > WILD) & (np.bincount(strata)[strata] >= SETTLED)
     values[wild & (wild.mean(axis=0) <= WILD_SHARE)] = np.nan
-    values = residuals_within(
-        values, np.zeros_like(strata)
-    )  # centred, so that rounding does not hide small differences
+    values = residuals_within(values, np.zeros_like(strata))  # centred, against rounding of small differences
     return (values / np.sqrt(variance)[:, None]).T.astype(np.float32)
 
 
-def _neighbours(values: NDArray[np.float32], tissue: NDArray[np.int64]) -> _Neighbours:
-    """Find the nearest neighbours of each row, block by block."""
+def _neighbours(
+    values: NDArray[np.float32], tissue: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Nearest neighbours of each row: positions and distances (samples, neighbours), and the largest copy distance."""
     n, count = len(values), min(NEIGHBOURS, len(values) - 1)
     present = (~np.isnan(values)).astype(np.float32)
     values = np.nan_to_num(values)
@@ -189,7 +180,7 @@ def _neighbours(values: NDArray[np.float32], tissue: NDArray[np.int64]) -> _Neig
         index[own] = np.take_along_axis(nearest, order, axis=1)
         distance[own] = np.take_along_axis(apart, index[own], axis=1)
         limit[own] = _limits(apart, tissue[own], tissue)
-    return _Neighbours(index, distance, limit)
+    return index, distance, limit
 
 
 def _limits(apart: NDArray[np.float32], own: NDArray[np.int64], tissue: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -202,3 +193,72 @@ def _limits(apart: NDArray[np.float32], own: NDArray[np.int64], tissue: NDArray[
             typical = np.partition(apart[own == name][:, same], others // 2, axis=1)[:, others // 2]
             limit[own == name] = np.clip(ALIKE * typical, EQUAL, ALIKE)
     return limit
+
+
+def most_variable(
+    store: NDArray[np.float32], rows: NDArray[np.int64], samples: pd.DataFrame
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Choose the features that vary most between samples of one study and tissue.
+
+    Parameters
+    ----------
+    store : (features, samples)
+    rows : the features to choose from; of more than `SCREENED`, an even selection is used
+    samples : frame of `project_id`, `Tissue`, in the order of the store's columns
+
+    Returns
+    -------
+    the chosen rows, by falling variance, and their variances; features without variance are never chosen
+    """
+    if len(rows) > SCREENED:
+        rows = rows[np.linspace(0, len(rows) - 1, SCREENED).astype(int)]
+    strata = strata_of(samples)
+    variance, measured = np.empty(len(rows)), np.empty(len(rows))
+    for start in range(0, len(rows), BLOCK):
+        part = slice(start, start + BLOCK)
+        block = plausible(store[rows[part]])
+        variance[part], measured[part] = variance_within(block, strata), (~np.isnan(block)).mean(axis=1)
+    varies = variance > 1e-10  # less is rounding
+    enough = next(share for share in MEASURED if (varies & (measured >= share)).sum() >= FEWEST or share == 0)
+    count = max(FEWEST, round(COMPARED * len(rows)))
+    order = np.argsort(-np.where(measured >= enough, variance, 0), kind="stable")[:count]
+    order = order[varies[order] & (measured[order] >= enough)]
+    return rows[order], variance[order]
+
+
+def plausible(block: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the values, with NaN for those that cannot be beta values (sentinels such as -9)."""
+    values = block.astype(np.float64)
+    values[(values < LOWEST) | (values > HIGHEST)] = np.nan
+    return values
+
+
+def strata_of(samples: pd.DataFrame) -> NDArray[np.int64]:
+    """Number each sample's stratum: study and tissue, or only tissue, or a single stratum if samples are few."""
+    for keys in (["project_id", "Tissue"], ["Tissue"]):
+        strata = samples.groupby(keys).ngroup().to_numpy()
+        if len(strata) - len(np.unique(strata)) >= FREEDOM * len(strata):
+            return strata
+    return np.zeros(len(samples), np.int64)
+
+
+def residuals_within(values: NDArray[np.float64], strata: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Subtract each feature's (row's) median within each stratum of samples (columns); NaN stays NaN."""
+    frame = pd.DataFrame(values.T)
+    return np.ascontiguousarray((frame - frame.groupby(strata).transform("median")).to_numpy().T)
+
+
+def variance_within(values: NDArray[np.float64], strata: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Pooled variance of each feature (row) within strata of samples; 0 where no stratum has two values.
+
+    It is Winsorised: the largest 2% of a feature's absolute residuals count as the 98th percentile.
+    """
+    residuals = np.abs(residuals_within(values, strata))
+    present = ~np.isnan(residuals)
+    strata_with_values = pd.DataFrame(present.T).groupby(strata).any().sum().to_numpy()
+    count = present.sum(axis=1)
+    ordered = np.sort(residuals, axis=1)  # NaN comes last
+    last = np.maximum(count - 1 - np.floor(TRIMMED * count).astype(int), 0)
+    most = np.take_along_axis(ordered, last[:, None], axis=1)
+    squares = np.square(np.minimum(np.where(present, residuals, 0), np.nan_to_num(most))).sum(axis=1)
+    return squares / np.maximum(count - strata_with_values, 1)

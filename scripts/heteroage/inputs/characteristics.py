@@ -13,7 +13,7 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.geo import ACCESSION
 from heteroage.labels import is_missing
 from heteroage.tables.ages import is_age, is_prenatal, read_ages
-from heteroage.tables.conventions import words_of
+from heteroage.tables.metadata import words_of
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,12 +16,11 @@ from pandas.api.types import is_bool_dtype, is_float_dtype, is_numeric_dtype
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.intake import Intake
-from heteroage.labels import UNKNOWN, same_word
+from heteroage.labels import UNKNOWN, nearly_alike, same_word, spelling_key
 from heteroage.probes import is_pc, pc_number
 from heteroage.tables import metadata
 from heteroage.tables.ages import unit_in
-from heteroage.tables.conventions import METADATA, Conventions
-from heteroage.tables.spellings import nearly_alike
+from heteroage.tables.metadata import METADATA, Conventions
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def normalise_metadata(table: pd.DataFrame, where: str, conventions: Conventions
 def one_spelling(frames: Mapping[str, pd.DataFrame], intake: Intake) -> dict[str, pd.DataFrame]:
     """Replace tissue names that differ only in case or blanks by their most common spelling; report similar names."""
     own = [frame["Tissue"] for frame in frames.values() if "Tissue" in frame.columns]
-    spelling = metadata.common_spellings(tissue for column in own for tissue in column if tissue is not None)
+    spelling = common_spellings(tissue for column in own for tissue in column if tissue is not None)
     changed = sorted(f"{other} is {name}" for other, name in spelling.items() if other != name)
     names = sorted(set(spelling.values()))
     alike = [f"{one} and {other}" for one, other in nearly_alike(names)]
@@ -109,6 +109,15 @@ def one_spelling(frames: Mapping[str, pd.DataFrame], intake: Intake) -> dict[str
         else frame
         for where, frame in frames.items()
     }
+
+
+def common_spellings(found: Iterable[str]) -> dict[str, str]:
+    """Return {tissue: the most common spelling} for tissues that differ in case or blanks only; ties by name."""
+    counts = Counter(found)
+    best: dict[str, str] = {}
+    for name in sorted(counts, key=lambda name: (-counts[name], name)):
+        best.setdefault(spelling_key(name), name)
+    return {name: best[spelling_key(name)] for name in counts}
 
 
 def agreed_metadata(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intake: Intake) -> pd.DataFrame:

@@ -13,10 +13,8 @@ from heteroage.inputs.cohorts import agreed_metadata, normalise_metadata
 from heteroage.inputs.intake import Intake
 from heteroage.inputs.modalities import ModalityTable, TableEntry, open_modality
 from heteroage.inputs.sheets import read_sheet
-from heteroage.probes import split_modality
-from heteroage.tables.conventions import Conventions
-from heteroage.tables.metadata import mangled_by_r
-from heteroage.tables.probe_list import read_probes
+from heteroage.probes import read_probes, split_modality
+from heteroage.tables.metadata import Conventions, mangled_by_r
 
 UNION, INTERSECTION = "union", "intersection"
 

@@ -13,8 +13,8 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.cohorts import is_number
 from heteroage.inputs.intake import Intake
 from heteroage.probes import feature_name
-from heteroage.tables.conventions import Conventions
 from heteroage.tables.layout import DETECT
+from heteroage.tables.metadata import Conventions
 from heteroage.tables.opening import open_table
 from heteroage.tables.table import Table, check_cpg_names
 

@@ -9,8 +9,9 @@ import pandas as pd
 from heteroage.inputs.cohorts import is_number
 from heteroage.inputs.intake import Intake
 from heteroage.inputs.modalities import TableEntry
-from heteroage.tables import sheets
-from heteroage.tables.conventions import Conventions
+from heteroage.tables.metadata import Conventions
+from heteroage.tables.opening import open_source
+from heteroage.tables.sheets import sheet_of
 
 
 def read_sheet(
@@ -21,8 +22,10 @@ def read_sheet(
     intake: Intake,
     allow_pickle: bool = False,
 ) -> pd.DataFrame:
-    """Read a sample sheet's columns of metadata as text, by sample_id; raises what `tables.sheets.read_sheet` does."""
-    sheet = sheets.read_sheet(entry.file, where, known, conventions.updated(entry.conventions), allow_pickle)
+    """Read the metadata columns of a sample sheet as text, by sample_id; errors as `open_source` and `sheet_of`."""
+    conventions = conventions.updated(entry.conventions)
+    source, _keep = open_source(entry.file, where, conventions.missing_values, allow_pickle)
+    sheet = sheet_of(source, where, known, conventions)
     renamed = [f"{label} is {ours}" for ours, (label, _) in sheet.columns.items() if label != ours]
     numbered = [one for one in sheet.ids if is_number(one)]
     intake.note("map_columns", where, len(renamed), "renamed", renamed)

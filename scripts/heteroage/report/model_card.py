@@ -10,8 +10,7 @@ import pandas as pd
 
 from heteroage.evaluation.published import worth_training
 from heteroage.files import read_json, read_table
-from heteroage.grouping.folds import describe_few_groups, hold_out_donors
-from heteroage.grouping.groups import describe_dominance, describe_ties
+from heteroage.grouping.folds import describe_dominance, describe_few_groups, describe_ties, hold_out_donors
 from heteroage.metrics import mean_age_of_other_folds, score_predictions
 from heteroage.stages.stage1 import STRENGTH, selected_row
 from heteroage.stages.start_from import describe_start

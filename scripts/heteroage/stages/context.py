@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.cohorts import as_text, numeric_column, pc_columns
 from heteroage.matrix import feature_blocks
-from heteroage.tables.conventions import Conventions
-from heteroage.tables.metadata import find_columns, sample_ids
+from heteroage.tables.metadata import Conventions, find_columns, sample_ids
 
 
 def read_pcs(table: pd.DataFrame, training: Sequence[str], where: str) -> pd.DataFrame:

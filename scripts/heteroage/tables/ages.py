@@ -8,19 +8,23 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from heteroage.errors import HeteroAgeError
 from heteroage.labels import OLDEST, is_missing
 
 PER_YEAR = {"years": 1.0, "months": 12.0, "weeks": 365.25 / 7, "days": 365.25, "hours": 8766.0}
-SPELLINGS = {
-    "years": ("y", "yr", "yrs", "year", "years", "yo"),
-    "months": ("m", "mo", "mos", "mth", "mths", "mon", "month", "months"),
-    "weeks": ("w", "wk", "wks", "week", "weeks"),
-    "days": ("d", "day", "days", "pnd"),
-    "hours": ("h", "hr", "hrs", "hour", "hours"),
+UNITS = {
+    spelling: unit
+    for unit, spellings in {
+        "years": "y yr yrs year years yo",
+        "months": "m mo mos mth mths mon month months",
+        "weeks": "w wk wks week weeks",
+        "days": "d day days pnd",
+        "hours": "h hr hrs hour hours",
+    }.items()
+    for spelling in spellings.split()
 }
-UNITS = {spelling: unit for unit, spellings in SPELLINGS.items() for spelling in spellings}
 SAMPLING = ("sampling", "sample", "sample collection", "collection", "draw", "blood draw")  # "age at ..."
 AT_BIRTH = {"newborn", "neonate", "neonatal", "birth", "at birth", "cord blood"}
 PRENATAL = re.compile(
@@ -30,8 +34,8 @@ PRENATAL = re.compile(
 FROM_CONCEPTION = re.compile(r"concept|\b(?:pcw|pcd|dpc)\b")
 YOUNGEST = -0.77  # years: 40 weeks before birth
 WEEKS_OF_PREGNANCY = {False: 40.0, True: 38.0}  # from the last menstrual period, and from conception
-QUANTITY = re.compile(r"(\d+(?:[.,]\d+)?|\.\d+)[\s-]*([a-z]*)\.?")
-BETWEEN = re.compile(r"[\s,;&+]*(?:and)?[\s,;&+]*")
+# A number, its unit, and what may separate it from the next one.
+QUANTITY = re.compile(r"(\d+(?:[.,]\d+)?|\.\d+)[\s-]*([a-z]*)\.?[\s,;&+]*(?:and)?[\s,;&+]*")
 
 
 @dataclass
@@ -89,54 +93,40 @@ def read_ages(
 
     Parameters
     ----------
-    label : the column's name, which may give the unit
-    unit : years, months, weeks, days or hours, for cells without one; comes before the unit of the label
-    allow_prenatal : take ages of -0.77 to 0 years, and gestational ages (weeks - 40, or - 38 from conception)
-
-    Returns
-    -------
-    Ages: what cannot be used is None there and listed by its reason
+    label : the column's name, which may contain the unit
+    unit : years, months, weeks, days or hours, for cells without one; takes precedence over the unit of the label
+    allow_prenatal : accept ages of -0.77 to 0 years, and gestational ages (weeks - 40, or - 38 from conception)
+    missing_values : codes for missing ages
     """
     before_birth = is_prenatal(label)
     unit = unit or unit_in(label) or ("weeks" if before_birth else "years")
-    # Where some ages are written 67F, 67m is a man's years, no months.
+    # If some ages are written 67F, then 67m is the age of a man in years, not in months.
     with_sex = any(re.fullmatch(r"\d+\s*[fF]", cell.strip()) for cell in cells if cell)
-    known: dict[str | None, tuple[float | None, str]] = {}
+    of_men = re.compile(r"\d+\s*[mM]" if with_sex else r"\d+\s*M")
+
+    @cache
+    def judged(cell: str | None) -> tuple[float | None, str]:
+        if is_missing(cell, missing_values):
+            return None, ""
+        text = " ".join(str(cell).split())
+        gestational = before_birth or is_prenatal(text)
+        if gestational:
+            age = _gestational(text.lower(), label.lower(), unit if before_birth else "weeks")
+        else:
+            age = None if of_men.fullmatch(text) else _years(text.lower(), unit)
+        if age is None:
+            return None, "unreadable"
+        if (gestational or age < 0) and YOUNGEST <= age <= 0:
+            return (age, "") if allow_prenatal else (None, "prenatal")
+        return (age, "") if 0 <= age <= OLDEST else (None, "outside")
+
     found = Ages()
     for k, cell in enumerate(cells):
-        if cell not in known:
-            known[cell] = _judge(cell, label, unit, before_birth, with_sex, allow_prenatal, missing_values)
-        age, problem = known[cell]
+        age, problem = judged(cell)
         found.years.append(age)
         if problem:
             getattr(found, problem).append(k)
     return found
-
-
-def _judge(
-    cell: str | None,
-    label: str,
-    unit: str,
-    before_birth: bool,
-    with_sex: bool,
-    allow_prenatal: bool,
-    missing_values: Sequence[str],
-) -> tuple[float | None, str]:
-    """Return a cell's age, and the reason if it is unusable."""
-    if is_missing(cell, missing_values):
-        return None, ""
-    text = " ".join(str(cell).split())
-    gestational = before_birth or is_prenatal(text)
-    if gestational:
-        age = _gestational(text, label, unit if before_birth else "weeks")
-    else:
-        sex = re.fullmatch(r"\d+\s*[mM]" if with_sex else r"\d+\s*M", text)
-        age = None if sex else _years(text.lower(), unit)
-    if age is None:
-        return None, "unreadable"
-    if (gestational or age < 0) and YOUNGEST <= age <= 0:
-        return (age, "") if allow_prenatal else (None, "prenatal")
-    return (age, "") if 0 <= age <= OLDEST else (None, "outside")
 
 
 def _tokens(label: str) -> list[str]:
@@ -145,15 +135,16 @@ def _tokens(label: str) -> list[str]:
 
 
 def _years(text: str, unit: str) -> float | None:
-    """Read `67`, `-0.5`, `3 months`, `5y6m` or `newborn`; None where it is something else."""
+    """Read `67`, `-0.5`, `3 months`, `5y6m` or `newborn`; None for anything else."""
     if re.fullmatch(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", text):
-        return _converted(float(text), unit)
+        return _converted(text, unit)
     if text in AT_BIRTH:
         return 0.0
     text = re.sub(r"^aged? ", "", re.sub(r"[\s-]*(?:old|of age)$", "", text.replace("y.o", "yo").replace("y/o", "yo")))
     negative = text.startswith(("-", "\u2212"))
-    quantities = _quantities(text[1:].strip() if negative else text)
-    if quantities is None:
+    text = text[1:].strip() if negative else text
+    quantities = QUANTITY.findall(text)
+    if not quantities or QUANTITY.sub("", text) or text.endswith("+"):  # 90+ is not an age
         return None
     units = [UNITS.get(name) if name else unit for _, name in quantities]
     if None in units or (len(quantities) > 1 and not all(name for _, name in quantities)):
@@ -161,41 +152,26 @@ def _years(text: str, unit: str) -> float | None:
     order = [list(PER_YEAR).index(name) for name in units]
     if order != sorted(set(order)):
         return None  # 3 days 2 years, 3 days 4 days
-    years = sum(_converted(_number(digits), name) for (digits, _), name in zip(quantities, units, strict=True))
+    years = sum(_converted(digits, name) for (digits, _), name in zip(quantities, units, strict=True))
     return -years if negative else years
 
 
 def _gestational(text: str, label: str, unit: str) -> float | None:
-    """Years from birth, 0 or below, of `38`, `38+3`, `20 weeks gestation`, `12 pcw` or `GW20`."""
-    text = text.lower()
-    numbers = re.findall(r"\d+(?:[.,]\d+)?|\.\d+", text)
+    """Convert `38`, `38+3`, `20 weeks gestation`, `12 pcw` or `gw20` to years from birth, 0 or below."""
+    numbers = [float(digits.replace(",", ".")) for digits in re.findall(r"\d+(?:[.,]\d+)?|\.\d+", text)]
     units = [UNITS[name] for name in re.findall(r"[a-z]+", text) if name in UNITS] or [unit]
     if re.fullmatch(r"\D*\d+ ?\+ ?[0-6]\D*", text) or (len(numbers) == 2 and units == ["weeks", "days"]):
-        weeks = float(numbers[0]) + float(numbers[1]) / 7
+        weeks = numbers[0] + numbers[1] / 7
     elif len(numbers) == 1 and len(set(units)) == 1:
-        weeks = _number(numbers[0]) / PER_YEAR[units[0]] * PER_YEAR["weeks"]
+        weeks = numbers[0] / PER_YEAR[units[0]] * PER_YEAR["weeks"]
     else:
         return None
-    before = WEEKS_OF_PREGNANCY[FROM_CONCEPTION.search(f"{label} {text}".lower()) is not None]
+    before = WEEKS_OF_PREGNANCY[FROM_CONCEPTION.search(f"{label} {text}") is not None]
     if not 0 < weeks <= before + 6:
-        return None  # no pregnancy lasts so long
+        return None  # longer than any pregnancy
     return min(round((weeks - before) / PER_YEAR["weeks"], 6), 0.0)
 
 
-def _converted(value: float, unit: str) -> float:
+def _converted(digits: str, unit: str) -> float:
+    value = float(digits.replace(",", "."))
     return value if unit == "years" else round(value / PER_YEAR[unit], 9)
-
-
-def _quantities(text: str) -> list[tuple[str, str]] | None:
-    found, at = [], 0
-    while at < len(text):
-        match = QUANTITY.match(text, at)
-        if match is None:
-            return None
-        found.append((match[1], match[2]))
-        at = BETWEEN.match(text, match.end()).end()  # type: ignore[union-attr]
-    return found if found and not text.endswith("+") else None  # 90+ is no age
-
-
-def _number(digits: str) -> float:
-    return float(digits.replace(",", "."))

@@ -11,11 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from heteroage.errors import FIRST
-from heteroage.labels import MISSING
-
-_WORDS = frozenset(word.lower() for word in MISSING)
-# Spellings that Arrow compares exactly. `is_missing` finds other cases more slowly.
-SPELLINGS = sorted({spelling for word in MISSING for spelling in (word, word.lower(), word.upper(), word.capitalize())})
+from heteroage.labels import SPELLINGS, is_missing
 
 
 class UnreadableCells(Exception):  # noqa: N818, it is caught and reported by sample and CpG
@@ -24,12 +20,6 @@ class UnreadableCells(Exception):  # noqa: N818, it is caught and reported by sa
     def __init__(self, cells: Sequence[tuple[int, int, str]], total: int) -> None:
         super().__init__(cells, total)
         self.cells, self.total = list(cells[:FIRST]), total
-
-
-def is_missing(cell: str, also: Collection[str] = ()) -> bool:
-    """Tell whether a cell is a code for a missing value: one of the usual words in any case, or one of `also`."""
-    cell = cell.strip()
-    return cell.lower() in _WORDS or cell in also
 
 
 def number_of(cell: object, also: Collection[str] = ()) -> float | None:

@@ -1,7 +1,12 @@
-"""Detection of a table's layout: orientation, sample ids, and columns that are neither samples nor CpGs."""
+"""Detection of a table's layout: orientation, sample ids, and columns that are neither samples nor CpGs.
+
+With CpGs in rows, samples are distinguished from p-values, intensities, statistics and annotation by name, as
+GenomeStudio, GEO's processed tables, minfi, ChAMP and RnBeads write them. They are counted and named.
+"""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,14 +14,53 @@ from itertools import islice
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.tables.cells import number_of
-from heteroage.tables.conventions import Conventions
-from heteroage.tables.metadata import find_columns
-from heteroage.tables.not_samples import INTENSITIES, ROW_NUMBERS, TEXT, sample_ids, samples_among
+from heteroage.tables.metadata import Conventions, find_columns
 from heteroage.tables.source import Source
 
 SAMPLES_IN_ROWS, CPGS_IN_ROWS, DETECT = "samples_in_rows", "cpgs_in_rows", "detect"
 UNNAMED = ("", "Unnamed: 0")
 LOOKED_AT = 20  # number of columns that are candidates for the column of CpG names
+
+SEP = r"[ ._-]*"
+P_VALUES, INTENSITIES, BEADS = "detection p-values", "intensities", "bead counts"
+STATISTICS, ANNOTATION, TEXT, NO_NAME = "statistics", "annotation", "text", "no name"
+ROW_NUMBERS, BESIDE = "row numbers", "beside beta values of the same name"
+
+MEAN = "(?:mean|median|average|avg)"
+
+# The last words of a column's name.
+ENDS = {
+    P_VALUES: rf"(?:detection{SEP}p|det{SEP}p|p)(?:{SEP}val(?:ue)?s?)?|detection|pvals?|pvalues?|p?oobah",
+    INTENSITIES: rf"unmeth(?:ylated)?(?:{SEP}(?:signal|intensity))?|meth(?:ylated)?{SEP}(?:signal|intensity)|"
+    rf"signal(?:{SEP}(?:[ab]|grn|green|red))?|intensit(?:y|ies)(?:{SEP}(?:grn|green|red))?|total{SEP}intensity",
+    BEADS: rf"(?:avg{SEP})?nbeads?(?:{SEP}[ab])?|n{SEP}beads|bead{SEP}(?:counts?|stderr|number|sd)(?:{SEP}[ab])?|"
+    rf"beads?{SEP}std{SEP}err|stderr|array_stdev|bead_stdev",
+}
+# Intensities, if other columns are named "unmethylated".
+OF_A_PAIR = re.compile(rf"(?:^|.*[ ._-])meth(?:ylated)?{SEP}", re.IGNORECASE)
+# The whole name.
+ALONE = {
+    STATISTICS: rf"(?:row{SEP})?(?:{MEAN}|sd|std(?:ev)?|var(?:iance)?|min(?:imum)?|max(?:imum)?|sum|total|counts?|"
+    rf"sem?|st(?:d|andard){SEP}(?:dev\w*|err\w*)|cv|iqr|mad|q[13]|quantile{SEP}\d*|\d+%|range|skew\w*|kurt\w*|entropy)s?\.?"
+    rf"(?:{SEP}(?:betas?|all|total|overall|meth\w*|m|values?|cases?|controls?|healthy|normals?|tumou?rs?|diff\w*))?|"
+    rf"{MEAN}[ ._-]*[ ._(-][a-z]\w*\)?|\w+[ ._-](?:{MEAN}|std|stdev|variance)|betas?{SEP}(?:sd|std|var)|"
+    rf"(?:delta|diff)\w*{SEP}betas?|delta|dbeta|log{SEP}2?{SEP}fc|fold{SEP}change|fdr|bh|adj{SEP}p\w*(?:{SEP}val(?:ue)?)?|"
+    rf"p{SEP}adj|q{SEP}val(?:ue)?s?|ave{SEP}expr|t{SEP}(?:stat|value)|effect(?:{SEP}size)?|coef\w*|correlation|rho|r2|"
+    rf"weights?|slope|intercept|rank|n(?:{SEP}(?:samples?|missing|na))?|na{SEP}counts?|missing(?:{SEP}rate)?|"
+    rf"(?:call|detection){SEP}rate",
+    ANNOTATION: rf"chr(?:om(?:osome)?)?(?:{SEP}\w+)?|cpg{SEP}(?:chrm|beg|end|chr|start|id|name|site|island)|"
+    rf"map{SEP}?(?:info|flag|q)(?:\w+)?|(?:hg\d+{SEP})?(?:chr|pos(?:ition)?|start|end|coord(?:inate)?s?)(?:{SEP}(?:hg)?\d+)?|"
+    rf"range{SEP}(?:start|end)|locus|location|region|bp|(?:tss{SEP})?dist(?:ance)?(?:{SEP}\w+)?|stop|width|seqnames|strand(?:{SEP}\w+)?|genes?(?:{SEP}(?:names?|symbols?|ids?|groups?|feature))?|symbol|"
+    rf"transcripts?\w*|ucsc.*|refgene.*|gencode.*|relation.*|islands?(?:{SEP}name)?|.*cpg{SEP}islands?.*|cgi|infinium.*|"
+    rf"colou?r{SEP}channel|next{SEP}base|address.*|allele.*|probe.*|genome{SEP}build|source{SEP}seq|"
+    rf"forward{SEP}sequence|top{SEP}genomic.*|type|design(?:{SEP}type)?|names?|ilmn{SEP}id|target{SEP}id|id{SEP}ref|ids?|"
+    rf"index|unnamed.*|phantom.*|dmrs?|enhancer|hmm{SEP}island|regulatory.*|dhs|random{SEP}loci|"
+    rf"methyl(?:27|450|850|epic){SEP}loci|features?|feat|context|mask.*|search{SEP}key|gc{SEP}content|snps?(?:{SEP}\w+)?|"
+    rf"n{SEP}cpgs?|cpg{SEP}density|gc|spot{SEP}id|entrez\w*|rows?|lines?|nr|no\.|#|order|cluster|level{SEP}\d+|row{SEP}names?|rn|platform|accession|description|species|manifest.*",
+}
+OTHERS = {what: re.compile(rf"(?:^|.*[ ._:-])(?:{ends})", re.IGNORECASE) for what, ends in ENDS.items()}
+OTHERS |= {what: re.compile(names, re.IGNORECASE) for what, names in ALONE.items()}
+BETA = re.compile(r"[ ._:-]*(?:avg[ ._-]*)?beta(?:[ ._-]*values?)?$", re.IGNORECASE)
 
 IsCpg = Callable[[str], bool]
 
@@ -87,6 +131,14 @@ def no_rows(where: str) -> HeteroAgeError:
     return HeteroAgeError(f"{where} has a header and no rows. Give at least one sample.")
 
 
+def no_ids(where: str, header: Sequence[str]) -> HeteroAgeError:
+    """Return the error for a table without a column of sample ids."""
+    return HeteroAgeError(
+        f"{where} has no column sample_id (it has {listed(header)}). Name the column that identifies samples "
+        "sample_id, or say which it is (inputs.columns: {sample_id: ...}; heteroage: --columns)."
+    )
+
+
 def holds_values(source: Source, is_value: IsCpg, is_cpg: IsCpg) -> bool:
     """Tell whether a table contains values of samples, not only metadata."""
     header = source.header
@@ -110,10 +162,7 @@ def _samples_in_rows(source: Source, ours: dict[str, int], in_columns: Sequence[
     if in_columns and unnamed:
         return Layout(SAMPLES_IN_ROWS, unnamed[0], ours | {"sample_id": unnamed[0]}, unnamed=True)
     if in_columns:
-        raise HeteroAgeError(
-            f"{source.where} has no column sample_id (it has {listed(header)}). Name the column that identifies "
-            "samples sample_id, or say which it is (inputs.columns: {sample_id: ...}; heteroage: --columns)."
-        )
+        raise no_ids(source.where, header)
     if source.n_rows == 0:
         raise no_rows(source.where)
     raise HeteroAgeError(
@@ -125,7 +174,7 @@ def _samples_in_rows(source: Source, ours: dict[str, int], in_columns: Sequence[
 def _cpgs_in_rows(source: Source, label: int) -> Layout:
     header = source.header
     columns = [k for k in range(len(header)) if k not in (label, source.index)]
-    chosen, others = samples_among([header[k] for k in columns])
+    chosen, others = _samples_among([header[k] for k in columns])
     textual = source.textual([columns[k] for k in chosen])
     others |= {k: TEXT for k in chosen if columns[k] in textual}
     # A column of row numbers before the names, as written by pandas and R.
@@ -143,7 +192,7 @@ def _cpgs_in_rows(source: Source, label: int) -> Layout:
             advice = "Give beta values: methylated / (methylated + unmethylated + 100)."
         raise HeteroAgeError(f"{source.where} {found} (it has {listed(left_out)}). {advice}")
     names = [header[k] for k in samples]
-    ids = sample_ids(names)
+    ids = _sample_ids(names)
     repeated = sorted(name for name, count in Counter(ids).items() if count > 1)
     if repeated:
         raise HeteroAgeError(
@@ -184,3 +233,35 @@ def _best_label(
     if not named[k]:
         return -1, [], False
     return candidates[k], named[k], len(named[k]) > sum(cell is not None for cell in texts[k]) / 2
+
+
+def _what_is(name: str) -> str | None:
+    """Return the kind of a column by its name, or None if it may be a sample."""
+    if not name:
+        return NO_NAME
+    if BETA.search(name) and not OTHERS[STATISTICS].fullmatch(name):
+        return None
+    return next((what for what, pattern in OTHERS.items() if pattern.fullmatch(name)), None)
+
+
+def _samples_among(names: Sequence[str]) -> tuple[list[int], dict[int, str]]:
+    """Return the positions of the samples, and {position: kind} of the other columns."""
+    others = {k: what for k, name in enumerate(names) if (what := _what_is(name))}
+    if any(re.search("unmeth", names[k], re.IGNORECASE) for k, what in others.items() if what == INTENSITIES):
+        others |= {k: INTENSITIES for k, name in enumerate(names) if k not in others and OF_A_PAIR.fullmatch(name)}
+    known = {names[k]: what for k, what in others.items() if names[k]}
+    betas = {BETA.sub("", name) for k, name in enumerate(names) if k not in others and BETA.search(name)}
+    for k, name in enumerate(names):
+        if k not in others:
+            if (again := re.sub(r"\.\d+$", "", name)) in known:  # pandas counts columns of one name
+                others[k] = known[again]
+            elif not BETA.search(name) and any(name[: cut.start()] in betas for cut in re.finditer("[ ._:-]", name)):
+                others[k] = BESIDE
+    return [k for k in range(len(names)) if k not in others], others
+
+
+def _sample_ids(names: Sequence[str]) -> list[str]:
+    """Return column names, without `.AVG_Beta` or similar suffixes if all columns have them."""
+    ids = [BETA.sub("", name) for name in names]
+    shortened = all(i and i != name for i, name in zip(ids, names, strict=True)) and len(set(ids)) == len(ids)
+    return ids if shortened else list(names)

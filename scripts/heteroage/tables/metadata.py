@@ -1,41 +1,123 @@
-"""What the columns of samples mean: which column is which, and sexes, tissues, ages, health and ids from their text.
+"""Conventions of a lab's tables, and the metadata of samples: columns, ids, sexes, tissues, ages and health.
 
-Training and prediction both read metadata here. Columns are lists of text, None where a cell is empty.
+Training and prediction both read metadata here. Columns are lists of text, None where a cell is empty. The conventions
+(column names, codes, units) come from the config, the command line or a clock's Reading.json.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import HEALTH, OLDEST, SEXES, UNKNOWN, is_missing, same_word, spelling_key, tissue_of
-from heteroage.tables.ages import YOUNGEST, is_age, read_ages, unit_in
-from heteroage.tables.conventions import METADATA, Conventions
+from heteroage.tables.ages import PER_YEAR, YOUNGEST, is_age, read_ages, unit_in
 
+METADATA = ("project_id", "donor_id", "Tissue", "Sex", "Age", "Is_Healthy", "Platform")
 SYNONYMS = {"Sex": ("gender",), "sample_id": ("sampleid",), "Is_Healthy": ("ishealthy",)}
-SLIDES = ("sentrix_id", "sentrixbarcode_a", "sentrix_barcode", "slide", "beadchip")
-POSITIONS = ("sentrix_position", "sentrixposition_a", "array")
 SPREADSHEET = re.compile(r"\d(?:[.,]\d+)?[eE]\+?\d\d+(?:_R\d\dC\d\d)?")  # 2.03953E+11: digits are lost
 Cells = Sequence[str | None]
 
 
+@dataclass(frozen=True)
+class Conventions:
+    """Conventions of a lab's tables.
+
+    columns : {our name: possible names in the tables}
+    sex_codes : {spelling: F, M or unknown}
+    age_unit : years, months, weeks, days or hours; None: the unit in the column name, otherwise years
+    missing_values : additional codes for missing values
+    allow_prenatal : accept ages from -0.77 to 0 years
+    tissues : known spellings of tissues
+    """
+
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    sex_codes: Mapping[str, str] = field(default_factory=dict)
+    age_unit: str | None = None
+    missing_values: Sequence[str] = ()
+    allow_prenatal: bool = False
+    tissues: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, **given: object) -> Conventions:
+        """Create from the values of a config, a command line or Reading.json, in which names and codes may be numbers.
+
+        Raises
+        ------
+        HeteroAgeError
+            An unknown column, unit or sex.
+        """
+        columns = {
+            ours: tuple(map(str, names if isinstance(names, (list, tuple)) else [names]))
+            for ours, names in dict(given.get("columns") or {}).items()
+        }
+        codes = {word: sex for code, sex in dict(given.get("sex_codes") or {}).items() for word in words_of(code)}
+        unit = given.get("age_unit") or None
+        for what, found, known in (
+            ("columns", sorted(columns), ("sample_id", *METADATA)),
+            ("sex_codes", sorted(set(codes.values())), ("F", "M", UNKNOWN)),
+            ("age_unit", [unit] if unit else [], tuple(PER_YEAR)),
+        ):
+            if strange := [name for name in found if name not in known]:
+                raise HeteroAgeError(f"{what} has unknown names ({listed(strange)}). Known are {', '.join(known)}.")
+        words = tuple(word for value in given.get("missing_values") or () for word in words_of(value))
+        return cls(
+            columns, codes, unit, words, bool(given.get("allow_prenatal")), tuple(map(str, given.get("tissues") or ()))
+        )
+
+    def updated(self, other: Conventions) -> Conventions:
+        """Return these conventions, updated with the other ones."""
+        return replace(
+            self,
+            columns={**self.columns, **other.columns},
+            sex_codes={**self.sex_codes, **other.sex_codes},
+            age_unit=other.age_unit or self.age_unit,
+            missing_values=tuple(dict.fromkeys([*self.missing_values, *other.missing_values])),
+            allow_prenatal=self.allow_prenatal or other.allow_prenatal,
+            tissues=tuple(dict.fromkeys([*self.tissues, *other.tissues])),
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """Return the content of Reading.json."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, content: object, where: str) -> Conventions:
+        """Read the content of Reading.json; unknown keys and other forms are rejected."""
+        known = [f.name for f in fields(cls)]
+        if not isinstance(content, dict) or set(content) - set(known):
+            raise HeteroAgeError(f"{where} is not valid: it may have the keys {', '.join(known)}.")
+        for key, kind in (("columns", dict), ("sex_codes", dict), ("missing_values", list), ("tissues", list)):
+            if not isinstance(content.get(key, kind()), kind):
+                raise HeteroAgeError(f"{where} is not valid: {key} has another form.")
+        return cls.of(**content)
+
+
+def words_of(value: object) -> tuple[str, ...]:
+    """Return the possible spellings of a YAML value, because YAML reads `no` as false and 1 as a number."""
+    if isinstance(value, bool):
+        return ("true", "yes", "on") if value else ("false", "no", "off")
+    return ("null", "") if value is None else (f"{value:g}" if isinstance(value, float) else str(value),)
+
+
 def find_columns(header: Sequence[str], conventions: Conventions, where: str) -> dict[str, int]:
-    """Find `sample_id` and each column of METADATA: by the name that `conventions` gives, by our own, in any case.
+    """Find `sample_id` and the METADATA: by the names of `conventions`, by our own, in any case, or by usual names.
 
     Raises
     ------
     HeteroAgeError
-        Several columns for one of ours.
+        Several columns for one of ours; `Age` without a unit beside an age in another unit.
     """
     names = [" ".join(str(name).split()) for name in header]
-    keys = [_key(name) for name in names]
+    keys = [column_key(name) for name in names]
     found = {}
     for ours in ("sample_id", *METADATA):
         given = [" ".join(str(name).split()) for name in conventions.columns.get(ours, ())]
+        own = {column_key(name) for name in (*given, ours)}
         by_name = [k for k, name in enumerate(names) if name in (*given, ours)]
-        in_any_case = [k for k, key in enumerate(keys) if key in {_key(name) for name in (*given, ours)}]
+        in_any_case = [k for k, key in enumerate(keys) if key in own]
         similar = [
             k for k, key in enumerate(keys) if key in SYNONYMS.get(ours, ()) or (ours == "Age" and is_age(names[k]))
         ]
@@ -53,7 +135,7 @@ def find_columns(header: Sequence[str], conventions: Conventions, where: str) ->
 
 
 def _check_unit(ages: Sequence[str], chosen: str, where: str) -> None:
-    """Refuse `Age` beside `AGE_weeks`: it may be in weeks, months or years."""
+    """Reject `Age` beside `AGE_weeks`: it may be in weeks, months or years."""
     others = [name for name in ages if unit_in(name) not in (None, "years")]
     if unit_in(chosen) is None and others:
         raise HeteroAgeError(
@@ -101,44 +183,15 @@ def names(cells: Cells) -> list[str | None]:
     ]
 
 
-def sheet_ids(
-    header: Sequence[str], column: int | None, columns: Sequence[Cells], known: Collection[str]
-) -> list[Cells]:
-    """Return the forms that a sheet's ids may have: the column's, slide and position of Illumina's sheets, file names,
-    and any other column that names all samples.
-
-    Parameters
-    ----------
-    column : the position of the column of ids, None if there is none
-    columns : all columns
-    known : ids of the tables of values; the forms come by how many of these they match
-    """
-    keys = [_key(name) for name in header]
-    forms: list[Cells] = [] if column is None else [columns[column]]
-    slide = next((k for k, key in enumerate(keys) if key in SLIDES), None)
-    place = next((k for k, key in enumerate(keys) if key in POSITIONS), None)
-    if slide is not None and place is not None:
-        pairs = zip(names(columns[slide]), names(columns[place]), strict=True)
-        forms.append([None if one is None or other is None else f"{one}_{other}" for one, other in pairs])
-    for k, cells in enumerate(columns):
-        files = [None if cell is None else re.split(r"[/\\]", cell.strip())[-1] for cell in cells]
-        # Any other column that names every sample; numbers may do so by chance.
-        if k == column or (known and set(known) <= set(files) and not all(map(str.isdigit, known))):
-            forms.append(files)
-    matches = [sum(name in known for name in names(form)) for form in forms]
-    return [form for _, form in sorted(zip(matches, forms, strict=True), key=lambda pair: -pair[0])]
-
-
 def sexes(cells: Cells, conventions: Conventions) -> tuple[list[str], list[int]]:
-    """Return F, M or unknown for each cell, and the positions of the cells that nobody explained."""
+    """Return F, M or unknown for each cell, and the positions of cells with unknown words or codes."""
     meant = {**SEXES, **{code.strip().lower(): sex for code, sex in conventions.sex_codes.items()}}
     known: dict[str | None, str | None] = {}
     for cell in set(cells):
         text = (cell or "").strip().lower()
-        own = [sex for code, sex in meant.items() if code == text] or [
-            s for c, s in meant.items() if same_word(c, text)
-        ]
-        known[cell] = own[0] if own else UNKNOWN if is_missing(cell, conventions.missing_values) else None
+        known[cell] = meant.get(text) or next((sex for code, sex in meant.items() if same_word(code, text)), None)
+        if known[cell] is None and is_missing(cell, conventions.missing_values):
+            known[cell] = UNKNOWN
     return [known[cell] or UNKNOWN for cell in cells], [k for k, cell in enumerate(cells) if known[cell] is None]
 
 
@@ -148,7 +201,7 @@ def check_sexes(cells: Cells, where: str, conventions: Conventions) -> list[str]
     Raises
     ------
     HeteroAgeError
-        Words or codes that nobody explained.
+        Unknown words or codes.
     """
     found, strange = sexes(cells, conventions)
     if strange:
@@ -167,39 +220,29 @@ def tissues(cells: Cells, conventions: Conventions) -> list[str]:
     return [spelling.get(spelling_key(known[cell]), known[cell]) for cell in cells]
 
 
-def common_spellings(found: Iterable[str]) -> dict[str, str]:
-    """Return {tissue: the most common spelling} for tissues that differ in case or blanks only; ties by name."""
-    counts = Counter(found)
-    best: dict[str, str] = {}
-    for name in sorted(counts, key=lambda name: (-counts[name], name)):
-        best.setdefault(spelling_key(name), name)
-    return {name: best[spelling_key(name)] for name in counts}
-
-
 def ages(cells: Cells, label: str, ids: Sequence[str], where: str, conventions: Conventions) -> list[float | None]:
     """Return ages in years, None where missing.
 
     Raises
     ------
     HeteroAgeError
-        Text that is no age, ages before birth that the config does not allow, or impossible ages.
+        Text that is not an age, ages before birth that the config does not allow, or impossible ages.
     """
     found = read_ages(cells, label, conventions.age_unit, conventions.allow_prenatal, conventions.missing_values)
+
+    def refusal(positions: Sequence[int], problem: str, advice: str) -> HeteroAgeError:
+        shown = listed(f"{str(cells[k]).strip()} at {ids[k]}" for k in positions)
+        return HeteroAgeError(f"column {label} of {where} {problem} ({shown}). {advice}")
+
     if found.unreadable:
-        raise HeteroAgeError(
-            f"column {label} of {where} holds text where ages belong ({_at(cells, ids, found.unreadable)}). Give "
-            "numbers, with a unit if they are not years, and leave unknown ages empty."
-        )
+        advice = "Give numbers, with a unit if they are not years, and leave unknown ages empty."
+        raise refusal(found.unreadable, "holds text where ages belong", advice)
     if found.prenatal:
-        raise HeteroAgeError(
-            f"column {label} of {where} has ages before birth ({_at(cells, ids, found.prenatal)}). Set "
-            f"inputs.allow_prenatal: true to take ages from {YOUNGEST} to 0 years, or leave them empty."
-        )
+        advice = f"Set inputs.allow_prenatal: true to take ages from {YOUNGEST} to 0 years, or leave them empty."
+        raise refusal(found.prenatal, "has ages before birth", advice)
     if found.outside:
-        raise HeteroAgeError(
-            f"column {label} of {where} has ages outside 0 to {OLDEST} years ({_at(cells, ids, found.outside)}). "
-            f"{_guess(cells, found.outside, conventions)}Give years, and leave unknown ages empty."
-        )
+        advice = f"{_guess(cells, found.outside, conventions)}Give years, and leave unknown ages empty."
+        raise refusal(found.outside, f"has ages outside 0 to {OLDEST} years", advice)
     return found.years
 
 
@@ -225,41 +268,32 @@ def healthy(cells: Cells, where: str, conventions: Conventions) -> list[bool | N
 
 
 def mangled_by_r(ids: Iterable[str], others: Collection[str]) -> str:
-    """Say so where ids are what R's read.csv makes of the others: X2000.01 of 2000-01; else nothing."""
+    """Return a hint if ids are changed by R's read.csv from the others (X2000.01 from 2000-01), otherwise nothing."""
     made = {}
     for other in others:
         name = re.sub(r"[^A-Za-z0-9._]", ".", other)
         made[f"X{name}" if name[:1].isdigit() or name[:1] == "_" else name] = other
-    pairs = [f"{one} is {made[one]}" for one in ids if one in made and made[one] != one]
-    return (
-        f" R changed names ({listed(pairs)}): read the table with check.names=FALSE and write it again."
-        if pairs
-        else ""
-    )
-
-
-def _at(cells: Cells, ids: Sequence[str], positions: Sequence[int]) -> str:
-    return listed(f"{str(cells[k]).strip()} at {ids[k]}" for k in positions)
+    pairs = [f"{one} is {made[one]}" for one in ids if made.get(one, one) != one]
+    if not pairs:
+        return ""
+    return f" R changed names ({listed(pairs)}): read the table with check.names=FALSE and write it again."
 
 
 def _guess(cells: Cells, outside: Sequence[int], conventions: Conventions) -> str:
-    """Name the unit, or the missing value, that explains impossible ages."""
-    codes = Counter(str(cells[k]).strip() for k in outside)
-    usual = [code for code in codes if re.fullmatch(r"-(?:1|9|99|999)(?:\.0)?|9{3,}(?:\.0)?", code)]
-    if len(usual) == len(codes):
-        return f"They look like codes for a missing value: set inputs.missing_values: [{', '.join(sorted(usual))}]. "
+    """Name the unit, or the code for missing values, that explains impossible ages."""
+    codes = sorted({str(cells[k]).strip() for k in outside})
+    if all(re.fullmatch(r"-(?:1|9|99|999)(?:\.0)?|9{3,}(?:\.0)?", code) for code in codes):
+        return f"They look like codes for a missing value: set inputs.missing_values: [{', '.join(codes)}]. "
     if all(re.fullmatch(r"(?:19|20)\d\d(?:\.0)?", code) for code in codes):
         return "They look like years of birth. "
-    if conventions.age_unit in (None, "years"):
-        for unit in ("months", "weeks", "days"):
-            known = sorted(age for age in read_ages(cells, unit=unit).years if age is not None)
-            beyond = read_ages(cells, unit=unit)
-            if not beyond.outside and not beyond.unreadable and len(outside) > len(known) / 2:
-                return (
-                    f"They look like {unit} (then the oldest is {known[-1]:.0f}): set age_unit: {unit} for this table. "
-                )
+    for unit in ("months", "weeks", "days") if conventions.age_unit in (None, "years") else ():
+        read = read_ages(cells, unit=unit)
+        known = sorted(age for age in read.years if age is not None)
+        if not read.outside and not read.unreadable and len(outside) > len(known) / 2:
+            return f"They look like {unit} (then the oldest is {known[-1]:.0f}): set age_unit: {unit} for this table. "
     return ""
 
 
-def _key(name: str) -> str:
+def column_key(name: str) -> str:
+    """Return the same text for column names that differ in case and punctuation, or by GEOquery's `:ch1`."""
     return "_".join(re.findall(r"[^\W_]+", re.sub(r":ch\d$", "", name.casefold())))

@@ -1,17 +1,19 @@
-"""Sample sheets: tables of metadata alone, a row per sample, read for training and for prediction."""
+"""Sample sheets: tables with only metadata, one row per sample."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from heteroage.errors import HeteroAgeError, listed
-from heteroage.tables.conventions import Conventions
-from heteroage.tables.layout import UNNAMED, no_rows
-from heteroage.tables.metadata import find_columns, sample_ids, sheet_ids
-from heteroage.tables.opening import open_source
+from heteroage.errors import HeteroAgeError
+from heteroage.tables.layout import UNNAMED, no_ids, no_rows
+from heteroage.tables.metadata import Conventions, column_key, find_columns, names, sample_ids
 from heteroage.tables.source import Source
+
+SLIDES = ("sentrix_id", "sentrixbarcode_a", "sentrix_barcode", "slide", "beadchip")
+POSITIONS = ("sentrix_position", "sentrixposition_a", "array")
+Cells = Sequence[str | None]
 
 
 @dataclass(frozen=True)
@@ -29,40 +31,59 @@ class Sheet:
     source: Source
 
 
-def read_sheet(
-    path: str | Path, where: str, known: Collection[str], conventions: Conventions, allow_pickle: bool = False
-) -> Sheet:
-    """Read a sample sheet's columns of metadata as text.
+def sheet_of(source: Source, where: str, known: Collection[str], conventions: Conventions) -> Sheet:
+    """Read the metadata columns of an opened sample sheet as text.
 
     Parameters
     ----------
-    known : ids of the tables of values: of the forms that ids have in a sheet, the one that these have is taken
+    known : ids of the tables of values, which decide between several possible columns of ids
 
     Raises
     ------
     HeteroAgeError
-        A file that cannot be read, no column of ids, rows without an id, or several of one id.
+        No rows, no column of ids, rows without an id, or several of one id.
     """
-    source, _keep = open_source(path, where, conventions.missing_values, allow_pickle)
-    return sheet_of(source, where, known, conventions)
-
-
-def sheet_of(source: Source, where: str, known: Collection[str], conventions: Conventions) -> Sheet:
-    """Read an opened file as a sample sheet; as `read_sheet`."""
     header = source.header
     columns = source.texts(range(len(header)))
     if not columns or not columns[0]:
         raise no_rows(where)
     ours = find_columns(header, conventions, where)
     unnamed = [k for k, name in enumerate(header) if name in UNNAMED and any(columns[k])]
-    forms = sheet_ids(header, ours.get("sample_id"), columns, known)
+    forms = possible_ids(header, ours.get("sample_id"), columns, known)
     if not forms and (source.index is not None or unnamed):
         forms = [columns[unnamed[0] if source.index is None else source.index]]
     if not forms:
-        raise HeteroAgeError(
-            f"{where} has no column sample_id (it has {listed(header)}). Name the column that identifies samples "
-            "sample_id, or say which it is (inputs.columns: {sample_id: ...}; heteroage: --columns). The header "
-            "must be the first row."
-        )
+        problem = no_ids(where, header)
+        raise HeteroAgeError(f"{problem} The header must be the first row.")
     found = {name: (header[k], columns[k]) for name, k in ours.items() if name != "sample_id"}
     return Sheet(where, sample_ids(forms[0], where), found, "sample_id" in ours, source)
+
+
+def possible_ids(
+    header: Sequence[str], column: int | None, columns: Sequence[Cells], known: Collection[str]
+) -> list[Cells]:
+    """Return the possible ids of a sheet's samples, the most likely first.
+
+    These are the column of ids, slide and position in Illumina's sheets, file names, and other columns that name all
+    samples.
+
+    Parameters
+    ----------
+    column : the position of the column of ids, None if there is none
+    columns : all columns
+    known : ids of the tables of values; the form with the most matches comes first
+    """
+    keys = [column_key(name) for name in header]
+    forms: list[Cells] = [] if column is None else [columns[column]]
+    slide = next((k for k, key in enumerate(keys) if key in SLIDES), None)
+    place = next((k for k, key in enumerate(keys) if key in POSITIONS), None)
+    if slide is not None and place is not None:
+        pairs = zip(names(columns[slide]), names(columns[place]), strict=True)
+        forms.append([None if one is None or other is None else f"{one}_{other}" for one, other in pairs])
+    for k, cells in enumerate(columns):
+        files = [None if cell is None else re.split(r"[/\\]", cell.strip())[-1] for cell in cells]
+        # Any other column that names every sample; numbers may do so by chance.
+        if k == column or (known and set(known) <= set(files) and not all(map(str.isdigit, known))):
+            forms.append(files)
+    matches = [sum(name in known for name in names(form)) for form in forms]
+    return [form for _, form in sorted(zip(matches, forms, strict=True), key=lambda pair: -pair[0])]

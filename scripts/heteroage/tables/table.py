@@ -19,11 +19,9 @@ from numpy.typing import NDArray
 from heteroage.errors import FIRST, HeteroAgeError, listed
 from heteroage.probes import split_modality
 from heteroage.tables.cells import UnreadableCells, number_of
-from heteroage.tables.conventions import Conventions
 from heteroage.tables.layout import CPGS_IN_ROWS, IsCpg, Layout, columns_of, no_rows
-from heteroage.tables.metadata import sample_ids
+from heteroage.tables.metadata import Conventions, sample_ids
 from heteroage.tables.source import Batch, Source, ahead
-from heteroage.tables.values import without_codes
 
 STRIP_BYTES = 512 << 20  # maximum size of values that are collected before they are yielded
 
@@ -96,11 +94,6 @@ class Table:
         return {name: k for name, k in found.items() if name != "sample_id"}
 
     @cached_property
-    def _words(self) -> set[str]:
-        """The user's codes for missing values."""
-        return set(self.conventions.missing_values)
-
-    @cached_property
     def _codes(self) -> list[float]:
         """The user's numeric codes for missing values."""
         numbers = [number_of(word) for word in self.conventions.missing_values]
@@ -129,15 +122,13 @@ class Table:
         HeteroAgeError
             Text where numbers belong: names sample and CpG.
         """
-        bad, total = [], 0
-        for part in self._cpg_rows(places) if self.cpgs_in_rows else self._sample_rows(places):
-            if isinstance(part, UnreadableCells):
-                bad, total = bad + part.cells, total + part.total
-            elif not total:
-                part.values = without_codes(part.values, self._codes)
-                yield part
-        if total:
-            raise self.text_error(bad, total, places)
+        bad = UnreadableCells([], 0)
+        for block in (self._cpg_rows if self.cpgs_in_rows else self._sample_rows)(places, bad):
+            if not bad.total:
+                block.values = self._without_codes(block.values)
+                yield block
+        if bad.total:
+            raise self._text_error(bad, places)
 
     def parts(self, text: Sequence[int], places: Sequence[int]) -> Iterator[Part]:
         """Yield blocks of samples in one pass; `text` and `places` are all columns that will be used."""
@@ -152,17 +143,17 @@ class Table:
             seen.update(ids)
             yield Part(ids, batch.text, partial(self._numbers, batch))
 
-    def text_error(self, cells: Sequence[tuple[int, int, str]], total: int, places: Sequence[int]) -> HeteroAgeError:
-        """Return the error for text in numeric cells, given as (row of the file, requested column, text)."""
+    def _text_error(self, bad: UnreadableCells, places: Sequence[int]) -> HeteroAgeError:
+        """Return the error for text in numeric cells, given by the file's row and the position in `places`."""
         shown = []
-        for row, column, text in cells[:FIRST]:
+        for row, column, text in bad.cells[:FIRST]:
             if self.cpgs_in_rows:
                 sample, cpg = self.ids[column], self.names[row]
             else:
                 sample, cpg = self.ids[row], self.names[places[column]]
             shown.append(f"{text!r} at sample {sample}, {cpg}")
         return HeteroAgeError(
-            f"{self.where} holds text where numbers belong ({listed(shown, total)}). Leave unknown values "
+            f"{self.where} holds text where numbers belong ({listed(shown, bad.total)}). Leave unknown values "
             "empty, or name what stands for them in missing_values."
         )
 
@@ -171,20 +162,31 @@ class Table:
         rows[list(places)] = True
         return rows
 
-    def _sample_rows(self, places: Sequence[int]) -> Iterator[Block | UnreadableCells]:
-        """Samples in rows: yield groups of columns of each part; rows of wide text are collected to larger blocks."""
+    def _read(
+        self, batch: Batch, columns: Sequence[int], start: int, bad: UnreadableCells
+    ) -> NDArray[np.float64] | None:
+        """Read columns as numbers. Text is added to `bad`, its columns counted from `start`."""
+        try:
+            return batch.numbers(columns, self.conventions.missing_values)
+        except UnreadableCells as problem:
+            bad.cells += [(row, column + start, text) for row, column, text in problem.cells]
+            bad.total += problem.total
+            return None
+
+    def _without_codes(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(np.isin(values, self._codes), np.nan, values) if self._codes else values
+
+    def _sample_rows(self, places: Sequence[int], bad: UnreadableCells) -> Iterator[Block]:
+        """Samples in rows: yield groups of columns of each batch; a few samples of wide text are collected first."""
         places, width = list(places), self.source.at_once or len(places) or 1
         waiting: list[Block] = []
         for batch in ahead(self.source.batches([], places)):
             for start in range(0, len(places), width):
-                group = places[start : start + width]
-                try:
-                    values = batch.numbers(group, self._words)
-                except UnreadableCells as problem:
-                    yield UnreadableCells([(r, c + start, text) for r, c, text in problem.cells], problem.total)
+                values = self._read(batch, places[start : start + width], start, bad)
+                if values is None:
                     continue
-                features = np.arange(start, start + len(group))
-                if len(batch) * 4 >= self._n_samples or len(group) < len(places):
+                features = np.arange(start, start + values.shape[1])
+                if len(batch) * 4 >= len(self.ids) or len(features) < len(places):
                     yield Block(features, batch.places, values.T)
                     continue
                 waiting.append(Block(features, batch.places, values.astype(np.float32)))
@@ -194,11 +196,7 @@ class Table:
         if waiting:
             yield _joined(waiting)
 
-    @property
-    def _n_samples(self) -> int:
-        return len(self.ids)
-
-    def _cpg_rows(self, places: Sequence[int]) -> Iterator[Block | UnreadableCells]:
+    def _cpg_rows(self, places: Sequence[int], bad: UnreadableCells) -> Iterator[Block]:
         """CpGs in rows: yield some rows of all samples, or blocks of samples if columns are read one by one."""
         rows, samples = self._rows(places), self.layout.samples
         rank = np.full(len(rows), -1)
@@ -207,22 +205,16 @@ class Table:
         for batch in ahead(self.source.batches([], samples, None if rows.all() else rows)):
             width = max(few, min(len(samples), STRIP_BYTES // (8 * max(1, len(batch)))))
             for first in range(0, len(samples), width):
-                strip = np.empty((len(batch), min(width, len(samples) - first)))
-                whole = True
-                for start in range(first, first + strip.shape[1], few):
-                    group = samples[start : min(start + few, first + strip.shape[1])]
-                    try:
-                        numbers = batch.numbers(group, self._words)
-                    except UnreadableCells as problem:
-                        yield UnreadableCells([(r, c + start, text) for r, c, text in problem.cells], problem.total)
-                        whole = False
-                        continue
-                    if len(group) == strip.shape[1]:
-                        strip = numbers
-                    else:
-                        strip[:, start - first : start - first + len(group)] = numbers
-                if whole:
-                    yield Block(rank[batch.places], np.arange(first, first + strip.shape[1]), strip)
+                own = samples[first : first + width]
+                strip = np.empty((len(batch), len(own))) if few < len(own) else None
+                for k in range(0, len(own), few):
+                    values = self._read(batch, own[k : k + few], first + k, bad)
+                    if strip is None:
+                        strip = values
+                    elif values is not None:
+                        strip[:, k : k + few] = values
+                if not bad.total:
+                    yield Block(rank[batch.places], np.arange(first, first + len(own)), strip)
 
     def _as_part(self, text: Sequence[int], places: Sequence[int]) -> Part:
         values = np.empty((len(places), len(self.ids)))
@@ -233,10 +225,11 @@ class Table:
         return Part(self.ids, words.__getitem__, lambda wanted: values[[row_of[k] for k in wanted]])
 
     def _numbers(self, batch: Batch, places: Sequence[int]) -> NDArray[np.float64]:
-        try:
-            return without_codes(batch.numbers(places, self._words).T, self._codes)
-        except UnreadableCells as problem:
-            raise self.text_error(problem.cells, problem.total, places) from problem
+        bad = UnreadableCells([], 0)
+        values = self._read(batch, places, 0, bad)
+        if values is None:
+            raise self._text_error(bad, places)
+        return self._without_codes(values.T)
 
 
 @dataclass

@@ -187,11 +187,6 @@ _CONVERT: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
 }
 
 
-def without_codes(values: NDArray[np.float64], codes: Sequence[float]) -> NDArray[np.float64]:
-    """Set values that equal one of the user's codes to missing."""
-    return np.where(np.isin(values, codes), np.nan, values) if len(codes) else values
-
-
 def _some(cells: Sequence[tuple[str, str, float]], total: int) -> str:
     return listed((f"{value:g} at sample {sample}, {cpg}" for sample, cpg, value in cells), total)
 

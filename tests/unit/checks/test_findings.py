@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from heteroage.checks.findings import find_noteworthy, write_findings
-from heteroage.tables.spellings import nearly_alike
+from heteroage.labels import nearly_alike
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from heteroage.checks.predicted import check_predicted_tables
 from heteroage.errors import HeteroAgeError
-from heteroage.tables.conventions import Conventions
+from heteroage.tables.metadata import Conventions
 
 FEATURES = [f"cg{k:08d}_beta" for k in range(40)]
 

@@ -22,8 +22,8 @@ from heteroage.clock.export import coefficients
 from heteroage.clock.loading import load_clock
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
+from heteroage.probes import read_probes
 from heteroage.stages.context import project
-from heteroage.tables.probe_list import read_probes
 
 
 def test_check_says_what_is_missing_and_its_cost(clock, loaded, tmp_path, capsys):

@@ -11,7 +11,7 @@ from heteroage.cli import main
 from heteroage.clock import artifacts
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
-from heteroage.tables.conventions import Conventions
+from heteroage.tables.metadata import Conventions
 
 WRITTEN = {"columns": {"Sex": ["gender"], "Age": ["age"]}, "sex_codes": {1: "M", 2: "F"}, "missing_values": [-9]}
 

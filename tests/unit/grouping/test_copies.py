@@ -7,10 +7,9 @@ import pandas as pd
 import pytest
 
 from heteroage.errors import HeteroAgeError
-from heteroage.grouping import copies, variation
-from heteroage.grouping.copies import COLUMNS, find_copies, refuse_copies, strict_ratio
-from heteroage.grouping.groups import assign_groups
-from heteroage.grouping.variation import most_variable
+from heteroage.grouping import copies
+from heteroage.grouping.copies import COLUMNS, find_copies, most_variable, refuse_copies, strict_ratio
+from heteroage.grouping.folds import assign_groups
 
 REAL = Path(__file__).parents[4] / "shared/real"
 
@@ -187,7 +186,6 @@ def test_rows_and_blocks_change_nothing(cohort, monkeypatch):
     whole = pairs_of(cohort)
     assert len(whole) == 3
     monkeypatch.setattr(copies, "BLOCK", 7)
-    monkeypatch.setattr(variation, "BLOCK", 7)
     pd.testing.assert_frame_equal(pairs_of(cohort), whole)
     order = np.random.default_rng(0).permutation(60)
     shuffled = find_copies(store[:, order], names, samples.iloc[order].reset_index(drop=True), 0.5)

@@ -12,13 +12,16 @@ from study_cohort import cohort
 
 from heteroage.errors import HeteroAgeError
 from heteroage.grouping.folds import (
+    assign_donors,
     assign_folds,
+    assign_groups,
     assign_outer_folds,
+    describe_dominance,
     describe_few_groups,
+    describe_ties,
     folds_to_leave_out,
     hold_out_donors,
 )
-from heteroage.grouping.groups import assign_donors, assign_groups, describe_dominance, describe_ties
 
 TIES = st.lists(st.tuples(st.integers(0, 7), st.one_of(st.none(), st.integers(0, 9))), min_size=1, max_size=25)
 

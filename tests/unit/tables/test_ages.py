@@ -63,6 +63,7 @@ def test_ages_that_are_followed_by_the_sex_are_no_months():
         *((text, "age", (20 - 40) * 7 / 365.25) for text in ("20 weeks gestation", "GW20", "gestational week 20")),
         *(("12 pcw", "age", (12 - 38) * 7 / 365.25), ("12", "post-conception weeks", (12 - 38) * 7 / 365.25)),
         *(("38", "gestational age (weeks)", -14 / 365.25), ("38+3", "gestational_age", -11 / 365.25)),
+        ("38,5 weeks 1 day", "gestational age", (38.5 - 40 + 1 / 7) * 7 / 365.25),
         *(("266", "gestational age in days", -14 / 365.25), ("41", "gestational age", 0.0), ("-0.498", "age", -0.498)),
     ],
 )

@@ -6,8 +6,10 @@ import re
 import pytest
 
 from heteroage.errors import HeteroAgeError
+from heteroage.inputs.cohorts import common_spellings
 from heteroage.tables import metadata as m
-from heteroage.tables.conventions import Conventions
+from heteroage.tables.metadata import Conventions
+from heteroage.tables.sheets import possible_ids
 
 
 def refused(text, function, *arguments):
@@ -56,7 +58,7 @@ def test_a_code_that_yaml_takes_for_a_truth_value():
 
 
 def test_spellings_of_tissues():
-    assert m.common_spellings(["Blood", "blood", "blood", " Skin"]) == {
+    assert common_spellings(["Blood", "blood", "blood", " Skin"]) == {
         "blood": "blood",
         "Blood": "blood",
         " Skin": " Skin",
@@ -119,11 +121,11 @@ def test_ids_that_a_spreadsheet_or_pandas_made_numbers_of():
 )
 def test_slide_and_position_of_illuminas_sheets(known, expected):
     header = ["Sentrix_ID", "Sentrix_Position"]
-    assert m.sheet_ids(header, 0, [["7", "7.0"], ["R01C01", "R02C01"]], known)[0][:1] == expected[:1]
+    assert possible_ids(header, 0, [["7", "7.0"], ["R01C01", "R02C01"]], known)[0][:1] == expected[:1]
 
 
 def test_the_sheets_own_column_of_ids_may_hold_paths():
-    assert m.sheet_ids(["Basename"], 0, [["/idat/7_R01C01", "b\\x"]], ["x"])[0] == ["7_R01C01", "x"]
+    assert possible_ids(["Basename"], 0, [["/idat/7_R01C01", "b\\x"]], ["x"])[0] == ["7_R01C01", "x"]
 
 
 def test_names_that_r_has_changed_are_explained():
