@@ -16,10 +16,9 @@ from sklearn.linear_model import ElasticNet
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from heteroage import calibrate
+from heteroage import applicability
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock import artifacts
-from heteroage.clock.applicability import learn_distance
 from heteroage.clock.cohort import StudyErrors
 from heteroage.clock.loading import load_clock
 from heteroage.clock.weights import weights_table
@@ -183,13 +182,13 @@ def clock(tmp_path_factory):
     joblib.dump(booster, folder / "stage3/model.joblib")
     features = sorted({*cpgs, "RF_PC1", "RF_PC2"})
     fold = np.arange(len(training)) % 4
-    limit = learn_distance(training[cpgs].to_numpy().T, fold)
+    limit = applicability.learn_distance(training[cpgs].to_numpy().T, fold)
     linear = {name: frame[name].to_numpy() for name in frame if name not in categories}
     studies = StudyErrors("out_of_fold", 9, -3.0, 4.0, 3.0, 6.0)
-    calibrate.write_applicability(
+    applicability.write_applicability(
         folder, age, limit, fused - predicted, linear, full[features].to_numpy().T, features, fold, studies
     )
-    calibrate.add_reference(folder)
+    applicability.add_reference(folder)
     artifacts.seal(folder, {"samples": len(training)})
 
     master = _master(14, np.random.default_rng(12), "n")

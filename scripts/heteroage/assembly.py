@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from heteroage.calibrate import add_applicability, add_reference
+from heteroage.applicability import add_applicability, add_reference
 from heteroage.clock.artifacts import READING, assemble, seal
 from heteroage.files import atomic_path, read_table, sha256_of, write_json
 from heteroage.labels import UNKNOWN

@@ -126,8 +126,8 @@ def stage_costs(clock: ClockModel, names: Iterable[str]) -> dict[str, list]:
     clock, absent = _missing(clock, names)
     lacking, rows, total = set(absent), [], {}
     if clock.covariance is not None:  # years per unit of each feature, through all stages
-        by_feature = (ADULT_AGE + 1) * clock.covariance.a + clock.covariance.b
-        total = dict(zip(clock.covariance.features, by_feature.tolist(), strict=True))
+        by_row = (ADULT_AGE + 1) * clock.covariance.a + clock.covariance.b
+        total = {name: float(by_row[row]) for name, row in clock.covariance.features.items()}
 
     def add(stage: str, n_cpgs: int, share: float, years: dict[str, float]) -> None:
         rows.append((stage, n_cpgs, len(years), share, _cost(clock, years, lacking)))

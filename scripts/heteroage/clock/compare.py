@@ -23,7 +23,7 @@ from heteroage.tables.values import ValueCheck
 
 if TYPE_CHECKING:
     from heteroage.clock.predict import Clock
-    from heteroage.clock.source import Rows
+    from heteroage.clock.sums import Rows
 
 FEWEST_PROJECTS = 3  # that a paired difference is taken over; else over samples
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import lightgbm as lgb
 
     from heteroage.clock.model import ClockModel
-    from heteroage.clock.source import Rows
+    from heteroage.clock.sums import Rows
 
 
 def contributions(clock: ClockModel, rows: Rows, features: Rows) -> Rows:

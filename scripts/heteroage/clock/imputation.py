@@ -1,9 +1,9 @@
 """Imputation of missing CpGs at prediction by their conditional means, given the measured CpGs of the sample.
 
-The factor model is x_j = mean_j + F_j z + e_j (`factors.py`). Given the measured CpGs M, z is normal with precision
-P = I + sum over M of F_j' F_j / d_j and mean P^-1 sum over M of F_j (x_j - mean_j) / d_j. The imputed value of a
-missing CpG is mean_j + F_j z. The total contribution w'x of the missing CpGs has variance (w'F) P^-1 (F'w) + sum of
-w_j² d_j.
+The factor model is x_j = mean_j + F_j z + e_j, with z ~ N(0, I) and e_j ~ N(0, d_j) (estimated in `applicability.py`).
+Given the measured CpGs M, z is normal with precision P = I + sum over M of F_j' F_j / d_j and mean
+P^-1 sum over M of F_j (x_j - mean_j) / d_j. The imputed value of a missing CpG is mean_j + F_j z. The total
+contribution w'x of the missing CpGs has variance (w'F) P^-1 (F'w) + sum of w_j² d_j.
 
 All numbers are rounded to integers whose sums stay below 2^53 (2^24 in single precision). Sums over CpGs are then exact
 in any order of addition, so a sample's bits do not depend on the other samples in a matrix product. The rounding
@@ -12,15 +12,17 @@ changes an imputed value by about 1e-6.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from heteroage.clock.applicability import Covariance
+from heteroage.clock.artifacts import damaged
+from heteroage.errors import HeteroAgeError, listed
 
+MOST_FACTORS = 64  # maximum number of factors accepted from a folder (protects against malicious folders)
+LARGEST = 1e6  # maximum absolute value of a number in a stored covariance
 EXACT, EXACT_32 = 52, 23  # bits of an exact sum in double and in single precision
 VALUE = 22  # fractional bits of a value
 LARGEST_VALUE = 2  # integer bits of a value; values far outside 0 to 1 are rejected before
@@ -29,12 +31,119 @@ BLOCK = 64  # CpGs per matrix product
 SAMPLES = 2048  # samples per matrix product, so that their values fit into the processor's cache
 
 
+@dataclass(frozen=True)
+class Covariance:
+    """Covariance of the features in training: F F' + diag(d).
+
+    F are the factors (features x factors, beta scale), d the variances that they do not explain. A feature with value x
+    contributes (slope a + b) x to HeteroAge. `slope` is years per unit of transformed age at the sample's age. a is the
+    feature's raw weight in the anchor and b its weight in the experts, both times the fusion's slopes.
+
+    rows : row of each feature in the arrays
+    mean : means of the features, for imputation by the factor model (format version 2). None in version 1; `years` is
+        then the unconditional standard deviation of the missing features' total contribution.
+    features : rows of the features with weights
+
+    The sums over a sample's missing features have these rows: a F for each factor, b F for each factor, a² d, a b d,
+    b² d.
+    """
+
+    rows: Mapping[str, int]
+    factors: NDArray[np.float64]
+    own: NDArray[np.float64]
+    mean: NDArray[np.float64] | None
+    features: Mapping[str, int]
+    a: NDArray[np.float64]
+    b: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, columns: Mapping[str, Sequence], weights: Mapping[str, tuple[float, float]], version: int, where: str
+    ) -> Covariance:
+        """Parse Feature_Covariance.csv; `weights` contains a and b of each feature."""
+        needed = ["feature", "own_variance", *(["mean"] if version > 1 else [])]
+        if any(name not in columns for name in needed):
+            raise damaged(f"{where} needs the columns {', '.join(needed)}")
+        names = [str(name) for name in columns["feature"]]
+        known = {name: row for row, name in enumerate(names)}
+        absent = [name for name in weights if name not in known]
+        factors = [np.asarray(columns[name], dtype=np.float64) for name in columns if name.startswith("factor_")]
+        own = np.asarray(columns["own_variance"], dtype=np.float64)
+        mean = np.asarray(columns["mean"], dtype=np.float64) if version > 1 else np.zeros(len(own))
+        table = np.array([own, mean, *factors])
+        if absent or len(known) < len(names) or not (np.abs(table) < LARGEST).all() or (own < 0).any():
+            raise HeteroAgeError(f"{where} does not fit the clock's features (missing {listed(absent)}).")
+        with np.errstate(all="ignore"):
+            precise = (table[2:] ** 2 > LARGEST**2 * own) & (table[2:] != 0)
+        if precise.any():
+            raise damaged(f"{where} contains variances that are not possible for a CpG")
+        if len(factors) > MOST_FACTORS:
+            raise damaged(f"{where} has {len(factors)} factors, more than any clock")
+        by_feature, zeros = np.ascontiguousarray(table[2:].T), np.zeros(len(own))
+        return cls(known, by_feature, own, mean if version > 1 else None, {}, zeros, zeros).weighted(weights)
+
+    def weighted(self, weights: Mapping[str, tuple[float, float]]) -> Covariance:
+        """Return a copy with other weights a and b."""
+        features = {name: self.rows[name] for name in weights}
+        a, b = np.zeros((2, len(self.own)))
+        for row, (own_a, own_b) in zip(features.values(), weights.values(), strict=True):
+            a[row], b[row] = own_a, own_b
+        return replace(self, features=features, a=a, b=b)
+
+    @property
+    def conditional(self) -> bool:
+        """Whether missing values are imputed by their conditional means (format version 2)."""
+        return self.mean is not None
+
+    def fill(self, feature: str, median: float) -> float:
+        """Return the unconditional imputation value: the mean, or the median if the factor model has no mean."""
+        k = self.features.get(feature)
+        return median if k is None or self.mean is None or not self.factors[k].any() else float(self.mean[k])
+
+    def deviation(self, years: Mapping[str, float], measured: Sequence[str]) -> float:
+        """Standard deviation of sum over features of years x value.
+
+        In format version 2 it is conditional on the measured features.
+        """
+        rows = [self.features[name] for name in years]
+        weight = np.array(list(years.values()), dtype=np.float64)
+        common = weight @ self.factors[rows]
+        if not self.conditional:
+            return float(np.sqrt(common @ common + weight**2 @ self.own[rows]))
+        known = [k for k in map(self.features.get, measured) if k is not None and self.own[k] > 0]
+        precision = np.eye(self.factors.shape[1]) + (self.factors[known].T / self.own[known]) @ self.factors[known]
+        return float(np.sqrt(common @ np.linalg.solve(precision, common) + weight**2 @ self.own[rows]))
+
+    def start(self, n: int) -> NDArray[np.float64]:
+        """Return zero sums for n samples."""
+        return np.zeros((2 * self.factors.shape[1] + 3, n))
+
+    def add(self, feature: str, sums: NDArray[np.float64], absent: NDArray[np.bool_]) -> None:
+        """Add a feature to the sums of the samples in which it is missing."""
+        k = self.features.get(feature)
+        if k is None:
+            return
+        a, b, own = self.a[k], self.b[k], self.own[k]
+        terms = np.concatenate([a * self.factors[k], b * self.factors[k], [a * a * own, a * b * own, b * b * own]])
+        if absent.all():
+            sums += terms[:, None]
+        else:
+            sums[:, absent] += terms[:, None]
+
+    def years(self, sums: NDArray[np.float64], slope: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The standard deviation in years; `slope` is years per unit of transformed age, by sample."""
+        k = self.factors.shape[1]
+        variance = slope * slope * sums[2 * k] + 2 * slope * sums[2 * k + 1] + sums[2 * k + 2]
+        for row in range(k):
+            common = slope * sums[row] + sums[k + row]
+            variance = variance + common * common
+        return np.sqrt(np.maximum(variance, 0.0))
+
+
 def whole(numbers: NDArray[np.float64], bits: int, axis: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Scale by powers of two along an axis and round, so that the absolute sum along it stays below 2^bits.
 
-    Returns
-    -------
-    the integers, and the factors that convert them back to `numbers`
+    Returns the integers, and the factors that convert them back to `numbers`.
     """
     total = np.abs(numbers).sum(axis=axis, keepdims=True) + 2.0**-200
     unit = 2.0 ** (np.ceil(np.log2(total)) - bits + 1)
@@ -154,7 +263,6 @@ class Imputation:
         """Return the variance (years²) of the missing features' contribution.
 
         slope : years per unit of transformed age, per sample
-
         others : the sums a² d, a b d, b² d of missing RF_PCs, (3, samples)
         """
         own = self.own[-3:] * self.model.variance_unit[0, :, None] + others

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.csv as pv
 
 from heteroage.clock import artifacts
-from heteroage.clock.applicability import Applicability, Covariance
 from heteroage.clock.columns import ANCHOR, CORRECTION
-from heteroage.clock.model import Loadings
+from heteroage.clock.imputation import Covariance
+from heteroage.clock.model import Applicability, Loadings
 from heteroage.clock.predict import Clock
 from heteroage.clock.trees import parse_trees
 from heteroage.clock.weights import LinearModel

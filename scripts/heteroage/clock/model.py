@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heteroage.clock.applicability import Applicability, Covariance
+from heteroage.clock.artifacts import damaged, entries_of
 from heteroage.clock.cohort import Offset, StudyErrors
-from heteroage.clock.columns import ANCHOR, CORRECTION, Wanted
-from heteroage.clock.imputation import Conditional
+from heteroage.clock.columns import Wanted, stage_column
+from heteroage.clock.imputation import Conditional, Covariance
 from heteroage.clock.trees import Trees
 from heteroage.clock.weights import LinearModel
 from heteroage.errors import HeteroAgeError
@@ -51,6 +51,43 @@ class Loadings:
         squares = self.weight[:, self.names.index(component)] ** 2
         total = float(squares.sum())
         return squares / total if total else squares
+
+
+@dataclass(frozen=True)
+class Applicability:
+    """Age range of the training samples (years), and the 99th percentile of their out-of-fold distances.
+
+    slopes : linear approximation of the fusion: change of HeteroAge in years per year of the anchor and of each
+        correction, by least squares over the training samples. Without boosting rounds: 1 for the anchor, 0 otherwise.
+    studies : errors of held-out studies; None if unknown (folders before version 0.2, fewer than three groups)
+    """
+
+    youngest: float
+    oldest: float
+    distance_limit: float
+    slopes: Mapping[str, float]
+    studies: StudyErrors | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Return the content of Applicability.json."""
+        return {
+            "age_range": [self.youngest, self.oldest],
+            "distance_limit": self.distance_limit,
+            "slopes": dict(self.slopes),
+            **({"studies": self.studies.as_json()} if self.studies else {}),
+        }
+
+    @classmethod
+    def from_json(cls, content: Any, where: str) -> Applicability:  # noqa: ANN401
+        """Parse and validate the content of Applicability.json."""
+        with entries_of(where):
+            youngest, oldest = content["age_range"]
+            slopes = {str(name): float(value) for name, value in content["slopes"].items()}
+            numbers = [float(youngest), float(oldest), float(content["distance_limit"])]
+        if not np.isfinite([*numbers, *slopes.values()]).all():
+            raise damaged(f"{where} contains numbers that are not finite")
+        studies = content.get("studies")
+        return cls(*numbers, slopes, None if studies is None else StudyErrors.from_json(studies, where))
 
 
 @dataclass(frozen=True)
@@ -119,7 +156,7 @@ class ClockModel:
         counted = self.version > 1
         weights = {name: [0.0, 0.0] for name in sorted({*self.terms, *(self.pc_names if counted else [])})}
         for key, model in self.models.items():
-            slope = applicability.slopes.get(ANCHOR if key is None else f"{key}{CORRECTION}", 0.0)
+            slope = applicability.slopes.get(stage_column(key), 0.0)
             for name, raw in zip(model.features, model.raw, strict=True):
                 weights[name][0 if key is None else 1] += slope * float(raw)
         if counted:
@@ -139,6 +176,13 @@ class ClockModel:
         row = self.loadings.weight[self.loadings.row[feature]]
         used = set(self.pc_names)
         return {name: float(x) for name, x in zip(self.loadings.names, row, strict=True) if name in used}
+
+    def encoded(self, name: str, values: Iterable) -> NDArray[np.float64]:
+        """Return a feature of the fusion as numbers: a category as the code of its level, NaN for unknown levels."""
+        if name not in self.meta["categories"]:
+            return values
+        code = {level: float(k) for k, level in enumerate(self.meta["categories"][name])}
+        return np.array([code.get(level, np.nan) for level in values])
 
     @cached_property
     def models(self) -> dict[str | None, LinearModel]:

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.age import inverse_transform_age, transform_age
-from heteroage.clock import flags
 from heteroage.clock.check import MOST_MISSING_WEIGHT, check_cpgs, check_pcs
 from heteroage.clock.cohort import CohortSummary, Offset
 from heteroage.clock.columns import ANCHOR, CORRECTION, OFFSET
 from heteroage.clock.master_table import Joined, Table, of_frame, open_tables
 from heteroage.clock.model import ClockModel
-from heteroage.clock.source import Rows, Source
+from heteroage.clock.sums import Rows, Source, Sums
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.labels import UNKNOWN
 from heteroage.probes import is_pc
 
 if TYPE_CHECKING:
@@ -33,11 +33,23 @@ if TYPE_CHECKING:
 
     Samples = pd.DataFrame | pd.Series | str | Path | Sequence[str | Path]
 
+# Warnings about the predicted age of a sample. Flagged samples are predicted, not dropped.
+MEANINGS = {
+    "no_cpg_measured": "the sample has none of the clock's CpGs: no age is predicted",
+    "tissue_unknown": "no tissue was given",
+    "tissue_not_in_training": "the training samples do not include this tissue",
+    "sex_unknown": "sex is not given, or is not F or M",
+    "sex_not_in_training": "the training samples do not include this sex",
+    "age_outside_training": "Age is outside the age range of the training samples",
+    "prediction_outside_training": "HeteroAge is outside the age range of the training samples ages",
+    "far_from_training": "the anchor's CpGs deviate more from the training mean than in 99 of 100 training samples",
+    "mostly_imputed": "more than half of the anchor's weight, or of the RF_PCs' CpGs (by squared loading), was imputed",
+    "values_outside_0_1": "at least one CpG is below 0 or above 1",
+}
+
 
 class Clock(ClockModel):
     """A trained clock, loaded from a sealed folder by `load_clock`."""
-
-    # What is predicted
 
     def predict(self, table: Samples, allow_missing: bool = False) -> pd.DataFrame:
         """Run all three stages; returns one row per sample, with the columns listed in config/README.md.
@@ -113,29 +125,28 @@ class Clock(ClockModel):
         HeteroAgeError
             As in `predict`. Also after the last block, if every sample is missing most of the clock's weight.
         """
-        clock = self.for_table(table.names)
-        if clock is not self:
-            yield from clock.stream(step, table, allow_missing, beside)
-            return
-        columns_of = self.wanted.columns_of(table.names)
+        clock, names = self.for_table(table.names), table.names
+        columns_of = clock.wanted.columns_of(names)
         run = {
-            "predict": self._pipeline,
-            "predict_stage1": self._stage1,
-            "predict_stage2": self._stage2,
-            "predict_stage3": self._stage3,
+            "predict": clock._pipeline,
+            "predict_stage1": clock._stage1,
+            "predict_stage2": clock._stage2,
+            "predict_stage3": clock._stage3,
         }[step]
+        needed = names
         if step != "predict_stage3":
-            check_cpgs(self, columns_of, table.where, allow_missing)
-        check_pcs(self, table, columns_of, allow_missing)
-        needed = table.names if isinstance(table, Joined) else self._columns(step, table.names, columns_of)
-        usable, n = False, 0
+            check_cpgs(clock, columns_of, table.where, allow_missing)
+        elif not isinstance(table, Joined) and set(clock.pc_names) <= set(names):
+            cpgs = {column for own in columns_of.values() for column in own}  # read only to compute RF_PCs
+            needed = [name for name in names if name not in cpgs]
+        check_pcs(clock, table, columns_of, allow_missing)
+        usable = None
         for part in table.parts(needed):
-            source = Source(self, part, set(table.names), columns_of, table.labels)
+            source = Source(clock, part, set(names), columns_of, table.labels)
             rows, features = run(source)
-            n += len(part.ids)
             usable = usable or source.usable
-            yield rows | (beside.rows(part, table.names) if beside else {}), features
-        if not n:
+            yield rows | (beside.rows(part, names) if beside else {}), features
+        if usable is None:
             raise HeteroAgeError(f"{table.where} has a header and no rows. Give at least one sample.")
         if not usable and not allow_missing:
             raise HeteroAgeError(
@@ -145,10 +156,9 @@ class Clock(ClockModel):
 
     def _open(self, table: Samples) -> Table:
         """Open a frame, a Series of one sample's values, a path, or several paths."""
-        if isinstance(table, (str, Path)):
-            return open_tables([table], self.wanted, self.conventions)
-        if isinstance(table, (list, tuple)) and table and all(isinstance(one, (str, Path)) for one in table):
-            return open_tables(table, self.wanted, self.conventions)
+        paths = [table] if isinstance(table, (str, Path)) else table
+        if isinstance(paths, (list, tuple)) and paths and all(isinstance(one, (str, Path)) for one in paths):
+            return open_tables(paths, self.wanted, self.conventions)
         pandas = sys.modules.get("pandas")  # already imported if the caller has a frame
         if pandas is not None and isinstance(table, pandas.Series):
             row = table.to_frame().T
@@ -172,37 +182,26 @@ class Clock(ClockModel):
         trees = f"{len(self.fusion.trees)} trees"
         return f"Clock({len(self.cpgs_read)} CpGs{pcs}, {experts}, {trees}, format version {self.version})"
 
-    def _columns(self, step: str, names: Sequence[str], columns_of: Mapping[str, list[str]]) -> list[str]:
-        """Return the columns that a step reads. The fusion reads CpGs only to compute RF_PCs."""
-        if step != "predict_stage3" or not set(self.pc_names) <= set(names):
-            return list(names)
-        cpgs = {column for own in columns_of.values() for column in own}
-        return [name for name in names if name not in cpgs]
-
     def _pipeline(self, source: Source) -> tuple[Rows, Rows]:
-        output = source.identity()
-        output[ANCHOR] = inverse_transform_age(source.sums.totals[None])
-        output |= source.corrections()
+        anchor = {ANCHOR: inverse_transform_age(source.sums.totals[None])}
+        output = source.identity() | anchor | source.corrections()
         features = self._fuse(output, source)
         output["Imputed_Fraction"] = source.sums.missing / max(len(self.reported), 1)
-        output["Imputed_Years"] = source.imputed_years()
-        output["Flags"] = flags.flags_of(self, output, source.sums)
+        output["Imputed_Years"] = source.sums.imputed_years()
+        output["Flags"] = flags_of(self, output, source.sums)
         return output, features
 
     def _stage1(self, source: Source) -> tuple[Rows, Rows]:
-        output = source.context()
-        output[ANCHOR] = inverse_transform_age(source.sums.totals[None])
-        return output, {}
+        return source.context() | {ANCHOR: inverse_transform_age(source.sums.totals[None])}, {}
 
     def _stage2(self, source: Source) -> tuple[Rows, Rows]:
         return source.context() | source.corrections(), {}
 
     def _stage3(self, source: Source) -> tuple[Rows, Rows]:
         names = [f"{hallmark}{CORRECTION}" for hallmark in self.experts]
-        absent = [name for name in names if name not in source.names]
         if ANCHOR not in source.names:
             raise HeteroAgeError(f"the table has no column {ANCHOR}. `heteroage stage1-predict` makes it.")
-        if absent:
+        if absent := [name for name in names if name not in source.names]:
             raise HeteroAgeError(
                 f"the table is missing columns ({listed(absent)}). `heteroage stage2-predict` makes them: join its "
                 "output with Stage 1's by sample_id, or give both files to --input."
@@ -212,26 +211,21 @@ class Clock(ClockModel):
         # Samples without any CpG have no anchor and no corrections, and get no age.
         without = np.all([np.isnan(output[name]) for name in (ANCHOR, *names)], axis=0)
         for name in [ANCHOR, *names]:
-            empty = [source.part.ids[k] for k in np.flatnonzero(np.isnan(output[name]) & ~without)]
-            if empty:
+            if empty := [source.part.ids[k] for k in np.flatnonzero(np.isnan(output[name]) & ~without)]:
                 raise HeteroAgeError(
                     f"column {name} is empty for samples ({listed(empty)}). Run the earlier stages on them."
                 )
-        features = self._fuse(output, source)
-        return output, features
+        return output, self._fuse(output, source)
 
     def _fuse(self, output: Rows, source: Source) -> Rows:
         """Add HeteroAge and the columns derived from it; returns the input features of the fusion."""
         features: Rows = {}
         for name in self.meta["feature_order"]:
-            if name in self.meta["categories"]:
-                code = {level: float(k) for k, level in enumerate(self.meta["categories"][name])}
-                features[name] = np.array([code.get(level, np.nan) for level in output[name]])
-            elif is_pc(name):
+            if is_pc(name):
                 values = source.pc(name)
                 features[name] = np.where(np.isnan(values), self.meta["pc_medians"][name], values)
             else:
-                features[name] = output[name]
+                features[name] = self.encoded(name, output[name])
         age = output[ANCHOR] + self.fusion.predict(list(features.values()))
         if self.offset is not None:
             output[OFFSET] = np.full(len(age), self.offset.years)
@@ -242,9 +236,8 @@ class Clock(ClockModel):
         if "Age" in output:
             line = self.meta["acceleration_reference"]
             output["Age_Acceleration"] = output["HeteroAge"] - output["Age"]
-            output["Age_Acceleration_Residual"] = output["HeteroAge"] - (
-                line["intercept"] + line["slope"] * output["Age"]
-            )
+            expected = line["intercept"] + line["slope"] * output["Age"]
+            output["Age_Acceleration_Residual"] = output["HeteroAge"] - expected
         return features
 
 
@@ -264,6 +257,32 @@ def interval(stored: Mapping, age: NDArray[np.float64], tissues: Sequence[str]) 
         "HeteroAge_Lower": np.where(age >= 0, np.maximum(lower, 0.0), np.minimum(lower, age)),
         "HeteroAge_Upper": np.maximum(upper, age),
     }
+
+
+def flags_of(clock: ClockModel, output: Rows, sums: Sums) -> list[str]:
+    """Return the flags of each sample in the order of MEANINGS, joined by semicolons; empty if there are none."""
+    raised: dict[str, NDArray[np.bool_]] = {}
+    for name in ("Tissue", "Sex"):
+        label = np.array(output[name], dtype=object)
+        known = np.isin(label, clock.meta["categories"].get(name, []))
+        raised[f"{name.lower()}_unknown"] = label == UNKNOWN
+        raised[f"{name.lower()}_not_in_training"] = ~known & (label != UNKNOWN)
+    limits = clock.applicability
+    if limits is not None:
+        with np.errstate(invalid="ignore"):
+            for flag, name in (("age_outside_training", "Age"), ("prediction_outside_training", "HeteroAge")):
+                if name in output:
+                    raised[flag] = (output[name] < limits.youngest) | (output[name] > limits.oldest)
+            distance = np.sqrt(sums.distance / np.maximum(sums.measured, 1))
+            raised["far_from_training"] = distance > limits.distance_limit
+    raised["no_cpg_measured"] = sums.empty
+    raised["mostly_imputed"] = sums.mostly_imputed
+    raised["values_outside_0_1"] = sums.outside
+    found: list[list[str]] = [[] for _ in sums.part.ids]
+    for flag in MEANINGS:
+        for k in np.flatnonzero(raised.get(flag, False)):
+            found[k].append(flag)
+    return [";".join(own) for own in found]
 
 
 def _concatenated(pieces: Sequence[Rows]) -> pd.DataFrame:

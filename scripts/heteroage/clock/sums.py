@@ -1,4 +1,4 @@
-"""One pass over a table's columns: every feature is read once and added to all sums over features.
+"""A block of samples of a table: its metadata, and all sums over features, from one pass over the block's columns.
 
 Features are added one by one, in the order of their names, elementwise over samples. So a sample's sums have the same
 bits for any other samples in the table. An absent column is treated as a column of missing values.
@@ -6,27 +6,106 @@ bits for any other samples in the table. An absent column is treated as a column
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heteroage.age import ADULT_AGE
 from heteroage.clock.check import MOST_MISSING_WEIGHT
+from heteroage.clock.columns import ANCHOR, CORRECTION
 from heteroage.clock.imputation import Imputation
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.probes import is_pc, pc_number
+from heteroage.tables import metadata
+from heteroage.tables.ages import unit_in
 from heteroage.tables.values import ValueCheck
 
 if TYPE_CHECKING:
     from heteroage.clock.master_table import Part
     from heteroage.clock.model import ClockModel
 
+Rows = dict[str, Any]  # columns by name: lists of text, arrays of numbers
 SLACK = 1e-6  # accepted deviation of a beta value from 0 to 1 (rounding)
 
 
-@dataclass
+class Source:
+    """A block of samples, with the values that a clock needs. Sums over features are computed on first use."""
+
+    def __init__(
+        self,
+        clock: ClockModel,
+        part: Part,
+        names: set[str],
+        columns_of: Mapping[str, list[str]],
+        labels: Mapping[str, str],
+    ) -> None:
+        self.clock, self.part, self.names, self.columns_of, self.labels = clock, part, names, columns_of, labels
+        self.usable = True
+
+    @cached_property
+    def sums(self) -> Sums:
+        """All sums over CpGs and RF_PCs."""
+        sums = Sums(self.clock, self.part).walk(self.columns_of)
+        for name in sorted((name for name in self.clock.terms if is_pc(name)), key=pc_number):
+            sums.add_pc(name, self._pc(name, sums))
+        # Samples without any CpG get no prediction.
+        for values in (*sums.totals.values(), *sums.pcs.values()):
+            values[sums.empty] = np.nan
+        self.usable = not sums.mostly_imputed.all()
+        return sums
+
+    def pc(self, name: str) -> NDArray[np.float64]:
+        """Return an RF_PC: the table's column if it exists, otherwise computed from the clock's loadings."""
+        return self.numbers(name) if name in self.names else self._pc(name, self.sums)
+
+    def _pc(self, name: str, sums: Sums) -> NDArray[np.float64]:
+        return self.numbers(name) if name in self.names else sums.pcs.get(name, np.full(len(self.part.ids), np.nan))
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Return one numeric column; infinite values are rejected."""
+        values = next(self.part.numbers([name]))[1]
+        if infinite := [self.part.ids[k] for k in np.flatnonzero(np.isinf(values))]:
+            raise HeteroAgeError(
+                f"column {name} of {self.part.where} has infinite values ({listed(infinite)}). Correct them."
+            )
+        return values
+
+    def corrections(self) -> Rows:
+        """Return the correction of each hallmark, in years."""
+        return {f"{name}{CORRECTION}": self.sums.totals[name] for name in self.clock.experts}
+
+    def identity(self) -> Rows:
+        """Return sample_id, Tissue and Sex ("unknown" if absent), and Age if the table has it."""
+        conventions, part = self.clock.conventions, self.part
+        label = self.labels.get("Age", "Age")
+        staged = any(name == ANCHOR or name.endswith(CORRECTION) for name in self.names)
+        if staged and unit_in(label) is None:
+            conventions = replace(conventions, age_unit="years")  # an earlier stage wrote the table
+        tissues, sexes = (
+            part.text(name) if name in self.names else [None] * len(part.ids) for name in ("Tissue", "Sex")
+        )
+        rows: Rows = {"sample_id": part.ids, "Tissue": metadata.tissues(tissues, conventions)}
+        rows["Sex"] = metadata.check_sexes(sexes, part.where, conventions)
+        if "Age" in self.names:
+            years = metadata.ages(part.text("Age"), label, part.ids, part.where, conventions)
+            rows["Age"] = np.array([np.nan if age is None else age for age in years])
+        return rows
+
+    def context(self) -> Rows:
+        """Return the columns that a later stage needs: metadata, RF_PCs and the output of earlier stages."""
+        rows = self.identity()
+        pcs = {name for name in self.names if is_pc(name)} | set(self.sums.pcs)
+        rows |= {name: self.pc(name) for name in sorted(pcs, key=pc_number)}
+        staged = (name for name in sorted(self.names) if name == ANCHOR or name.endswith(CORRECTION))
+        return rows | {name: self.numbers(name) for name in staged}
+
+
 class Sums:
-    """Sums over features for a block of samples; `features` is the number of features added so far.
+    """Sums over features for a block of samples; initially only the intercepts.
 
     totals : predictions by model (None is the anchor), on the model's scale
     pcs : computed RF_PCs, if the clock has loadings
@@ -38,41 +117,17 @@ class Sums:
     imputation : imputation of missing CpGs, in format version 2
     """
 
-    clock: ClockModel
-    part: Part
-    totals: dict[str | None, NDArray[np.float64]]
-    pcs: dict[str, NDArray[np.float64]]
-    missing: NDArray[np.float64]
-    missing_weight: NDArray[np.float64]
-    missing_context: NDArray[np.float64]
-    distance: NDArray[np.float64]
-    measured: NDArray[np.float64]
-    outside: NDArray[np.bool_]
-    empty: NDArray[np.bool_]
-    imputed: NDArray[np.float64] | None
-    imputation: Imputation | None
+    def __init__(self, clock: ClockModel, part: Part) -> None:
+        self.clock, self.part, n = clock, part, len(part.ids)
+        self.totals = {key: np.full(n, model.intercept) for key, model in clock.models.items()}
+        self.pcs = {name: np.zeros(n) for name in (clock.loadings.names if clock.loadings else [])}
+        self.missing, self.missing_weight, self.missing_context = np.zeros((3, n))
+        self.distance, self.measured = np.zeros((2, n))
+        self.outside, self.empty = np.zeros(n, dtype=bool), np.full(n, bool(clock.cpgs_read))
+        self.imputed = clock.covariance.start(n) if clock.covariance else None
+        self.imputation = Imputation(clock.conditional, n) if clock.conditional else None
 
-    @classmethod
-    def start(cls, clock: ClockModel, part: Part) -> Sums:
-        """Return sums that contain only the intercepts."""
-        n = len(part.ids)
-        return cls(
-            clock=clock,
-            part=part,
-            totals={key: np.full(n, model.intercept) for key, model in clock.models.items()},
-            pcs={name: np.zeros(n) for name in (clock.loadings.names if clock.loadings else [])},
-            missing=np.zeros(n),
-            missing_weight=np.zeros(n),
-            missing_context=np.zeros(n),
-            distance=np.zeros(n),
-            measured=np.zeros(n),
-            outside=np.zeros(n, dtype=bool),
-            empty=np.full(n, bool(clock.cpgs_read)),
-            imputed=clock.covariance.start(n) if clock.covariance else None,
-            imputation=Imputation(clock.conditional, n) if clock.conditional else None,
-        )
-
-    def walk(self, columns_of: dict[str, list[str]]) -> Sums:
+    def walk(self, columns_of: Mapping[str, list[str]]) -> Sums:
         """Add all CpGs of the clock; `columns_of` maps each CpG to its columns in the table."""
         check = ValueCheck(self.part.where)
         for feature, values in self._features(columns_of):
@@ -100,7 +155,7 @@ class Sums:
         """Return which samples exceed the limits of missing features."""
         return np.maximum(self.missing_weight, self.missing_context) > MOST_MISSING_WEIGHT + 1e-9
 
-    def _features(self, columns_of: dict[str, list[str]]) -> Iterator[tuple[str, NDArray[np.float64] | None]]:
+    def _features(self, columns_of: Mapping[str, list[str]]) -> Iterator[tuple[str, NDArray[np.float64] | None]]:
         """Yield each CpG's values in the order of the names; replicate columns are averaged in the order of names."""
         names = self.clock.cpgs_read
         read = self.part.numbers([column for name in names for column in columns_of.get(name, [])])
@@ -109,15 +164,13 @@ class Sums:
             yield name, (mean_of(own) if own else None)
 
     def _add(self, feature: str, values: NDArray[np.float64]) -> None:
-        clock = self.clock
-        absent = np.isnan(values)
-        some_absent = absent.any()
+        clock, absent = self.clock, np.isnan(values)
         self.empty &= absent
         for key, k in clock.terms.get(feature, []):
             clock.models[key].add(k, self.totals[key], values)
         if clock.loadings and feature in clock.loadings.row:
             clock.loadings.add(feature, self.pcs, values)
-        if some_absent:
+        if absent.any():
             if feature in clock.reported:
                 self.missing += absent
             self.missing_weight += absent * clock.anchor_weight.get(feature, 0.0)
@@ -144,11 +197,10 @@ class Sums:
                 for j, name in enumerate(loadings.names):
                     self.pcs[name] += loadings.weight[loadings.row[feature], j] * shift
 
-    def imputed_years(self, slope: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the standard deviation, in years, of the missing features' total contribution; NaN if unknown.
-
-        slope : years per unit of transformed age, per sample
-        """
+    def imputed_years(self) -> NDArray[np.float64]:
+        """Return the standard deviation, in years, of the missing features' total contribution; NaN if unknown."""
+        # Slope of the inverse age transform, in years: constant above 20 years, exponential below.
+        slope = (ADULT_AGE + 1) * np.exp(np.minimum(self.totals[None], 0.0))
         if self.imputed is None:
             return np.full(len(slope), np.nan)
         if self.imputation is None:

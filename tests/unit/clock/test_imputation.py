@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from sample_tables import cpgs_of, equal
 
+from heteroage.applicability import LEAST_OWN, choose_factors, learn_covariance
 from heteroage.clock import artifacts, imputation
-from heteroage.clock.applicability import Covariance
-from heteroage.clock.factors import LEAST_OWN, choose_factors, learn_covariance
-from heteroage.clock.imputation import Conditional, Imputation, whole
+from heteroage.clock.imputation import Conditional, Covariance, Imputation, whole
 from heteroage.clock.loading import load_clock
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_json, read_table, write_json

@@ -42,7 +42,7 @@ def test_percent_and_m_values_are_refused_with_advice(clock, tmp_path):
 def sums_of(clock, table):
     opened = of_frame(table, clock.wanted)
     (part,) = opened.parts(opened.names)
-    return Sums.start(clock, part).walk(clock.wanted.columns_of(opened.names))
+    return Sums(clock, part).walk(clock.wanted.columns_of(opened.names))
 
 
 def as_bytes(sums):
