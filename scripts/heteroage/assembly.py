@@ -29,8 +29,6 @@ def assemble_run(
 ) -> None:
     """Assemble in a temporary folder and rename it, so that the final folder is always complete.
 
-    Parameters
-    ----------
     artifacts : files below results/<run>/artifacts
     experts : the experts' models, or their folder
     training_files : arguments of `TrainingData.open`: samples, features, names, pcs

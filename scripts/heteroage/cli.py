@@ -151,7 +151,7 @@ def _make_keys(options: Namespace) -> int:
 
 
 def _export(options: Namespace) -> int:
-    from heteroage.clock.export import export_coefficients
+    from heteroage.clock.apply import export_coefficients
     from heteroage.clock.loading import load_clock
 
     clock = load_clock(options.artifact_dir, options.public_key)

@@ -23,10 +23,8 @@ TABLES = (*MODALITIES, "sample_sheet")
 def check_config(config: Mapping, schema: Mapping) -> None:
     """Check a configuration against its JSON Schema.
 
-    Raises
-    ------
-    HeteroAgeError
-        The message lists all problems with their keys, and suggests a known key for each unknown one.
+    Raises HeteroAgeError: the message lists all problems with their keys, and suggests a known key for each unknown
+    one.
     """
     problems = [text for error in Draft202012Validator(schema).iter_errors(config) for text in _explain(error)]
     if not problems and not any(config["inputs"].get(source) for source in (*MODALITIES, "geo")):
@@ -85,9 +83,7 @@ def is_coverage(path: str) -> bool:
 def coverage_entries(tables: list[dict]) -> tuple[list[dict], dict[str, str], dict[str, int]]:
     """Replace coverage files in the entries by the tables that are made from them.
 
-    Returns
-    -------
-    the entries; {number of a table: pattern of its files}; {number: minimum number of reads per position}
+    Returns the entries; {number of a table: pattern of its files}; {number: minimum number of reads per position}.
     """
     entries, patterns, least = [], {}, {}
     for entry in tables:
@@ -115,10 +111,7 @@ def geo_entries(config: Mapping) -> tuple[list[dict], list[dict]]:
 def geo_files(inputs: Mapping) -> dict[str, str | None]:
     """List the series of `inputs.geo`, each with its series matrix file if the config gives one, otherwise None.
 
-    Raises
-    ------
-    HeteroAgeError
-        A file does not contain its accession, or a series is given twice.
+    Raises HeteroAgeError: a file does not contain its accession, or a series is given twice.
     """
     given = inputs.get("geo") or []
     entries = [
@@ -187,10 +180,7 @@ def check_files(config: Mapping) -> None:
 def check_coefficients(config: Mapping) -> None:
     """Read the coefficient tables of published clocks, which are small.
 
-    Raises
-    ------
-    HeteroAgeError
-        As `read_coefficients` and `Compared.read`.
+    Raises HeteroAgeError: as `read_coefficients` and `Compared.read`.
     """
     if start := config["stage1"].get("start_from"):
         from heteroage.clock.published import read_coefficients  # slow to import and rarely needed

@@ -53,10 +53,7 @@ def record(paths: Iterable[str]) -> None:
 def verify(paths: Iterable[str]) -> None:
     """Check that results have not changed since a rule wrote them. Files without a record are accepted.
 
-    Raises
-    ------
-    HeteroAgeError
-        At least one file has changed.
+    Raises HeteroAgeError: at least one file has changed.
     """
     changed = []
     for path in map(Path, paths):

@@ -45,10 +45,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Only regular files are replaced. For a symbolic link, its target is replaced. Devices and pipes are yielded
     unchanged, and written directly.
 
-    Raises
-    ------
-    HeteroAgeError
-        The folder does not exist, `path` is a folder or a socket, or another process is writing the same file.
+    Raises HeteroAgeError: the folder does not exist, `path` is a folder or a socket, or another process is writing the
+    same file.
     """
     check_writable(path)
     if is_stream(path):
@@ -145,10 +143,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
 def rows_of(sample_ids: Sequence[str], table: pd.DataFrame, where: str | Path) -> NDArray[np.int64]:
     """Return the row of each sample in a table with a column `sample_id`.
 
-    Raises
-    ------
-    HeteroAgeError
-        Samples without a row, or with several.
+    Raises HeteroAgeError: samples without a row, or with several.
     """
     import pandas as pd
 

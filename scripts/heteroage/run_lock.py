@@ -30,11 +30,8 @@ WAIT_SECONDS = 120  # maximum time until cancelled jobs have left the queue
 def hold(lock: Path) -> None:
     """Lock a folder by a file in it, until this process ends.
 
-    Raises
-    ------
-    HeteroAgeError
-        Another run has locked it, or a run on another machine did not end properly. In the second case the user has to
-        check, because some shared file systems do not share locks between machines.
+    Raises HeteroAgeError: another run has locked it, or a run on another machine did not end properly. In the second
+    case the user has to check, because some shared file systems do not share locks between machines.
     """
     here = socket.gethostname()
     stream = lock.open("a+", encoding="utf-8")  # closed by the end of the process, which frees the lock
@@ -101,15 +98,10 @@ def earlier_runs(folder: Path, log: str | None) -> set[str]:
 def cancel_leftover_jobs(folder: Path, runs: Collection[str]) -> list[str]:
     """Cancel jobs of killed runs in Slurm's queue, and wait until they have ended; returns their ids.
 
-    Parameters
-    ----------
     folder : working directory of the jobs
     runs : ids of earlier runs of this workflow; other jobs are not cancelled
 
-    Raises
-    ------
-    HeteroAgeError
-        The jobs are still in the queue after `WAIT_SECONDS`.
+    Raises HeteroAgeError: the jobs are still in the queue after `WAIT_SECONDS`.
     """
     left = found = _jobs_of_runs(folder, runs)
     if found:

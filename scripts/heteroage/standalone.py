@@ -33,14 +33,9 @@ def load_workflow(configfiles: Sequence[Path]) -> Iterator[Workflow]:
 def find_job(rule: str, arguments: Sequence[str]) -> SimpleNamespace:
     """Plan a rule's job in the working directory: its inputs, outputs, params, wildcards, threads and log.
 
-    Parameters
-    ----------
     arguments : wildcards as `name=value`; optionally `--configfile FILE`
 
-    Raises
-    ------
-    HeteroAgeError
-        Wildcards are missing, or an input file is.
+    Raises HeteroAgeError: wildcards are missing, or an input file is.
     """
     arguments, configfiles = list(arguments), []
     if "--configfile" in arguments:

@@ -21,10 +21,7 @@ def remember_study(record: Path, configfile: str, inputs: Mapping[str, object]) 
 
     A study is the same if it has the same config file (possibly edited) or the same inputs.
 
-    Raises
-    ------
-    HeteroAgeError
-        The results are from a study with another config file and other inputs.
+    Raises HeteroAgeError: the results are from a study with another config file and other inputs.
     """
     # Paths are relative to the study's folder, which may be moved or copied.
     name = os.path.relpath(configfile) if Path(configfile).is_file() else configfile
@@ -70,8 +67,6 @@ def command_with_options(text: str, arguments: Sequence[str]) -> str:
 def closing_words(started: float, arguments: Sequence[str]) -> str:
     """Return the text printed at the end: findings, summary, nested error and report that this run created.
 
-    Parameters
-    ----------
     started : start time, seconds since the epoch
     arguments : arguments of the command that started the run
     """

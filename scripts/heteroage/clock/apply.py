@@ -1,20 +1,27 @@
-"""Implementation of the command `heteroage` and of the predict rule: read a clock and tables, predict, write."""
+"""Implementation of the command `heteroage` and of the predict rule: predict tables, calibrate, export coefficients."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from heteroage.clock import explain
 from heteroage.clock.cohort import CohortSummary
+from heteroage.clock.columns import ANCHOR
 from heteroage.clock.compare import Beside
 from heteroage.clock.loading import load_clock
 from heteroage.clock.master_table import Table, open_tables
+from heteroage.clock.model import ClockModel
 from heteroage.clock.output import check_ending, writing
 from heteroage.clock.predict import Clock
 from heteroage.clock.published import read_compared
-from heteroage.errors import HeteroAgeError
+from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import check_writable, write_json
+from heteroage.probes import is_pc, split_modality
+
+INTERCEPT = {"biolearn": "intercept", "methylclock": "(Intercept)"}  # name of the intercept in each style of export
 
 
 def run_step(
@@ -33,27 +40,19 @@ def run_step(
 ) -> str:
     """Predict tables with a clock, block by block.
 
-    Parameters
-    ----------
     compare : published clocks whose ages are added, in the form of the config's `compare`
     offset : file written by `calibrate`; its offset is added to each HeteroAge
     conventions : conventions of the tables, as in `load_clock`
 
-    Returns
-    -------
-    a summary line to print, and a warning if the table has a systematic offset
-
-    Raises
-    ------
-    HeteroAgeError
-        The folder, the tables or the output path are invalid. Nothing is written.
+    Returns a summary line to print, and a warning if the table has a systematic offset.
+    Raises HeteroAgeError: the folder, the tables or the output path are invalid. Nothing is written.
     """
-    outputs = [out] if contributions is None else [out, contributions]
-    _check_outputs(outputs, summary, [*inputs, *([] if offset is None else [offset])])
+    outputs = [path for path in (out, contributions) if path is not None]
+    for path in outputs:
+        check_ending(path)
+    _check_places([*inputs, offset], [*outputs, summary])
     if contributions is not None:
-        from heteroage.clock.explain import check_lightgbm
-
-        check_lightgbm()
+        explain.check_lightgbm()
     clock = load_clock(artifact_dir, public_key, **(conventions or {}))
     if offset is not None:
         clock = clock.with_offset(offset)
@@ -67,9 +66,7 @@ def run_step(
             writers[0].write(rows)
             cohort.add(rows)
             if contributions is not None:
-                from heteroage.clock.explain import contributions as explain  # LightGBM takes a second to import
-
-                writers[1].write(explain(clock, rows, features))
+                writers[1].write(explain.contributions(clock, rows, features))
     if summary is not None:
         write_json(cohort.as_json(), summary)
     warning = cohort.warning()
@@ -79,47 +76,76 @@ def run_step(
 def calibrate(clock: Clock, inputs: Sequence[Path], out: Path, allow_missing: bool = False) -> str:
     """Estimate an offset from samples of known age and write it; returns a summary line to print.
 
-    Raises
-    ------
-    HeteroAgeError
-        In the cases of `Clock.calibrate`. Nothing is written.
+    Raises HeteroAgeError: in the cases of `Clock.calibrate`. Nothing is written.
     """
-    check_writable(out)
-    _check_places([*inputs], [out])
+    _check_places(inputs, [out])
     offset = clock.calibrate(list(inputs), allow_missing)
     write_json(offset.as_json(), out)
     return f"{out}: {offset.line()}"
 
 
-def _check_outputs(tables: Sequence[Path], summary: Path | None, inputs: Sequence[Path]) -> None:
-    """Reject output paths that cannot be written to, before the work."""
-    for path in tables:
-        check_ending(path)
+def _check_places(inputs: Sequence[Path | None], outputs: Sequence[Path | None]) -> None:
+    """Reject, before the work, outputs that cannot be written, or are equal to each other or to an input."""
+    inputs, outputs = ([path for path in paths if path is not None] for paths in (inputs, outputs))
+    for path in outputs:
         check_writable(path)
-    if summary is not None:
-        check_writable(summary)
-    _check_places(inputs, [*tables, *([] if summary is None else [summary])])
-
-
-def _check_places(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
-    """Reject output paths that are equal to each other or to an input."""
     places = [path.resolve() for path in outputs]
-    twice = [path for path, place in zip(outputs, places, strict=True) if places.count(place) > 1]
-    if twice:
+    if twice := [path for path, place in zip(outputs, places, strict=True) if places.count(place) > 1]:
         raise HeteroAgeError(f"two outputs have the same file name ({twice[0]}). Change one of them.")
-    same = [path for path in outputs for given in inputs if path.resolve() == given.resolve()]
-    if same:
+    if same := [path for path in outputs for given in inputs if path.resolve() == given.resolve()]:
         raise HeteroAgeError(f"{same[0]} is an input and would be overwritten. Choose another output file.")
 
 
 def _progress(parts: Iterator[tuple], table: Table) -> Iterable[tuple]:
     """Show a progress bar if standard error is a terminal."""
-    if not sys.stderr.isatty():
-        yield from parts
-        return
     from tqdm import tqdm
 
-    with tqdm(total=table.n_rows, unit=" samples", unit_scale=True) as bar:
+    with tqdm(total=table.n_rows, unit=" samples", unit_scale=True, disable=None) as bar:
         for rows, features in parts:
             yield rows, features
             bar.update(len(rows["sample_id"]))
+
+
+def coefficients(clock: ClockModel) -> tuple[float, dict[str, float]]:
+    """Return the anchor's intercept, and its coefficients on the beta scale by feature.
+
+    Computed RF_PCs are linear in the CpGs, so their weights are added to the coefficients of the CpGs.
+
+    Raises HeteroAgeError: the anchor uses RF_PCs from a file, which cannot be converted to coefficients of CpGs.
+    """
+    model, loadings = clock.anchor, clock.loadings
+    intercept = float(model.intercept - (model.raw * model.mean).sum())
+    weight = dict(zip(model.features, model.raw.tolist(), strict=True))
+    pcs = [name for name in model.features if is_pc(name)]
+    if pcs and loadings is None:
+        raise HeteroAgeError(
+            f"the anchor uses RF_PCs from a file ({listed(pcs)}), which cannot be converted to coefficients of CpGs. "
+            "Train with stage1.context_pcs: false."
+        )
+    for name in pcs:
+        share, column = weight.pop(name), loadings.weight[:, loadings.names.index(name)]
+        intercept -= share * float((column * loadings.mean).sum())
+        for feature, row in loadings.row.items():
+            weight[feature] = weight.get(feature, 0.0) + share * float(column[row])
+    return intercept, weight
+
+
+def export_coefficients(clock: ClockModel, out: Path, style: str) -> str:
+    """Write the anchor as a plain table of coefficients, for other tools' linear clocks; returns a line to print.
+
+    transformed = intercept + sum over rows of CoefficientTraining × beta. Age in years = 21 × exp(transformed) - 1 if
+    transformed < 0, otherwise 21 × transformed + 20: the inverse of Horvath's transform, which clock packages provide.
+    biolearn's linear models (index_col=0) and methylclock's tables have exactly the columns CpGmarker and
+    CoefficientTraining. They differ in the name of the intercept, which comes first.
+
+    The suffix `_beta` is removed from CpG names; suffixes of other modalities are kept.
+    """
+    intercept, weight = coefficients(clock)
+    order = sorted(weight, key=lambda name: (-abs(weight[name]), name))
+    names = [INTERCEPT[style], *(name.removesuffix("_beta") for name in order)]
+    values = np.array([intercept, *(weight[name] for name in order)])
+    with writing([out]) as (writer,):
+        writer.write({"CpGmarker": names, "CoefficientTraining": values})
+    others = sorted({split_modality(name)[1] or "" for name in order} - {"beta"})
+    note = f" {', '.join(others)} keep their suffix; other tools will not recognise them." if others else ""
+    return f"{out}: {len(order)} coefficients of {ANCHOR}, on Horvath's transformed age (see docs/apply.md).{note}"

@@ -103,16 +103,11 @@ def compare(
 ) -> str:
     """Compare published clocks, and optionally a trained clock, on tables with ages; returns a report to print.
 
-    Parameters
-    ----------
     given : as the config's `compare`
     clock : a trained clock to compare them with
     out : file for the ages of every sample
 
-    Raises
-    ------
-    HeteroAgeError
-        Invalid tables; no ages; no CpG in common with a published clock.
+    Raises HeteroAgeError: invalid tables; no ages; no CpG in common with a published clock.
     """
     if out is not None:
         check_ending(out)

@@ -21,21 +21,13 @@ if TYPE_CHECKING:
 def contributions(clock: ClockModel, rows: Rows, features: Rows) -> Rows:
     """Compute the contributions of all features for predicted samples.
 
-    Parameters
-    ----------
     rows : predictions, as yielded by `Clock.stream`
     features : input features of the fusion for the same samples
 
-    Returns
-    -------
-    sample_id, Stage1_Pred_Age, one column per feature of Stage 3 (Stage1_Pred_Age_Contribution for the anchor), Bias
-    if the mean of the trees is not 0, Cohort_Offset if one is used, and HeteroAge; in years. Stage1_Pred_Age +
+    Returns sample_id, Stage1_Pred_Age, one column per feature of Stage 3 (Stage1_Pred_Age_Contribution for the anchor),
+    Bias if the mean of the trees is not 0, Cohort_Offset if one is used, and HeteroAge; in years. Stage1_Pred_Age +
     contributions + Bias + Cohort_Offset = HeteroAge.
-
-    Raises
-    ------
-    HeteroAgeError
-        The model does not contain node counts, which TreeSHAP needs as weights.
+    Raises HeteroAgeError: the model does not contain node counts, which TreeSHAP needs as weights.
     """
     order = clock.meta["feature_order"]
     matrix = np.ascontiguousarray(np.array([features[name] for name in order]).T)

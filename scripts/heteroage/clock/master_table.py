@@ -7,11 +7,11 @@ depends on the other rows of its part, so a sample's numbers do not depend on th
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from heteroage.tables.layout import holds_values
 from heteroage.tables.metadata import Conventions, mangled_by_r
 from heteroage.tables.opening import arrange, from_frame, open_source
 from heteroage.tables.sheets import Sheet, sheet_of
+from heteroage.tables.table import Part as AnyPart
 from heteroage.tables.table import Table as AnyTable
 from heteroage.tables.table import check_cpg_names
 
@@ -48,18 +49,6 @@ class Part:
         for start in range(0, len(names), GROUP):
             group = names[start : start + GROUP]
             yield from zip(group, self.get(group), strict=True)
-
-
-class Table(Protocol):
-    """An opened table: its source, the names of its usable columns, and the number of samples if known."""
-
-    where: str
-    names: list[str]
-    labels: Mapping[str, str]
-    n_rows: int | None
-
-    def parts(self, columns: Sequence[str]) -> Iterator[Part]:
-        """Iterate over blocks of samples; `columns` are all columns that will be used."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +80,12 @@ class MasterTable:
 
     @property
     def where(self) -> str:
-        """Name of the table in messages."""
+        """Name in messages."""
         return self.table.where
 
     @property
     def n_rows(self) -> int | None:
-        """The samples, if known."""
+        """Number of samples, if known."""
         return len(self.table.ids) if self.table.cpgs_in_rows else self.table.source.n_rows
 
     @property
@@ -110,11 +99,13 @@ class MasterTable:
         text = [self.place[name] for name in chosen if name in TEXT]
         values = [self.place[name] for name in chosen if name not in TEXT]
         for part in self.table.parts(text, values):
+            yield Part(part.ids, self.where, partial(self._text, part), partial(self._numbers, part))
 
-            def get(names: Sequence[str], part=part) -> NDArray[np.float64]:  # noqa: ANN001
-                return part.numbers([self.place[name] for name in names])
+    def _text(self, part: AnyPart, name: str) -> list[str | None]:
+        return part.text(self.place[name])
 
-            yield Part(part.ids, self.where, lambda name, part=part: part.text(self.place[name]), get)
+    def _numbers(self, part: AnyPart, names: Sequence[str]) -> NDArray[np.float64]:
+        return part.numbers([self.place[name] for name in names])
 
 
 @dataclass(frozen=True)
@@ -157,12 +148,12 @@ class Joined:
 
     @property
     def where(self) -> str:
-        """Name of the first table in messages."""
+        """Name in messages: that of the first table."""
         return self.first.where
 
     @property
     def n_rows(self) -> int | None:
-        """The samples, if known."""
+        """Number of samples, if known."""
         return self.first.n_rows
 
     @property
@@ -191,17 +182,19 @@ class Joined:
         return np.array(found).reshape(len(names), len(at))
 
 
+Table = MasterTable | Joined
+
+
 def _agreed(name: str, several: list[tuple[str, Sequence]], ids: Sequence[str]) -> Sequence:
     """Return the first of several columns of one name, and check that all agree (45 equals 45.0, female equals F)."""
     first, cells = several[0]
     same = NORMALISED.get(name, lambda cell: cell)
     for where, others in several[1:]:
-        differ = [
+        if differ := [
             f"{one}: {a} and {b}"
             for one, a, b in zip(ids, cells, others, strict=True)
             if same(a) != same(b) and not (a != a and b != b) and not (a and b and same_word(str(a), str(b)))
-        ]
-        if differ:
+        ]:
             raise HeteroAgeError(
                 f"samples whose {name} in {where} differs from that in {first} ({listed(differ)}). "
                 "Correct one of the tables."
@@ -237,10 +230,8 @@ def open_tables(paths: Sequence[str | Path], wanted: Wanted, conventions: Conven
 
     Tables of values must contain the same samples. Additional samples in sample sheets are ignored.
 
-    Raises
-    ------
-    HeteroAgeError
-        A file is not a readable table; the tables contain different samples; shared columns disagree.
+    Raises HeteroAgeError: a file is not a readable table; the tables contain different samples; shared columns
+    disagree.
     """
     tables, sheets = open_each(paths, wanted, conventions or Conventions())
     return tables[0] if len(paths) == 1 else Joined.of(tables, sheets)
@@ -251,30 +242,24 @@ def open_each(
 ) -> tuple[list[MasterTable], list[Sheet]]:
     """Open tables of values, at least one, and sheets of their samples; as `open_tables`.
 
-    Parameters
-    ----------
-    called : what messages call a table, with {} for its path
+    called : name of a table in messages, with {} for its path
     """
-    opened = []
+    valued, others = [], []
     for path in paths:
         where = called.format("standard input" if str(path) == "-" else path)
-        opened.append((where, *open_source(path, where, conventions.missing_values)))
-    valued = [holds_values(source, wanted.is_value, wanted.is_cpg) for _, source, _ in opened]
-    if not any(valued):
-        valued = [True] * len(opened)
+        source, keep = open_source(path, where, conventions.missing_values)
+        own = valued if holds_values(source, wanted.is_value, wanted.is_cpg) else others
+        own.append((where, source, keep))
+    if not valued:
+        valued, others = others, []
     tables = [
         MasterTable.of(arrange(source, keep, where, wanted.is_cpg, conventions), wanted)
-        for (where, source, keep), yes in zip(opened, valued, strict=True)
-        if yes
+        for where, source, keep in valued
     ]
-    if len(opened) == 1:
+    if len(paths) == 1:
         return tables, []
     first, known = tables[0].where, set(tables[0].table.ids)
-    sheets = [
-        sheet_of(source, where, known, conventions)
-        for (where, source, _), yes in zip(opened, valued, strict=True)
-        if not yes
-    ]
+    sheets = [sheet_of(source, where, known, conventions) for where, source, _ in others]
     for table in tables[1:]:
         _check_samples(known, table.table.ids, table.where, first, more=False)
     for sheet in sheets:

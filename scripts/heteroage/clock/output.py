@@ -119,11 +119,8 @@ def _columnar_writer(kind: str, stream: BinaryIO, schema: pa.Schema) -> object:
 def writing(paths: Sequence[Path]) -> Iterator[list[RowWriter]]:
     """Open a writer for each path. All files get their final names together, if the block ends without an error.
 
-    Raises
-    ------
-    HeteroAgeError
-        Missing folder, no permission, full disk or unknown extension. Existing files are kept. Pipes and devices keep
-        the output that was written before the error.
+    Raises HeteroAgeError: missing folder, no permission, full disk or unknown extension. Existing files are kept. Pipes
+    and devices keep the output that was written before the error.
     """
     for path in paths:
         check_ending(path)

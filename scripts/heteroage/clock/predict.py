@@ -95,10 +95,8 @@ class Clock(ClockModel):
     def calibrate(self, table: Samples, allow_missing: bool = False) -> Offset:
         """Estimate an offset from samples of known age of one cohort, for `with_offset`.
 
-        Raises
-        ------
-        HeteroAgeError
-            As in `predict`; no sample has a known age; the clock contains no errors of held-out studies.
+        Raises HeteroAgeError: as in `predict`; no sample has a known age; the clock contains no errors of held-out
+        studies.
         """
         opened, cohort = self._open(table), CohortSummary()
         for rows, _ in replace(self, offset=None).stream("predict", opened, allow_missing):
@@ -120,10 +118,8 @@ class Clock(ClockModel):
 
         `beside` adds the columns of published clocks.
 
-        Raises
-        ------
-        HeteroAgeError
-            As in `predict`. Also after the last block, if every sample is missing most of the clock's weight.
+        Raises HeteroAgeError: as in `predict`. Also after the last block, if every sample is missing most of the
+        clock's weight.
         """
         clock, names = self.for_table(table.names), table.names
         columns_of = clock.wanted.columns_of(names)

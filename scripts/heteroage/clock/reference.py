@@ -57,10 +57,8 @@ def write_reference(folder: Path, clock: Clock) -> None:
 def verify_folder(folder: Path, public_key: Path | None = None) -> str:
     """Check a folder, predict its reference samples again, and compare; returns a report to print.
 
-    Raises
-    ------
-    HeteroAgeError
-        The folder was modified after it was sealed or signed; a prediction differs from the stored one.
+    Raises HeteroAgeError: the folder was modified after it was sealed or signed; a prediction differs from the stored
+    one.
     """
     clock = load_clock(folder, public_key)
     manifest = artifacts.verify(folder, public_key)

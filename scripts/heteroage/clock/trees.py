@@ -110,10 +110,8 @@ class Trees:
 def parse_trees(text: str, where: str) -> Trees:
     """Parse LightGBM's text model.
 
-    Raises
-    ------
-    HeteroAgeError
-        The text is not a single regression model, or a tree is invalid. The message says which and why.
+    Raises HeteroAgeError: the text is not a single regression model, or a tree is invalid. The message says which and
+    why.
     """
     head, *blocks = text.partition("\nend of trees")[0].split("\nTree=")
     fields = _fields(head)

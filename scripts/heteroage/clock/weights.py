@@ -22,10 +22,8 @@ COLUMNS = ["feature", "weight_standardised", "weight_raw", "median", "mean", "sc
 def weights_table(pipeline: Pipeline) -> pd.DataFrame:
     """Convert a fitted Pipeline (imputer, scaler, elastic net) to a table.
 
-    Returns
-    -------
-    One row for the intercept (on both scales; median, mean and scale are empty), then one row per feature, sorted by
-    decreasing absolute standardised weight, ties by name.
+    Returns one row for the intercept (on both scales; median, mean and scale are empty), then one row per feature,
+    sorted by decreasing absolute standardised weight, ties by name..
     """
     import pandas as pd
 

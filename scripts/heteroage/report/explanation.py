@@ -16,15 +16,11 @@ from heteroage.stages.stage3 import ANCHOR, encode
 def contributions(model: str | Path, frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Each feature's contribution to HeteroAge, in years (LightGBM's SHAP values: Lundberg et al. 2020).
 
-    Parameters
-    ----------
     model : LightGBM's text model
     frame : the fusion's features, a row per sample
 
-    Returns
-    -------
-    frame with Stage1_Pred_Age, a column per feature (the anchor's is Stage1_Pred_Age_Contribution), Bias where it
-    is not 0, and HeteroAge: the sum of the others, to rounding
+    Returns a frame with Stage1_Pred_Age, a column per feature (the anchor's is Stage1_Pred_Age_Contribution), Bias
+    where it is not 0, and HeteroAge: the sum of the others, to rounding.
     """
     booster = lgb.Booster(model_file=str(model))
     parts = by_feature(booster, encode(frame, categories), list(frame.columns))

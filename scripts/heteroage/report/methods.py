@@ -38,14 +38,10 @@ Cite = Callable[..., str]
 def methods(card: Mapping, accuracy: pd.DataFrame | None = None) -> dict[str, list[str]]:
     """Write what was trained on what, how it was evaluated, and with which software.
 
-    Parameters
-    ----------
     card : MODEL_CARD.json
     accuracy : of nested runs; None where they were not made
 
-    Returns
-    -------
-    `paragraphs` and `references`; a paragraph cites references by their numbers, in square brackets
+    Returns `paragraphs` and `references`; a paragraph cites references by their numbers, in square brackets.
     """
     cited: list[str] = []
 

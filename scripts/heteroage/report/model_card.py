@@ -36,8 +36,6 @@ def describe(
 ) -> dict[str, object]:
     """Collect the content of MODEL_CARD.json.
 
-    Parameters
-    ----------
     folder : an assembled clock
     samples : its training samples, with group and fold
     training_data : digests of the training files

@@ -102,8 +102,6 @@ def page_content(
 ) -> dict[str, object]:
     """Collect the content of the template.
 
-    Parameters
-    ----------
     figures : by name
     audit : pictures of the data themselves, if any
     tables : by file name: Stage3_Final_Predictions_OOF, Stage2_Performance_Summary, and for an evaluated clock

@@ -17,8 +17,6 @@ PROCEDURE = "  with rounds chosen in each fold"
 def what_experts_add(experts: pd.DataFrame, errors: Mapping[str, Mapping[str, float]] | None) -> str:
     """One sentence: by how much the experts' sum is better than the anchor out of fold, or that none has skill.
 
-    Parameters
-    ----------
     errors : `errors_out_of_fold` of Stage3_Artifacts.json; None where the clock does not know them
     """
     skilled = int(has_skill(experts).sum())

@@ -10,6 +10,7 @@ from command_line import run
 from sample_tables import cpgs_of, equal, refused
 
 from heteroage.clock import artifacts
+from heteroage.clock.apply import coefficients
 from heteroage.clock.check import (
     MINIMUM_SHARE,
     MOST_MISSING_WEIGHT,
@@ -18,7 +19,6 @@ from heteroage.clock.check import (
     missing_weight,
     stage_costs,
 )
-from heteroage.clock.export import coefficients
 from heteroage.clock.loading import load_clock
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
