@@ -21,9 +21,8 @@ from heteroage.age import transform_age
 from heteroage.evaluation.falsification import SIGNIFICANCE, draw_random_sets
 from heteroage.files import write_table
 from heteroage.grouping.folds import assign_folds, assign_groups
-from heteroage.inputs.intake import Intake
-from heteroage.inputs.merge import InputOptions, read_cohorts
-from heteroage.inputs.modalities import TableEntry
+from heteroage.inputs.cohorts import InputOptions, read_cohorts
+from heteroage.inputs.intake import Intake, TableEntry
 from heteroage.inputs.store import write_store
 from heteroage.matrix import open_matrix
 from heteroage.stages import stage1, stage2

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from heteroage.files import atomic_path, write_json, write_table
-from heteroage.inputs.intake import Intake
-from heteroage.inputs.merge import InputOptions, read_cohorts
-from heteroage.inputs.modalities import TableEntry
+from heteroage.inputs.cohorts import InputOptions, read_cohorts
+from heteroage.inputs.intake import Intake, TableEntry
 from heteroage.inputs.store import write_store
 from heteroage.stages.sampling import training_samples
 from heteroage.tables.metadata import Conventions

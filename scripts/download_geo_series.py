@@ -4,8 +4,7 @@ import logging
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from heteroage.inputs.download import copy_gzip, download_gzip
-from heteroage.inputs.geo import matrix_url
+from heteroage.inputs.download import copy_gzip, download_gzip, matrix_url
 from heteroage.workflow import run_script
 
 

@@ -4,8 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from heteroage.files import write_table
-from heteroage.inputs.characteristics import Mapped, map_samples
-from heteroage.inputs.geo import read_samples, write_values
+from heteroage.inputs.geo import Mapped, map_samples, read_samples, write_values
 from heteroage.workflow import run_script
 
 

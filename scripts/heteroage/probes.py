@@ -13,6 +13,7 @@ import gzip
 import io
 import re
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from heteroage.errors import HeteroAgeError
@@ -78,6 +79,11 @@ def is_pc(name: str) -> bool:
 def pc_number(name: str) -> int:
     """Order RF_PC columns by their numbers: 2 for RF_PC2."""
     return int(name.removeprefix("RF_PC"))
+
+
+def pc_columns(columns: Iterable[object]) -> list[str]:
+    """Return the RF_PC columns, in the order of their numbers."""
+    return sorted((name for name in map(str, columns) if is_pc(name)), key=pc_number)
 
 
 def read_probes(path: Path, modality: str | None) -> list[str]:

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from table_cases import (
-    betas,
-    case,
-    cpgs_in_rows,
-    csv,
-    edited,
-    in_rows,
-    m_values,
-    sheet_of,
-    study,
-    two_tables,
-    with_cell,
-)
+from table_cases import betas, case, csv, edited, in_rows, m_values, sheet_of, study, transposed, two_tables, with_cell
 
 edited("A byte-order mark", {}, lambda f: b"\xef\xbb\xbf" + csv(f).encode())
 edited("Windows line ends", {}, lambda f: csv(f).replace("\n", "\r\n"))
@@ -96,7 +85,7 @@ edited(
 @case("CpGs in rows, and a sample sheet that has more samples", {"sheet_only": 1}, sample_sheet="sheet.tsv")
 def _cpgs_in_rows() -> None:
     frame = study()
-    cpgs_in_rows(frame).to_csv("beta.csv", index=False)
+    transposed(frame).to_csv("beta.csv", index=False)
     more = pd.concat([sheet_of(frame), sheet_of(frame).tail(1).assign(sample_id="s99")])
     more.to_csv("sheet.tsv", index=False, sep="\t")
 
@@ -119,6 +108,16 @@ def r_table(frame: pd.DataFrame) -> str:
     return "\n".join([header.partition(" ")[2], *rows]) + "\n"
 
 
+def several_measures(beta: str, *others: str) -> Callable[[pd.DataFrame], str]:
+    """A column of beta values per sample, named with a suffix, and columns of other measures."""
+
+    def write(f: pd.DataFrame) -> str:
+        named = f.rename(columns=lambda c: c if c == "ID_REF" else f"{c}{beta}")
+        return csv(named.assign(**{f"s{k}{other}": 0.0 for k in range(8) for other in others}))
+
+    return write
+
+
 in_rows("R's write.table: blanks, and no name above the row names", {}, r_table)
 in_rows(
     "Lines that end in a separator",
@@ -134,11 +133,7 @@ in_rows(
 in_rows(
     "GenomeStudio's columns: AVG_Beta and Detection Pval",
     {"shorten_ids": 8, "leave_out_columns": 8},
-    lambda f: csv(
-        f.rename(columns=lambda c: c if c == "ID_REF" else f"{c}.AVG_Beta").assign(
-            **{f"s{k}.Detection Pval": 0.0 for k in range(8)}
-        )
-    ),
+    several_measures(".AVG_Beta", ".Detection Pval"),
 )
 in_rows(
     "Annotation, mean and deviation beside the samples",
@@ -191,11 +186,7 @@ in_rows(
 in_rows(
     "Other measures beside beta values of the same name",
     {"shorten_ids": 8, "leave_out_columns": 16},
-    lambda f: csv(
-        f.rename(columns=lambda c: c if c == "ID_REF" else f"{c}_AVG_Beta").assign(
-            **{f"s{k}_{what}": 0.5 for k in range(8) for what in ("M", "CN")}
-        )
-    ),
+    several_measures("_AVG_Beta", "_M", "_CN"),
 )
 in_rows(
     "Detection p-values of one name, numbered by pandas",
@@ -239,7 +230,7 @@ def _kinds_of_columns() -> None:
 def _slides() -> None:
     frame = study()
     arrays = [f"20395288000{k % 2}_R0{k // 2 + 1}C01" for k in range(8)]
-    cpgs_in_rows(frame.assign(sample_id=arrays)).assign(chr=1).to_csv("beta.csv", index=False)
+    transposed(frame.assign(sample_id=arrays)).assign(chr=1).to_csv("beta.csv", index=False)
     slide, position = zip(*(one.split("_") for one in arrays), strict=True)
     sheet_of(frame).assign(Sentrix_ID=slide, Sentrix_Position=position).to_csv("s.csv", index=False)
 
@@ -247,6 +238,6 @@ def _slides() -> None:
 @case("A sample sheet that names samples by the paths of their files", {"name_ids": 8}, sample_sheet="s.csv")
 def _basenames() -> None:
     frame = study()
-    cpgs_in_rows(frame).to_csv("beta.csv", index=False)
+    transposed(frame).to_csv("beta.csv", index=False)
     paths = "/data/idat/" + frame["sample_id"]
     sheet_of(frame).assign(Basename=paths).drop(columns="sample_id").to_csv("s.csv", index=False)

@@ -9,9 +9,8 @@ import pytest
 from input_tables import stored
 from scipy.sparse import csr_matrix
 
-from heteroage.inputs.intake import Intake
-from heteroage.inputs.merge import InputOptions, read_cohorts
-from heteroage.inputs.modalities import TableEntry
+from heteroage.inputs.cohorts import InputOptions, read_cohorts
+from heteroage.inputs.intake import Intake, TableEntry
 
 
 def float32(frame):

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from heteroage.inputs.intake import Intake
-from heteroage.inputs.merge import Cohorts, InputOptions, merge_cohorts
-from heteroage.inputs.modalities import ModalityTable, TableEntry, of_table
+from heteroage.inputs.cohorts import Cohorts, InputOptions, merge_cohorts
+from heteroage.inputs.intake import Intake, ModalityTable, TableEntry, of_table
 from heteroage.inputs.store import write_store
 from heteroage.matrix import open_matrix
 from heteroage.probes import feature_name

@@ -6,19 +6,7 @@ import gzip
 from pathlib import Path
 
 import pandas as pd
-from table_cases import (
-    betas,
-    case,
-    cpgs_in_rows,
-    csv,
-    edited,
-    in_rows,
-    m_values,
-    sheet_of,
-    study,
-    two_tables,
-    with_cell,
-)
+from table_cases import betas, case, csv, edited, in_rows, m_values, sheet_of, study, transposed, two_tables, with_cell
 
 # Files
 
@@ -219,7 +207,7 @@ case("Modalities with no sample in common", "are none of the other modalities' s
 case("Two tables that say different things of a sample", "(1: s2: 30.0 and 99.0)", chalm="other.csv")(
     two_tables(study(), with_cell("Age", 99)(study()))
 )
-case("A sample in two tables of a modality", "samples stand in two beta tables (8: s0", beta=["beta.csv", "other.csv"])(
+case("A sample in two tables of a modality", "samples are in two beta tables (8: s0", beta=["beta.csv", "other.csv"])(
     two_tables(study(), study())
 )
 case("Tables of a modality without a common CpG", "have no CpG in common", beta=["beta.csv", "other.csv"])(
@@ -229,5 +217,5 @@ case("Tables of a modality without a common CpG", "have no CpG in common", beta=
     )
 )
 case("A sample sheet of other samples", "has no sample (8: x0", sample_sheet="other.csv")(
-    two_tables(cpgs_in_rows(study()), sheet_of(study()).assign(sample_id=[f"x{k}" for k in range(8)]))
+    two_tables(transposed(study()), sheet_of(study()).assign(sample_id=[f"x{k}" for k in range(8)]))
 )

@@ -21,7 +21,7 @@ def study(n: int = 8, n_cpgs: int = 4) -> pd.DataFrame:
     return frame
 
 
-def cpgs_in_rows(frame: pd.DataFrame) -> pd.DataFrame:
+def transposed(frame: pd.DataFrame) -> pd.DataFrame:
     """The same values as minfi gives them."""
     return frame.set_index("sample_id").filter(regex=r"^(cg|ch\.|rs)").T.rename_axis("ID_REF").reset_index()
 
@@ -105,7 +105,7 @@ def in_rows(title: str, expected: str | dict[str, int], write: Callable[[pd.Data
 
     def both() -> None:
         sheet_of(study()).to_csv("sheet.csv", index=False)
-        made = write(cpgs_in_rows(study()))
+        made = write(transposed(study()))
         if isinstance(made, str):
             Path("beta.csv").write_text(made, encoding="utf-8")
 

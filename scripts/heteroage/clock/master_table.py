@@ -207,14 +207,14 @@ def _check_samples(rows: Collection[str], ids: Sequence[str], where: str, first:
     renamed = mangled_by_r(absent, alone) or mangled_by_r(alone, absent)
     if len(absent) == len(rows):
         raise HeteroAgeError(
-            f"{where} has no sample ({listed(alone)}) that {first} has ({listed(absent)}). Spell sample_ids alike, or "
-            f"say in inputs.columns (--columns) which column they stand in.{renamed}"
+            f"{where} has no sample ({listed(alone)}) that {first} has ({listed(absent)}). Use the same "
+            f"sample_ids in both, or name their column in inputs.columns (--columns).{renamed}"
         )
     for own, here, there in ((absent, where, first), (() if more else alone, first, where)):
         if own:
             raise HeteroAgeError(
-                f"{here} does not have samples of {there} ({listed(own)}). Add them, or spell sample_ids alike. "
-                f"Delete columns that are no samples.{renamed}"
+                f"{here} does not have samples of {there} ({listed(own)}). Add them, or use the same sample_ids. "
+                f"Delete columns that are not samples.{renamed}"
             )
     if alone:
         log.warning("%s: samples that are not in %s are dropped (%s)", where, first, listed(alone))

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from heteroage.clock.columns import CORRECTION
 from heteroage.errors import listed
 from heteroage.grouping.folds import draws
-from heteroage.inputs.cohorts import pc_columns
 from heteroage.metrics import pearson_r
+from heteroage.probes import pc_columns
 
 SHIFT = 20.0  # years added to every other group in the planted-study test
 SHARE_LIMIT = 0.25  # largest accepted fraction of the planted shift in the predictions

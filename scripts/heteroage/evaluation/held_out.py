@@ -13,9 +13,9 @@ from heteroage.clock import artifacts
 from heteroage.clock.columns import ANCHOR, CORRECTION
 from heteroage.clock.predict import Clock
 from heteroage.files import read_table
-from heteroage.inputs.cohorts import pc_columns
 from heteroage.matrix import values_of
 from heteroage.metrics import has_skill
+from heteroage.probes import pc_columns
 
 IDENTITY = ["sample_id", "Tissue", "Sex", "Age"]
 

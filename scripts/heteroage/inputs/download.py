@@ -1,4 +1,4 @@
-"""Resumable download of large files. A file appears under its final name only when it is complete."""
+"""Resumable download of series matrices from GEO. A file appears under its final name only when it is complete."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ PASSING = {408, 425, 429, 500, 502, 503, 504}  # temporary HTTP errors, which ar
 CUT = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
 
 
+def matrix_url(base_url: str, series: str) -> str:
+    """Return the URL of the series matrix of `GSE40279`, or of one platform, `GSE41037-GPL8490`."""
+    accession = series.partition("-")[0]
+    folder = f"{accession[:-3] if len(accession) > 6 else 'GSE'}nnn"
+    return f"{base_url.rstrip('/')}/{folder}/{accession}/matrix/{series}_series_matrix.txt.gz"
+
+
 def download_gzip(url: str, path: str | Path, attempts: int = ATTEMPTS, pause: float = PAUSE) -> None:
     """Download a gzip file to `path`, which appears only when the file is complete.
 
@@ -41,20 +48,17 @@ def download_gzip(url: str, path: str | Path, attempts: int = ATTEMPTS, pause: f
     path = Path(path)
     check_writable(path)
     part = path.with_name(f".{path.name}.part")
-    for fresh in (False, True):
-        total = _fetch(url, part, attempts, pause)
-        problem = _problem(part, total)
+    for _ in range(2):  # a partial download may be from another version of the file: once more from the start
+        problem = _problem(part, _fetch(url, part, attempts, pause))
         if problem is None:
             part.replace(path)
             return
-        # A partial download may be from another version of the file, so try once more from the start.
         log.warning("%s: %s", url, problem)
         part.unlink()
-        if fresh:
-            raise HeteroAgeError(
-                f"{url} came twice and is not whole: {problem}. Try again later, or download it by hand and give its "
-                "values as inputs.beta."
-            )
+    raise HeteroAgeError(
+        f"{url} was downloaded twice and is not complete: {problem}. Try again later, or download it by hand and give "
+        "its values as inputs.beta."
+    )
 
 
 def copy_gzip(folder: str | Path, place: str, path: str | Path) -> None:
@@ -65,8 +69,7 @@ def copy_gzip(folder: str | Path, place: str, path: str | Path) -> None:
     HeteroAgeError
         It is in neither.
     """
-    name = place.rpartition("/")[2]
-    tried = [Path(folder) / one for full in (place, name) for one in (full, full.removesuffix(".gz"))]
+    tried = [Path(folder) / one for full in (place, Path(place).name) for one in (full, full.removesuffix(".gz"))]
     found = next((one for one in tried if one.is_file()), None)
     if found is None:
         raise HeteroAgeError(f"geo.base_url is a folder without {tried[0]} or {tried[2]}. Check the path.")
@@ -89,14 +92,17 @@ def _fetch(url: str, part: Path, attempts: int, pause: float) -> int | None:
                 return total
             reason: object = f"the connection was cut after {_length(part):,} of {total:,} bytes"
         except urllib.error.HTTPError as error:
+            reason = error
             if error.code == 404:
                 raise HeteroAgeError(
                     f"there is no {url} (HTTP 404). Check the accession; a series of several platforms has a file for "
                     "each, named like GSE41037-GPL8490."
                 ) from error
             if error.code not in PASSING:
-                raise HeteroAgeError(f"{url} cannot be had: HTTP {error.code} {error.reason}.") from error
-            reason = error
+                raise HeteroAgeError(
+                    f"{url} cannot be downloaded: HTTP {error.code} {error.reason}. Check geo.base_url, or download "
+                    "the file by hand."
+                ) from error
         except CUT as error:
             reason = error
             if isinstance(error, urllib.error.URLError) and not _length(part):
@@ -107,8 +113,8 @@ def _fetch(url: str, part: Path, attempts: int, pause: float) -> int | None:
         failed = failed + 1 if _length(part) <= before else 1
         if failed >= attempts:
             raise HeteroAgeError(
-                f"{url} cannot be had: {failed} attempts in a row brought nothing (last: {reason}). Run again to go on "
-                f"from the {_length(part):,} bytes that are there; or check the network and geo.base_url."
+                f"{url} cannot be downloaded: {failed} attempts in a row brought nothing (last: {reason}). Run again "
+                f"to go on from the {_length(part):,} bytes that are there; or check the network and geo.base_url."
             )
         log.info("%s: %s; attempt %d", url, reason, failed + 1)
         time.sleep(pause * 2 ** (failed - 1))
@@ -127,16 +133,9 @@ def _fetch_rest(url: str, part: Path) -> int | None:
         if error.code == 416 and have:  # nothing beyond what is here
             return _total_of(error.headers.get("Content-Range"))
         raise
-    with response:
-        goes_on = response.status == 206
-        length = response.headers.get("Content-Length")
-        total = int(length) if length else None
-        if goes_on:
-            total = _total_of(response.headers.get("Content-Range"))
-        with part.open("ab" if goes_on else "wb") as stream:
-            while chunk := response.read(CHUNK):
-                stream.write(chunk)
-    return total
+    with response, part.open("ab" if response.status == 206 else "wb") as stream:
+        shutil.copyfileobj(response, stream, CHUNK)
+    return _total_of(response.headers.get("Content-Range" if response.status == 206 else "Content-Length"))
 
 
 def _problem(part: Path, total: int | None) -> str | None:
@@ -152,9 +151,9 @@ def _problem(part: Path, total: int | None) -> str | None:
     return None
 
 
-def _total_of(content_range: str | None) -> int | None:
-    """Return the total length from `bytes 5-9/10` or `bytes */10`."""
-    length = (content_range or "").rpartition("/")[2]
+def _total_of(header: str | None) -> int | None:
+    """Return the total length from `bytes 5-9/10`, `bytes */10` or `10`."""
+    length = (header or "").rpartition("/")[2]
     return int(length) if length.isdigit() else None
 
 

@@ -1,4 +1,4 @@
-"""Series matrices of the Gene Expression Omnibus (GEO): samples and their characteristics, and values as a stream.
+"""Series matrices of the Gene Expression Omnibus (GEO): characteristics become metadata, values a Parquet table.
 
 GEOparse reads SOFT files, completely into memory, and cannot read series matrices. A series of a thousand 450K arrays
 has 2 GB compressed. So this module reads the header lines itself, and the values with Arrow, block by block.
@@ -8,35 +8,35 @@ from __future__ import annotations
 
 import csv
 import gzip
+import logging
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import atomic_path
+from heteroage.labels import SPELLINGS, is_missing
+from heteroage.tables.ages import is_age, is_prenatal, read_ages
+from heteroage.tables.metadata import words_of
 from heteroage.tables.source import ahead
 
-ACCESSION = re.compile(r"(GSE\d+)(-GPL\d+)?")
+log = logging.getLogger(__name__)
+
 BLOCK = 16 << 20  # bytes of text per Arrow block
 GROUP = 1 << 23  # number of values per row group: 32 MB
-MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
+METADATA = ("Age", "Sex", "Tissue", "Is_Healthy", "donor_id")
 BEGIN, END = "!series_matrix_table_begin", "!series_matrix_table_end"
-
-
-def matrix_url(base_url: str, series: str) -> str:
-    """Return the URL of the series matrix of `GSE40279`, or of one platform, `GSE41037-GPL8490`."""
-    accession = ACCESSION.fullmatch(series)[1]
-    folder = f"{accession[:-3] if len(accession) > 6 else 'GSE'}nnn"
-    return f"{base_url.rstrip('/')}/{folder}/{accession}/matrix/{series}_series_matrix.txt.gz"
 
 
 def read_samples(path: str | Path) -> dict[str, list[str]]:
@@ -44,8 +44,7 @@ def read_samples(path: str | Path) -> dict[str, list[str]]:
 
     Returns
     -------
-    {name of the line without `!Sample_`: one value per sample}; repeated names (characteristics) are numbered:
-    `characteristics_ch1 2`, and so on
+    {name of the line without `!Sample_`: one value per sample}; repeated names are numbered: `characteristics_ch1 2`
 
     Raises
     ------
@@ -63,14 +62,11 @@ def read_samples(path: str | Path) -> dict[str, list[str]]:
         raise HeteroAgeError(f"{path} is not a series matrix: it has no line !Sample_geo_accession. Check the file.")
     n = len(lines["geo_accession"])
     used = ("characteristics_ch1", "source_name_ch1")
-    odd = [
-        f"!Sample_{name.split(' ')[0]} has {len(v)}"
-        for name, v in lines.items()
-        if name.startswith(used) and len(v) != n
-    ]
+    odd = [(name.split(" ")[0], len(v)) for name, v in lines.items() if name.startswith(used) and len(v) != n]
     if odd:
+        shown = listed(f"!Sample_{name} has {count}" for name, count in odd)
         raise HeteroAgeError(
-            f"{path} has {n} samples, and lines with another number of values ({listed(odd)}): nobody can tell whose "
+            f"{path} has {n} samples, and lines with another number of values ({shown}): nobody can tell whose "
             "they are. Download the file again, or correct these lines."
         )
     return lines
@@ -80,24 +76,138 @@ def _whole_lines(lines: Iterator[str]) -> Iterator[str]:
     """Join sample lines that were split by line breaks within quotes."""
     waiting = ""
     for line in lines:
-        if waiting and line.startswith("!"):
+        if waiting and not line.startswith("!"):
+            waiting = f"{waiting} {line}"
+        else:
+            if waiting:
+                yield waiting
+            waiting = line
+        if not waiting.startswith("!Sample_") or waiting.count('"') % 2 == 0:
             yield waiting
             waiting = ""
-        if waiting or (line.startswith("!Sample_") and line.count('"') % 2):
-            waiting = f"{waiting} {line}" if waiting else line
-            if waiting.count('"') % 2 == 0:
-                yield waiting
-                waiting = ""
-        else:
-            yield line
     if waiting:
         yield waiting
 
 
+@dataclass(frozen=True)
+class Mapped:
+    """Options for the conversion of a series' characteristics to metadata.
+
+    characteristics : {our column: names of characteristics}; the first that a sample has is used
+    healthy : values of the Is_Healthy characteristic that mean true; all others mean false
+    given : {our column: one value for all samples}, for columns that the series does not contain
+    age_unit : unit of ages without a unit; takes precedence over the unit in the characteristic's name
+    missing_values, allow_prenatal : as in the config's `inputs`
+    """
+
+    characteristics: Mapping[str, Sequence[str]]
+    healthy: Sequence[str]
+    given: Mapping[str, object] = field(default_factory=dict)
+    age_unit: str | None = None
+    missing_values: Sequence[str] = ()
+    allow_prenatal: bool = False
+
+
+def map_samples(lines: Mapping[str, Sequence[str]], series: str, how: Mapped) -> pd.DataFrame:
+    """Convert characteristics (`age: 67`, `gender: F`) to a sample sheet.
+
+    Without a characteristic, Tissue is the sample's source name. Ages in other units (`3 months`, or in a
+    characteristic `age_months`) are converted to years. Codes for missing values become empty.
+
+    Returns
+    -------
+    frame of `sample_id`, `project_id` (the series, without the platform), and the known METADATA columns
+
+    Raises
+    ------
+    HeteroAgeError
+        No characteristic for Age or Is_Healthy, and no value given for all; ages of which most cannot be read;
+        gestational ages that the config does not allow.
+    """
+    ids = lines["geo_accession"]
+    cells: list[dict[str, tuple[str, str]]] = [{} for _ in ids]
+    for name, values in lines.items():
+        if name.split(" ")[0] == "characteristics_ch1":
+            for cell, value in zip(cells, values, strict=True):
+                label, colon, text = value.partition(":")
+                if colon:
+                    cell.setdefault(_key(label), (label.strip(), text.strip()))
+    sheet = pd.DataFrame({"sample_id": ids, "project_id": series.partition("-")[0]})
+    for ours in METADATA:
+        wanted = how.characteristics.get(ours, ())
+        found = [_first(cell, ours, wanted) for cell in cells]
+        if ours in how.given:
+            sheet[ours] = how.given[ours]
+        elif any(label for label, _ in found):
+            sheet[ours] = _ages(found, ids, series, how) if ours == "Age" else _words(found, ours, how)
+        elif ours == "Tissue":
+            sheet[ours] = list(lines.get("source_name_ch1", [""] * len(ids)))
+        elif ours in ("Age", "Is_Healthy"):
+            known = dict.fromkeys(label for cell in cells for label, _ in cell.values())
+            raise HeteroAgeError(
+                f"{series} has no characteristic for {ours} (it has {listed(known)}; looked for {listed(wanted)}). Add "
+                f"its name to geo.characteristics.{ours}, or one value for all samples to geo.series.{series}.{ours}."
+            )
+    return sheet
+
+
+def _first(cell: Mapping[str, tuple[str, str]], ours: str, wanted: Sequence[str]) -> tuple[str, str]:
+    """Return a sample's characteristic (label, text): the first of the wanted names; for Age also names with a unit."""
+    found = [cell[_key(name)] for name in wanted if _key(name) in cell]
+    if ours == "Age" and any(map(is_age, wanted)):
+        found += [own for own in cell.values() if is_age(own[0])]
+    return found[0] if found else ("", "")
+
+
+def _words(found: Sequence[tuple[str, str]], ours: str, how: Mapped) -> list[object]:
+    texts = ["" if is_missing(text, how.missing_values) else text for _, text in found]
+    if ours != "Is_Healthy":
+        return texts
+    means_true = {_key(word) for value in how.healthy for word in words_of(value)}
+    # The config's words take precedence over codes for missing values, because a disease may be `none`.
+    return [
+        True if label and _key(raw) in means_true else None if not text else False
+        for (label, raw), text in zip(found, texts, strict=True)
+    ]
+
+
+def _ages(found: Sequence[tuple[str, str]], ids: Sequence[str], series: str, how: Mapped) -> list[object]:
+    """Convert ages to years. A small number of unreadable ages is set to missing and listed in the log."""
+    ages: list[object] = [None] * len(ids)
+    problems: dict[str, list[str]] = {"unreadable": [], "prenatal": [], "outside": []}
+    labels = list(dict.fromkeys(label for label, _ in found if label))
+    for label in labels:
+        rows = [k for k, (own, _) in enumerate(found) if own == label]
+        unit = None if is_prenatal(label) else how.age_unit
+        read = read_ages([found[k][1] for k in rows], label, unit, how.allow_prenatal, how.missing_values)
+        for k, age in zip(rows, read.years, strict=True):
+            ages[k] = age
+        for problem, cells in problems.items():
+            cells += [f"{found[rows[at]][1]!r} of {ids[rows[at]]}" for at in getattr(read, problem)]
+    most, prenatal = sum(not is_missing(text, how.missing_values) for _, text in found) / 2, problems["prenatal"]
+    if (any(map(is_prenatal, labels)) and prenatal) or len(prenatal) > most:
+        raise HeteroAgeError(
+            f"{series} has ages from before birth, under {listed(labels)} ({listed(prenatal)}). Set "
+            "inputs.allow_prenatal: true to take them as ages below 0, or name another characteristic in "
+            "geo.characteristics.Age."
+        )
+    strange = list(chain.from_iterable(problems.values()))
+    if len(strange) > most:
+        raise HeteroAgeError(
+            f"{series} has ages that cannot be read, under {listed(labels)} ({listed(strange)}). Name another "
+            f"characteristic in geo.characteristics.Age, or the unit in geo.series.{series}.age_unit."
+        )
+    if strange:
+        log.warning("%s: ages that cannot be used are left empty (%s)", series, listed(strange))
+    return ages
+
+
+def _key(text: str) -> str:
+    return " ".join(re.findall(r"[^\W_]+|[^\w\s]", text.casefold())).strip(". ")
+
+
 def write_values(path: str | Path, table: str | Path) -> tuple[int, int]:
     """Copy a series matrix' values to a Parquet table, CpGs in rows (`cpg`, then a float32 column per sample).
-
-    The file is read in one pass, with a few blocks in memory.
 
     Returns
     -------
@@ -109,16 +219,14 @@ def write_values(path: str | Path, table: str | Path) -> tuple[int, int]:
         No values, text among them, or a file that ends early.
     """
     with _open(path) as stream:
-        for _ in _head(stream, path):
-            pass
+        list(_head(stream, path))
         header = next(csv.reader([stream.readline().decode("utf-8")], delimiter="\t"), [])
         if len(header) < 2:
             raise HeteroAgeError(f"{path} has no table of values. Check the file.")
-        columns = ["cpg", *(name.strip() for name in header[1:])]
-        schema = pa.schema([("cpg", pa.string()), *((name, pa.float32()) for name in columns[1:])])
+        schema = pa.schema([("cpg", pa.string()), *((name.strip(), pa.float32()) for name in header[1:])])
         count = 0
         with atomic_path(table) as beside, pq.ParquetWriter(beside, schema, use_dictionary=False) as writer:
-            for group in _groups(_blocks(stream, columns, schema, path), max(1, GROUP // len(columns))):
+            for group in _groups(_blocks(stream, schema, path), max(1, GROUP // len(schema))):
                 writer.write_table(group)
                 count += len(group)
             if not count:
@@ -126,7 +234,7 @@ def write_values(path: str | Path, table: str | Path) -> tuple[int, int]:
                     f"{path} has samples and no values: the series' authors left them in supplementary files. Download "
                     "those and give them as inputs.beta."
                 )
-    return count, len(columns) - 1
+    return count, len(schema) - 1
 
 
 @contextmanager
@@ -152,11 +260,11 @@ def _head(stream: BinaryIO, path: str | Path) -> Iterator[str]:
     raise HeteroAgeError(f"{path} is not a series matrix: it has no line {BEGIN}. Check the file.")
 
 
-def _blocks(stream: BinaryIO, columns: Sequence[str], schema: pa.Schema, path: str | Path) -> Iterator[pa.RecordBatch]:
+def _blocks(stream: BinaryIO, schema: pa.Schema, path: str | Path) -> Iterator[pa.RecordBatch]:
     """Parse the table of values block by block, to its end."""
-    reading = pa.csv.ReadOptions(column_names=list(columns), block_size=BLOCK, use_threads=False)
+    reading = pa.csv.ReadOptions(column_names=schema.names, block_size=BLOCK, use_threads=False)
     parsing = pa.csv.ParseOptions(delimiter="\t")
-    converting = pa.csv.ConvertOptions(column_types=schema, null_values=MISSING, strings_can_be_null=False)
+    converting = pa.csv.ConvertOptions(column_types=schema, null_values=SPELLINGS, strings_can_be_null=False)
     rest, count, ended = b"", 0, False
     for text in ahead(chain(iter(partial(stream.read, BLOCK), b""), [b"\n"])):
         if ended:
@@ -166,8 +274,8 @@ def _blocks(stream: BinaryIO, columns: Sequence[str], schema: pa.Schema, path: s
         ended = bool(end)
         if not lines.strip():
             continue
-        # Copy into Arrow's own memory. Its threads may release their input only at interpreter exit, and releasing a
-        # Python object then aborts the process (https://github.com/apache/arrow/issues/34314).
+        # A copy in Arrow's own memory: its threads may release a Python object only at exit, which aborts the process
+        # (https://github.com/apache/arrow/issues/34314).
         buffer = pa.allocate_buffer(len(lines))
         memoryview(buffer).cast("B")[:] = lines
         try:

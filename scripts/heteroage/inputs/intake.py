@@ -1,4 +1,4 @@
-"""Record of the content of the input tables and of all changes to it. Audit and report are made from it.
+"""Opening of the config's tables and sample sheets, with a record of their content and of all changes to it.
 
 `results/store/intake.json` is written with the feature store. It depends only on the input and the config:
 
@@ -13,10 +13,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from heteroage.errors import FIRST
+from heteroage.errors import FIRST, HeteroAgeError, listed
+from heteroage.probes import feature_name
+from heteroage.tables.layout import DETECT
+from heteroage.tables.metadata import Conventions
+from heteroage.tables.opening import open_source, open_table
+from heteroage.tables.sheets import Sheet, sheet_of
+from heteroage.tables.table import Table, check_cpg_names
+
+log = logging.getLogger(__name__)
 
 # The steps in their order, and the meaning of `found`.
 STEPS = {
@@ -67,3 +77,132 @@ class Intake:
             "modalities": sorted(self.modalities, key=lambda row: row["modality"]),
             "steps": sorted(self.steps, key=lambda row: (order.index(row["step"]), row["where"])),
         }
+
+
+@dataclass(frozen=True)
+class TableEntry:
+    """A table entry of the config.
+
+    columns : {our name: their name, or a list of possible names}
+    values : beta, m_values or percent
+    age_unit : unit of Age, if it is neither years nor part of the column name
+    """
+
+    file: str
+    orientation: str = DETECT
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    values: str = "beta"
+    age_unit: str | None = None
+
+    def conventions(self, general: Conventions) -> Conventions:
+        """Return the conventions of its metadata: the general ones, updated with its own."""
+        return general.updated(Conventions.of(columns=self.columns, age_unit=self.age_unit))
+
+
+@dataclass(frozen=True)
+class ModalityTable:
+    """A table of a modality: its samples, its CpGs, and access to their values.
+
+    metadata : {our name: (the table's name, its cells as text)}, in the file's order of samples
+    places : positions of its CpGs among the table's names
+    features : the feature in the store of each of them
+    """
+
+    modality: str
+    entry: TableEntry
+    table: Table
+    metadata: dict[str, tuple[str, list[str | None]]]
+    places: list[int]
+    features: list[str]
+
+    @property
+    def where(self) -> str:
+        """Name of the table in messages."""
+        return self.table.where
+
+    @property
+    def ids(self) -> list[str]:
+        """The sample_ids, in the file's order."""
+        return self.table.ids
+
+
+def open_modality(
+    entry: TableEntry, modality: str, conventions: Conventions, intake: Intake, allow_pickle: bool = False
+) -> ModalityTable:
+    """Open a modality's table. Values are read when its blocks are iterated.
+
+    Raises
+    ------
+    HeteroAgeError
+        Errors of `open_table`; no CpG of the modality; repeated CpGs.
+    """
+    table = open_table(
+        entry.file,
+        lambda name: feature_name(name, modality) is not None,
+        entry.conventions(conventions),
+        where=f"the {modality} table {entry.file}",
+        like=f"cg00000029 or cg00000029_{modality}",
+        orientation=entry.orientation,
+        allow_pickle=allow_pickle,
+    )
+    return of_table(table, entry, modality, intake)
+
+
+def of_table(table: Table, entry: TableEntry, modality: str, intake: Intake) -> ModalityTable:
+    """Find a modality's CpGs and metadata in an opened table; see `open_modality`."""
+    where, layout, names = table.where, table.layout, table.names
+    if entry.orientation == DETECT:
+        log.info("%s has %s (detected)", where, layout.orientation.replace("_", " "))
+    features = {k: feature for k, name in enumerate(names) if (feature := feature_name(name, modality))}
+    if not features:
+        raise HeteroAgeError(
+            f"{where} has no CpG column (it has {listed(names)}). CpGs are named like cg00000029 or "
+            f"cg00000029_{modality}: as columns where samples are rows, in one column where samples are columns."
+        )
+    ours = {name: k for name, k in table.metadata.items() if name != "sample_id"}
+    cells = table.texts(list(ours.values()))
+    metadata = {name: (names[k], column) for (name, k), column in zip(ours.items(), cells, strict=True)}
+    renamed = [f"{names[k]} is {name}" for name, k in table.metadata.items() if names[k] not in (name, "")]
+    known = {*features, *table.metadata.values(), layout.label if not table.cpgs_in_rows else -1}
+    unnamed = "" if table.cpgs_in_rows else "column {} (no name)"
+    others = [name or unnamed.format(k + 1) for k, name in enumerate(names) if k not in known]
+    left_out = [*layout.left_out, *filter(None, others)]
+    _note_names(table, renamed, "the unnamed column" if layout.unnamed else "", intake)
+    intake.note("shorten_ids", where, layout.renamed, "named without .AVG_Beta or the like", layout.ids)
+    intake.note("leave_out_columns", where, len(left_out), "left out", left_out)
+    if left_out:
+        log.info("%s: columns that are not CpGs of this modality are dropped (%s)", where, listed(left_out))
+    check_cpg_names([names[k] for k in features], where)
+    return ModalityTable(modality, entry, table, metadata, list(features), list(features.values()))
+
+
+def read_sheet(
+    entry: TableEntry, known: Collection[str], conventions: Conventions, intake: Intake, allow_pickle: bool = False
+) -> Sheet:
+    """Read a sample sheet of the config.
+
+    Parameters
+    ----------
+    known : ids of the tables of values, which decide between several possible columns of ids
+
+    Raises
+    ------
+    HeteroAgeError
+        Errors of `open_source` and `sheet_of`.
+    """
+    where, conventions = f"the sample sheet {entry.file}", entry.conventions(conventions)
+    source, _keep = open_source(entry.file, where, conventions.missing_values, allow_pickle)
+    sheet = sheet_of(source, where, known, conventions)
+    renamed = [f"{label} is {ours}" for ours, (label, _) in sheet.columns.items() if label != ours]
+    _note_names(sheet, renamed, "" if sheet.named else "other columns", intake)
+    return sheet
+
+
+def _note_names(table: Table | Sheet, renamed: Sequence[str], ids_from: str, intake: Intake) -> None:
+    """Record the renamed columns, unusual ids, and skipped lines of a table or sheet."""
+    numbered = [one for one in table.ids if re.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?", one)]
+    intake.note("map_columns", table.where, len(renamed), "renamed", renamed)
+    intake.note("name_ids", table.where, len(table.ids) * bool(ids_from), f"taken from {ids_from}", table.ids)
+    intake.note("ids_as_text", table.where, len(numbered), "taken as text", numbered)
+    for step, found in table.source.notes.items():
+        intake.note(step, table.where, found, "left out")

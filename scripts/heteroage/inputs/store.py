@@ -11,9 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.files import atomic_path
-from heteroage.inputs.intake import Intake
-from heteroage.inputs.merge import Cohorts
-from heteroage.inputs.modalities import ModalityTable
+from heteroage.inputs.cohorts import Cohorts
+from heteroage.inputs.intake import Intake, ModalityTable
 from heteroage.matrix import create_matrix, feature_blocks, release, write_names
 from heteroage.progress import Progress
 from heteroage.tables.layout import DETECT
@@ -50,7 +49,8 @@ def _write_table(
 ) -> None:
     """Write one table's values to its features' rows and its samples' columns."""
     target = np.array([row_of.get(name, -1) for name in table.features], np.int64)
-    sources, ids = np.array(table.sources, dtype=object), np.array(table.ids, dtype=object)
+    names, ids = table.table.names, np.array(table.ids, dtype=object)
+    sources = np.array([names[k] for k in table.places], dtype=object)
     shared = _replicates(target)
     aside_of = np.full(len(target), -1)
     # Replicates are kept in memory until all are read, in the order of their names.

@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.inputs.cohorts import as_text, numeric_column, pc_columns
 from heteroage.matrix import feature_blocks
+from heteroage.probes import pc_columns
+from heteroage.tables.cells import text_of
 from heteroage.tables.metadata import Conventions, find_columns, sample_ids
 
 
@@ -35,8 +36,8 @@ def read_pcs(table: pd.DataFrame, training: Sequence[str], where: str) -> pd.Dat
     at = find_columns(list(table.columns), Conventions(), where).get("sample_id")
     if at is None:
         raise HeteroAgeError(f"{where} has no column sample_id (it has {listed(table.columns)}). Name it so.")
-    pcs = table[columns].set_axis(pd.Index(sample_ids(as_text(table.iloc[:, at]), where), name="sample_id"))
-    pcs = pcs.apply(lambda column: numeric_column(column, f"column {column.name} of {where}"))
+    ids = sample_ids([text_of(cell) for cell in table.iloc[:, at]], where)
+    pcs = table[columns].set_axis(pd.Index(ids, name="sample_id")).apply(_numbers, where=where)
     absent = sorted(set(training) - set(pcs.index))
     if absent:
         raise HeteroAgeError(f"{where} has no RF_PCs of training samples ({listed(absent)}). Add their RF_PCs.")
@@ -104,6 +105,18 @@ def project(loadings: pd.DataFrame, betas: pd.DataFrame) -> pd.DataFrame:
         for k, name in enumerate(names):
             components[name] += centred * weights[row, k]
     return pd.DataFrame(components, index=betas.index)
+
+
+def _numbers(column: pd.Series, where: str) -> pd.Series:
+    numbers = pd.to_numeric(column, errors="coerce").astype(np.float64)
+    text = column[numbers.isna() & column.notna()]
+    if len(text):
+        cells = [f"{str(value)!r} at {sample}" for sample, value in text.items()]
+        raise HeteroAgeError(
+            f"column {column.name} of {where} holds text where numbers belong ({listed(cells)}). Leave unknown values "
+            "empty."
+        )
+    return numbers
 
 
 def _variance(block: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from heteroage.age import transform_age
-from heteroage.inputs.cohorts import UNKNOWN
+from heteroage.labels import UNKNOWN
 
 SCALE = "transformed_age"
 LEAST_AGE = 0.0  # years

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from heteroage.clock.artifacts import software_versions
 from heteroage.clock.columns import ANCHOR, CORRECTION
 from heteroage.files import read_table, rows_of
-from heteroage.inputs.cohorts import pc_columns
 from heteroage.labels import UNKNOWN
 from heteroage.metrics import group_errors, r2_against_none, score_predictions
+from heteroage.probes import pc_columns
 from heteroage.stages.intervals import calibrate
 from heteroage.stages.rounds import Rounds, earned_rounds
 from heteroage.stages.training_data import OUT_OF_FOLD, SAMPLE_COLUMNS, read_views, views

@@ -24,9 +24,8 @@ from numpy.typing import NDArray
 
 from heteroage.engine.training_set import TrainingSet
 from heteroage.files import read_table, rows_of
-from heteroage.inputs.cohorts import pc_columns
 from heteroage.matrix import BLOCK, StackedRows, open_matrix
-from heteroage.probes import is_pc
+from heteroage.probes import is_pc, pc_columns
 from heteroage.stages.sampling import balancing_weights
 
 if TYPE_CHECKING:

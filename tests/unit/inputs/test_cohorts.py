@@ -8,8 +8,7 @@ import pytest
 from input_tables import CPGS, assert_equal_cohorts, merged, table
 
 from heteroage.errors import HeteroAgeError
-from heteroage.inputs.cohorts import pc_columns
-from heteroage.probes import feature_name
+from heteroage.probes import feature_name, pc_columns
 
 # Names
 

@@ -98,7 +98,7 @@ def test_no_such_file(server, fetch):
 
 def test_a_refusal_is_not_tried_again(server, fetch):
     server.codes = [403]
-    refused(fetch, "cannot be had: HTTP 403")
+    refused(fetch, "cannot be downloaded: HTTP 403")
     assert len(server.requests) == 1
 
 
@@ -117,7 +117,7 @@ def test_a_file_shorter_than_the_server_says(server, fetch):
 
 def test_a_file_longer_than_the_server_says(server, fetch):
     server.said = len(CONTENT) - 10
-    refused(fetch, "came twice and is not whole: it is not a valid gzip file")
+    refused(fetch, "was downloaded twice and is not complete: it is not a valid gzip file")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_file_longer_than_the_server_says(server, fetch):
 )
 def test_an_unsound_gzip_file(server, fetch, content):
     server.files[NAME] = content
-    refused(fetch, "came twice and is not whole: it is not a valid gzip file .*inputs.beta")
+    refused(fetch, "was downloaded twice and is not complete: it is not a valid gzip file .*inputs.beta")
     assert not fetch.part.exists()
 
 

@@ -10,8 +10,8 @@ from series_matrix import series_matrix
 
 from heteroage.errors import HeteroAgeError
 from heteroage.inputs import geo
-from heteroage.inputs.characteristics import Mapped, map_samples
-from heteroage.inputs.geo import matrix_url, read_samples, write_values
+from heteroage.inputs.download import matrix_url
+from heteroage.inputs.geo import Mapped, map_samples, read_samples, write_values
 
 HOW = Mapped(
     {"Age": ["age", "age (months)"], "Sex": ["gender", "Sex"], "Tissue": ["tissue"], "Is_Healthy": ["disease state"]},

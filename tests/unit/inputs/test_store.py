@@ -7,9 +7,8 @@ from input_tables import cohorts_of
 
 from heteroage import matrix as matrix_module
 from heteroage.errors import HeteroAgeError
-from heteroage.inputs.intake import Intake
-from heteroage.inputs.merge import InputOptions, read_cohorts
-from heteroage.inputs.modalities import TableEntry
+from heteroage.inputs.cohorts import InputOptions, read_cohorts
+from heteroage.inputs.intake import Intake, TableEntry
 from heteroage.inputs.store import write_store
 from heteroage.matrix import open_matrix
 

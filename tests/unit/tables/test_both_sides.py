@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heteroage.clock.apply import run_step
-from heteroage.inputs.intake import Intake
-from heteroage.inputs.merge import InputOptions, read_cohorts
-from heteroage.inputs.modalities import TableEntry
+from heteroage.inputs.cohorts import InputOptions, read_cohorts
+from heteroage.inputs.intake import Intake, TableEntry
 from heteroage.inputs.store import write_store
 from heteroage.tables import columnar, table, text
 

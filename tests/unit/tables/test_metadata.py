@@ -6,7 +6,6 @@ import re
 import pytest
 
 from heteroage.errors import HeteroAgeError
-from heteroage.inputs.cohorts import common_spellings
 from heteroage.tables import metadata as m
 from heteroage.tables.metadata import Conventions
 from heteroage.tables.sheets import possible_ids
@@ -58,11 +57,6 @@ def test_a_code_that_yaml_takes_for_a_truth_value():
 
 
 def test_spellings_of_tissues():
-    assert common_spellings(["Blood", "blood", "blood", " Skin"]) == {
-        "blood": "blood",
-        "Blood": "blood",
-        " Skin": " Skin",
-    }
     assert m.tissues(["WHOLE  blood", "Liver", "n/a"], Conventions(tissues=("Whole Blood",))) == [
         "Whole Blood",
         "Liver",
