@@ -17,9 +17,7 @@ if not workflow.overwrite_configfiles:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/geo.smk"
-include: "workflow/rules/coverage.smk"
 include: "workflow/rules/inputs.smk"
-include: "workflow/rules/hallmarks.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/stage1.smk"
 include: "workflow/rules/stage2.smk"
@@ -28,7 +26,6 @@ include: "workflow/rules/assemble.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/falsify.smk"
-include: "workflow/rules/pages.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 

@@ -26,10 +26,10 @@ from heteroage.inputs.intake import Intake, TableEntry
 from heteroage.inputs.store import write_store
 from heteroage.matrix import open_matrix
 from heteroage.stages import stage1, stage2
-from heteroage.stages.expert_tuning import Grid
 from heteroage.stages.hallmarks import absolute_correlation, match_features, orthogonalise
 from heteroage.stages.sampling import training_samples
-from heteroage.stages.training_data import TrainingData, log_grid
+from heteroage.stages.stage2 import ExpertGrid
+from heteroage.stages.training_data import TrainingData
 
 ROOT = Path(__file__).parents[1]
 ANCHOR = {"min_cohorts": 1, "min_cap": 30, "max_cap": 500, "median_mult": 2.0}
@@ -61,7 +61,7 @@ def main() -> None:
     options = parser.parse_args()
     settings = yaml.safe_load((ROOT / "resources/demo/settings.yaml").read_text(encoding="utf-8"))
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
-    grid = Grid(log_grid(**config["stage2"]["alpha"]), config["stage2"]["l1_ratio"])
+    grid = ExpertGrid.of(config["stage2"])
     found, above_zero, best = 0, 0, []
     print("| seed | planted hallmark | R2 on the residual | best random set | random sets above 0 | p |")
     print("|---|---|---|---|---|---|")

@@ -18,7 +18,7 @@ from heteroage.clock.published import read_coefficients
 from heteroage.grouping.folds import MINIMUM_FOLDS, assign_folds
 from heteroage.stages import stage1
 from heteroage.stages.start_from import open_start
-from heteroage.stages.training_data import TrainingData, log_grid
+from heteroage.stages.training_data import TrainingData
 
 if TYPE_CHECKING:
     from real_data import Study
@@ -70,9 +70,7 @@ def one_draw(
     start = open_start({"coefficients": str(coefficients), "transform": "horvath"}, data)
     row = {}
     for way, strengths in WAYS.items():
-        grid = stage1.Grid(
-            stage["balancing"], stage["technical_sd"], stage["l1_ratio"], log_grid(**stage["alpha"]), strengths
-        )
+        grid = stage1.Grid.of(stage | {"start_from": {"strengths": strengths}})
         chosen = stage1.selected_row(stage1.sweep(data, grid, threads, start), "the sweep")
         model = stage1.train(data, chosen, threads, start)
         ages = model.predict(others.frame[list(model.feature_names_in_)].astype(np.float64))

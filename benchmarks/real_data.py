@@ -39,14 +39,13 @@ from heteroage.grouping.copies import find_copies
 from heteroage.grouping.folds import assign_folds, assign_groups, assign_outer_folds, folds_to_leave_out
 from heteroage.inputs.annotation import read_annotation
 from heteroage.stages import context, stage1, stage2, stage3
-from heteroage.stages.dictionary import read_dictionary
-from heteroage.stages.expert_tuning import Grid
-from heteroage.stages.gene_sets import match_genes, read_gene_sets
+from heteroage.stages.dictionary import match_genes, read_dictionary, read_gene_sets
 from heteroage.stages.hallmarks import assign_features
 from heteroage.stages.intervals import calibrate
 from heteroage.stages.sampling import training_samples
-from heteroage.stages.start_from import open_start, strengths_of
-from heteroage.stages.training_data import TrainingData, log_grid
+from heteroage.stages.stage2 import ExpertGrid
+from heteroage.stages.start_from import open_start
+from heteroage.stages.training_data import TrainingData
 
 ROOT = Path(__file__).parents[1]
 METADATA = ["sample_id", "project_id", "Tissue", "Age", "Sex", "Is_Healthy", "donor_id"]
@@ -111,14 +110,13 @@ def train_and_predict(
     data = TrainingData(samples, X, [*study.features, *pcs.columns])
     stage = config["stage1"]
     published = stage.get("start_from")
-    start, alphas = open_start(published, data), log_grid(**stage["alpha"])
-    grid = stage1.Grid(stage["balancing"], stage["technical_sd"], stage["l1_ratio"], alphas, strengths_of(published))
+    start, grid = open_start(published, data), stage1.Grid.of(stage | {"start_from": published})
     configuration = stage1.selected_row(stage1.sweep(data, grid, THREADS, start), "the sweep")
     views = stage1.cross_fit(data, configuration, THREADS, start).set_index("sample_id")
     anchor = stage1.train(data, configuration, THREADS, start)
     test = pd.concat([others.frame, other_pcs], axis=1).astype(np.float64)
     features = pd.DataFrame({stage3.ANCHOR: anchor.predict(test[list(anchor.feature_names_in_)])})
-    expert_grid = Grid(log_grid(**config["stage2"]["alpha"]), config["stage2"]["l1_ratio"])
+    expert_grid = ExpertGrid.of(config["stage2"])
     corrections, useful = {}, []
     for hallmark, own in assign_features(dictionary, data)[0].items():
         expert = stage2.train_expert(hallmark, data.restrict(own), views, expert_grid, configuration, THREADS)

@@ -7,62 +7,56 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from heteroage.clock.weights import weights_table
-from heteroage.evaluation.altered import alter_labels, alter_methylation, compare_files
+from heteroage.evaluation.falsification import alter_labels, alter_methylation, compare_files
 from heteroage.files import read_table, write_json, write_table
 from heteroage.grouping.folds import assign_outer_folds
 from heteroage.matrix import open_matrix
-from heteroage.stages.context import read_pcs
+from heteroage.stages.context import learn_pcs, read_pcs
 from heteroage.stages.dictionary import read_dictionary
 from heteroage.stages.hallmarks import assign_features
-from heteroage.stages.selection import learn_pcs, select
 from heteroage.stages.stage1 import selected_row, train
 from heteroage.stages.start_from import open_start
-from heteroage.stages.training_data import TRAINING_COLUMNS, TrainingData
+from heteroage.stages.training_data import TRAINING_COLUMNS, TrainingData, select
 from heteroage.workflow import run_script
 
 MADE_AGAIN = ("samples", "pcs", "loadings", "dictionary", "weights")
 
 
 def main(
-    all_samples: str,
-    features: str,
-    names: str,
-    hallmarks: str,
-    report: str,
     inputs: Mapping[str, str],
+    report: str,
     outer_folds: int | str,
-    seed: int,
-    selection: Mapping[str, object],
-    learning: Mapping[str, int],
+    selection: Mapping,
+    context: Mapping[str, int],
     context_pcs: bool,
     start_from: Mapping[str, object] | None,
     threads: int,
     compared: str,
     given_pcs: str | None = None,
 ) -> None:
-    """Write which of the run's files (`MADE_AGAIN`) are the same bytes again.
+    """Write which of the run's files (`MADE_AGAIN`) have the same bytes again.
 
-    Outer folds are dealt again, by the altered labels; groups stay.
+    Outer folds are assigned again, by the altered labels; groups stay.
     """
     own = {name: inputs[name] for name in MADE_AGAIN if name in inputs}
-    samples = read_table(all_samples)
+    samples = read_table(inputs["all_samples"])
     held_out = np.flatnonzero(samples["outer_fold"] == 0)
-    table = alter_labels(samples, 0, seed)
+    table = alter_labels(samples, 0, selection["seed"])
     table["outer_fold"] = assign_outer_folds(table, outer_folds)
     with TemporaryDirectory(dir=Path(compared).parent) as folder:
         again = {name: Path(folder) / f"{name}.csv" for name in own}
-        store = Path(folder) / "features.npy"
-        alter_methylation(Path(features), store, held_out, seed)
-        chosen = select(table, "nested-0", seed=seed, **selection)
+        store = {"features": Path(folder) / "features.npy", "names": inputs["names"]}
+        alter_methylation(Path(inputs["features"]), store["features"], held_out, selection["seed"])
+        chosen = select(table, "nested-0", **selection)
         if given_pcs:
             pcs = read_pcs(read_table(given_pcs), chosen["sample_id"], given_pcs)
         else:
-            loadings, pcs = learn_pcs(*open_matrix(store, names), chosen, **learning)
+            loadings, pcs = learn_pcs(*open_matrix(*store.values()), chosen, **context)
             write_table(loadings, again["loadings"])
         write_table(pcs, again["pcs"])
         write_table(chosen[TRAINING_COLUMNS], again["samples"])
-        data = TrainingData.open(again["samples"], store, names, again["pcs"])
-        write_json(assign_features(read_dictionary(hallmarks), data)[0], again["dictionary"])
+        data = TrainingData.open({**again, **store})
+        write_json(assign_features(read_dictionary(inputs["hallmarks"]), data)[0], again["dictionary"])
         of_anchor = data.with_pcs(context_pcs)
         start = open_start(start_from, of_anchor)
         anchor = train(of_anchor, selected_row(read_table(report), report), threads, start)

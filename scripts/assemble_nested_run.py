@@ -1,6 +1,6 @@
 """Assemble a nested run's clock, and predict its held-out samples with the same code that users run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from heteroage.assembly import assemble_run
@@ -21,19 +21,8 @@ from heteroage.workflow import run_script
 
 def main(
     run: str,
-    artifacts: Sequence[str],
-    experts: Sequence[str],
-    samples: str,
-    features: str,
-    names: str,
-    pcs: str,
-    duplicates: str,
-    start_from: Mapping[str, object] | None,
-    alphas: Mapping[str, Mapping[str, float]],
-    all_samples: str,
-    anchor: str,
-    corrections: str,
-    conventions: Mapping[str, object],
+    inputs: Mapping,
+    settings: Mapping,
     lightgbm: Mapping[str, object],
     max_rounds: int,
     manifest: str,
@@ -43,28 +32,25 @@ def main(
 ) -> None:
     """Write the folder, the predictions of held-out samples of known age, and those of parts of the clock."""
     folder = Path(manifest).parent
-    training_files = [samples, features, names, pcs]
-    assemble_run(artifacts, experts, training_files, duplicates, {}, conventions, folder, start_from, alphas)
+    assemble_run(inputs, folder, **settings)
 
     # A nested run reads the held-out samples (healthy and unhealthy) only here.
-    held_out = held_out_samples(read_table(all_samples), int(run.removeprefix("nested-")))
-    training = read_table(samples)
-    seen = set(training["sample_id"]) & set(held_out["sample_id"])
-    if seen:
+    held_out = held_out_samples(read_table(inputs["all_samples"]), int(run.removeprefix("nested-")))
+    training = read_table(inputs["samples"])
+    if seen := set(training["sample_id"]) & set(held_out["sample_id"]):
         raise HeteroAgeError(f"{run} was trained on {len(seen)} samples that it should predict. Remove results/{run}.")
-    store, feature_names = open_matrix(features, names)
     known = read_table(given_pcs) if given_pcs else None
-    master = master_table(features_looked_at(folder), store, feature_names, held_out, known)
+    store = open_matrix(inputs["features"], inputs["names"])
+    master = master_table(features_looked_at(folder), *store, held_out, known)
     table = predict_held_out(load_clock(folder), held_out, master, training["Age"].mean())
     write_table(table, predictions)
 
     # Without tissue, sex and RF_PCs, with rounds tuned again.
-    fusion = train(FusionInput.open(samples, anchor, corrections, pcs).without_context(), lightgbm, max_rounds)
+    fusion = train(FusionInput.open(inputs).without_context(), lightgbm, max_rounds)
+    summed = anchor_plus_experts(table, read_table(folder / "stage2/Stage2_Performance_Summary.csv"))
     ages = fuse(fusion.booster, table[list(fusion.frame.columns)], fusion.categories)
-    parts = {
-        "Anchor_Plus_Experts": anchor_plus_experts(table, read_table(folder / "stage2/Stage2_Performance_Summary.csv"))
-    }
-    write_table(table[["sample_id"]].assign(**parts, Fusion_Without_Context=ages), ablated)
+    parts = table[["sample_id"]].assign(Anchor_Plus_Experts=summed, Fusion_Without_Context=ages)
+    write_table(parts, ablated)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ import logging
 from heteroage.checks.suspects import check_sex
 from heteroage.errors import listed
 from heteroage.figures.audit import plot_sex
-from heteroage.files import atomic_path, read_table, write_table
+from heteroage.figures.style import save_png
+from heteroage.files import read_table, write_table
 from heteroage.inputs.annotation import read_annotation
 from heteroage.matrix import open_matrix
 from heteroage.workflow import run_script
@@ -20,8 +21,7 @@ def main(features: str, names: str, samples: str, annotation: str, table: str, f
     if len(wrong):
         logging.warning("sex labels that disagree with the X and Y chromosomes (%s)", listed(wrong))
     write_table(checked, table)
-    with atomic_path(figure) as beside:
-        plot_sex(checked).savefig(beside, format="png", dpi=150)
+    save_png(plot_sex(checked), figure)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Match the hallmark dictionary to the data, and assign each feature to one hallmark."""
 
 import logging
+from collections.abc import Mapping
 
 from heteroage.files import write_json
 from heteroage.stages.dictionary import read_dictionary
@@ -9,9 +10,9 @@ from heteroage.stages.training_data import TrainingData
 from heteroage.workflow import run_script
 
 
-def main(samples: str, features: str, names: str, pcs: str, hallmarks: str, dictionary: str, skipped: str) -> None:
+def main(inputs: Mapping[str, str], hallmarks: str, dictionary: str, skipped: str) -> None:
     """Write the orthogonalised dictionary, and which hallmarks get no expert and why."""
-    orthogonal, reasons = assign_features(read_dictionary(hallmarks), TrainingData.open(samples, features, names, pcs))
+    orthogonal, reasons = assign_features(read_dictionary(hallmarks), TrainingData.open(inputs))
     for hallmark, reason in reasons.items():
         logging.warning("%s is skipped: %s", hallmark, reason)
     write_json(orthogonal, dictionary)

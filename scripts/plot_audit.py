@@ -12,6 +12,7 @@ from heteroage.figures.audit import (
     plot_overlap,
     plot_pc_space,
 )
+from heteroage.figures.style import save_png
 from heteroage.files import atomic_path, read_table
 from heteroage.stages.sampling import training_samples
 from heteroage.workflow import run_script
@@ -31,8 +32,7 @@ def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
         "hallmarks": plot_hallmarks(of["hallmarks"]),
     }
     for name, figure in figures.items():
-        with atomic_path(outputs[name]) as beside:
-            figure.savefig(beside, format="png", dpi=150)
+        save_png(figure, outputs[name])
     findings = find_noteworthy(of)
     for sentence in findings:
         logging.warning("%s", sentence)

@@ -1,43 +1,29 @@
 """Train experts on random sets of CpGs of a hallmark's size, as the hallmark's own expert is trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
 from heteroage.evaluation.falsification import draw_random_sets
 from heteroage.files import read_json, read_table, write_table
-from heteroage.stages.expert_tuning import Grid
 from heteroage.stages.stage1 import selected_row
-from heteroage.stages.stage2 import cross_fit
-from heteroage.stages.training_data import TrainingData, log_grid, read_views
+from heteroage.stages.stage2 import ExpertGrid, cross_fit
+from heteroage.stages.training_data import TrainingData, read_views
 from heteroage.workflow import run_script
 
 
 def main(
-    hallmark: str,
-    samples: str,
-    features: str,
-    names: str,
-    pcs: str,
-    report: str,
-    anchor: str,
-    dictionary: str,
-    alpha: Mapping[str, float],
-    l1_ratio: Sequence[float],
-    seed: int,
-    n_sets: int,
-    scores: str,
+    hallmark: str, inputs: Mapping[str, str], report: str, settings: Mapping, seed: int, n_sets: int, scores: str
 ) -> None:
     """Write the R2 on the residual of each set: no deployable model is fitted."""
-    data = TrainingData.open(samples, features, names, pcs)
-    own = read_json(dictionary)[hallmark]
+    data = TrainingData.open(inputs)
+    own = read_json(inputs["dictionary"])[hallmark]
     sets = draw_random_sets(data.with_pcs(False).feature_names, own, n_sets, seed, hallmark)
-    configuration, views = selected_row(read_table(report), report), read_views(anchor, data.samples)
-    grid = Grid(log_grid(**alpha), l1_ratio)
+    views, configuration = read_views(inputs["anchor"], data.samples), selected_row(read_table(report), report)
     rows = []
     for k, features in enumerate(sets, start=1):
-        label, own_data = f"random set {k} of {n_sets}", data.restrict(features)
-        fitted = cross_fit(label, own_data, views, grid, configuration, only_predict=True)
+        label, chosen = f"random set {k} of {n_sets}", data.restrict(features)
+        fitted = cross_fit(label, chosen, views, ExpertGrid.of(settings), configuration, only_predict=True)
         rows.append({"hallmark": hallmark, "set": k, "R2_Residual": fitted.r2})
     write_table(pd.DataFrame(rows, columns=["hallmark", "set", "R2_Residual"]), scores)
 

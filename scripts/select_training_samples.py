@@ -1,15 +1,15 @@
 """Select a run's training samples, assign them to folds, and read or compute their RF_PCs."""
 
 import logging
+from collections.abc import Mapping
 
 from heteroage.files import read_table, write_table
 from heteroage.grouping.folds import describe_dominance, describe_few_groups, hold_out_donors
 from heteroage.matrix import open_matrix
-from heteroage.stages.context import read_pcs
+from heteroage.stages.context import learn_pcs, read_pcs
 from heteroage.stages.dictionary import read_dictionary
 from heteroage.stages.hallmarks import check_any_match, match_features
-from heteroage.stages.selection import learn_pcs, select
-from heteroage.stages.training_data import TRAINING_COLUMNS
+from heteroage.stages.training_data import TRAINING_COLUMNS, select
 from heteroage.workflow import run_script
 
 
@@ -18,41 +18,36 @@ def main(
     all_samples: str,
     features: str,
     names: str,
-    folds: int,
-    seed: int,
-    allow_leave_one_group_out: bool,
-    n_pcs: int,
-    n_cpgs: int,
+    selection: Mapping,
+    context: Mapping[str, int],
     samples: str,
     pcs: str,
     given_pcs: str | None = None,
     dictionary: str | None = None,
     loadings: str | None = None,
 ) -> None:
-    """Write the training samples and RF_PCs of `full`, or of `nested-<k>`: without outer fold k.
+    """Write the training samples and RF_PCs of `full`, or of `nested-<k>`, which leaves out outer fold k.
 
-    Without their outer fold, the groups may be fewer than the folds: then one is held out at a time. RF_PCs come from
-    the given file, or are learnt from the run's samples without looking at ages; then their loadings are written too.
+    RF_PCs are read from the given file, or computed from the run's samples without their ages, with their loadings.
     """
     store, feature_names = open_matrix(features, names)
     if dictionary:
         check_any_match(match_features(read_dictionary(dictionary), feature_names))
-    table = select(read_table(all_samples), run, folds, seed, allow_leave_one_group_out)
+    table = select(read_table(all_samples), run, **selection)
     if given_pcs:
         write_table(read_pcs(read_table(given_pcs), table["sample_id"], given_pcs), pcs)
     else:
-        learnt, components = learn_pcs(store, feature_names, table, n_pcs, n_cpgs)
+        learnt, components = learn_pcs(store, feature_names, table, **context)
         write_table(learnt, loadings)
         write_table(components, pcs)
     write_table(table[TRAINING_COLUMNS], samples)
-    for sentence in [] if hold_out_donors(table) else describe_dominance(table):
-        logging.warning("%s", sentence)
-    for sentence in describe_few_groups(table):
+    dominance = [] if hold_out_donors(table) else describe_dominance(table)
+    for sentence in [*dominance, *describe_few_groups(table)]:
         logging.warning("%s", sentence)
     sizes = table.groupby("fold").size()
     logging.info("%d training samples; samples by fold: %s", len(table), sizes.to_dict())
-    if len(sizes) != folds:
-        logging.warning("%d folds instead of %d: there are not more groups to spread", len(sizes), folds)
+    if len(sizes) != selection["folds"]:
+        logging.warning("%d folds instead of %d, because there are not more groups", len(sizes), selection["folds"])
 
 
 if __name__ == "__main__":

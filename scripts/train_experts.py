@@ -1,42 +1,29 @@
 """Train all hallmark experts of a run that is not the full one, in one job."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from heteroage.files import read_table, write_json, write_model
 from heteroage.stages.dictionary import read_dictionary
-from heteroage.stages.expert_tuning import Grid
 from heteroage.stages.hallmarks import assign_features
 from heteroage.stages.stage1 import selected_row
-from heteroage.stages.stage2 import train_expert, write_experts
-from heteroage.stages.training_data import TrainingData, log_grid, read_views
+from heteroage.stages.stage2 import ExpertGrid, train_expert, write_experts
+from heteroage.stages.training_data import TrainingData, read_views
 from heteroage.workflow import run_script
 
 
-def main(
-    samples: str,
-    features: str,
-    names: str,
-    pcs: str,
-    report: str,
-    anchor: str,
-    hallmarks: str,
-    alpha: Mapping[str, float],
-    l1_ratio: Sequence[float],
-    outputs: Mapping[str, str],
-) -> None:
+def main(inputs: Mapping[str, str], report: str, settings: Mapping, outputs: Mapping[str, str]) -> None:
     """Write the orthogonalised dictionary, the experts' models, and their tables and manifest."""
-    data = TrainingData.open(samples, features, names, pcs)
-    orthogonal, skipped = assign_features(read_dictionary(hallmarks), data)
+    data = TrainingData.open(inputs)
+    orthogonal, skipped = assign_features(read_dictionary(inputs["hallmarks"]), data)
     write_json(orthogonal, outputs["dictionary"])
-    views, configuration = read_views(anchor, data.samples), selected_row(read_table(report), report)
-    grid = Grid(log_grid(**alpha), l1_ratio)
+    views, configuration = read_views(inputs["anchor"], data.samples), selected_row(read_table(report), report)
     Path(outputs["models"]).mkdir(exist_ok=True)
     corrections, weights, summaries = {}, [], []
     for k, (hallmark, own) in enumerate(orthogonal.items(), start=1):
         logging.info("expert %d of %d: %s, %d features", k, len(orthogonal), hallmark, len(own))
-        expert = train_expert(hallmark, data.restrict(own), views, grid, configuration)
+        expert = train_expert(hallmark, data.restrict(own), views, ExpertGrid.of(settings), configuration)
         corrections[hallmark] = expert.corrections
         weights.append(expert.weights)
         summaries.append(expert.summary)

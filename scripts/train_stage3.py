@@ -7,24 +7,15 @@ from heteroage.stages.stage3 import FusionInput, cross_fit, importance, metadata
 from heteroage.workflow import run_script
 
 
-def main(
-    samples: str,
-    anchor: str,
-    corrections: str,
-    pcs: str,
-    lightgbm: Mapping[str, object],
-    max_rounds: int,
-    intervals: Mapping[str, float],
-    outputs: Mapping[str, str],
-) -> None:
+def main(inputs: Mapping[str, str], settings: Mapping, outputs: Mapping[str, str]) -> None:
     """Write out-of-fold ages, the model (for Python, and as LightGBM's text), importance, metadata, tuning curve."""
-    data = FusionInput.open(samples, anchor, corrections, pcs)
-    fusion = train(data, lightgbm, max_rounds)
-    crossed = cross_fit(data, lightgbm, max_rounds, fusion.rounds.chosen)
+    data, tuned = FusionInput.open(inputs), (settings["lightgbm"], settings["max_rounds"])
+    fusion = train(data, *tuned)
+    crossed = cross_fit(data, *tuned, fusion.rounds.chosen)
     write_table(crossed.predictions, outputs["out_of_fold"])
     write_table(fusion.rounds.table(), outputs["tuning"])
     write_table(importance(fusion.booster, fusion.frame, fusion.categories), outputs["importance"])
-    write_json(metadata(fusion, data, crossed, lightgbm, intervals), outputs["metadata"])
+    write_json(metadata(fusion, data, crossed, settings["lightgbm"], settings["intervals"]), outputs["metadata"])
     write_model(fusion.booster, outputs["model"])
     with atomic_path(outputs["text"]) as beside:
         beside.write_text(fusion.booster.model_to_string(), encoding="utf-8")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from heteroage.evaluation import falsification as f
-from heteroage.evaluation.altered import judge_altered_fold
+from heteroage.evaluation.falsification import judge_altered_fold
 from heteroage.files import read_table, write_table
 from heteroage.workflow import run_script
 

@@ -17,41 +17,34 @@ from heteroage.tables.metadata import Conventions
 
 
 def assemble_run(
-    artifacts: Sequence[str],
-    experts: Sequence[str],
-    training_files: Sequence[str],
-    duplicates: str,
-    evaluation: Mapping[str, str | None],
-    conventions: Mapping[str, object],
+    inputs: Mapping,
     target: Path,
-    start_from: Mapping[str, object] | None = None,
-    alphas: Mapping[str, Mapping[str, float]] | None = None,
+    conventions: Mapping[str, object],
+    start_from: Mapping[str, object] | None,
+    alphas: Mapping[str, Mapping[str, float]],
 ) -> None:
     """Assemble in a temporary folder and rename it, so that the final folder is always complete.
 
-    artifacts : files below results/<run>/artifacts
-    experts : the experts' models, or their folder
-    training_files : arguments of `TrainingData.open`: samples, features, names, pcs
-    duplicates : table of near-identical arrays
-    evaluation : tables for the model card, by name; None if there are none
+    inputs : `artifacts` (files below results/<run>/artifacts), `experts` (their models, or their folder), the files of
+        `TrainingData.open`, `duplicates` (table of near-identical arrays), and tables for the model card, if any
     conventions : conventions of the lab's tables (`config.lab_conventions`)
     start_from : config entry of the published clock
     alphas : alpha grids of `stage1` and `stage2` in the config
     """
-    samples, _, names, pcs = training_files
     root = target.with_name(target.name.removesuffix("_artifacts")) / "artifacts"
     beside = target.with_name(f".{target.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
-    models = [model for path in map(Path, experts) for model in (path.glob("*.joblib") if path.is_dir() else [path])]
-    assemble([*map(Path, artifacts), *sorted(models)], root, beside)
-    data = TrainingData.open(*training_files)
-    tables = {name: read_table(path) for name, path in evaluation.items() if path}
+    experts = map(Path, inputs["experts"])
+    models = [model for path in experts for model in (path.glob("*.joblib") if path.is_dir() else [path])]
+    assemble([*map(Path, inputs["artifacts"]), *sorted(models)], root, beside)
+    data = TrainingData.open(inputs)
+    tables = {name: read_table(inputs[name]) for name in ("accuracy", "coverage", "certificate") if name in inputs}
     add_applicability(beside, data, tables.get("accuracy"))
     add_reference(beside)
     spellings = sorted(set(data.samples["Tissue"]) - {UNKNOWN})
     write_json(Conventions.of(**conventions, tissues=spellings).as_json(), beside / READING)
-    training_data = training_digest([samples, names, pcs], data)
-    card = describe(beside, data.samples, training_data, tables, read_table(duplicates), start_from, alphas)
+    training_data = training_digest([inputs[name] for name in ("samples", "names", "pcs")], data)
+    card = describe(beside, data.samples, training_data, tables, read_table(inputs["duplicates"]), start_from, alphas)
     write_json(card, beside / "MODEL_CARD.json")
     with atomic_path(beside / "MODEL_CARD.md") as text:
         text.write_text(render(card), encoding="utf-8")

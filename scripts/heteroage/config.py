@@ -13,7 +13,7 @@ from jsonschema.exceptions import ValidationError
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import MODALITIES
-from heteroage.stages.gene_sets import are_gene_sets
+from heteroage.stages.dictionary import are_gene_sets
 
 MADE_BY_THE_DEMO = "results/demo/"
 LEAST_COVERAGE = 5  # default minimum number of reads per position

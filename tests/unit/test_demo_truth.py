@@ -16,9 +16,9 @@ from heteroage.age import transform_age
 from heteroage.files import read_json
 from heteroage.grouping.folds import assign_folds, assign_groups
 from heteroage.stages import hallmarks, stage1, stage2, stage3
-from heteroage.stages.expert_tuning import Grid
 from heteroage.stages.sampling import training_samples
-from heteroage.stages.training_data import TrainingData, log_grid
+from heteroage.stages.stage2 import ExpertGrid
+from heteroage.stages.training_data import TrainingData
 
 ROOT = Path(__file__).parents[2]
 ANCHOR = {"min_cohorts": 1, "min_cap": 30, "max_cap": 500, "median_mult": 2.0}
@@ -49,7 +49,7 @@ def separation():
         hallmarks.match_features(dictionary, merged.feature_names),
         dict(zip(merged.feature_names, correlation, strict=True)),
     )
-    grid = Grid(log_grid(**config["stage2"]["alpha"]), config["stage2"]["l1_ratio"])
+    grid = ExpertGrid.of(config["stage2"])
     affected = merged.samples["sample_id"].isin(simulated.truth["accelerated_samples"]).to_numpy()
     areas = {}
     for hallmark in [simulated.truth["accelerated_hallmark"], *OTHERS]:
@@ -91,7 +91,7 @@ def fused(settings, configuration):
     anchor = stage1.cross_fit(data, configuration, 2)
     hallmark = settings["accelerated_hallmark"]
     own = hallmarks.match_features(dictionary, names)[hallmark]
-    grid = Grid(log_grid(**config["stage2"]["alpha"]), config["stage2"]["l1_ratio"])
+    grid = ExpertGrid.of(config["stage2"])
     views = anchor.set_index("sample_id")
     expert = stage2.train_expert(hallmark, data.restrict(own), views, grid, configuration, 2)
     pcs = simulated.context_pcs.set_index("sample_id").loc[samples["sample_id"]].reset_index()

@@ -156,9 +156,9 @@ class Study:
 
     def training_data(self, run: str = "full") -> TrainingData:
         """A run's training samples, as its stages see them."""
-        store = (self.path(f"results/store/{name}") for name in ("features.npy", "feature_names.txt"))
-        samples, pcs = (self.path(f"results/{run}/training/{name}.csv") for name in ("samples", "context_pcs"))
-        return TrainingData.open(samples, *store, pcs)
+        files = {"features": "store/features.npy", "names": "store/feature_names.txt"}
+        files |= {"samples": f"{run}/training/samples.csv", "pcs": f"{run}/training/context_pcs.csv"}
+        return TrainingData.open({name: self.path(f"results/{file}") for name, file in files.items()})
 
     @property
     def feature_names(self) -> list[str]:

@@ -34,24 +34,32 @@ SEALED = [*ARTIFACTS, *ADDED, "MODEL_CARD.md", "MODEL_CARD.json", "MANIFEST.json
 if workflow.is_main_process and not {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
     unseal_incomplete(Path("results/full_artifacts"))
 
+OF_RUN = {
+    **PUBLISHED,
+    **DATA,
+    "artifacts": collect("results/{{run}}/artifacts/{file}", file=ARTIFACTS),
+    "duplicates": "results/audit/duplicated_arrays.csv",
+}
+FOLDER = {
+    "files": collect("results/{{run}}_artifacts/{file}", file=ARTIFACTS + ADDED),
+    "card": "results/{run}_artifacts/MODEL_CARD.md",
+    "card_data": "results/{run}_artifacts/MODEL_CARD.json",
+    "manifest": "results/{run}_artifacts/MANIFEST.json",
+}
+SETTINGS = {
+    "conventions": lab_conventions(config["inputs"]),
+    "start_from": config["stage1"]["start_from"],
+    "alphas": {stage: config[stage]["alpha"] for stage in ("stage1", "stage2")},
+}
+
 
 rule assemble_artifacts:
     input:
         unpack(evaluation_of),
-        **PUBLISHED,
-        artifacts=collect("results/{{run}}/artifacts/{file}", file=ARTIFACTS),
+        **OF_RUN,
         experts=expert_models,
-        samples="results/{run}/training/samples.csv",
-        features=STORE,
-        names=STORE_NAMES,
-        pcs="results/{run}/training/context_pcs.csv",
-        duplicates="results/audit/duplicated_arrays.csv",
     output:
-        # The models of experts are also copied, for all hallmarks with features (which depend on the data).
-        files=collect("results/{{run}}_artifacts/{file}", file=ARTIFACTS + ADDED),
-        card="results/{run}_artifacts/MODEL_CARD.md",
-        card_data="results/{run}_artifacts/MODEL_CARD.json",
-        manifest="results/{run}_artifacts/MANIFEST.json",
+        **FOLDER,
     log:
         "logs/{run}/assemble_artifacts.log",
     benchmark:
@@ -64,9 +72,7 @@ rule assemble_artifacts:
         **needs(),
     params:
         code=code_of("assemble_artifacts"),
-        conventions=lab_conventions(config["inputs"]),
-        start_from=config["stage1"]["start_from"],
-        alphas={stage: config[stage]["alpha"] for stage in ("stage1", "stage2")},
+        settings=SETTINGS,
     message:
         "Assembling results/{wildcards.run}_artifacts"
     script:
@@ -75,23 +81,11 @@ rule assemble_artifacts:
 
 rule assemble_nested_run:
     input:
-        **({} if COMPUTE_PCS else {"given_pcs": config["inputs"]["context_pcs"]}),
-        **PUBLISHED,
-        artifacts=collect("results/{{run}}/artifacts/{file}", file=ARTIFACTS),
+        **(GIVEN_PCS | OF_RUN | FUSED),
         experts=["results/{run}/artifacts/stage2/hallmarks"],
-        samples="results/{run}/training/samples.csv",
-        features=STORE,
-        names=STORE_NAMES,
-        pcs="results/{run}/training/context_pcs.csv",
-        duplicates="results/audit/duplicated_arrays.csv",
-        all_samples="results/store/samples.csv",
-        anchor="results/{run}/cross_fit/anchor.csv",
-        corrections="results/{run}/cross_fit/corrections.csv",
+        all_samples=SAMPLES,
     output:
-        files=collect("results/{{run}}_artifacts/{file}", file=ARTIFACTS + ADDED),
-        card="results/{run}_artifacts/MODEL_CARD.md",
-        card_data="results/{run}_artifacts/MODEL_CARD.json",
-        manifest="results/{run}_artifacts/MANIFEST.json",
+        **FOLDER,
         predictions="results/{run}/held_out/predictions.csv",
         ablated="results/{run}/held_out/fusion_without_context.csv",
     log:
@@ -106,9 +100,7 @@ rule assemble_nested_run:
         **needs(0.3),
     params:
         code=code_of("assemble_nested_run"),
-        conventions=lab_conventions(config["inputs"]),
-        start_from=config["stage1"]["start_from"],
-        alphas={stage: config[stage]["alpha"] for stage in ("stage1", "stage2")},
+        settings=SETTINGS,
         lightgbm=config["stage3"]["lightgbm"],
         max_rounds=config["stage3"]["max_rounds"],
     message:

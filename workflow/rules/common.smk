@@ -37,7 +37,7 @@ from heteroage.config import (
     table_entries,
 )
 from heteroage.errors import HeteroAgeError
-from heteroage.stages.gene_sets import are_gene_sets, read_hallmark_names
+from heteroage.stages.dictionary import are_gene_sets, read_hallmark_names
 from heteroage.stages.dictionary import features_digest
 from heteroage.file_states import state_of
 from heteroage.run_lock import cancel_leftover_jobs, earlier_runs, hold
@@ -86,7 +86,11 @@ SAMPLE_SHEETS = table_entries(config["inputs"], "sample_sheet") + GEO_SHEETS
 BUILD_DICTIONARY = are_gene_sets(config["inputs"]["hallmarks"])
 DICTIONARY = "results/hallmarks/dictionary.json" if BUILD_DICTIONARY else config["inputs"]["hallmarks"]
 SIMULATED = any(table["file"].startswith("results/demo/") for tables in MODALITY_TABLES.values() for table in tables)
-STORE, STORE_NAMES = "results/store/features.npy", "results/store/feature_names.txt"
+# The feature store of all samples; and a run's training samples with their features, as `TrainingData.open` reads them.
+STORE = {"features": "results/store/features.npy", "names": "results/store/feature_names.txt"}
+SAMPLES = "results/store/samples.csv"
+TRAINING = {"samples": "results/{run}/training/samples.csv", "pcs": "results/{run}/training/context_pcs.csv"}
+DATA = TRAINING | STORE
 ORTHOGONALISED = "results/full/artifacts/stage1/Stage1_Orthogonalized_Hallmark_Dict.json"
 # Conventions of the tables' metadata, for training and for prediction.
 CONVENTIONS = {key: config["inputs"][key] for key in ("sex_codes", "missing_values", "allow_prenatal")}
@@ -96,9 +100,9 @@ PUBLISHED = {"published": config["stage1"]["start_from"]["coefficients"]} if con
 PUBLISHED_AGES = "results/audit/published_ages.csv"
 PUBLISHED_CLOCKS = "results/audit/published_clocks.csv"
 COMPUTE_PCS = config["inputs"]["context_pcs"] == "compute"
-
-
-OTHER_RUNS = r"nested-\d+|random-split|shuffled-ages|planted-study"  # than `full`
+GIVEN_PCS = {} if COMPUTE_PCS else {"given_pcs": config["inputs"]["context_pcs"]}
+ALTERED_RUNS = "random-split|shuffled-ages|planted-study"
+OTHER_RUNS = rf"nested-\d+|{ALTERED_RUNS}"  # than `full`
 
 
 wildcard_constraints:
@@ -123,6 +127,11 @@ def needs(memory_per_input=1.5):
         "mem_mb": lambda wildcards, input, attempt: attempt * int(2000 + memory_per_input * input.size_mb),
         "runtime": lambda wildcards, input, attempt: attempt * int(30 + input.size_mb / 50),
     }
+
+
+def of_full(files):
+    """Return the files of the full run: {name: path}."""
+    return {name: path.replace("{run}", "full") for name, path in files.items()}
 
 
 def folds_to_leave_out():
@@ -168,9 +177,20 @@ def series_matrix(wildcards):
     return GEO_FILES.get(wildcards.series) or "results/geo/{series}/series_matrix.txt.gz"
 
 
-def audit_report(check, caption="audit_table"):
+def audited(path, check, caption="audit_table"):
     """Flag an output for the section Audit of the Snakemake report."""
-    return {"caption": f"../report/{caption}.rst", "category": "Audit", "labels": {"check": check}}
+    return report(path, caption=f"../report/{caption}.rst", category="Audit", labels={"check": check})
+
+
+def picture(path, category, figure, run=None):
+    """Flag a picture for `snakemake --report`; the name of the file selects its caption."""
+    name, labels = Path(path).stem.removeprefix("{run}_"), {"figure": figure} | ({"run": run} if run else {})
+    return report(path, caption=f"../report/{name}.rst", category=category, labels=labels)
+
+
+def report_page(wildcards):
+    """Return the complete page; nothing if there are too few groups for nested runs."""
+    return "results/report/index.html" if folds_to_leave_out() else []
 
 
 def orthogonalised(wildcards):

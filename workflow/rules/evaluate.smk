@@ -1,14 +1,18 @@
-"""Input: the nested runs (each outer fold left out of a whole training). Output: the errors that a lab will see
-on its next study, beside those that other ways of scoring would claim. `snakemake evaluate` makes all of it."""
+"""Input: the nested runs (each is a whole training without one outer fold). Output: the errors to expect on a new study,
+and for comparison those by other ways of scoring. `snakemake evaluate` makes all of it."""
+
+NESTED = {
+    "predictions": "results/evaluation/nested_predictions.csv",
+    "unhealthy": "results/evaluation/unhealthy_predictions.csv",
+    "accuracy": "results/evaluation/accuracy.csv",
+    "coverage": "results/evaluation/coverage.csv",
+    "ablation": "results/evaluation/ablation.csv",
+}
 
 
 rule evaluate:
     input:
-        "results/evaluation/nested_predictions.csv",
-        "results/evaluation/unhealthy_predictions.csv",
-        "results/evaluation/accuracy.csv",
-        "results/evaluation/coverage.csv",
-        "results/evaluation/ablation.csv",
+        NESTED.values(),
         "results/evaluation/optimism.csv",
 
 
@@ -19,11 +23,7 @@ rule score_nested_runs:
         published=PUBLISHED_AGES if config["compare"] else [],
         clocks=PUBLISHED_CLOCKS if config["compare"] else [],
     output:
-        predictions="results/evaluation/nested_predictions.csv",
-        unhealthy="results/evaluation/unhealthy_predictions.csv",
-        accuracy="results/evaluation/accuracy.csv",
-        coverage="results/evaluation/coverage.csv",
-        ablation="results/evaluation/ablation.csv",
+        **NESTED,
     log:
         "logs/score_nested_runs.log",
     benchmark:
@@ -43,9 +43,8 @@ if config["compare"]:
 
     rule predict_published:
         input:
-            features=STORE,
-            names=STORE_NAMES,
-            samples="results/store/samples.csv",
+            **STORE,
+            samples=SAMPLES,
             tables=[clock["coefficients"] for clock in config["compare"].values()],
         output:
             ages=PUBLISHED_AGES,
@@ -54,7 +53,7 @@ if config["compare"]:
             "logs/predict_published.log",
         benchmark:
             "results/benchmarks/predict_published.tsv"
-        priority: 2  # before anything that takes long: a bad coefficient table ends the run
+        priority: 2  # before long jobs: an invalid coefficient table ends the run
         conda:
             "../../envs/heteroage.yaml"
         resources:
@@ -69,35 +68,9 @@ if config["compare"]:
             "../../scripts/predict_published.py"
 
 
-rule deal_folds_at_random:
-    input:
-        samples="results/full/training/samples.csv",
-        pcs="results/full/training/context_pcs.csv",
-    output:
-        dealt="results/random-split/training/samples.csv",
-        same_pcs="results/random-split/training/context_pcs.csv",
-    log:
-        "logs/random-split/deal_folds_at_random.log",
-    benchmark:
-        "results/benchmarks/random-split/deal_folds_at_random.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    params:
-        code=code_of("deal_folds_at_random"),
-        folds=config["cross_validation"]["folds"],
-        seed=config["cross_validation"]["seed"],
-    message:
-        "Assigning samples to random folds that split studies"
-    script:
-        "../../scripts/deal_folds_at_random.py"
-
-
-ruleorder: deal_folds_at_random > select_training_samples
-
-
 rule compare_scorings:
     input:
-        nested="results/evaluation/nested_predictions.csv",
+        nested=NESTED["predictions"],
         out_of_fold="results/full/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
         random_split="results/random-split/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
         sweep="results/full/artifacts/stage1/Stage1_Sweep_Report.csv",

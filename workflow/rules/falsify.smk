@@ -1,68 +1,40 @@
-"""Input: the full run and a nested one. Output: attempts to prove their numbers wrong, and the certificate of how
-they ended. `snakemake falsify` fails if one succeeds; results/falsification/certificate.csv is written in any case.
+"""Input: the full run and a nested one. Output: falsification tests of their numbers, and the certificate with the
+results. `snakemake falsify` fails if a test fails; results/falsification/certificate.csv is written in any case.
 
-Runs that are whole trainings on altered input, by the same rules: `shuffled-ages`, `planted-study`.
+The runs `random-split`, `shuffled-ages` and `planted-study` are whole trainings on altered samples, by the same rules.
 """
 
 
-ruleorder: shuffle_ages > plant_study > select_training_samples
-
-
-rule shuffle_ages:
+rule alter_training_samples:
     input:
-        samples="results/full/training/samples.csv",
-        pcs="results/full/training/context_pcs.csv",
+        **of_full(TRAINING),
     output:
-        shuffled="results/shuffled-ages/training/samples.csv",
-        same_pcs="results/shuffled-ages/training/context_pcs.csv",
+        altered="results/{run}/training/samples.csv",
+        altered_pcs="results/{run}/training/context_pcs.csv",
     log:
-        "logs/shuffled-ages/shuffle_ages.log",
+        "logs/{run}/alter_training_samples.log",
     benchmark:
-        "results/benchmarks/shuffled-ages/shuffle_ages.tsv"
+        "results/benchmarks/{run}/alter_training_samples.tsv"
+    wildcard_constraints:
+        run=ALTERED_RUNS,
     conda:
         "../../envs/heteroage.yaml"
     params:
-        code=code_of("shuffle_ages"),
+        code=code_of("alter_training_samples"),
+        folds=config["cross_validation"]["folds"],
         seed=config["cross_validation"]["seed"],
     message:
-        "Shuffling ages within tissue"
+        "Altering the training samples: {wildcards.run}"
     script:
-        "../../scripts/shuffle_ages.py"
-
-
-rule plant_study:
-    input:
-        samples="results/full/training/samples.csv",
-        pcs="results/full/training/context_pcs.csv",
-    output:
-        planted_samples="results/planted-study/training/samples.csv",
-        planted_pcs="results/planted-study/training/context_pcs.csv",
-    log:
-        "logs/planted-study/plant_study.log",
-    benchmark:
-        "results/benchmarks/planted-study/plant_study.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    params:
-        code=code_of("plant_study"),
-        seed=config["cross_validation"]["seed"],
-    message:
-        "Planting features that encode the study"
-    script:
-        "../../scripts/plant_study.py"
+        "../../scripts/alter_training_samples.py"
 
 
 rule alter_fold:
     input:
-        **(
-            {"loadings": "results/nested-0/artifacts/stage1/RF_PC_Loadings.csv"}
-            if COMPUTE_PCS
-            else {"given_pcs": config["inputs"]["context_pcs"]}
-        ),
+        **({"loadings": "results/nested-0/artifacts/stage1/RF_PC_Loadings.csv"} if COMPUTE_PCS else GIVEN_PCS),
         **PUBLISHED,
-        all_samples="results/store/samples.csv",
-        features=STORE,
-        names=STORE_NAMES,
+        **STORE,
+        all_samples=SAMPLES,
         hallmarks=DICTIONARY,
         samples="results/nested-0/training/samples.csv",
         pcs="results/nested-0/training/context_pcs.csv",
@@ -83,9 +55,8 @@ rule alter_fold:
     params:
         code=code_of("alter_fold"),
         outer_folds=config["cross_validation"]["outer_folds"],
-        seed=config["cross_validation"]["seed"],
-        selection={key: config["cross_validation"][key] for key in ("folds", "allow_leave_one_group_out")},
-        learning={key: config["context"][key] for key in ("n_pcs", "n_cpgs")},
+        selection=SELECTION,
+        context=config["context"],
         context_pcs=config["stage1"]["context_pcs"],
         start_from=config["stage1"]["start_from"],
     message:
@@ -96,13 +67,8 @@ rule alter_fold:
 
 rule score_random_sets:
     input:
-        samples="results/full/training/samples.csv",
-        features=STORE,
-        names=STORE_NAMES,
-        pcs="results/full/training/context_pcs.csv",
-        report="results/full/artifacts/stage1/Stage1_Sweep_Report.csv",
-        dictionary="results/full/artifacts/stage1/Stage1_Orthogonalized_Hallmark_Dict.json",
-        anchor="results/full/cross_fit/anchor.csv",
+        **of_full(DATA | OF_ANCHOR),
+        dictionary=ORTHOGONALISED,
     output:
         scores="results/falsification/random_sets/{hallmark}.csv",
     log:
@@ -115,8 +81,7 @@ rule score_random_sets:
         **needs(0.3),
     params:
         code=code_of("score_random_sets"),
-        alpha=config["stage2"]["alpha"],
-        l1_ratio=config["stage2"]["l1_ratio"],
+        settings=config["stage2"],
         seed=config["cross_validation"]["seed"],
         n_sets=config["falsification"]["random_sets"],
     message:

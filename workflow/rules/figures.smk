@@ -1,13 +1,44 @@
-"""Input: predictions and artifacts. Output: the pictures that `snakemake --report` and the report page show.
+"""Input: predictions and artifacts. Output: the pictures of `snakemake --report` and of the report page.
 
-A picture's title and alternative text are in its file, its caption is workflow/report/<name>.rst.
+Each picture contains its title and alternative text. Its caption is workflow/report/<name>.rst.
 """
+
+# Ages of held-out samples, healthy ones first. Nested runs also predict unhealthy samples.
+HELD_OUT = {
+    "nested": [NESTED["predictions"], NESTED["unhealthy"]],
+    "out_of_fold": ["results/full/artifacts/stage3/Stage3_Final_Predictions_OOF.csv"],
+}
+PUBLISHED_PICTURE = (
+    {"published": picture("results/figures/evaluation/published.svg", "Accuracy", "Published clocks")}
+    if config["compare"]
+    else {}
+)
+
+
+rule plot_predictions:
+    input:
+        out_of_fold="results/{run}/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
+    output:
+        figure=picture(
+            "results/figures/{run}_predicted_age.png", "Accuracy", "Predicted against actual age", run="{run}"
+        ),
+    log:
+        "logs/{run}/plot_predictions.log",
+    benchmark:
+        "results/benchmarks/{run}/plot_predictions.tsv"
+    conda:
+        "../../envs/heteroage.yaml"
+    params:
+        code=code_of("plot_predictions"),
+    message:
+        "Drawing predicted against actual age of {wildcards.run}"
+    script:
+        "../../scripts/plot_predictions.py"
 
 
 rule plot_held_out:
     input:
-        healthy=healthy_predictions,
-        predictions=held_out_predictions,
+        predictions=lambda wildcards: HELD_OUT[wildcards.scored],
         metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
     output:
         tissues=picture("results/figures/{scored}/tissues.svg", "Accuracy", "By tissue ({scored})"),
@@ -30,9 +61,9 @@ rule plot_held_out:
 rule plot_evaluation:
     input:
         optimism="results/evaluation/optimism.csv",
-        ablation="results/evaluation/ablation.csv",
-        coverage="results/evaluation/coverage.csv",
-        accuracy="results/evaluation/accuracy.csv",
+        ablation=NESTED["ablation"],
+        coverage=NESTED["coverage"],
+        accuracy=NESTED["accuracy"],
         metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
     output:
         **PUBLISHED_PICTURE,
@@ -75,13 +106,10 @@ rule plot_random_sets:
 
 rule plot_training:
     input:
+        **of_full(FUSED),
         sweep="results/full/artifacts/stage1/Stage1_Sweep_Report.csv",
         experts="results/full/artifacts/stage2/Stage2_Performance_Summary.csv",
-        corrections="results/full/artifacts/stage2/Stage2_Expert_OOF_Corrections.csv",
-        samples="results/full/training/samples.csv",
-        anchor="results/full/cross_fit/anchor.csv",
-        views="results/full/cross_fit/corrections.csv",
-        pcs="results/full/training/context_pcs.csv",
+        out_of_fold="results/full/artifacts/stage2/Stage2_Expert_OOF_Corrections.csv",
         rounds="results/full/cross_fit/rounds.csv",
         importance="results/full/artifacts/stage3/Stage3_Attention_Importance.csv",
         model="results/full/artifacts/stage3/model.txt",

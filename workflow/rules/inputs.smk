@@ -1,5 +1,57 @@
-"""Input: the modality tables (or simulates the demo's) and the RF_PCs. Output: the feature store of all
-samples, and each run's own training samples and RF_PCs: by them alone later rules read the store."""
+"""Input: the modality tables (or the demo's simulation), Bismark coverage files, gene sets and RF_PCs. Output: the
+hallmark dictionary, the feature store of all samples, and the training samples and RF_PCs of each run."""
+
+READ_WITH = ("join", "allow_pickle", "allow_disjoint_modalities", "restrict_to")
+SELECTION = {key: config["cross_validation"][key] for key in ("folds", "seed", "allow_leave_one_group_out")}
+
+
+rule read_coverage:
+    input:
+        files=lambda wildcards: list(COVERAGE_FILES[wildcards.number].values()),
+    output:
+        table="results/coverage/{number}.parquet",
+    log:
+        "logs/read_coverage/{number}.log",
+    benchmark:
+        "results/benchmarks/read_coverage/{number}.tsv"
+    wildcard_constraints:
+        number=r"\d+",
+    conda:
+        "../../envs/heteroage.yaml"
+    resources:
+        **needs(),
+    params:
+        code=code_of("read_coverage"),
+        samples=lambda wildcards: COVERAGE_FILES[wildcards.number],
+        least_coverage=lambda wildcards: LEAST_COVERAGE[wildcards.number],
+    message:
+        "Reading coverage files"
+    script:
+        "../../scripts/read_coverage.py"
+
+
+if BUILD_DICTIONARY:
+
+    rule build_hallmark_dictionary:
+        input:
+            gene_sets=config["inputs"]["hallmarks"],
+            annotation=config["inputs"]["annotation"],
+        output:
+            dictionary=DICTIONARY,
+            sizes="results/hallmarks/sizes.csv",
+        log:
+            "logs/build_hallmark_dictionary.log",
+        benchmark:
+            "results/benchmarks/build_hallmark_dictionary.tsv"
+        conda:
+            "../../envs/heteroage.yaml"
+        params:
+            code=code_of("build_hallmark_dictionary"),
+            given=state_of([config["inputs"]["hallmarks"], config["inputs"]["annotation"]]),
+        message:
+            "Finding the CpGs of the genes of {input.gene_sets}"
+        script:
+            "../../scripts/build_hallmark_dictionary.py"
 
 
 rule simulate_demo:
@@ -34,8 +86,7 @@ rule build_feature_store:
         sheet_files=[sheet["file"] for sheet in SAMPLE_SHEETS],
         platforms=config["inputs"]["restrict_to"],
     output:
-        features=STORE,
-        names=STORE_NAMES,
+        **STORE,
         metadata="results/store/metadata.csv",
         intake="results/store/intake.json",
     log:
@@ -52,10 +103,7 @@ rule build_feature_store:
         given=state_of([e["file"] for e in [*sum(MODALITY_TABLES.values(), []), *SAMPLE_SHEETS]]),
         tables=MODALITY_TABLES,
         sample_sheets=SAMPLE_SHEETS,
-        options={
-            key: config["inputs"][key] for key in ("join", "allow_pickle", "allow_disjoint_modalities", "restrict_to")
-        }
-        | {"conventions": CONVENTIONS},
+        options={key: config["inputs"][key] for key in READ_WITH} | {"conventions": CONVENTIONS},
     message:
         "Reading {input.files} into the feature store"
     script:
@@ -64,18 +112,12 @@ rule build_feature_store:
 
 checkpoint assign_groups:
     input:
-        features=STORE,
-        names=STORE_NAMES,
+        **STORE,
         metadata="results/store/metadata.csv",
     output:
-        samples="results/store/samples.csv",
+        samples=SAMPLES,
         folds="results/store/outer_folds.txt",
-        duplicates=report(
-            "results/audit/duplicated_arrays.csv",
-            caption="../report/duplicated_arrays.rst",
-            category="Audit",
-            labels={"check": "Near-identical arrays"},
-        ),
+        duplicates=audited("results/audit/duplicated_arrays.csv", "Near-identical arrays", "duplicated_arrays"),
     log:
         "logs/assign_groups.log",
     benchmark:
@@ -97,20 +139,20 @@ checkpoint assign_groups:
 
 rule select_training_samples:
     input:
-        **({} if COMPUTE_PCS else {"given_pcs": config["inputs"]["context_pcs"]}),
-        all_samples="results/store/samples.csv",
-        features=STORE,
-        names=STORE_NAMES,
+        **GIVEN_PCS,
+        **STORE,
         # ancient(): its time stamp does not trigger this rule. A dictionary without any match stops the run here.
+        all_samples=SAMPLES,
         dictionary=[] if BUILD_DICTIONARY else ancient(DICTIONARY),
     output:
         **({"loadings": "results/{run}/artifacts/stage1/RF_PC_Loadings.csv"} if COMPUTE_PCS else {}),
-        samples="results/{run}/training/samples.csv",
-        pcs="results/{run}/training/context_pcs.csv",
+        **TRAINING,
     log:
         "logs/{run}/select_training_samples.log",
     benchmark:
         "results/benchmarks/{run}/select_training_samples.tsv"
+    wildcard_constraints:
+        run=r"full|nested-\d+",
     priority: 1  # train_stage1 waits for it
     conda:
         "../../envs/heteroage.yaml"
@@ -118,12 +160,9 @@ rule select_training_samples:
         **needs(),
     params:
         code=code_of("select_training_samples"),
-        given=state_of([] if COMPUTE_PCS else [config["inputs"]["context_pcs"]]),
-        folds=config["cross_validation"]["folds"],
-        allow_leave_one_group_out=config["cross_validation"]["allow_leave_one_group_out"],
-        seed=config["cross_validation"]["seed"],
-        n_pcs=config["context"]["n_pcs"],
-        n_cpgs=config["context"]["n_cpgs"],
+        given=state_of(list(GIVEN_PCS.values())),
+        selection=SELECTION,
+        context=config["context"],
     message:
         "Choosing the training samples, folds and RF_PCs of {wildcards.run}"
     script:

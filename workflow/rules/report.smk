@@ -1,28 +1,40 @@
-"""Input: predictions, pictures and tables of a run. Output: the few lines that it ends with, and its report: a page."""
+"""Input: predictions, pictures and tables of a run. Output: the summary printed at the end, and the report pages."""
 
-
-rule plot_predictions:
-    input:
-        out_of_fold="results/{run}/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
-    output:
-        figure=report(
-            "results/figures/{run}_predicted_age.png",
-            caption="../report/predicted_age.rst",
-            category="Accuracy",
-            labels={"figure": "Predicted against actual age", "run": "{run}"},
-        ),
-    log:
-        "logs/{run}/plot_predictions.log",
-    benchmark:
-        "results/benchmarks/{run}/plot_predictions.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    params:
-        code=code_of("plot_predictions"),
-    message:
-        "Drawing predicted against actual age of {wildcards.run}"
-    script:
-        "../../scripts/plot_predictions.py"
+REPORT = Path(os.path.relpath(REPOSITORY / "workflow/report"))
+HELD_OUT_PICTURES = ["tissues", "projects", "acceleration"]
+TRAINING_PICTURES = collect(
+    "results/figures/training/{name}.svg",
+    name=["sweep", "skill", "corrections", "rounds", "importance", "cohort", "sample"],
+)
+# The pictures and tables of each page: `training` shows what one training run knows, `index` the evaluation too.
+PAGES = {
+    "training": {
+        "pictures": [
+            *collect("results/figures/out_of_fold/{name}.svg", name=HELD_OUT_PICTURES),
+            *TRAINING_PICTURES,
+        ],
+        "tables": [
+            "results/full/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
+            "results/full/artifacts/stage2/Stage2_Performance_Summary.csv",
+        ],
+    }
+}
+PAGES["index"] = {
+    "pictures": [
+        *collect("results/figures/nested/{name}.svg", name=HELD_OUT_PICTURES),
+        *TRAINING_PICTURES,
+        *collect("results/figures/evaluation/{name}.svg", name=["optimism", "ablation", "coverage"]),
+        *PUBLISHED_PICTURE.values(),
+        "results/figures/falsification/random_sets.svg",
+        *[path for path in AUDIT if path.endswith(".png")],
+    ],
+    "tables": [
+        *PAGES["training"]["tables"],
+        *collect("results/evaluation/{name}.csv", name=["accuracy", "optimism", "ablation", "coverage"]),
+        "results/falsification/certificate.csv",
+        *([PUBLISHED_CLOCKS] if config["compare"] else []),
+    ],
+}
 
 
 rule summarise_run:
@@ -53,8 +65,8 @@ rule summarise_run:
 
 rule write_report:
     input:
-        pictures=pictures_of_page,
-        tables=tables_of_page,
+        pictures=lambda wildcards: PAGES[wildcards.page]["pictures"],
+        tables=lambda wildcards: PAGES[wildcards.page]["tables"],
         metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
         manifest="results/full_artifacts/MANIFEST.json",
         card="results/full_artifacts/MODEL_CARD.json",

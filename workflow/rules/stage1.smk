@@ -5,11 +5,8 @@ and weights."""
 rule train_stage1:
     input:
         **PUBLISHED,
+        **DATA,
         **({"earlier": config["stage1"]["sweep_report"]} if config["stage1"]["sweep_report"] else {}),
-        samples="results/{run}/training/samples.csv",
-        features=STORE,
-        names=STORE_NAMES,
-        pcs="results/{run}/training/context_pcs.csv",
     output:
         report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
         out_of_fold="results/{run}/artifacts/stage1/Stage1_Global_Anchor_OOF.csv",
@@ -29,12 +26,7 @@ rule train_stage1:
     params:
         code=code_of("train_stage1"),
         given=state_of([config["stage1"]["sweep_report"]] if config["stage1"]["sweep_report"] else []),
-        balancing=config["stage1"]["balancing"],
-        technical_sd=config["stage1"]["technical_sd"],
-        alpha=config["stage1"]["alpha"],
-        l1_ratio=config["stage1"]["l1_ratio"],
-        context_pcs=config["stage1"]["context_pcs"],
-        start_from=config["stage1"]["start_from"],
+        settings=config["stage1"],
     message:
         "Training the anchor of {wildcards.run}: sweep, cross-fitting, final model"
     script:

@@ -13,14 +13,15 @@ OF_EXPERTS = {
     "manifest": f"{STAGE2}/Stage2_Manifest.json",
     "same_manifest": f"{STAGE2}/manifest.json",
 }
+OF_ANCHOR = {
+    "report": "results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
+    "anchor": "results/{run}/cross_fit/anchor.csv",
+}
 
 
 checkpoint orthogonalise_hallmarks:
     input:
-        samples="results/full/training/samples.csv",
-        features=STORE,
-        names=STORE_NAMES,
-        pcs="results/full/training/context_pcs.csv",
+        **of_full(DATA),
         hallmarks=DICTIONARY,
     output:
         dictionary=ORTHOGONALISED,
@@ -44,12 +45,7 @@ checkpoint orthogonalise_hallmarks:
 
 rule train_expert:
     input:
-        samples="results/full/training/samples.csv",
-        features=STORE,
-        names=STORE_NAMES,
-        pcs="results/full/training/context_pcs.csv",
-        report="results/full/artifacts/stage1/Stage1_Sweep_Report.csv",
-        anchor="results/full/cross_fit/anchor.csv",
+        **of_full(DATA | OF_ANCHOR),
         dictionary=orthogonalised,
     output:
         model=f"results/full/{STAGE2}/hallmarks/Hallmark_{{hallmark}}.joblib",
@@ -67,8 +63,7 @@ rule train_expert:
     params:
         code=code_of("train_expert"),
         own_features=own_features,
-        alpha=config["stage2"]["alpha"],
-        l1_ratio=config["stage2"]["l1_ratio"],
+        settings=config["stage2"],
     message:
         "Training the expert of {wildcards.hallmark} (full run)"
     script:
@@ -100,12 +95,8 @@ rule collect_experts:
 
 rule train_experts:
     input:
-        samples="results/{run}/training/samples.csv",
-        features=STORE,
-        names=STORE_NAMES,
-        pcs="results/{run}/training/context_pcs.csv",
-        report="results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
-        anchor="results/{run}/cross_fit/anchor.csv",
+        **DATA,
+        **OF_ANCHOR,
         hallmarks=DICTIONARY,
     output:
         **{name: f"results/{{run}}/{path}" for name, path in OF_EXPERTS.items()},
@@ -124,8 +115,7 @@ rule train_experts:
     params:
         code=code_of("train_experts"),
         given=state_of([DICTIONARY]),
-        alpha=config["stage2"]["alpha"],
-        l1_ratio=config["stage2"]["l1_ratio"],
+        settings=config["stage2"],
     message:
         "Training all experts of {wildcards.run}"
     script:

@@ -1,13 +1,16 @@
 """Input: the anchor's and the experts' views, tissue, sex and RF_PCs. Output: the fusion, which is the final LightGBM
 model with its importance and metadata, out-of-fold HeteroAge, and the curve that chose its rounds."""
 
+# The input of the fusion, as `FusionInput.open` reads it.
+FUSED = TRAINING | {
+    "anchor": "results/{run}/cross_fit/anchor.csv",
+    "corrections": "results/{run}/cross_fit/corrections.csv",
+}
+
 
 rule train_stage3:
     input:
-        samples="results/{run}/training/samples.csv",
-        anchor="results/{run}/cross_fit/anchor.csv",
-        corrections="results/{run}/cross_fit/corrections.csv",
-        pcs="results/{run}/training/context_pcs.csv",
+        **FUSED,
     output:
         out_of_fold="results/{run}/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
         tuning="results/{run}/cross_fit/rounds.csv",
@@ -25,9 +28,7 @@ rule train_stage3:
         **needs(0.3),
     params:
         code=code_of("train_stage3"),
-        lightgbm=config["stage3"]["lightgbm"],
-        max_rounds=config["stage3"]["max_rounds"],
-        intervals=config["stage3"]["intervals"],
+        settings=config["stage3"],
     message:
         "Training the fusion of {wildcards.run}"
     script:

@@ -6,8 +6,10 @@ that could not have detected the fault in these data is inconclusive: it neither
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,9 @@ from numpy.typing import NDArray
 from heteroage.clock.columns import CORRECTION
 from heteroage.errors import listed
 from heteroage.grouping.folds import draws
-from heteroage.metrics import pearson_r
+from heteroage.labels import OLDEST, UNKNOWN
+from heteroage.matrix import BLOCK
+from heteroage.metrics import has_skill, pearson_r
 from heteroage.probes import pc_columns
 
 SHIFT = 20.0  # years added to every other group in the planted-study test
@@ -28,6 +32,7 @@ SIGNIFICANCE = 0.05
 # With a limit above this value, the test could miss half of a full leak.
 LEAST_POWER = 0.5
 PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
+MISSING_SHARE = 0.1  # of the values in an altered fold
 LEANS_ON = 0.1  # minimum mean absolute contribution (years) for which HeteroAge relies on a hallmark
 
 
@@ -44,11 +49,9 @@ class Verdict:
 
 def verdict_of(test: str, measured: float, limit: float, meaning: str, no_power: str = "") -> Verdict:
     """Return fail above the limit, otherwise pass, or inconclusive if `no_power` gives a reason."""
-    if measured > limit:
-        return Verdict(test, float(measured), float(limit), FAIL, meaning)
-    if no_power:
-        return Verdict(test, float(measured), float(limit), INCONCLUSIVE, f"{meaning}. Inconclusive: {no_power}")
-    return Verdict(test, float(measured), float(limit), PASS, meaning)
+    verdict = FAIL if measured > limit else INCONCLUSIVE if no_power else PASS
+    said = f"{meaning}. Inconclusive: {no_power}" if verdict == INCONCLUSIVE else meaning
+    return Verdict(test, float(measured), float(limit), verdict, said)
 
 
 def certificate(verdicts: Sequence[Verdict]) -> pd.DataFrame:
@@ -102,8 +105,7 @@ def planted_shift(samples: pd.DataFrame, seed: int) -> NDArray[np.float64]:
     """Return the age shift of each sample: 20 years for every other group, 0 for the rest."""
     groups = pd.Series(sorted(samples["group"].unique()))
     ranked = groups.iloc[np.argsort(draws(groups, seed))]
-    shifted = set(ranked.iloc[::2])
-    return np.where(samples["group"].isin(shifted), SHIFT, 0.0)
+    return np.where(samples["group"].isin(ranked.iloc[::2]), SHIFT, 0.0)
 
 
 def plant_study(samples: pd.DataFrame, pcs: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -112,15 +114,10 @@ def plant_study(samples: pd.DataFrame, pcs: pd.DataFrame, seed: int) -> tuple[pd
     The methylation does not contain the shift, so only a model that was trained on the group can predict it.
     """
     last = max(int(name.removeprefix("RF_PC")) for name in pc_columns(pcs.columns))
-    codes = pd.DataFrame(
-        {
-            f"RF_PC{last + 1 + k}": (samples["group"] == group).to_numpy(np.float64)
-            for k, group in enumerate(sorted(samples["group"].unique()))
-        },
-        index=pcs.index,
-    )
+    groups = enumerate(sorted(samples["group"].unique()), start=last + 1)
+    codes = {f"RF_PC{k}": (samples["group"] == group).to_numpy(np.float64) for k, group in groups}
     shifted = (samples["Age"] + planted_shift(samples, seed)).round(6)
-    return samples.assign(Age=shifted), pd.concat([pcs, codes], axis=1)
+    return samples.assign(Age=shifted), pd.concat([pcs, pd.DataFrame(codes, index=pcs.index)], axis=1)
 
 
 def judge_planted_study(samples: pd.DataFrame, predictions: pd.DataFrame) -> Verdict:
@@ -134,9 +131,8 @@ def judge_planted_study(samples: pd.DataFrame, predictions: pd.DataFrame) -> Ver
     beyond = predictions["HeteroAge"].to_numpy() - samples["Age"].to_numpy()
     by_group = pd.DataFrame({"beyond": beyond, "shift": samples["shift"], "group": samples["group"]})
     means = by_group.groupby("group").mean()
-    return judge_shares(
-        *(means.loc[chosen, "beyond"].to_numpy() for chosen in (means["shift"] > 0, means["shift"] == 0))
-    )
+    shifted = means["shift"] > 0
+    return judge_shares(means.loc[shifted, "beyond"].to_numpy(), means.loc[~shifted, "beyond"].to_numpy())
 
 
 def judge_shares(with_shift: NDArray[np.float64], without: NDArray[np.float64]) -> Verdict:
@@ -151,9 +147,8 @@ def judge_shares(with_shift: NDArray[np.float64], without: NDArray[np.float64]) 
         variance = with_shift.var(ddof=1) / len(with_shift) + without.var(ddof=1) / len(without)
         limit, no_power = max(SHARE_LIMIT, STANDARD_ERRORS * np.sqrt(variance) / SHIFT), ""
         if limit >= LEAST_POWER:
-            no_power = (
-                f"{len(with_shift) + len(without)} groups scatter so much that a leak of half the shift would pass"
-            )
+            groups = len(with_shift) + len(without)
+            no_power = f"{groups} groups scatter so much that a leak of half the shift would pass"
     meaning = (
         f"share of a shift of {SHIFT:g} years, planted in every other study with features that name the study, that "
         "predictions of held-out studies know: about 0 or below"
@@ -197,11 +192,9 @@ def compare_with_random_sets(
     """
     years = importance.set_index("feature")["mean_abs_contribution_years"]
     rows = []
-    for row in summary.to_dict("records"):
-        hallmark, own = row["hallmark"], row["R2_Residual"]
+    for hallmark, own, skill in zip(summary["hallmark"], summary["R2_Residual"], has_skill(summary), strict=True):
         random = scores[hallmark]
         at_least = int((random >= own).sum())
-        skill = str(row["skill"]) == "True"
         contribution = float(years.get(f"{hallmark}{CORRECTION}", 0.0))
         p_value = (1 + at_least) / (1 + len(random))
         verdict = "better than random sets" if p_value <= SIGNIFICANCE else "no better than random sets"
@@ -256,3 +249,52 @@ def judge_near_duplicates(pairs: pd.DataFrame, samples: pd.DataFrame) -> Verdict
         + (f" ({listed(names)})" if names else "")
     )
     return verdict_of("near_duplicates", len(split), 0, meaning)
+
+
+# An altered outer fold. A run's training files (samples and folds, RF_PCs, hallmark assignment) and its anchor are made
+# again from a store with this fold altered, and compared byte by byte. Later stages read no other files.
+
+
+def alter_labels(samples: pd.DataFrame, outer_fold: int, seed: int) -> pd.DataFrame:
+    """Change Age, Tissue, Sex and Is_Healthy of every sample of an outer fold."""
+    held_out = (samples["outer_fold"] == outer_fold).to_numpy()
+    rng = np.random.default_rng(seed)
+    altered = samples.copy()
+    altered["Is_Healthy"] = altered["Is_Healthy"].astype(str) == "True"
+    altered.loc[held_out, "Age"] = np.round(rng.uniform(0, OLDEST, held_out.sum()), 1)
+    altered.loc[held_out, "Tissue"] = rng.permutation([*samples["Tissue"].unique(), UNKNOWN])[
+        rng.integers(0, samples["Tissue"].nunique() + 1, held_out.sum())
+    ]
+    altered.loc[held_out, "Sex"] = rng.choice(["F", "M", UNKNOWN], held_out.sum())
+    altered.loc[held_out, "Is_Healthy"] = ~altered.loc[held_out, "Is_Healthy"]
+    return altered
+
+
+def alter_methylation(store: Path, altered: Path, columns: NDArray[np.int64], seed: int) -> None:
+    """Copy a store (features x samples) with random values, a tenth of them missing, in `columns`."""
+    shutil.copyfile(store, altered)
+    matrix = np.load(altered, mmap_mode="r+")
+    for start in range(0, len(matrix), BLOCK):
+        block = matrix[start : start + BLOCK]
+        rng = np.random.default_rng([seed, start])
+        values = rng.uniform(0, 1, (len(block), len(columns)))
+        values[rng.random(values.shape) < MISSING_SHARE] = np.nan
+        block[:, columns] = values
+    matrix.flush()
+
+
+def compare_files(own: Mapping[str, str | Path], again: Mapping[str, str | Path]) -> pd.DataFrame:
+    """Compare files byte by byte; returns a frame with `file` and `same`, one row per name in `own`."""
+    same = [Path(path).read_bytes() == Path(again[name]).read_bytes() for name, path in own.items()]
+    return pd.DataFrame({"file": list(own), "same": same})
+
+
+def judge_altered_fold(compared: pd.DataFrame) -> Verdict:
+    """Count the files that changed."""
+    changed = compared.loc[compared["same"].astype(str) != "True", "file"].tolist()
+    meaning = (
+        f"of {len(compared)} files of the run that leaves outer fold 0 out (samples and folds, RF_PCs, hallmark "
+        "assignment, anchor), those that change a byte when that fold's methylation, ages, tissues, sexes and health "
+        "are altered" + (f" ({', '.join(changed[:5])})" if changed else "")
+    )
+    return verdict_of("altered_fold", len(changed), 0, meaning)

@@ -160,20 +160,18 @@ def worth_training(accuracy: pd.DataFrame) -> str:
     if error == error:
         said += f" (mean over {best['n_projects']:.0f} projects, paired; standard error {error:.2f}"
         said += f", 95% interval {lower:+.2f} to {upper:+.2f})" if lower == lower else ")"
-    notes = []
+    said += "."
     if best["Missing_CpGs"] > MUCH_MISSING * best["CpGs"]:
-        notes.append(
-            f"Samples were missing {best['Missing_CpGs']:.0f} of its {best['CpGs']:.0f} CpGs: the comparison is unfair "
-            "to it."
-        )
+        missing = f"{best['Missing_CpGs']:.0f} of its {best['CpGs']:.0f}"
+        said += f" Samples were missing {missing} CpGs: the comparison is unfair to it."
     if str(best["In_Its_Training"]) == "True":
-        notes.append("Studies among these samples were in its training: its error is probably too small.")
+        said += " Studies among these samples were in its training: its error is probably too small."
     elif best["In_Its_Training"] == "unknown":
-        notes.append(
-            f"The config does not say what it was trained on (compare.{best['model']}.trained_on). If any of these "
+        said += (
+            f" The config does not say what it was trained on (compare.{best['model']}.trained_on). If any of these "
             "studies is among it, its error is probably too small."
         )
-    return " ".join([said + ".", *notes])
+    return said
 
 
 def by_project(accuracy: pd.DataFrame) -> pd.DataFrame:

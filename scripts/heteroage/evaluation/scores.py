@@ -18,13 +18,21 @@ from heteroage.metrics import pearson_r, score_predictions
 
 MODELS = ("HeteroAge", "Stage1_Pred_Age", "Training_Mean_Age")
 STRATA = ("project_id", "Tissue", "Sex", "Age_Band", "Platform")
-STAGES = ["anchor", "anchor_plus_experts", "fusion_without_context", "full"]
+# {column of the predictions: stage}
+STAGES = {
+    "Stage1_Pred_Age": "anchor",
+    "Anchor_Plus_Experts": "anchor_plus_experts",
+    "Fusion_Without_Context": "fusion_without_context",
+    "HeteroAge": "full",
+}
 WHAT_IS_ADDED = {
     "anchor_plus_experts": "Adding the corrections of the experts with skill to the anchor",
     "fusion_without_context": "Fusing the corrections by LightGBM instead of adding them",
     "full": "Tissue, sex and RF_PCs",
 }
 FEWEST_PROJECTS = 3  # minimum number of projects for a bootstrap interval
+ACCURACY = ["model", "stratum", "level", "n", "n_projects", "MAE", "MAE_Lower", "MAE_Upper", "MedAE", "Bias", "R", "R2"]
+ACCURACY += ["MacroMAE", "MacroMAE_Lower", "MacroMAE_Upper", "MacroR"]
 DRAWS, SEED = 2000, 1
 INTERVAL = (2.5, 97.5)  # per cent
 
@@ -71,21 +79,7 @@ def accuracy(predictions: pd.DataFrame, models: Sequence[str] = MODELS) -> pd.Da
                 row |= {"MacroMAE": scores["MacroMAE"], "MacroR": scores["MacroR"]}
                 row["MacroMAE_Lower"], row["MacroMAE_Upper"] = macro
             rows.append(row)
-    first = [
-        "model",
-        "stratum",
-        "level",
-        "n",
-        "n_projects",
-        "MAE",
-        "MAE_Lower",
-        "MAE_Upper",
-        "MedAE",
-        "Bias",
-        "R",
-        "R2",
-    ]
-    return pd.DataFrame(rows)[[*first, "MacroMAE", "MacroMAE_Lower", "MacroMAE_Upper", "MacroR"]]
+    return pd.DataFrame(rows, columns=ACCURACY)
 
 
 def bootstrap_mae(
@@ -137,7 +131,7 @@ def _errors(table: pd.DataFrame, column: str) -> dict[str, float]:
 
 
 def ablation(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Nested errors of ever more of the clock.
+    """Nested errors of the anchor, with experts, with the fusion, and of the full clock.
 
     Parameters
     ----------
@@ -150,15 +144,11 @@ def ablation(predictions: pd.DataFrame) -> pd.DataFrame:
     that of the anchor, or of the row above (years, negative is better), and the standard errors of these paired
     differences (`Minus_Anchor_SE`, `Minus_Previous_SE`; empty where there is a single group)
     """
-    table = predictions.assign(
-        anchor=predictions["Stage1_Pred_Age"],
-        anchor_plus_experts=predictions["Anchor_Plus_Experts"],
-        fusion_without_context=predictions["Fusion_Without_Context"],
-        full=predictions["HeteroAge"],
-    )
-    by_group = table[STAGES].sub(table["Age"], axis=0).abs().groupby(table["group"]).mean()
+    table = predictions.rename(columns=STAGES)
+    stages = list(STAGES.values())
+    by_group = table[stages].sub(table["Age"], axis=0).abs().groupby(table["group"]).mean()
     rows = []
-    for model, previous in zip(STAGES, [STAGES[0], *STAGES[:-1]], strict=True):
+    for model, previous in zip(stages, [stages[0], *stages[:-1]], strict=True):
         row = {"model": model} | _errors(table, model)
         row["Minus_Anchor"], row["Minus_Anchor_SE"] = paired(by_group[model] - by_group["anchor"])
         row["Minus_Previous"], row["Minus_Previous_SE"] = paired(by_group[model] - by_group[previous])
@@ -176,28 +166,27 @@ def what_stages_add(ablation: pd.DataFrame) -> list[str]:
     said = []
     for row in ablation.iloc[1:].to_dict("records"):
         change, error = row["Minus_Previous"], row["Minus_Previous_SE"]
-        years = f"{change:+.2f} years, paired standard error {error:.2f}"
+        years = f" ({change:+.2f} years, paired standard error {error:.2f})"
         if not change:
-            said.append(f"{WHAT_IS_ADDED[row['model']]} changed nothing.")
+            effect = "changed nothing"
         elif abs(change) <= error or np.isnan(error):
-            said.append(f"{WHAT_IS_ADDED[row['model']]} made no measurable difference ({years}).")
+            effect = f"made no measurable difference{years}"
         else:
-            said.append(
-                f"{WHAT_IS_ADDED[row['model']]} made the error {'smaller' if change < 0 else 'larger'} ({years})."
-            )
+            effect = f"made the error {'smaller' if change < 0 else 'larger'}{years}"
+        said.append(f"{WHAT_IS_ADDED[row['model']]} {effect}.")
     return said
 
 
 def optimism(
     nested: pd.DataFrame, out_of_fold: pd.DataFrame, random_split: pd.DataFrame, sweep_report: Mapping[str, float]
 ) -> pd.DataFrame:
-    """The same clock, scored in ever more honest ways, and how many years each way flatters it.
+    """Errors of the same clock by four ways of scoring, and the differences to the nested error.
 
     Parameters
     ----------
     nested, out_of_fold, random_split : predictions with HeteroAge and Stage1_Pred_Age. In `random_split` samples
-        were dealt into folds at random, so that a study is on both sides
-    sweep_report : the selected row of Stage 1's sweep, which scores the anchor on the folds it was chosen by
+        were assigned to folds at random, so that a study is on both sides
+    sweep_report : the selected row of Stage 1's sweep, which scores the anchor on the folds that selected it
 
     Returns
     -------
@@ -207,7 +196,8 @@ def optimism(
     for model in ("HeteroAge", "Stage1_Pred_Age"):
         rows.append({"scoring": "random_split", "model": model} | _errors(random_split, model))
         if model == "Stage1_Pred_Age":
-            best = {key: float(sweep_report[name]) for key, name in SWEEP_COLUMNS.items()}
+            best = {"MicroMAE": "MicroMAE", "MacroMAE": "MacroMAE", "R": "MicroR"}
+            best = {key: float(sweep_report[name]) for key, name in best.items()}
             rows.append({"scoring": "sweep_best_row", "model": model} | best)
         rows.append({"scoring": "out_of_fold", "model": model} | _errors(out_of_fold, model))
         rows.append({"scoring": "nested", "model": model} | _errors(nested, model))
@@ -216,17 +206,8 @@ def optimism(
     return table.assign(Gap_Years=table["model"].map(honest) - table["MicroMAE"])
 
 
-SWEEP_COLUMNS = {"MicroMAE": "MicroMAE", "MacroMAE": "MacroMAE", "R": "MicroR"}
-
-
 def put_together(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Put the outer folds' tables together, sorted by sample_id.
-
-    Raises
-    ------
-    HeteroAgeError
-        A sample is in two of them.
-    """
+    """Concatenate the outer folds' tables, sorted by sample_id; a sample in two of them is an error."""
     table = pd.concat(tables, ignore_index=True).sort_values("sample_id", ignore_index=True)
     twice = table.loc[table["sample_id"].duplicated(), "sample_id"]
     if len(twice):

@@ -1,4 +1,4 @@
-"""How near predicted ages come to actual ones: all samples, by tissue, by project."""
+"""Held-out samples: predicted and actual age, by tissue and by project, and age acceleration."""
 
 from __future__ import annotations
 
@@ -13,18 +13,23 @@ from heteroage.figures.style import (
     COLOURS,
     GREY,
     MARKERS,
+    ORANGE,
     PALE,
     WIDTH,
     Picture,
     by_group,
     draw_cloud,
     draw_spread,
+    empty_picture,
     label_rows,
     new_axes,
+    write_beside,
 )
 from heteroage.metrics import pearson_r, score_predictions
 
-MOST_PANELS, MOST_ROWS = 8, 40
+MOST_PANELS, MOST_ROWS, MOST_TISSUES = 8, 40, 12
+ACCELERATION = "Age_Acceleration_Residual"
+FEWEST = 3  # samples of a distribution
 
 
 def plot_predicted_age(predictions: pd.DataFrame) -> Figure:
@@ -55,9 +60,9 @@ def plot_predicted_age(predictions: pd.DataFrame) -> Figure:
 
 
 def plot_tissues(predictions: pd.DataFrame) -> Picture:
-    """HeteroAge against actual age (years), a panel per tissue, all other samples pale behind it.
+    """HeteroAge against actual age (years), one panel per tissue, with all other samples pale in the background.
 
-    Tissues come by falling number of samples; the smallest share a panel where there are more than eight.
+    Tissues are sorted by falling number of samples. With more than eight, the smallest share one panel.
     """
     counts = predictions["Tissue"].value_counts()
     order = sorted(counts.index, key=lambda tissue: (-counts[tissue], tissue))
@@ -101,9 +106,9 @@ def plot_projects(predictions: pd.DataFrame) -> Picture:
     axis.axvline(0, color=GREY, linewidth=1)
     for row, (_, rows) in enumerate(projects):
         draw_spread(axis, row, rows["error"], BLUE)
-        axis.text(1.02, row, f"{rows['error'].abs().mean():.1f}", transform=axis.get_yaxis_transform(), va="center")
+        write_beside(axis, row, f"{rows['error'].abs().mean():.1f}")
     label_rows(axis, [f"{name} (n = {len(rows)})" for name, rows in projects])
-    axis.text(1.02, -1, "MAE", transform=axis.get_yaxis_transform(), va="center", color=GREY)
+    write_beside(axis, -1, "MAE", color=GREY)
     axis.set_xlabel("HeteroAge - actual age (years)")
     errors = {name: rows["error"].abs().mean() for name, rows in projects}
     best, worst = min(errors, key=errors.__getitem__), max(errors, key=errors.__getitem__)
@@ -114,4 +119,49 @@ def plot_projects(predictions: pd.DataFrame) -> Picture:
         f"Distribution of the error in {len(projects)} projects. Mean absolute error from {errors[best]:.1f} years "
         f"({best}) to {errors[worst]:.1f} years ({worst})."
     )
+    return Picture(figure, title, alt)
+
+
+def plot_acceleration(samples: pd.DataFrame) -> Picture:
+    """Age acceleration (years, adjusted for age) of healthy and unhealthy samples: all, by sex, by tissue.
+
+    Parameters
+    ----------
+    samples : Is_Healthy (samples without a known value are left out), Sex, Tissue, Age_Acceleration_Residual
+    """
+    health = samples["Is_Healthy"].astype(str).map({"True": "healthy", "False": "unhealthy"})
+    samples = samples.assign(Health=health)[health.notna() & samples[ACCELERATION].notna()]
+    unwell = bool((samples["Health"] == "unhealthy").any())
+    title = f"Age acceleration by {'health, ' if unwell else ''}sex and tissue"
+    tissues = samples["Tissue"].value_counts().sort_index().sort_values(ascending=False, kind="stable").index
+    groups = {"all samples": samples}
+    groups |= {f"sex: {sex}": samples[samples["Sex"] == sex] for sex in sorted(samples["Sex"].unique())}
+    groups |= {str(tissue): samples[samples["Tissue"] == tissue] for tissue in tissues[:MOST_TISSUES]}
+    groups = {name: rows for name, rows in groups.items() if len(rows) >= FEWEST}
+    if not groups:
+        return empty_picture(title, "There are too few samples with a known age.")
+    figure, axis = new_axes(1.5 + (0.42 if unwell else 0.28) * len(groups))
+    axis.axvline(0, color=GREY, linewidth=1)
+    looks = {"healthy": (BLUE, False, -0.16 if unwell else 0.0)}
+    if unwell:
+        looks["unhealthy"] = (ORANGE, True, 0.16)
+    labels, drawn = [], set()
+    for row, (name, rows) in enumerate(groups.items()):
+        sizes = []
+        for health, (colour, hollow, shift) in looks.items():
+            values = rows.loc[rows["Health"] == health, ACCELERATION].to_numpy(np.float64)
+            sizes.append(f"{len(values)}")
+            if len(values) >= FEWEST:
+                draw_spread(axis, row + shift, values, colour, hollow)
+                drawn.add(health)
+        labels.append(f"{name} (n = {' + '.join(sizes)})")
+    for health, (colour, hollow, _) in looks.items():
+        if health in drawn:
+            axis.plot([], [], "o-", color=colour, markerfacecolor="white" if hollow else colour, label=health)
+    label_rows(axis, labels)
+    axis.set_xlabel("Age acceleration, adjusted for age (years)")
+    figure.legend(loc="outside lower center", ncols=2)
+    medians = samples.groupby("Health")[ACCELERATION].median()
+    said = ", ".join(f"{health} {years:+.1f} years" for health, years in medians.items())
+    alt = f"Distributions of age acceleration, adjusted for age, by health, sex and tissue. Medians: {said}."
     return Picture(figure, title, alt)

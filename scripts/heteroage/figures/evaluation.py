@@ -1,37 +1,41 @@
-"""The nested evaluation: optimism, ablations, coverage of the intervals."""
+"""The nested evaluation: optimism, ablations, coverage of the intervals, published clocks."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
-from heteroage.figures.style import BLUE, GREY, ORANGE, Picture, empty_picture, label_rows, new_axes
+from heteroage.evaluation.published import DIFFERENCE, worth_training
+from heteroage.figures.style import (
+    BLUE,
+    COLOURS,
+    GREY,
+    MARKERS,
+    ORANGE,
+    Picture,
+    empty_picture,
+    label_rows,
+    new_axes,
+    readable,
+    write_beside,
+)
 
-SCORINGS = {
-    "random_split": "random split",
-    "sweep_best_row": "sweep's best row",
-    "out_of_fold": "out of fold",
-    "nested": "nested",
-}
+SCORINGS = {"random_split": "random split", "sweep_best_row": "sweep's best row", "out_of_fold": "out of fold"}
 MODELS = {
     "anchor": "anchor alone",
     "anchor_plus_experts": "anchor + experts",
     "fusion_without_context": "fusion without context",
     "full": "full clock",
 }
-STRATA = {
-    "all": "all",
-    "Tissue": "tissue",
-    "Age_Band": "age",
-    "Sex": "sex",
-    "Platform": "platform",
-    "project_id": "project",
-}
+STRATA = {"all": "all", "Tissue": "tissue", "Age_Band": "age", "Sex": "sex", "Platform": "platform"}
+STRATA |= {"project_id": "project"}
 MOST_ROWS = 40
+MOST_MISSING = 0.5  # fraction of a clock's CpGs; where more are missing, its errors would set the scale
 
 
 def plot_optimism(optimism: pd.DataFrame) -> Picture:
-    """The same clock's MAE (years) by ever more honest ways of scoring it, with the distance to the nested error.
+    """Draw the same clock's MAE (years) by four ways of scoring, with the difference to the nested error.
 
     Parameters
     ----------
@@ -40,13 +44,13 @@ def plot_optimism(optimism: pd.DataFrame) -> Picture:
     names = [scoring_name(*pair) for pair in zip(optimism["scoring"], optimism["model"], strict=True)]
     table = optimism.set_axis(pd.Index(names))
     texts = [f"{gap:+.2f}" if gap else "" for gap in table["Gap_Years"]]
-    picture = _plot_errors(table, texts, "nested\nminus this", "The price of an honest number")
     said = [f"{name} {mae:.2f} years" for name, mae in table["MicroMAE"].items()]
-    return Picture(picture.figure, picture.title, f"Mean absolute error by way of scoring: {'; '.join(said)}.")
+    alt = f"Mean absolute error by way of scoring: {'; '.join(said)}."
+    return Picture(_plot_errors(table, texts, "nested\nminus this"), "Errors by way of scoring", alt)
 
 
 def scoring_name(scoring: str, model: str) -> str:
-    """A row of the optimism table, in words."""
+    """Return the name of a row of the optimism table."""
     return f"{'HeteroAge' if model == 'HeteroAge' else 'Anchor'}: {SCORINGS.get(scoring, scoring)}"
 
 
@@ -55,34 +59,27 @@ def plot_ablation(ablation: pd.DataFrame) -> Picture:
     table = ablation.set_axis(pd.Index([MODELS.get(name, name) for name in ablation["model"]]))
     differences = zip(table["Minus_Anchor"], table["Minus_Anchor_SE"], strict=True)
     texts = [f"{change:+.2f} ± {error:.2f}" if change else "" for change, error in differences]
-    picture = _plot_errors(table, texts, "minus anchor\n± std. error", "What each part adds (nested)")
     said = [f"{name} {mae:.2f} years" for name, mae in table["MicroMAE"].items()]
-    return Picture(picture.figure, picture.title, f"Nested mean absolute error: {', '.join(said)}.")
+    alt = f"Nested mean absolute error: {', '.join(said)}."
+    return Picture(_plot_errors(table, texts, "minus anchor\n± std. error"), "Contribution of each part (nested)", alt)
 
 
-def _plot_errors(table: pd.DataFrame, texts: list[str], head: str, title: str) -> Picture:
+def _plot_errors(table: pd.DataFrame, texts: list[str], head: str) -> Figure:
     figure, axis = new_axes(1.5 + 0.36 * len(table))
     rows = np.arange(len(table))
     axis.plot(table["MicroMAE"], rows - 0.13, "o", color=BLUE, markersize=8, label="over all samples")
-    axis.plot(
-        table["MacroMAE"],
-        rows + 0.13,
-        "s",
-        markerfacecolor="white",
-        markeredgecolor=ORANGE,
-        markersize=7,
-        label="mean over projects",
-    )
+    hollow = {"markerfacecolor": "white", "markeredgecolor": ORANGE, "markersize": 7}
+    axis.plot(table["MacroMAE"], rows + 0.13, "s", label="mean over projects", **hollow)
     for row, text in enumerate(texts):
-        axis.text(1.02, row, text, transform=axis.get_yaxis_transform(), va="center")
-    axis.text(1.02, -0.62, head, transform=axis.get_yaxis_transform(), va="bottom", color=GREY, fontsize=8)
+        write_beside(axis, row, text)
+    write_beside(axis, -0.62, head, va="bottom", color=GREY, fontsize=8)
     label_rows(axis, list(table.index))
     values = table[["MicroMAE", "MacroMAE"]].to_numpy()
     room = max(0.2 * np.ptp(values), 0.05 * values.max())
     axis.set_xlim(values.min() - room, values.max() + room)
     axis.set_xlabel("Mean absolute error (years); the axis does not start at 0")
     figure.legend(loc="outside lower center", ncols=2)
-    return Picture(figure, title, "")
+    return figure
 
 
 def plot_coverage(coverage: pd.DataFrame, nominal: float | None) -> Picture:
@@ -91,7 +88,7 @@ def plot_coverage(coverage: pd.DataFrame, nominal: float | None) -> Picture:
     Parameters
     ----------
     coverage : stratum, level, n, coverage (share), median_width (years)
-    nominal : the share that the intervals are meant to hold; None where they were not calibrated
+    nominal : the nominal coverage; None without calibrated intervals
     """
     title = "Coverage of the prediction intervals"
     if coverage.empty or nominal is None:
@@ -100,23 +97,14 @@ def plot_coverage(coverage: pd.DataFrame, nominal: float | None) -> Picture:
     table = coverage.assign(order=coverage["stratum"].map(order)).sort_values("order", kind="stable").head(MOST_ROWS)
     figure, axis = new_axes(1.2 + 0.24 * len(table))
     axis.axvline(100 * nominal, color=GREY, linewidth=1, linestyle="--")
-    for row, (stratum, share, n) in enumerate(zip(table["stratum"], table["coverage"], table["n"], strict=True)):
+    columns = [table[name] for name in ("stratum", "coverage", "n", "median_width")]
+    for row, (stratum, share, n, width) in enumerate(zip(*columns, strict=True)):
         low, high = wilson(share, n)
         colour = BLUE if stratum == "all" else GREY
         axis.plot([100 * low, 100 * high], [row, row], color=colour, linewidth=1.5)
         axis.plot(100 * share, row, "o", color=colour, markersize=7 if stratum == "all" else 5)
-    for row, width in enumerate(table["median_width"]):
-        axis.text(1.02, row, f"{width:.1f}", transform=axis.get_yaxis_transform(), va="center")
-    axis.text(
-        1.02,
-        -1.0,
-        "width (years)",
-        transform=axis.get_yaxis_transform(),
-        va="center",
-        ha="center",
-        color=GREY,
-        fontsize=8,
-    )
+        write_beside(axis, row, f"{width:.1f}")
+    write_beside(axis, -1.0, "width (years)", ha="center", color=GREY, fontsize=8)
     labels = [
         f"all samples (n = {n})" if stratum == "all" else f"{STRATA.get(stratum, stratum)}: {level} (n = {n})"
         for stratum, level, n in zip(table["stratum"], table["level"], table["n"], strict=True)
@@ -136,3 +124,42 @@ def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return float(centre - half), float(centre + half)
+
+
+def plot_published(accuracy: pd.DataFrame) -> Picture:
+    """MAE (years) of HeteroAge and of each published clock in each project of the nested samples.
+
+    Hollow where the project was in the clock's training. A clock is left out if more than half
+    of its CpGs are missing, unless that is so of all.
+
+    Parameters
+    ----------
+    accuracy : as `with_published` returns
+    """
+    title = "Published clocks on the same samples"
+    if DIFFERENCE not in accuracy or accuracy[DIFFERENCE].isna().all():
+        return empty_picture(title, "No published clock was compared (config: compare).")
+    overall = accuracy[accuracy[DIFFERENCE].notna() & (accuracy["stratum"] == "all")]
+    whole = overall[overall["Missing_CpGs"] <= MOST_MISSING * overall["CpGs"]]
+    names = (whole if len(whole) else overall)["model"].tolist()
+    rows = accuracy[accuracy["stratum"].isin(["all", "project_id"])]
+    ours = rows[rows["model"] == "HeteroAge"].set_index(["stratum", "level"])
+    first = ours.index.get_level_values(0) == "all"
+    places = [*ours.index[first], *ours[~first].sort_values("n", ascending=False, kind="stable").index][:MOST_ROWS]
+    figure, axis = new_axes(1.4 + 0.3 * len(places))
+    for k, name in enumerate(["HeteroAge", *names]):
+        own = rows[rows["model"] == name].set_index(["stratum", "level"]).reindex(places)
+        colour, marker = COLOURS[k % len(COLOURS)], "D" if name == "HeteroAge" else MARKERS[(k - 1) % len(MARKERS)]
+        seen = (own["In_Its_Training"].astype(str) == "True").to_numpy() & (name != "HeteroAge")
+        aside = 0.3 * (k - len(names) / 2) / len(names)  # so that equal errors do not hide one another
+        errors, at = own["MAE"].to_numpy(np.float64), np.arange(len(places)) + aside
+        axis.plot(errors[~seen], at[~seen], marker, color=colour, markersize=6, label=readable(name, 30))
+        axis.plot(errors[seen], at[seen], marker, color=colour, markerfacecolor="white", markersize=6)
+    axis.axhline(0.5, color=GREY, linewidth=0.6)
+    counts = {place: f"{place[1]} (n = {ours.loc[place, 'n']:.0f})" for place in places}
+    label_rows(axis, ["all samples" if place[0] == "all" else readable(counts[place], 28) for place in places])
+    axis.set_xlim(left=0)
+    axis.set_xlabel("Mean absolute error (years)")
+    figure.legend(loc="outside lower center", ncols=3)
+    alt = f"Mean absolute error by project of HeteroAge and {', '.join(names)}. {worth_training(accuracy)}"
+    return Picture(figure, title, alt)

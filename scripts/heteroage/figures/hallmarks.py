@@ -1,4 +1,4 @@
-"""What the hallmark experts say: their skill, their corrections by tissue, and whether chance says as much."""
+"""The hallmark experts: their skill, their corrections by tissue, and a comparison with random sets of CpGs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from heteroage.figures.style import (
     new_axes,
     readable,
     spread_sideways,
+    write_beside,
 )
 from heteroage.metrics import has_skill
 
@@ -25,7 +26,7 @@ MOST_TISSUES = 12
 
 
 def noise_marked(experts: pd.DataFrame) -> dict[str, str]:
-    """{column of corrections: its name in pictures}, of the experts without skill."""
+    """Return {column of corrections: its name in pictures} of the experts without skill."""
     return {f"{name}{CORRECTION}": f"{name} (no skill: noise)" for name in experts.loc[~has_skill(experts), "hallmark"]}
 
 
@@ -43,12 +44,11 @@ def plot_skill(experts: pd.DataFrame) -> Picture:
         axis.plot([0, r2], [row, row], color=colour, linewidth=1.5)
         axis.plot(r2, row, "o", markersize=7, markerfacecolor=colour if skill else "white", markeredgecolor=colour)
         text = f"R² {r2:+.3f}" + ("" if skill else ", no skill")
-        axis.text(1.02, row, text, transform=axis.get_yaxis_transform(), va="center", color=colour)
+        write_beside(axis, row, text, color=colour)
     label_rows(axis, [readable(name) for name in table["hallmark"]])
     reach = max(0.01, 1.15 * table["R2_Residual"].abs().max())
-    axis.set_xlim(
-        min(-0.25 * reach, 1.3 * table["R2_Residual"].min()), max(reach * 0.25, 1.15 * table["R2_Residual"].max())
-    )
+    lowest, highest = table["R2_Residual"].min(), table["R2_Residual"].max()
+    axis.set_xlim(min(-0.25 * reach, 1.3 * lowest), max(reach * 0.25, 1.15 * highest))
     axis.set_xlabel("R² on the anchor's residual (no unit)")
     found = ", ".join(readable(name, 99) for name in table.loc[skilled, "hallmark"]) or "none"
     alt = (
@@ -82,15 +82,8 @@ def plot_corrections(corrections: pd.DataFrame, samples: pd.DataFrame, experts: 
     image = axis.imshow(sizes.to_numpy(), cmap="Blues", vmin=0, vmax=max(most, 0.1), aspect="auto")
     for (row, column), value in np.ndenumerate(sizes.to_numpy()):
         dark = value > 0.55 * max(most, 0.1)
-        axis.text(
-            column,
-            row,
-            f"{value:.2f}" if value else "0",
-            ha="center",
-            va="center",
-            fontsize=8,
-            color="white" if dark else "black",
-        )
+        look = {"ha": "center", "va": "center", "fontsize": 8, "color": "white" if dark else "black"}
+        axis.text(column, row, f"{value:.2f}" if value else "0", **look)
     axis.grid(False)
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
@@ -127,31 +120,14 @@ def plot_random_sets(hallmarks: pd.DataFrame, scores: pd.DataFrame) -> Picture:
         return empty_picture(title, "No hallmark was tested.")
     figure, axis = new_axes(1.3 + 0.42 * len(own))
     axis.axvline(0, color=GREY, linewidth=1)
-    for row, (hallmark, statistic, p_value) in enumerate(
-        zip(own["hallmark"], own["statistic"], own["p_value"], strict=True)
-    ):
+    random = {"color": GREY, "alpha": 0.5, "markersize": 3.5, "markeredgewidth": 0}
+    columns = [own[name] for name in ("hallmark", "statistic", "p_value")]
+    for row, (hallmark, statistic, p_value) in enumerate(zip(*columns, strict=True)):
         values = scores.loc[scores["hallmark"] == hallmark, "R2_Residual"].to_numpy(np.float64)
-        label = f"random sets ({len(values)} each)" if row == 0 else None
-        axis.plot(
-            values,
-            row + spread_sideways(values, 0.3),
-            "o",
-            color=GREY,
-            alpha=0.5,
-            markersize=3.5,
-            markeredgewidth=0,
-            label=label,
-        )
-        axis.plot(
-            statistic,
-            row,
-            "D",
-            color=BLUE,
-            markersize=7,
-            zorder=4,
-            label="the hallmark's own CpGs" if row == 0 else None,
-        )
-        axis.text(1.02, row, f"p = {p_value:.2g}", transform=axis.get_yaxis_transform(), va="center")
+        labels = (f"random sets ({len(values)} each)", "the hallmark's own CpGs") if row == 0 else (None, None)
+        axis.plot(values, row + spread_sideways(values, 0.3), "o", label=labels[0], **random)
+        axis.plot(statistic, row, "D", color=BLUE, markersize=7, zorder=4, label=labels[1])
+        write_beside(axis, row, f"p = {p_value:.2g}")
     label_rows(axis, [readable(name) for name in own["hallmark"]])
     figure.legend(loc="outside lower center", ncols=2)
     axis.set_xlabel("R² on the anchor's residual (no unit)")

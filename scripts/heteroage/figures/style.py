@@ -1,10 +1,10 @@
-"""What all pictures share: one narrow column that a phone shows too, one palette, alternative text, fixed bytes."""
+"""Shared by all pictures: the width of one column, which fits a phone, colours, alternative text, and fixed bytes."""
 
 from __future__ import annotations
 
 import textwrap
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,18 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from heteroage.files import atomic_path
 
-# Okabe and Ito's palette, told apart by colour-blind readers; form (filled, hollow, marker) repeats what colour says.
-BLUE, ORANGE, GREEN, PINK, SKY, AMBER, BLACK = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#E69F00",
-    "#000000",
-)
-COLOURS = [BLUE, ORANGE, GREEN, PINK, SKY, AMBER, BLACK]
-MARKERS = "osD^v"  # take over when the colours are used up
+# The palette of Okabe and Ito, for colour-blind readers. Form (filled, hollow, marker) repeats what colour shows.
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"]
+BLUE, ORANGE, GREEN, PINK, SKY, AMBER, BLACK = COLOURS
+MARKERS = "osD^v"  # the next marker is used after all colours
 GREY, PALE = "#666666", "#d0d0d0"
 WIDTH = 5.2  # inches; a picture is one column, so that its letters can be read on a phone
 MOST_POINTS = 3000  # clouds of more points are stored as pixels, to keep files small
@@ -55,7 +47,7 @@ matplotlib.rcParams.update(
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawing, its title, and in words what it shows: for those who cannot see it."""
+    """A drawing, its title, and its alternative text for readers who cannot see it."""
 
     figure: Figure
     title: str
@@ -63,9 +55,9 @@ class Picture:
 
 
 def save_picture(picture: Picture, path: str | Path) -> None:
-    """Write a picture as SVG that holds its title and alternative text; equal pictures give equal bytes.
+    """Write a picture as SVG with its title and alternative text; equal pictures give equal bytes.
 
-    Letters are drawn as shapes. Names in scripts that the font does not have stay text, for the reader's own fonts.
+    Letters are drawn as shapes. If the font does not have a letter, all text stays text, for the reader's own fonts.
     """
     described = {"Title": picture.title, "Description": picture.alt, "Date": None, "Creator": None}
     with atomic_path(path) as beside, warnings.catch_warnings(record=True) as caught:
@@ -76,14 +68,26 @@ def save_picture(picture: Picture, path: str | Path) -> None:
                 picture.figure.savefig(beside, format="svg", metadata=described, dpi=200)
 
 
+def save_pictures(pictures: Mapping[str, Picture], paths: Mapping[str, str]) -> None:
+    """Write each picture to the path of its name."""
+    for name, picture in pictures.items():
+        save_picture(picture, paths[name])
+
+
+def save_png(figure: Figure, path: str | Path) -> None:
+    """Write a figure as PNG."""
+    with atomic_path(path) as beside:
+        figure.savefig(beside, format="png", dpi=150)
+
+
 def new_axes(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
-    """A figure of one panel."""
+    """Return a figure with one panel."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
 
 
 def empty_picture(title: str, text: str) -> Picture:
-    """A picture that says why there is nothing to draw."""
+    """Return a picture with the reason why there is nothing to draw."""
     figure, axis = new_axes(1.2)
     axis.axis("off")
     axis.text(0.5, 0.5, textwrap.fill(text, 60), ha="center", va="center", color=GREY)
@@ -91,7 +95,7 @@ def empty_picture(title: str, text: str) -> Picture:
 
 
 def readable(name: str, width: int = 24) -> str:
-    """A column's or hallmark's name in words, on short lines."""
+    """Return the name of a column or hallmark in words, on short lines."""
     words = name.removesuffix("_Correction").replace("_", " ")
     return textwrap.fill(words, width)
 
@@ -104,8 +108,13 @@ def label_rows(axis: Axes, labels: Sequence[str]) -> None:
     axis.grid(False, axis="y")
 
 
+def write_beside(axis: Axes, row: float, text: str, **look: object) -> None:
+    """Write to the right of a row."""
+    axis.text(1.02, row, text, transform=axis.get_yaxis_transform(), **({"va": "center"} | look))
+
+
 def draw_spread(axis: Axes, row: float, values: ArrayLike, colour: str, hollow: bool = False) -> None:
-    """A distribution in one row: the middle 90% as a thin line, the middle half as a thick one, the median as a dot."""
+    """Draw a distribution in one row: the middle 90% (thin line), the middle half (thick line) and the median (dot)."""
     low, first, median, third, high = np.quantile(np.asarray(values, np.float64), [0.05, 0.25, 0.5, 0.75, 0.95])
     axis.plot([low, high], [row, row], color=colour, linewidth=1, solid_capstyle="butt", zorder=2)
     axis.plot([first, third], [row, row], color=colour, linewidth=4, solid_capstyle="butt", zorder=3)
@@ -114,12 +123,12 @@ def draw_spread(axis: Axes, row: float, values: ArrayLike, colour: str, hollow: 
 
 
 def draw_cloud(axis: Axes, x: ArrayLike, y: ArrayLike, colour: str, size: float = 9.0, alpha: float = 0.55) -> None:
-    """Many points, each of them a sample."""
+    """Draw one point per sample."""
     axis.scatter(x, y, s=size, color=colour, alpha=alpha, linewidths=0, rasterized=len(np.asarray(x)) > MOST_POINTS)
 
 
 def spread_sideways(values: NDArray[np.float64], height: float) -> NDArray[np.float64]:
-    """Offsets that keep the points of a one-dimensional cloud apart, wider where they are dense; nothing is drawn."""
+    """Return vertical offsets that separate the points of one row, larger where the points are dense."""
     offsets = np.zeros(len(values))
     if len(values) > 1 and np.ptp(values) > 0:
         bins = np.minimum(((values - values.min()) / np.ptp(values) * 40).astype(int), 39)
@@ -134,6 +143,6 @@ def spread_sideways(values: NDArray[np.float64], height: float) -> NDArray[np.fl
 def by_group(
     table: pd.DataFrame, column: str, key: Callable[[pd.DataFrame], float] | None = None
 ) -> list[tuple[str, pd.DataFrame]]:
-    """The table's groups, in the order of a key (else of their names)."""
+    """Return the groups of a table, sorted by the key or else by name."""
     groups = [(str(name), rows) for name, rows in table.groupby(column, sort=True)]
     return sorted(groups, key=lambda pair: key(pair[1])) if key else groups

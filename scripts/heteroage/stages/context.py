@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.matrix import feature_blocks
+from heteroage.matrix import feature_blocks, values_of
 from heteroage.probes import pc_columns
 from heteroage.tables.cells import text_of
 from heteroage.tables.metadata import Conventions, find_columns, sample_ids
@@ -105,6 +105,18 @@ def project(loadings: pd.DataFrame, betas: pd.DataFrame) -> pd.DataFrame:
         for k, name in enumerate(names):
             components[name] += centred * weights[row, k]
     return pd.DataFrame(components, index=betas.index)
+
+
+def learn_pcs(
+    store: NDArray[np.float32], feature_names: Sequence[str], samples: pd.DataFrame, n_pcs: int, n_cpgs: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Compute RF_PCs from a run's samples, without their ages; returns the loadings, and the samples' RF_PCs."""
+    columns = samples["store_column"].to_numpy()
+    loadings = compute_loadings(store, feature_names, columns, n_pcs, n_cpgs)
+    values = values_of(store, feature_names, loadings["feature"], columns)
+    components = project(loadings, pd.DataFrame(values, columns=loadings["feature"]))  # the same as for new samples
+    components.insert(0, "sample_id", samples["sample_id"])
+    return loadings, components
 
 
 def _numbers(column: pd.Series, where: str) -> pd.Series:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import TYPE_CHECKING
@@ -16,9 +16,10 @@ from heteroage.age import inverse_transform_age, transform_age
 from heteroage.engine.elastic_net import Paths, fit_paths, open_paths
 from heteroage.engine.training_set import TrainingSet
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.files import read_table
 from heteroage.metrics import score_predictions
-from heteroage.stages.start_from import Start
-from heteroage.stages.training_data import SAMPLE_COLUMNS, TrainingData, best_row, beyond, views
+from heteroage.stages.start_from import Start, strengths_of
+from heteroage.stages.training_data import OUT_OF_FOLD, SAMPLE_COLUMNS, TrainingData, best_row, beyond, log_grid, views
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -27,9 +28,7 @@ log = logging.getLogger(__name__)
 
 BALANCING = ["min_cohorts", "min_cap", "max_cap", "median_mult"]
 CONFIGURATION = [*BALANCING, "technical_sd", "alpha", "l1_ratio"]
-STRENGTH = (
-    "strength"  # report column: strength of the published clock from which the anchor starts (only with start_from)
-)
+STRENGTH = "strength"  # report column, only with start_from: strength of the published clock
 REPORT = [*CONFIGURATION, "MicroMAE", "MacroMAE", "MedAE", "MicroR", "MacroR", "n_features", "Score"]
 
 
@@ -45,6 +44,12 @@ class Grid:
     l1_ratios: Sequence[float]
     alphas: NDArray[np.float64]
     strengths: Sequence[float] = (0.0,)
+
+    @classmethod
+    def of(cls, settings: Mapping) -> Grid:
+        """Return the grid of the config's section stage1."""
+        alphas, strengths = log_grid(**settings["alpha"]), strengths_of(settings["start_from"])
+        return cls(settings["balancing"], settings["technical_sd"], settings["l1_ratio"], alphas, strengths)
 
 
 def sweep(data: TrainingData, grid: Grid, threads: int = 1, start: Start | None = None) -> pd.DataFrame:
@@ -154,6 +159,15 @@ def selected_row(report: pd.DataFrame, where: str) -> dict[str, float]:
     return configuration | ({STRENGTH: float(row[STRENGTH])} if STRENGTH in report.columns else {})
 
 
+def follow(earlier: str) -> pd.DataFrame:
+    """Read an earlier sweep report, and mark the row that it selects."""
+    report = read_table(earlier)
+    log.info("the sweep is skipped; %s selects %s", earlier, selected_row(report, earlier))
+    if "selected" not in report.columns:
+        report["selected"] = report.index == report["Score"].idxmax()
+    return report
+
+
 def cross_fit(
     data: TrainingData, configuration: Mapping[str, float], threads: int = 1, start: Start | None = None
 ) -> pd.DataFrame:
@@ -170,16 +184,9 @@ def cross_fit(
     strength = _strength(configuration, start)
     all_excluded = [(k,) for k in folds] + list(combinations(folds, 2))
     training = [_own(data, excluded, configuration, start, strength) for excluded in all_excluded]
-    fitted = fit_paths(
-        data.X,
-        [own for own, _ in training],
-        [configuration["l1_ratio"]],
-        np.array([configuration["alpha"]]),
-        [configuration["technical_sd"]],
-        data.noisy,
-        threads,
-        "cross-fit",
-    )
+    l1_ratios, alphas = [configuration["l1_ratio"]], np.array([configuration["alpha"]])
+    noise, sets = [configuration["technical_sd"]], [own for own, _ in training]
+    fitted = fit_paths(data.X, sets, l1_ratios, alphas, noise, data.noisy, threads, "cross-fit")
     without = {}
     for excluded, paths, (_, added) in zip(all_excluded, fitted, training, strict=True):
         held_out = np.flatnonzero(np.isin(fold, excluded))
@@ -187,27 +194,17 @@ def cross_fit(
         without[excluded][held_out] = inverse_transform_age(data.predict(paths, held_out)[0, 0, 0] + added[held_out])
     table = {"sample_id": data.samples["sample_id"]}
     for name, unseen in views(folds):
-        table[name] = _view(fold, folds, unseen, without)
+        table[name] = np.full(len(age), np.nan)
+        for k in folds:
+            excluded = (k,) if unseen in (None, k) else tuple(sorted((k, unseen)))
+            table[name][fold == k] = without[excluded][fold == k]
     return pd.DataFrame(table)
-
-
-def _view(
-    fold: NDArray[np.int64],
-    folds: Iterable[int],
-    unseen: int | None,
-    without: Mapping[tuple[int, ...], NDArray[np.float64]],
-) -> NDArray[np.float64]:
-    values = np.full(len(fold), np.nan)
-    for k in folds:
-        excluded = (k,) if unseen in (None, k) else tuple(sorted((k, unseen)))
-        values[fold == k] = without[excluded][fold == k]
-    return values
 
 
 def out_of_fold_table(data: TrainingData, anchor: pd.DataFrame) -> pd.DataFrame:
     """Tabulate the anchor's out-of-fold predictions and residuals (Age - Stage1_Pred_Age), in years."""
     table = data.samples[SAMPLE_COLUMNS].copy()
-    table["Stage1_Pred_Age"] = anchor["out_of_fold"].to_numpy()
+    table["Stage1_Pred_Age"] = anchor[OUT_OF_FOLD].to_numpy()
     table["Stage1_Residual"] = table["Age"] - table["Stage1_Pred_Age"]
     return table
 

@@ -1,10 +1,14 @@
-"""Stage 2, the hallmark experts: one elastic net per hallmark, fitted to the anchor's residual in years."""
+"""Stage 2, the hallmark experts: one elastic net per hallmark, fitted to the anchor's residual in years.
+
+In each view, alpha and l1_ratio are tuned by cross-validation over the view's own folds.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,15 +16,31 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.clock.weights import weights_table
+from heteroage.engine.elastic_net import Paths, open_paths
+from heteroage.errors import listed
 from heteroage.files import write_json, write_table
-from heteroage.metrics import r2_against_none
-from heteroage.stages.expert_tuning import Grid, tuned_views
-from heteroage.stages.training_data import OUT_OF_FOLD, TrainingData, views
+from heteroage.metrics import mean_errors, r2_against_none, rows_by
+from heteroage.stages.training_data import EXTENSION, OUT_OF_FOLD, TrainingData, best_row, beyond, log_grid, views
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
+
+DENSE = 0.5  # number of features of a dense model, as a fraction of the number of samples
+
+
+@dataclass(frozen=True)
+class ExpertGrid:
+    """The alphas (in years, decreasing) and l1_ratios that are tried for experts."""
+
+    alphas: NDArray[np.float64]
+    l1_ratios: Sequence[float]
+
+    @classmethod
+    def of(cls, settings: Mapping) -> ExpertGrid:
+        """Return the grid of the config's section stage2."""
+        return cls(log_grid(**settings["alpha"]), settings["l1_ratio"])
 
 
 @dataclass(frozen=True)
@@ -52,11 +72,76 @@ class CrossFitted:
         return r2_against_none(self.target, self.corrections[OUT_OF_FOLD].to_numpy())
 
 
+@dataclass(frozen=True)
+class View:
+    """Corrections of one view's models, for each l1_ratio and alpha.
+
+    corrections : (l1_ratios, alphas, samples), years; a sample of the unseen fold by the model without that fold alone,
+        any other by the model without its own fold too
+    n_features : (l1_ratios, alphas), summed over the tuning folds
+    """
+
+    unseen: int | None
+    alphas: NDArray[np.float64]
+    corrections: NDArray[np.float64]
+    n_features: NDArray[np.int64]
+    target: NDArray[np.float64]
+    fold: NDArray[np.int64]
+    projects: NDArray
+
+    @cached_property
+    def best(self) -> tuple[int, int]:
+        """Return the position (l1_ratio, alpha) of the best Score on the residuals of the view's folds."""
+        at = list(np.ndindex(self.n_features.shape))
+        scores = [self._score(self.corrections[k]) for k in at]
+        return at[best_row(pd.DataFrame({"Score": scores, "n_features": [self.n_features[k] for k in at]}))]
+
+    def descends(self) -> bool:
+        """Whether smaller alphas may be better: the models are sparse, or the last alpha is the best so far.
+
+        While models are sparse the Score may fall before it rises, as the first features that enter are noise. Dense
+        models that are worse than those of larger alphas only fit the noise closer.
+        """
+        tuning = [fold for fold in np.unique(self.fold) if fold != self.unseen]
+        dense = self.n_features[:, -1].max() > DENSE * len(tuning) * len(self.fold)
+        return not dense or self.best[1] == len(self.alphas) - 1
+
+    def further(self) -> NDArray[np.float64]:
+        """Return alphas beyond the grid if the best one is at an end, otherwise none.
+
+        Smaller alphas are not tried where the best correction is no better than none: they fit the residual closer, and
+        take the longest to solve.
+        """
+        j, i = self.best
+        alphas = beyond(self.alphas, self.alphas[i], self.n_features[j, i] == 0)
+        downwards = len(alphas) > 0 and alphas[0] < self.alphas[-1]
+        useless = self._score(self.corrections[j, i]) <= self._score(np.zeros(len(self.fold)))
+        return np.empty(0) if downwards and useless else alphas
+
+    def _score(self, corrections: NDArray[np.float64]) -> float:
+        seen, projects = self._seen
+        return -sum(mean_errors(np.abs(corrections[seen] - self.target[seen]), projects)) / 2
+
+    @cached_property
+    def _seen(self) -> tuple[NDArray[np.bool_], list[NDArray[np.int64]]]:
+        """Which samples the view has seen, and the positions of each project's among these."""
+        seen = np.full(len(self.fold), True) if self.unseen is None else self.fold != self.unseen
+        return seen, rows_by(self.projects[seen])
+
+    def joined(self, other: View) -> View:
+        """Combine two views; alphas are decreasing."""
+        alphas = np.concatenate([self.alphas, other.alphas])
+        order = np.argsort(-alphas)
+        corrections = np.concatenate([self.corrections, other.corrections], axis=1)[:, order]
+        n_features = np.concatenate([self.n_features, other.n_features], axis=1)[:, order]
+        return replace(self, alphas=alphas[order], corrections=corrections, n_features=n_features)
+
+
 def cross_fit(
     hallmark: str,
     data: TrainingData,
     anchor: pd.DataFrame,
-    grid: Grid,
+    grid: ExpertGrid,
     configuration: Mapping[str, float],
     threads: int = 1,
     only_predict: bool = False,
@@ -76,26 +161,74 @@ def cross_fit(
     """
     age = data.samples["Age"].to_numpy()
     corrections = pd.DataFrame({"sample_id": data.samples["sample_id"], OUT_OF_FOLD: np.nan})
-    targets = {name: age - anchor[name].to_numpy() for name, _ in views(data.folds)}
     on_all_folds = (np.nan, np.nan)
-    for view in tuned_views(hallmark, data, targets, grid, configuration, threads, only_predict):
+    for name, unseen in list(views(data.folds))[only_predict:]:
+        label, target = f"{hallmark}, {name}", age - anchor[name].to_numpy()
+        view = tune(label, data, unseen, target, grid, configuration, threads)
         j, i = view.best
         tuned = float(view.alphas[i]), float(grid.l1_ratios[j])
-        log.info("%s, %s: alpha %g, l1_ratio %g", hallmark, view.name, *tuned)
-        if view.unseen is None:
+        log.info("%s: alpha %g, l1_ratio %g", label, *tuned)
+        if unseen is None:
             on_all_folds = tuned
             continue
-        own = data.fold == view.unseen
-        corrections[view.name] = view.corrections[j, i]
+        own = data.fold == unseen
+        corrections[name] = view.corrections[j, i]
         corrections.loc[own, OUT_OF_FOLD] = view.corrections[j, i, own]
-    return CrossFitted(corrections, targets[OUT_OF_FOLD], *on_all_folds)
+    return CrossFitted(corrections, age - anchor[OUT_OF_FOLD].to_numpy(), *on_all_folds)
+
+
+def tune(
+    label: str,
+    data: TrainingData,
+    unseen: int | None,
+    target: NDArray[np.float64],
+    grid: ExpertGrid,
+    configuration: Mapping[str, float],
+    threads: int,
+) -> View:
+    """Fit all models of a view: without each fold for tuning, and without the unseen fold only for predicting it.
+
+    Small alphas take the longest to solve. So the view walks down the grid in parts, until smaller alphas cannot be
+    better (see `View.descends`). If the best alpha is at an end of the whole grid, it continues beyond that end.
+    """
+    excluded = [sorted({fold} if unseen is None else {fold, unseen}) for fold in data.folds]
+    training = [data.training_set(folds, configuration, target) for folds in excluded]
+    noise, projects = [configuration["technical_sd"]], data.samples["project_id"].to_numpy()
+    with open_paths(data.X, training, grid.l1_ratios, noise, data.noisy, threads, label) as solve:
+
+        def at(alphas: NDArray[np.float64]) -> View:
+            fitted = _corrections(data, unseen, (len(grid.l1_ratios), len(alphas)), solve(alphas))
+            return View(unseen, alphas, *fitted, target, data.fold, projects)
+
+        first, *others = np.split(grid.alphas, range(EXTENSION, len(grid.alphas), EXTENSION))
+        view = at(first)
+        while others and view.descends():
+            view = view.joined(at(others.pop(0)))
+        while len(further := view.further()):
+            log.info("%s: best alpha at an end of the grid, continuing with %s", label, listed(further))
+            view = view.joined(at(further))
+    return view
+
+
+def _corrections(
+    data: TrainingData, unseen: int | None, shape: tuple[int, int], fitted: list[Paths]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Predict each fold by the models without it; returns corrections and n_features of a `View`."""
+    corrections, n_features = np.empty((*shape, len(data.fold))), np.zeros(shape, np.int64)
+    for fold, paths in zip(data.folds, fitted, strict=True):
+        rows = np.flatnonzero(data.fold == fold)
+        # The intercept (the mean residual) is removed, because it does not depend on the hallmark's CpGs.
+        corrections[:, :, rows] = data.predict(paths, rows)[0] - paths.intercept
+        if fold != unseen:
+            n_features += paths.n_features[0]
+    return corrections, n_features
 
 
 def train_expert(
     hallmark: str,
     data: TrainingData,
     anchor: pd.DataFrame,
-    grid: Grid,
+    grid: ExpertGrid,
     configuration: Mapping[str, float],
     threads: int = 1,
 ) -> Expert:
@@ -103,28 +236,22 @@ def train_expert(
     from heteroage.stages.deployable import fit_pipeline  # loads scikit-learn, which nothing else here needs
 
     fitted = cross_fit(hallmark, data, anchor, grid, configuration, threads)
-    final = {**configuration, "alpha": fitted.alpha, "l1_ratio": fitted.l1_ratio}
+    tuned = {"alpha": fitted.alpha, "l1_ratio": fitted.l1_ratio}
     training_set = data.training_set([], configuration, fitted.target)
-    model = fit_pipeline(data.X, data.feature_names, training_set, final, False, threads)
+    model = fit_pipeline(data.X, data.feature_names, training_set, {**configuration, **tuned}, False, threads)
     weights = weights_table(model)
     weights.insert(0, "hallmark", hallmark)
-    return Expert(model, weights, fitted.corrections, _summary(hallmark, data, fitted, model))
-
-
-def _summary(hallmark: str, data: TrainingData, fitted: CrossFitted, model: Pipeline) -> dict[str, object]:
-    """Return a row of the performance summary. An expert has skill if its out-of-fold R2 is above 0."""
-    residual, correction = fitted.target, fitted.corrections[OUT_OF_FOLD]
-    return {
+    summary = {
         "hallmark": hallmark,
         "features_offered": len(data.feature_names),
         "features_used": int(np.count_nonzero(model[-1].coef_)),
-        "alpha": fitted.alpha,
-        "l1_ratio": fitted.l1_ratio,
-        "MAE_Anchor": float(np.abs(residual).mean()),
+        **tuned,
+        "MAE_Anchor": float(np.abs(fitted.target).mean()),
         "R2_Residual": fitted.r2,
-        "MAE_Anchor_Plus_Correction": float(np.abs(residual - correction).mean()),
+        "MAE_Anchor_Plus_Correction": float(np.abs(fitted.target - fitted.corrections[OUT_OF_FOLD]).mean()),
         "skill": fitted.r2 > 0,
     }
+    return Expert(model, weights, fitted.corrections, summary)
 
 
 def write_experts(

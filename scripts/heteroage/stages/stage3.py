@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
@@ -48,15 +49,14 @@ class FusionInput:
     context: bool = True
 
     @classmethod
-    def open(cls, samples: str, anchor: str, corrections: str, pcs: str) -> FusionInput:
-        """Read the tables of the earlier stages; the table of experts has one row per hallmark and sample."""
-        table = read_table(samples)
-        experts = {}
-        for hallmark, rows in read_table(corrections).groupby("hallmark", sort=False):
-            experts[str(hallmark)] = rows.iloc[rows_of(table["sample_id"], rows, corrections)]
-        context = read_table(pcs)
-        context = context.iloc[rows_of(table["sample_id"], context, pcs)]
-        return cls(table, read_views(anchor, table), experts, context)
+    def open(cls, files: Mapping[str, str | Path]) -> FusionInput:
+        """Read `samples`, `anchor`, `corrections` (one row per hallmark and sample) and `pcs` of the earlier stages."""
+        samples, experts = read_table(files["samples"]), {}
+        for hallmark, rows in read_table(files["corrections"]).groupby("hallmark", sort=False):
+            experts[str(hallmark)] = rows.iloc[rows_of(samples["sample_id"], rows, files["corrections"])]
+        pcs = read_table(files["pcs"])
+        pcs = pcs.iloc[rows_of(samples["sample_id"], pcs, files["pcs"])]
+        return cls(samples, read_views(files["anchor"], samples), experts, pcs)
 
     def anchor_plus_experts(self) -> NDArray[np.float64]:
         """Return (n,) anchor plus corrections of the experts with skill, out of fold, in years."""

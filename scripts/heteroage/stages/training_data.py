@@ -1,4 +1,4 @@
-"""Training data of all stages: the run's samples, its feature matrix, and the folds.
+"""Training data of all stages: the run's samples and folds, and its feature matrix.
 
 A *view* contains only results that were computed without one fold. Cross-fitted values have one column per view:
 
@@ -23,10 +23,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.engine.training_set import TrainingSet
+from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, rows_of
+from heteroage.grouping.folds import assign_folds
 from heteroage.matrix import BLOCK, StackedRows, open_matrix
 from heteroage.probes import is_pc, pc_columns
-from heteroage.stages.sampling import balancing_weights
+from heteroage.stages.sampling import balancing_weights, training_samples
 
 if TYPE_CHECKING:
     from heteroage.engine.elastic_net import Paths
@@ -58,13 +60,13 @@ class TrainingData:
             object.__setattr__(self, "columns", np.arange(len(self.samples)))
 
     @classmethod
-    def open(cls, samples: str | Path, features: str | Path, names: str | Path, pcs: str | Path) -> TrainingData:
-        """Read the run's samples and their RF_PCs, and map the store."""
-        table, context = read_table(samples), read_table(pcs)
-        store, feature_names = open_matrix(features, names)
+    def open(cls, files: Mapping[str, str | Path]) -> TrainingData:
+        """Read the run's `samples` and their RF_PCs (`pcs`), and map the store (`features` and their `names`)."""
+        table, context = read_table(files["samples"]), read_table(files["pcs"])
+        store, feature_names = open_matrix(files["features"], files["names"])
         columns, pc_names = table["store_column"].to_numpy(np.int64), pc_columns(context.columns)
         below = np.full((len(pc_names), store.shape[1]), np.nan, np.float32)
-        below[:, columns] = context[pc_names].to_numpy()[rows_of(table["sample_id"], context, pcs)].T
+        below[:, columns] = context[pc_names].to_numpy()[rows_of(table["sample_id"], context, files["pcs"])].T
         return cls(table, StackedRows(store, below), [*feature_names, *pc_names], columns)
 
     def with_pcs(self, wanted: bool) -> TrainingData:
@@ -123,6 +125,34 @@ class TrainingData:
         """Return the training set without the `excluded` folds; `target` has one value per sample of the run."""
         rows, weight = self.balanced(excluded, balancing)
         return TrainingSet(self.columns[rows], target[rows], weight)
+
+
+def select(table: pd.DataFrame, run: str, folds: int, seed: int, allow_leave_one_group_out: bool) -> pd.DataFrame:
+    """Return a run's training samples with their fold, and their column in the store.
+
+    Parameters
+    ----------
+    table : all samples of the store, in its order, with `group` and `outer_fold`
+    run : `full`, or `nested-<k>` (without outer fold k). If the remaining groups are then fewer than `folds`, each
+        group is a fold
+
+    Raises
+    ------
+    HeteroAgeError
+        There is no such outer fold, or there are too few groups.
+    """
+    table = table.assign(store_column=range(len(table)))
+    if run != "full":
+        held_out = int(run.rpartition("-")[2])
+        if held_out not in set(table["outer_fold"]):
+            raise HeteroAgeError(f"there is no {run}: the outer folds are {sorted(set(table['outer_fold']))}.")
+        table = table[table["outer_fold"] != held_out]
+    table = training_samples(table)
+    try:
+        table["fold"] = assign_folds(table, folds, seed, allow_leave_one_group_out or run != "full")
+    except HeteroAgeError as error:
+        raise HeteroAgeError(str(error) if run == "full" else f"{run}: {error}") from error
+    return table
 
 
 def views(folds: Sequence[int]) -> Iterator[tuple[str, int | None]]:

@@ -40,3 +40,12 @@ def test_the_largest_projects_are_drawn_by_their_median_error():
     assert sizes[shown].min() >= sizes.drop(shown).max()
     errors = (table["HeteroAge"] - table["Age"]).groupby(table["project_id"]).median()[shown]
     assert errors.is_monotonic_increasing
+
+
+def test_samples_of_unknown_health_are_left_out_of_the_acceleration():
+    table = predictions().assign(Age_Acceleration_Residual=1.0, Is_Healthy=True)
+    table["Is_Healthy"] = table["Is_Healthy"].astype(object)
+    table.loc[:9, "Is_Healthy"] = False
+    table.loc[10:19, "Is_Healthy"] = None
+    labels = [label.get_text() for label in accuracy.plot_acceleration(table).figure.axes[0].get_yticklabels()]
+    assert labels[0] == "all samples (n = 100 + 10)"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from picture_data import RNG, ablation, contributions, corrections, experts, predictions, sweep_report, tuning_curve
 
-from heteroage.figures import acceleration, accuracy, evaluation, explanation, hallmarks, tuning
+from heteroage.figures import accuracy, evaluation, hallmarks, training
 from heteroage.figures.style import Picture, draw_spread, new_axes, save_picture, spread_sideways
 
 UNIT = re.compile(r"\((?:years|seconds|%|no unit|penalty, .*)\)|\(%\)")
@@ -24,18 +24,18 @@ def every_picture():
     return {
         "tissues": accuracy.plot_tissues(table),
         "projects": accuracy.plot_projects(table),
-        "sweep": tuning.plot_sweep(sweep_report()),
-        "rounds": tuning.plot_rounds(tuning_curve()),
+        "sweep": training.plot_sweep(sweep_report()),
+        "rounds": training.plot_rounds(tuning_curve()),
         "skill": hallmarks.plot_skill(experts()),
         "corrections": hallmarks.plot_corrections(corrections(table), table, experts()),
         "random_sets": hallmarks.plot_random_sets(experts().assign(statistic=0.2, p_value=[0.01, 0.6]), random),
         "optimism": evaluation.plot_optimism(scores.assign(scoring=["random_split", "nested"], model="HeteroAge")),
         "ablation": evaluation.plot_ablation(ablation()),
         "coverage": evaluation.plot_coverage(coverage, 0.9),
-        "acceleration": acceleration.plot_acceleration(accelerated),
-        "importance": explanation.plot_importance(importance.assign(mean_abs_contribution_years=[0.4, 0.0])),
-        "cohort": explanation.plot_cohort(contributions()),
-        "sample": explanation.plot_sample(contributions().iloc[0]),
+        "acceleration": accuracy.plot_acceleration(accelerated),
+        "importance": training.plot_importance(importance.assign(mean_abs_contribution_years=[0.4, 0.0])),
+        "cohort": training.plot_cohort(contributions()),
+        "sample": training.plot_sample(contributions().iloc[0]),
     }
 
 

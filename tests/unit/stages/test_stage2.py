@@ -15,11 +15,11 @@ from weighted_pipeline import weights_of
 from heteroage.clock.weights import weights_table
 from heteroage.metrics import score_predictions
 from heteroage.stages import stage1, stage2
-from heteroage.stages.expert_tuning import Grid
+from heteroage.stages.stage2 import ExpertGrid, View
 
 BALANCING = {"min_cohorts": 1, "min_cap": 5, "max_cap": 24, "median_mult": 1.0}
 CONFIGURATION = BALANCING | {"technical_sd": 0.0, "alpha": 0.3, "l1_ratio": 0.5}
-GRID = Grid(np.array([8.0, 2.0, 0.5]), [0.5, 1.0])
+GRID = ExpertGrid(np.array([8.0, 2.0, 0.5]), [0.5, 1.0])
 # Years: both solvers stop within their tolerance of the one optimum.
 SOLVER = 1e-3
 
@@ -211,3 +211,46 @@ def test_scikit_learn_is_loaded_only_where_a_pipeline_is_made(script):
     root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+RESIDUAL = np.array([4.0, -4.0, 2.0, -2.0])
+
+
+def view(*shares, features=(0, 3, 9)):
+    """A view whose corrections are these shares of the residual, from the largest alpha to the smallest."""
+    corrections = np.array(shares)[None, :, None] * RESIDUAL
+    return View(
+        None,
+        np.array([4.0, 2.0, 1.0]),
+        corrections,
+        np.array([features]),
+        RESIDUAL,
+        np.array([0, 0, 1, 1]),
+        np.array(["a", "a", "b", "b"]),
+    )
+
+
+def test_tuning_goes_on_to_smaller_alphas_where_corrections_help():
+    assert view(0.0, 0.1, 0.3).further().tolist() == [0.5, 0.25, 0.125]
+
+
+@pytest.mark.parametrize("least", [0.0, -0.1])
+def test_tuning_does_not_go_on_to_smaller_alphas_where_no_correction_is_as_good(least):
+    assert view(least - 0.2, least - 0.1, least).further().tolist() == []
+
+
+def test_a_best_alpha_inside_the_grid_ends_the_tuning():
+    assert view(0.0, 0.3, 0.1).further().tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("shares", "features", "goes_on"),
+    [
+        ((0.3, 0.1, 0.0), (0, 1, 3), True),  # sparse: the first features that enter are noise
+        ((0.3, 0.1, 0.0), (0, 3, 9), False),  # dense, and worse than the largest alpha
+        ((0.0, 0.1, 0.3), (0, 3, 9), True),
+        ((0.0, 0.3, 0.1), (0, 3, 9), False),
+    ],
+)
+def test_tuning_walks_down_the_grid_until_dense_models_are_worse(shares, features, goes_on):
+    assert view(*shares, features=features).descends() == goes_on

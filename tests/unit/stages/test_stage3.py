@@ -372,6 +372,6 @@ def test_the_tables_of_earlier_stages_are_read(data, tmp_path):
     tables = {"samples": data.samples, "anchor": data.anchor, "corrections": long, "pcs": data.pcs}
     for name, table in tables.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False)
-    opened = FusionInput.open(*(tmp_path / f"{name}.csv" for name in tables))
+    opened = FusionInput.open({name: tmp_path / f"{name}.csv" for name in tables})
     expected = data.frame("without_fold_2")
     pd.testing.assert_frame_equal(opened.frame("without_fold_2"), expected, check_exact=True, check_dtype=False)

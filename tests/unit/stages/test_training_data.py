@@ -44,8 +44,8 @@ def in_store(tmp_path, training_data):
         pcs = pd.DataFrame(training_data.X[n_cpgs:].T, columns=training_data.feature_names[n_cpgs:])
         pcs.insert(0, "sample_id", training_data.samples["sample_id"])
         write_table(pcs[::-1], tmp_path / "pcs.csv")
-        names = ("samples.csv", "features.npy", "names.txt", "pcs.csv")
-        return TrainingData.open(*(tmp_path / name for name in names))
+        files = {"samples": "samples.csv", "features": "features.npy", "names": "names.txt", "pcs": "pcs.csv"}
+        return TrainingData.open({name: tmp_path / file for name, file in files.items()})
 
     return opened
 
