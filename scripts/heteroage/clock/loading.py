@@ -7,14 +7,17 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pv
 
 from heteroage.clock import artifacts
+from heteroage.clock.artifacts import damaged, entries_of, parse_json
 from heteroage.clock.columns import ANCHOR, CORRECTION
 from heteroage.clock.imputation import Covariance
 from heteroage.clock.model import Applicability, Loadings
@@ -51,15 +54,11 @@ def load_clock(folder: str | Path, public_key: str | Path | None = None, **conve
     given = Conventions.of(**conventions)
     folder = Path(folder)
     manifest = artifacts.verify(folder, None if public_key is None else Path(public_key))
-    absent = [name for name in NEEDED if name not in manifest["files"]]
-    if absent:
+    if absent := [name for name in NEEDED if name not in manifest["files"]]:
         raise HeteroAgeError(
             f"{folder} is not a complete clock: files are missing from its manifest ({listed(absent)})."
         )
-
-    def read(name: str) -> bytes:
-        return artifacts.read_sealed(folder, name, manifest)
-
+    read = partial(artifacts.read_sealed, folder, manifest=manifest)
     clock = read_parts(read, set(manifest["files"]), manifest["format_version"])
     digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
     return replace(clock, conventions=clock.conventions.updated(given), digest=digest)
@@ -69,33 +68,35 @@ def read_parts(
     read: Callable[[str], bytes], present: Collection[str], version: int = artifacts.FORMAT_VERSION
 ) -> Clock:
     """Build a clock from the content of its files; `present` are the existing files."""
-    meta = check_meta(artifacts.parse_json(read(artifacts.STAGE3_META), artifacts.STAGE3_META))
+
+    def json_of(name: str) -> Any:  # noqa: ANN401
+        return parse_json(read(name), name)
+
+    def table_of(name: str) -> Columns:
+        return columns_of(read(name), name)
+
+    meta = check_meta(json_of(artifacts.STAGE3_META))
     trees = parse_trees(_text(read(artifacts.STAGE3_MODEL), artifacts.STAGE3_MODEL), artifacts.STAGE3_MODEL)
     if trees.features != meta["feature_order"]:
         raise HeteroAgeError(f"{artifacts.STAGE3_MODEL} and {artifacts.STAGE3_META} name different features.")
     conventions = Conventions()
     if artifacts.READING in present:
-        said = artifacts.parse_json(read(artifacts.READING), artifacts.READING)
-        conventions = Conventions.from_json(said, artifacts.READING)
+        conventions = Conventions.from_json(json_of(artifacts.READING), artifacts.READING)
     # Tissue names are mapped to the spelling used in training, also for clocks without Reading.json.
     conventions = conventions.updated(Conventions(tissues=tuple(meta["categories"].get("Tissue", ()))))
-    weights = columns_of(read(artifacts.STAGE1_WEIGHTS), artifacts.STAGE1_WEIGHTS)
-    anchor = LinearModel.from_table(weights, artifacts.STAGE1_WEIGHTS)
-    experts = _experts(columns_of(read(artifacts.STAGE2_WEIGHTS), artifacts.STAGE2_WEIGHTS), meta["feature_order"])
+    anchor = LinearModel.from_table(table_of(artifacts.STAGE1_WEIGHTS), artifacts.STAGE1_WEIGHTS)
+    experts = _experts(table_of(artifacts.STAGE2_WEIGHTS), meta["feature_order"])
     clock = Clock(anchor, experts, trees, meta, version=version, conventions=conventions)
     if artifacts.PC_LOADINGS in present:
-        loadings = loadings_of(columns_of(read(artifacts.PC_LOADINGS), artifacts.PC_LOADINGS))
-        clock = replace(clock, loadings=loadings)
-    unknown = [name for name in clock.terms if is_pc(name) and name not in clock.pc_names]
-    if unknown:
+        clock = replace(clock, loadings=loadings_of(table_of(artifacts.PC_LOADINGS)))
+    if unknown := [name for name in clock.terms if is_pc(name) and name not in clock.pc_names]:
         raise HeteroAgeError(f"{artifacts.STAGE3_META} does not list RF_PCs that have weight ({listed(unknown)}).")
     if artifacts.APPLICABILITY in present:
-        content = artifacts.parse_json(read(artifacts.APPLICABILITY), artifacts.APPLICABILITY)
-        clock = replace(clock, applicability=Applicability.from_json(content, artifacts.APPLICABILITY))
-    if clock.applicability is not None and artifacts.COVARIANCE in present:
-        columns = columns_of(read(artifacts.COVARIANCE), artifacts.COVARIANCE)
-        covariance = Covariance.of(columns, clock.linear_weights(clock.applicability), version, artifacts.COVARIANCE)
-        clock = filled_by(clock, covariance)
+        limits = Applicability.from_json(json_of(artifacts.APPLICABILITY), artifacts.APPLICABILITY)
+        clock = replace(clock, applicability=limits)
+        if artifacts.COVARIANCE in present:
+            where, weights = artifacts.COVARIANCE, clock.linear_weights(limits)
+            clock = filled_by(clock, Covariance.of(table_of(where), weights, version, where))
     return clock
 
 
@@ -117,13 +118,13 @@ def filled_by(clock: Clock, covariance: Covariance) -> Clock:
 
 def columns_of(content: bytes, where: str, texts: Sequence[str] = TEXT) -> dict[str, np.ndarray]:
     """Parse a CSV of numbers; the columns `texts` are text."""
+    first = content.partition(b"\n")[0]
+    if len(first) > MOST_HEADER:
+        raise damaged(f"{where} has no header")
     try:
-        first = content.partition(b"\n")[0]
-        if len(first) > MOST_HEADER:
-            raise HeteroAgeError(f"{where} has no header. Copy the folder again.")
         header = next(csv.reader([_text(first, where).rstrip("\r")]), [])
         if len(set(header)) < len(header):
-            raise HeteroAgeError(f"{where} has columns of the same name ({listed(header)}). Copy the folder again.")
+            raise damaged(f"{where} has columns of the same name ({listed(header)})")
         kinds = {name: pa.string() if name in texts else pa.float64() for name in header}
         table = pv.read_csv(
             pa.BufferReader(content),
@@ -132,7 +133,7 @@ def columns_of(content: bytes, where: str, texts: Sequence[str] = TEXT) -> dict[
         )
     except (pa.ArrowException, csv.Error) as error:
         said = " ".join(str(error).split())
-        raise HeteroAgeError(f"{where} is not a table of weights ({said[:200]}). Copy the folder again.") from error
+        raise damaged(f"{where} is not a table of weights ({said[:200]})") from error
     cells = {name: table.column(name).combine_chunks() for name in table.column_names}
     return {
         name: floats_of(column) if pa.types.is_floating(column.type) else np.array(column.to_pylist(), dtype=object)
@@ -140,82 +141,68 @@ def columns_of(content: bytes, where: str, texts: Sequence[str] = TEXT) -> dict[
     }
 
 
-def check_meta(meta: object) -> dict:
+def check_meta(meta: Any) -> dict:  # noqa: ANN401
     """Validate the content of Stage3_Artifacts.json."""
     where = artifacts.STAGE3_META
-    try:
-        order, categories = meta["feature_order"], meta["categories"]  # type: ignore[index]
-        line, medians = meta["acceleration_reference"], meta["pc_medians"]  # type: ignore[index]
-        intervals = meta.get("intervals")  # type: ignore[attr-defined]
+    with entries_of(where):
+        order, categories = meta["feature_order"], meta["categories"]
+        line, medians = meta["acceleration_reference"], meta["pc_medians"]
         texts = [*order, *(level for name in categories for level in categories[name])]
         context = [n for n in order if n != ANCHOR and not n.endswith(CORRECTION) and not is_pc(n)]
         numbers = [line["slope"], line["intercept"], *(medians[name] for name in order if is_pc(name))]
-        if intervals is not None:
-            own = intervals.get("tissues", {})
-            widths = [intervals["half_width"], *(own[tissue]["half_width"] for tissue in own)]
+        if (intervals := meta.get("intervals")) is not None:
+            tissues = intervals.get("tissues", {})
+            widths = [intervals["half_width"], *(tissues[name]["half_width"] for name in tissues)]
             if any(not width >= 0 for width in widths):
-                raise HeteroAgeError(f"{where} has intervals of negative width. Copy the folder again.")
+                raise damaged(f"{where} has intervals of negative width")
             numbers += widths
             if spread := intervals.get("spread"):
                 knots, errors = spread["predicted"], spread["error"]
                 numbers += [*knots, *errors]
                 falls = any(a > b for a, b in pairwise(knots))
                 if not knots or len(knots) != len(errors) or falls or min(errors) < 0:
-                    raise HeteroAgeError(f"{where} has intervals with a damaged spread by age. Copy the folder again.")
-    except (KeyError, TypeError, AttributeError) as error:
-        raise HeteroAgeError(f"{where} has a missing or invalid entry ({error}). Copy the folder again.") from error
+                    raise damaged(f"{where} has intervals with a damaged spread by age")
     if any(isinstance(x, bool) or not isinstance(x, (int, float)) or not abs(x) < 1e300 for x in numbers):
-        raise HeteroAgeError(f"{where} contains text or infinite numbers in a numeric field. Copy the folder again.")
+        raise damaged(f"{where} contains text or infinite numbers in a numeric field")
     named = isinstance(order, list) and all(isinstance(text, str) for text in texts)
     if not named or len(set(order)) < len(order) or ANCHOR not in order or set(context) != set(categories):
-        raise HeteroAgeError(f"{where} does not list the fusion's features. Copy the folder again.")
+        raise damaged(f"{where} does not list the fusion's features")
     if set(categories) - set(CONTEXT):
-        raise HeteroAgeError(
-            f"{where} has categories of unknown columns ({listed(categories)}). Copy the folder again."
-        )
-    return meta  # type: ignore[return-value]
+        raise damaged(f"{where} has categories of unknown columns ({listed(categories)})")
+    return meta
 
 
 def loadings_of(columns: Columns) -> Loadings:
     """Build the loadings of the RF_PCs from their table."""
     where = artifacts.PC_LOADINGS
     names = [name for name in columns if is_pc(name)]
-    absent = [name for name in ("feature", "median", "mean") if name not in columns]
-    if absent or not names:
-        raise HeteroAgeError(
-            f"{where} is not a table of loadings: columns are missing ({listed(absent or ['RF_PC1'])})."
-        )
+    needed = ("feature", "median", "mean", *(names or ["RF_PC1"]))
+    if absent := [name for name in needed if name not in columns]:
+        raise HeteroAgeError(f"{where} is not a table of loadings: columns are missing ({listed(absent)}).")
     features = [str(name) for name in columns["feature"]]
     numbers = np.array([columns[name] for name in ("median", "mean", *names)], dtype=np.float64)
     if not np.isfinite(numbers).all():
-        raise HeteroAgeError(f"{where} contains loadings that are not finite. Copy the folder again.")
+        raise damaged(f"{where} contains loadings that are not finite")
     row = {name: k for k, name in enumerate(features)}
     if len(row) < len(features):
-        raise HeteroAgeError(f"{where} names a feature more than once. Copy the folder again.")
+        raise damaged(f"{where} names a feature more than once")
     return Loadings(names, row, numbers[0], numbers[1], np.ascontiguousarray(numbers[2:].T))
 
 
 def _experts(columns: Columns, feature_order: list[str]) -> dict[str, LinearModel]:
     where = artifacts.STAGE2_WEIGHTS
     if "hallmark" not in columns:
-        raise HeteroAgeError(f"{where} has no column hallmark. Copy the folder again.")
+        raise damaged(f"{where} has no column hallmark")
     names = [name.removesuffix(CORRECTION) for name in feature_order if name.endswith(CORRECTION)]
     own = {name: columns["hallmark"] == name for name in names}
-    absent = [name for name in names if not own[name].any()]
-    if absent:
-        raise HeteroAgeError(
-            f"{where} does not contain hallmarks that the fusion needs ({listed(absent)}). Copy the folder again."
-        )
-    return {
-        name: LinearModel.from_table(
-            {key: values[rows] for key, values in columns.items()}, f"{where} ({name}{CORRECTION})"
-        )
-        for name, rows in own.items()
-    }
+    if absent := [name for name in names if not own[name].any()]:
+        raise damaged(f"{where} does not contain hallmarks that the fusion needs ({listed(absent)})")
+    tables = {name: {key: values[rows] for key, values in columns.items()} for name, rows in own.items()}
+    return {name: LinearModel.from_table(table, f"{where} ({name}{CORRECTION})") for name, table in tables.items()}
 
 
 def _text(content: bytes, where: str) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise HeteroAgeError(f"{where} is not UTF-8 text. Copy the folder again.") from error
+        raise damaged(f"{where} is not UTF-8 text") from error

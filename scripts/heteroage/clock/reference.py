@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.clock import artifacts
-from heteroage.clock.loading import load_clock
+from heteroage.clock.loading import columns_of, load_clock
 from heteroage.clock.master_table import open_tables
 from heteroage.clock.output import writing
 from heteroage.clock.predict import Clock
+from heteroage.clock.sums import Rows
 from heteroage.errors import HeteroAgeError, listed
 
 SAMPLES = 8
@@ -50,7 +51,7 @@ def write_reference(folder: Path, clock: Clock) -> None:
     with writing([folder / artifacts.REFERENCE_SAMPLES]) as (writer,):
         writer.write(reference_samples(clock))
     with writing([folder / artifacts.REFERENCE_PREDICTIONS]) as (writer,):
-        for rows, _ in _predicted(folder, clock):
+        for rows in _predicted(folder, clock):
             writer.write(rows)
 
 
@@ -63,61 +64,43 @@ def verify_folder(folder: Path, public_key: Path | None = None) -> str:
     clock = load_clock(folder, public_key)
     manifest = artifacts.verify(folder, public_key)
     signed = "; its signature is the key's" if public_key else ""
-    unopened = [name for name in manifest["files"] if name.endswith(".joblib")]
+    head = f"{folder}: format version {manifest['format_version']}, {len(manifest['files'])} files as sealed{signed}."
     warning = ""
-    if unopened:
+    if unopened := [name for name in manifest["files"] if name.endswith(".joblib")]:
         warning = (
             f"\nNot opened: joblib files ({listed(unopened)}). Loading one with joblib runs any code in it. Do so only "
             "if you trust the author of the folder. `heteroage` never loads them."
         )
-    head = f"{folder}: format version {manifest['format_version']}, {len(manifest['files'])} files as sealed{signed}."
-    absent = [
-        name for name in (artifacts.REFERENCE_SAMPLES, artifacts.REFERENCE_PREDICTIONS) if name not in manifest["files"]
-    ]
-    if absent:
+    if not {artifacts.REFERENCE_SAMPLES, artifacts.REFERENCE_PREDICTIONS} <= set(manifest["files"]):
         return f"{head} It holds no reference samples to predict again.{warning}"
-    stored = _stored(folder)
-    predicted = [rows for rows, _ in _predicted(folder, clock)]
-    worst, compared, differ = 0.0, 0, []
-    for rows in predicted:
-        for k, sample in enumerate(rows["sample_id"]):
-            for name, cells in rows.items():
-                if not isinstance(cells, np.ndarray):
-                    continue
-                gap = _gap(float(cells[k]), stored.get(name, {}).get(sample, np.nan))
-                worst, compared = max(worst, gap), compared + 1
-                if gap > TOLERANCE:
-                    differ.append(f"{name} of {sample} by {gap:g}")
-    if differ or not compared:
+    where = artifacts.REFERENCE_PREDICTIONS
+    stored = columns_of((folder / where).read_bytes(), where, ("sample_id", "Tissue", "Sex", "Flags"))
+    if "sample_id" not in stored or "HeteroAge" not in stored:
+        raise artifacts.damaged(f"{where} contains no predictions")
+    row = {sample: k for k, sample in enumerate(stored["sample_id"])}
+    gaps = {
+        f"{name} of {sample}": _gap(cells[k], stored[name][row[sample]] if name in stored and sample in row else np.nan)
+        for rows in _predicted(folder, clock)
+        for name, cells in rows.items()
+        if isinstance(cells, np.ndarray)
+        for k, sample in enumerate(rows["sample_id"])
+    }
+    differ = [f"{cell} by {gap:g}" for cell, gap in gaps.items() if gap > TOLERANCE]
+    if differ or not gaps:
         raise HeteroAgeError(
             f"{folder}: predictions of this version differ from the stored ones ({listed(differ)}). Use the "
             f"version that created it ({manifest.get('software', {}).get('heteroage-clock', 'unknown')}), or "
             f"ask its author."
         )
     return (
-        f"{head} {len(stored['HeteroAge'])} reference samples get their stored ages "
-        f"(largest gap {worst:.1e} years).{warning}"
+        f"{head} {len(row)} reference samples get their stored ages "
+        f"(largest gap {max(gaps.values()):.1e} years).{warning}"
     )
 
 
-def _predicted(folder: Path, clock: Clock) -> list:
+def _predicted(folder: Path, clock: Clock) -> list[Rows]:
     table = open_tables([folder / artifacts.REFERENCE_SAMPLES], clock.wanted)
-    return list(clock.for_our_tables().stream("predict", table, allow_missing=True))
-
-
-def _stored(folder: Path) -> dict[str, dict[str, float]]:
-    from heteroage.clock.loading import columns_of
-
-    where = artifacts.REFERENCE_PREDICTIONS
-    columns = columns_of((folder / where).read_bytes(), where, ("sample_id", "Tissue", "Sex", "Flags"))
-    if "sample_id" not in columns or "HeteroAge" not in columns:
-        raise HeteroAgeError(f"{where} contains no predictions. Copy the folder again.")
-    ids = columns["sample_id"]
-    return {name: dict(zip(ids, map(float, cells), strict=True)) for name, cells in columns.items() if _numeric(cells)}
-
-
-def _numeric(cells: NDArray) -> bool:
-    return cells.dtype.kind == "f"
+    return [rows for rows, _ in clock.for_our_tables().stream("predict", table, allow_missing=True)]
 
 
 def _gap(one: float, other: float) -> float:
