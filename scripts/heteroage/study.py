@@ -1,19 +1,137 @@
-"""The study of a results folder, and the commands that continue it."""
+"""The study of a results folder: one run at a time, what killed runs leave, and the text at the end of a run.
+
+Snakemake's own lock remains after a run is killed, and has to be removed by hand. This lock uses flock, which is
+released when its process ends for any reason. The profiles select it with `nolock`. Scripts of a killed run end by
+themselves (`end_with`), and its jobs in Slurm's queue are cancelled (`cancel_leftover_jobs`).
+"""
 
 from __future__ import annotations
 
+import atexit
 import csv
+import fcntl
 import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+import select
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from heteroage.errors import HeteroAgeError
 
+RUN_ID = re.compile(r"SLURM run ID: .*?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+KEPT_LOGS = 20  # number of logs of earlier runs that are searched
+WAIT_SECONDS = 120  # maximum time until cancelled jobs have left the queue
+
 ADVICE = re.compile(r"^Make the report.*\n.*\n", re.MULTILINE)  # two lines of the summary
 OPTIONS = ("-s", "--snakefile", "--configfile", "--configfiles", "-d", "--directory", "--workflow-profile", "--profile")
+
+
+def hold(lock: Path) -> None:
+    """Lock a folder by a file in it, until this process ends.
+
+    Raises HeteroAgeError: another run has locked it, or a run on another machine did not end properly. In the second
+    case the user has to check, because some shared file systems do not share locks between machines.
+    """
+    here = socket.gethostname()
+    stream = lock.open("a+", encoding="utf-8")  # closed by the end of the process, which frees the lock
+    stream.seek(0)
+    holder = stream.read().strip()
+    host, _, pid = holder.partition(" ")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise HeteroAgeError(
+            f"another run is at work in this folder (process {pid or 'unknown'} on {host or here}). "
+            "Wait for its end, or stop it (Ctrl-C, or kill and its number), then start again."
+        ) from error
+    if host not in ("", here):
+        raise HeteroAgeError(
+            f"a run on {host} (process {pid}) is at work in this folder, or was killed there. "
+            f"If that run has ended, delete {lock} and start again."
+        )
+    stream.seek(0)
+    stream.truncate()
+    stream.write(f"{here} {os.getpid()}\n")
+    stream.flush()
+    atexit.register(stream.truncate, 0)  # a run that ends properly leaves no name
+
+
+def end_with(pid: int) -> None:
+    """End this process immediately when another process of this machine (its Snakemake) ends.
+
+    Otherwise, scripts of a killed run would continue to write files during the next run.
+    """
+    if not hasattr(os, "pidfd_open"):  # only Linux has it; elsewhere such a script ends by itself, later
+        return
+    try:
+        other = os.pidfd_open(pid)
+    except ProcessLookupError:  # it ended before this script began
+        os._exit(1)
+    except PermissionError:
+        return
+
+    def watch() -> None:
+        select.select([other], [], [])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def earlier_runs(folder: Path, log: str | None) -> set[str]:
+    """Return the Slurm run ids of earlier runs of this workflow in a folder, and record this run's log.
+
+    Snakemake uses one id in the names of all jobs of a run, and writes it to its log. Logs of other workflows are not
+    read.
+    """
+    notes = folder / ".snakemake/heteroage.logs"
+    logs = notes.read_text(encoding="utf-8").splitlines() if notes.is_file() else []
+    found: set[str] = set()
+    for path in filter(Path.is_file, map(Path, logs)):
+        found |= set(RUN_ID.findall(path.read_text(encoding="utf-8", errors="replace")))
+    if log:
+        kept = [*logs[-KEPT_LOGS:], log]
+        notes.write_text("".join(f"{path}\n" for path in kept), encoding="utf-8")
+    return found
+
+
+def cancel_leftover_jobs(folder: Path, runs: Collection[str]) -> list[str]:
+    """Cancel jobs of killed runs in Slurm's queue, and wait until they have ended; returns their ids.
+
+    folder : working directory of the jobs
+    runs : ids of earlier runs of this workflow; other jobs are not cancelled
+
+    Raises HeteroAgeError: the jobs are still in the queue after `WAIT_SECONDS`.
+    """
+    left = found = _jobs_of_runs(folder, runs)
+    if found:
+        subprocess.run(["scancel", *found], check=True)
+    end = time.monotonic() + WAIT_SECONDS
+    while left:
+        if time.monotonic() > end:
+            raise HeteroAgeError(
+                f"jobs of a killed run are still in the queue after {WAIT_SECONDS} s: {', '.join(left[:5])}. "
+                "Start again when they are gone (squeue --me)."
+            )
+        time.sleep(1)
+        left = _jobs_of_runs(folder, runs)
+    return found
+
+
+def _jobs_of_runs(folder: Path, runs: Collection[str]) -> list[str]:
+    """Return Slurm jobs with this working directory whose names end with the id of one of the runs."""
+    if not runs or not shutil.which("squeue"):
+        return []
+    command = ["squeue", "--me", "--noheader", "--format=%i|%j|%Z"]
+    listed = subprocess.run(command, text=True, capture_output=True, check=False).stdout
+    rows = (line.split("|", 2) for line in listed.splitlines() if line.count("|") >= 2)
+    return [job for job, name, place in rows if Path(place).resolve() == folder.resolve() and name[-36:] in runs]
 
 
 def remember_study(record: Path, configfile: str, inputs: Mapping[str, object]) -> None:
@@ -21,7 +139,6 @@ def remember_study(record: Path, configfile: str, inputs: Mapping[str, object]) 
 
     A study is the same if it has the same config file (possibly edited) or the same inputs.
 
-    Raises HeteroAgeError: the results are from a study with another config file and other inputs.
     """
     # Paths are relative to the study's folder, which may be moved or copied.
     name = os.path.relpath(configfile) if Path(configfile).is_file() else configfile
@@ -57,11 +174,10 @@ def command_with_options(text: str, arguments: Sequence[str]) -> str:
         name, equals, _ = argument.partition("=")
         if name in OPTIONS:
             own += [argument] if equals else arguments[position : position + 2]
-    if not own:
-        return text
-    return text.replace("snakemake --cores 2 report", f"snakemake --cores 2 report {' '.join(own)}").replace(
-        " (and the --configfile of this run, if it had one)", ""
-    )
+    if own:
+        text = text.replace("snakemake --cores 2 report", f"snakemake --cores 2 report {' '.join(own)}")
+        text = text.replace(" (and the --configfile of this run, if it had one)", "")
+    return text
 
 
 def closing_words(started: float, arguments: Sequence[str]) -> str:

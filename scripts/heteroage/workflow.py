@@ -1,28 +1,33 @@
-"""Interface to Snakemake: digests of the code of scripts, and the execution of scripts."""
+"""Interface to Snakemake: digests of the code of scripts, and the execution of scripts, also without Snakemake."""
 
 from __future__ import annotations
 
 import ast
+import asyncio
 import hashlib
 import inspect
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.file_states import record, verify
-from heteroage.run_lock import end_with
+from heteroage.study import end_with
+
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow
 
 SCRIPTS = Path(__file__).parent.parent
-SNAKEMAKE_PID = (
-    "HETEROAGE_SNAKEMAKE_PID"  # environment variable with the process id of the Snakemake that runs the script
-)
+SNAKEFILE = SCRIPTS.parent / "Snakefile"
+# Environment variable with the process id of the Snakemake that runs the script.
+SNAKEMAKE_PID = "HETEROAGE_SNAKEMAKE_PID"
 # Packages whose results may change with their version, by import name.
 LIBRARIES = {"numpy": "numpy", "sklearn": "scikit-learn", "lightgbm": "lightgbm", "numba": "numba"}
 SAY = {"debug", "info", "warning", "error", "exception", "critical", "print", "warn"}  # functions that take messages
@@ -118,8 +123,6 @@ def run_script(main: Callable[..., None]) -> None:
     """
     job = main.__globals__.get("snakemake")
     if job is None:
-        from heteroage.standalone import find_job
-
         try:
             job = find_job(Path(inspect.getfile(main)).stem, sys.argv[1:])
         except HeteroAgeError as error:
@@ -136,6 +139,50 @@ def run_script(main: Callable[..., None]) -> None:
         with _rejecting(job.rule):
             main(**bind(main, job))
         record(job.output)
+
+
+@contextmanager
+def load_workflow(configfiles: Sequence[Path]) -> Iterator[Workflow]:
+    """Read the Snakefile in the working directory, as Snakemake does."""
+    from snakemake.api import SnakemakeApi
+    from snakemake.settings.types import ConfigSettings, DAGSettings, ResourceSettings
+
+    with SnakemakeApi() as api:
+        config = ConfigSettings(configfiles=configfiles)
+        workflow = api.workflow(ResourceSettings(cores=1), config_settings=config, snakefile=SNAKEFILE)._workflow
+        workflow.dag_settings = DAGSettings()
+        yield workflow
+
+
+def find_job(rule: str, arguments: Sequence[str]) -> SimpleNamespace:
+    """Plan a rule's job in the working directory: its inputs, outputs, params, wildcards, threads and log.
+
+    arguments : wildcards as `name=value`; optionally `--configfile FILE`
+
+    Raises HeteroAgeError: missing wildcards or input files.
+    """
+    arguments, configfiles = list(arguments), []
+    if "--configfile" in arguments:
+        at = arguments.index("--configfile")
+        configfiles = [Path(arguments[at + 1])]
+        del arguments[at : at + 2]
+    wildcards = dict(argument.split("=", 1) for argument in arguments)
+    with load_workflow(configfiles) as workflow:
+        # Imported here, because snakemake.dag and snakemake.workflow import each other; the latter must be first.
+        from snakemake.dag import DAG
+        from snakemake.jobs import JobFactory
+
+        planned = workflow.get_rule(rule)
+        if missing := sorted(set(planned.wildcard_names) - set(wildcards)):
+            raise HeteroAgeError(f"{rule} needs {', '.join(f'{name}=...' for name in missing)}, as arguments.")
+        dag = DAG(workflow, rules=[planned])
+        job = asyncio.run(JobFactory().new(planned, dag, wildcards))
+        if absent := [path for path in job.input if not Path(path).exists()]:
+            raise HeteroAgeError(f"{rule} needs {len(absent)} missing files ({listed(absent)}). Make them first.")
+        for path in [*job.output, *job.log]:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        parts = {name: getattr(job, name) for name in ("input", "output", "params", "wildcards", "threads", "log")}
+        return SimpleNamespace(rule=rule, **parts)
 
 
 @contextmanager

@@ -40,8 +40,14 @@ from heteroage.errors import HeteroAgeError
 from heteroage.stages.dictionary import are_gene_sets, read_hallmark_names
 from heteroage.stages.dictionary import features_digest
 from heteroage.file_states import state_of
-from heteroage.run_lock import cancel_leftover_jobs, earlier_runs, hold
-from heteroage.study import closing_words, remember_study, unseal_incomplete
+from heteroage.study import (
+    cancel_leftover_jobs,
+    closing_words,
+    earlier_runs,
+    hold,
+    remember_study,
+    unseal_incomplete,
+)
 from heteroage.workflow import (
     REJECTED,
     SNAKEMAKE_PID,
