@@ -5,7 +5,8 @@
 The workflow trains `blood_beta.parquet` (columns as in real_data.py) without each group in turn, in the folder
 `scratch`. Each clock then predicts the healthy samples of the group that it has not seen, by the package's own code:
 from tables that have lost CpGs, and after calibration on ten known ages. Without a folder of tables, the nested runs in
-`scratch/results` are taken, of whatever study.
+`scratch/results` are taken, of whatever study. `--manifest` adds the absence of each Infinium type: Illumina's
+manifest of the array as CSV, or any table with the columns `Name` and `Infinium_Design_Type`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,8 +100,16 @@ def macro_mae(table: pd.DataFrame, column: str) -> float:
     return float((table[column] - table["Age"]).abs().groupby(table["project_id"]).mean().mean())
 
 
-def show_missing(runs: list[Nested]) -> None:
-    """Print the table of missing CpGs: random ones, and the modalities' whole blocks where there are several."""
+def infinium_types(manifest: Path) -> dict[str, str]:
+    """The Infinium type (I or II) of each CpG in Illumina's manifest, whose header follows a few lines of its own."""
+    with manifest.open(encoding="utf-8-sig") as stream:
+        above = next(k for k, line in enumerate(stream) if "Infinium_Design_Type" in line)
+    table = pd.read_csv(manifest, skiprows=above, usecols=["Name", "Infinium_Design_Type"], dtype=str).dropna()
+    return dict(zip(table["Name"], table["Infinium_Design_Type"], strict=True))
+
+
+def show_missing(runs: list[Nested], types: Mapping[str, str]) -> None:
+    """Print the table of missing CpGs: random ones, and whole blocks: modalities where there are several, and types."""
     names = sorted({name for run in runs for name in run.median.index})
     rng = np.random.default_rng(1)
     cases = {
@@ -110,6 +119,9 @@ def show_missing(runs: list[Nested]) -> None:
     modalities = sorted({name.rpartition("_")[2] for name in names})
     if len(modalities) > 1:
         cases |= {f"all {one}": [[name for name in names if name.endswith(f"_{one}")]] for one in modalities}
+    for one in sorted(set(types.values())):
+        block = [name for name in names if types.get(name.rpartition("_")[0]) == one]
+        cases[f"all {len(block)} of Infinium type {one}"] = [block]
     print(
         "| absent | medians | conditional | complete | changed, rms | Imputed_Years, rms |\n|---|---|---|---|---|---|"
     )
@@ -150,10 +162,10 @@ def show_calibration(runs: list[Nested]) -> None:
     print(f"without shrinkage {table['plain'].mean():.2f}")
 
 
-def show_tables(scratch: Path, pcs: Path | None = None) -> None:
+def show_tables(scratch: Path, pcs: Path | None = None, manifest: Path | None = None) -> None:
     """Print both tables of the nested runs in a folder."""
     runs = list(nested_clocks(scratch / "results", pcs))
-    show_missing(runs)
+    show_missing(runs, {} if manifest is None else infinium_types(manifest))
     show_calibration(runs)
 
 
@@ -165,10 +177,11 @@ def main() -> None:
         "--scratch", type=Path, required=True, help="where the workflow runs, or has run with nested runs"
     )
     parser.add_argument("--pcs", type=Path, help="table of RF_PCs, where the runs in the scratch folder were given one")
+    parser.add_argument("--manifest", type=Path, help="Illumina's manifest: adds the absence of each Infinium type")
     given = parser.parse_args()
     if given.folder is not None:
         train(given.folder, given.scratch)
-    show_tables(given.scratch, given.pcs)
+    show_tables(given.scratch, given.pcs, given.manifest)
 
 
 if __name__ == "__main__":

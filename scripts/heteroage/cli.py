@@ -13,7 +13,7 @@ from pathlib import Path
 from heteroage import __version__
 from heteroage.errors import HeteroAgeError
 
-CONVENTIONS = " --columns --sex-codes --age-unit --missing-values --allow-prenatal"
+CONVENTIONS = " --columns --sex-codes --age-unit --missing-values --allow-prenatal --least-coverage"
 PUBLISHED = " --transform --intercept --z-scores"
 # Of each command that predicts: the method of `Clock`, a summary, and its own options.
 STEPS = {
@@ -26,7 +26,7 @@ STEPS = {
     "stage2-predict": ("predict_stage2", "each hallmark's correction", "--allow-missing"),
     "stage3-predict": ("predict_stage3", "HeteroAge, from a table with the columns of Stages 1 and 2", "--offset"),
 }
-TABLES = "table(s) of samples: CSV, Parquet or Feather; several are joined on sample_id"
+TABLES = "table(s) of samples: CSV, Parquet, Feather or Bismark coverage files; several are joined on sample_id"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -184,6 +184,7 @@ def _conventions(options: Namespace) -> dict[str, object]:
         "age_unit": options.age_unit,
         "missing_values": options.missing_values or (),
         "allow_prenatal": options.allow_prenatal,
+        "least_coverage": options.least_coverage,
     }
 
 
@@ -222,6 +223,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "--sex-codes": _pairs("CODE=SEX", "e.g. 0=F 1=M (or =unknown)"),
     "--age-unit": {"help": "years, months, weeks, days or hours"},
     "--missing-values": {"nargs": "+", "metavar": "VALUE", "help": "codes for missing values, e.g. -9 999"},
+    "--least-coverage": {"type": int, "help": "minimum reads per position of coverage files (.cov, .cov.gz)"},
     "--compare": COEFFICIENTS | {"dest": "published"},
     "--coefficients": COEFFICIENTS | {"dest": "published"},
     "--transform": _pairs("NAME=TRANSFORM", "identity (default), horvath or log"),

@@ -12,11 +12,11 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.files import LEAST_COVERAGE, is_coverage
 from heteroage.probes import MODALITIES
 from heteroage.stages.dictionary import are_gene_sets
 
 MADE_BY_THE_DEMO = "results/demo/"
-LEAST_COVERAGE = 5  # default minimum number of reads per position
 TABLES = (*MODALITIES, "sample_sheet")
 
 
@@ -72,12 +72,8 @@ def lab_conventions(inputs: Mapping) -> dict[str, object]:
     units = {entry.get("age_unit") for entry in table_entries(inputs, "sample_sheet") or entries}
     unit = units.pop() if len(units) == 1 else None
     said = {key: inputs[key] for key in ("sex_codes", "missing_values", "allow_prenatal")}
-    return {"columns": columns, "age_unit": unit, **said}
-
-
-def is_coverage(path: str) -> bool:
-    """Tell whether a path or pattern refers to Bismark coverage files."""
-    return path.endswith((".cov", ".cov.gz"))
+    least = [entry.get("least_coverage", LEAST_COVERAGE) for entry in entries if is_coverage(entry["file"])]
+    return {"columns": columns, "age_unit": unit, **said} | ({"least_coverage": max(least)} if least else {})
 
 
 def coverage_entries(tables: list[dict]) -> tuple[list[dict], dict[str, str], dict[str, int]]:

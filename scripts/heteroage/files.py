@@ -10,7 +10,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PARQUET = {".parquet", ".pq"}
+LEAST_COVERAGE = 5  # default minimum number of reads per position of Bismark coverage files
 NO_NUMBER = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None", "<NA>", "#N/A"]  # missing numbers
 # Columns with names. They are read as text, so that 001, 1.5, TRUE and NA are unchanged.
 NAMES = {
@@ -199,3 +200,39 @@ def sha256_of(path: str | Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def is_coverage(path: str | Path) -> bool:
+    """Tell whether a path or pattern refers to Bismark coverage files."""
+    return str(path).endswith((".cov", ".cov.gz"))
+
+
+def coverage_files(pattern: str) -> dict[str, str]:
+    """Find the files of a pattern: {sample_id: path}. The id is the part of the file name that matches `*`.
+
+    Raises
+    ------
+    HeteroAgeError
+        No file, or two of one sample.
+    """
+    name = Path(pattern).name
+    paths = sorted(map(str, Path(pattern).parent.glob(name)))
+    if not paths:
+        raise HeteroAgeError(
+            f"no file matches {pattern}. Check the path; relative paths start at the working directory."
+        )
+    inside = re.compile("(.*)".join(map(re.escape, name.split("*"))), re.DOTALL)
+    found: dict[str, str] = {}
+    for path in paths:
+        match = inside.fullmatch(Path(path).name)
+        groups = match.groups() if match else ()
+        one = groups[0] if groups and groups[0] else re.sub(r"(\.bismark)?\.cov(\.gz)?$", "", Path(path).name)
+        if one in found:
+            raise HeteroAgeError(f"{pattern} has two files of sample {one} ({found[one]}, {path}). Keep one of them.")
+        found[one] = path
+    return found
+
+
+def files_of(paths: Iterable[str]) -> list[str]:
+    """Replace patterns of coverage files by the files."""
+    return [file for path in paths for file in (coverage_files(path).values() if is_coverage(path) else [path])]

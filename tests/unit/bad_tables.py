@@ -160,7 +160,7 @@ What the reader makes of files as they lie in public archives.
 | Signals and detection p-values in pairs (GSE72120) | refused: intensities; how to compute beta values |
 | Processed Excel file with a title row (GSE133355) | refused: the line above the header is a title |
 | GEO series matrix | refused as a table: give it as `inputs.geo: [{file: ...}]` |
-| Bismark coverage files (`.cov`) | training: a sample each, by a pattern; prediction: refused, give one table |
+| Bismark coverage files (`.cov`) | a sample each, by a pattern (in prediction also as a list of files) |
 """
 
 

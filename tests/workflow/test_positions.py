@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from mini_study import ASSEMBLED, TABLES
 
+from heteroage.clock.loading import load_clock
 from heteroage.files import write_json, write_table
 
 METADATA = ["sample_id", "project_id", "donor_id", "Tissue", "Sex", "Age", "Is_Healthy"]
@@ -40,6 +41,9 @@ def positions(inputs, tmp_path_factory):
     study = inputs.inputs_alone(tmp_path_factory.mktemp("positions") / "study")
     rng = np.random.default_rng(0)
     sheets = []
+    beta = study.table(TABLES["beta"])
+    ids = beta["sample_id"]
+    to_predict = ["data/coverage/*.bismark.cov.gz", "data/sheet.csv"]
     for modality, separator in (("chalm", ":"), ("camda", "_")):
         table = study.table(TABLES[modality])
         sheets.append(table[METADATA])
@@ -49,7 +53,10 @@ def positions(inputs, tmp_path_factory):
             for c, p in map(place_of, values.index)
         ]
         values.rename_axis("position").reset_index().to_csv(study.path(f"data/{modality}.tsv"), sep="\t", index=False)
-    beta = study.table(TABLES["beta"])
+        # Tables to predict have the same samples, of which training may lack some in a modality.
+        values.index = [f"chr{c}_{p}_{modality}" for c, p in map(place_of, table.filter(regex="^cg").columns)]
+        values.reindex(columns=ids).to_csv(study.path(f"data/new_{modality}.tsv"), sep="\t", index_label="position")
+        to_predict.append(f"data/new_{modality}.tsv")
     write_coverage_files(study.path("data/coverage"), beta, rng)
     write_table(pd.concat([*sheets, beta[METADATA]]).drop_duplicates("sample_id"), study.path("data/sheet.csv"))
     named = {h: ["chr{}_{}".format(*place_of(cpg)) for cpg in cpgs] for h, cpgs in study.hallmarks.items()}
@@ -59,7 +66,7 @@ def positions(inputs, tmp_path_factory):
         inputs__chalm="data/chalm.tsv",
         inputs__camda="data/camda.tsv",
         inputs__sample_sheet="data/sheet.csv",
-        predict={},
+        predict={"new": {"file": to_predict, "least_coverage": 5}},
     )
     study.run("all", "results/report/training.html")
     return study
@@ -74,3 +81,17 @@ def test_positions_go_from_coverage_files_to_a_report(positions, study):
     found = {table["modality"]: table for table in positions.json("results/store/intake.json")["tables"]}
     missing = found["beta"]["n_missing"] / found["beta"]["n_values"]
     assert GAPS / 2 < missing < 2 * GAPS
+
+
+def test_coverage_files_are_predicted_as_the_table_that_training_made_of_them(positions):
+    predicted = positions.table("results/predictions/new.csv").set_index("sample_id")
+    sheet = positions.table("data/sheet.csv").set_index("sample_id")
+    assert set(predicted.index) == set(sheet.index)
+    table = pd.read_parquet(positions.path("results/coverage/0.parquet"))
+    table["cpg"] += "_beta"
+    table.to_parquet(positions.path("data/as_table.parquet"))
+    others = [positions.path(f"data/{name}") for name in ("sheet.csv", "new_chalm.tsv", "new_camda.tsv")]
+    clock = load_clock(positions.path(ASSEMBLED))
+    again = clock.predict([positions.path("data/as_table.parquet"), *others]).set_index("sample_id")
+    pd.testing.assert_frame_equal(predicted.loc[again.index], again, check_dtype=False, rtol=1e-9)
+    assert clock.conventions.least_coverage == 5

@@ -117,7 +117,7 @@ if config["predict"]:
 
     rule check_predicted_tables:
         input:
-            tables=sum(config["predict"].values(), []),
+            files=sum(PREDICT_FILES.values(), []),
             names=STORE["names"],
             samples=SAMPLES,
         output:

@@ -37,6 +37,7 @@ from heteroage.config import (
     table_entries,
 )
 from heteroage.errors import HeteroAgeError
+from heteroage.files import coverage_files, files_of
 from heteroage.stages.dictionary import are_gene_sets, read_hallmark_names
 from heteroage.stages.dictionary import features_digest
 from heteroage.file_states import state_of
@@ -67,6 +68,7 @@ try:
     validate(config, str(SCHEMA))  # fills in the defaults
     config["predict"], PREDICT_CONVENTIONS = predict_entries(config["predict"])
     check_files(config)
+    PREDICT_FILES = {name: files_of(paths) for name, paths in config["predict"].items()}
     check_coefficients(config)
     # The DAG needs only the names of the hallmarks, which are known for dictionaries and gene sets.
     HALLMARKS = read_hallmark_names(config["inputs"]["hallmarks"])
@@ -82,11 +84,7 @@ GEO_FILES = geo_files(config["inputs"])
 GEO_TABLES, GEO_SHEETS = geo_entries(config)
 MODALITY_TABLES = {m: table_entries(config["inputs"], m) + (GEO_TABLES if m == "beta" else []) for m in MODALITIES}
 MODALITY_TABLES["beta"], COVERAGE_PATTERNS, LEAST_COVERAGE = coverage_entries(MODALITY_TABLES["beta"])
-COVERAGE_FILES = {}
-if COVERAGE_PATTERNS:
-    from heteroage.inputs.coverage import coverage_files  # takes pyarrow, which most studies need not load here
-
-    COVERAGE_FILES = {number: coverage_files(pattern) for number, pattern in COVERAGE_PATTERNS.items()}
+COVERAGE_FILES = {number: coverage_files(pattern) for number, pattern in COVERAGE_PATTERNS.items()}
 MODALITY_TABLES = {modality: tables for modality, tables in MODALITY_TABLES.items() if tables}
 SAMPLE_SHEETS = table_entries(config["inputs"], "sample_sheet") + GEO_SHEETS
 BUILD_DICTIONARY = are_gene_sets(config["inputs"]["hallmarks"])

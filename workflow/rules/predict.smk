@@ -5,7 +5,7 @@ code that `heteroage pipeline-predict` runs."""
 rule predict_samples:
     input:
         manifest="results/full_artifacts/MANIFEST.json",
-        tables=lookup(dpath="predict/{name}", within=config),
+        files=lambda wildcards: PREDICT_FILES[wildcards.name],
     output:
         predictions="results/predictions/{name}.csv",
     log:
@@ -19,7 +19,8 @@ rule predict_samples:
     params:
         code=code_of("predict_samples"),
         conventions=lambda wildcards: PREDICT_CONVENTIONS[wildcards.name],
-        given=lambda wildcards: state_of(config["predict"][wildcards.name]),
+        tables=lookup(dpath="predict/{name}", within=config),
+        given=lambda wildcards: state_of(PREDICT_FILES[wildcards.name]),
     message:
         "Predicting {wildcards.name}"
     script:

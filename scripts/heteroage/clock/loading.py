@@ -44,7 +44,8 @@ def load_clock(folder: str | Path, public_key: str | Path | None = None, **conve
     ----------
     public_key : path of an Ed25519 key (PEM); the folder must be signed with the matching private key
     conventions : conventions of the tables to predict, in addition to those stored in the clock: `columns`
-        {our name: theirs}, `sex_codes` {code: F or M}, `age_unit`, `missing_values`, `allow_prenatal`
+        {our name: theirs}, `sex_codes` {code: F or M}, `age_unit`, `missing_values`, `allow_prenatal`,
+        `least_coverage`
 
     Raises
     ------

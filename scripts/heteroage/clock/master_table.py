@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from heteroage.clock.columns import TEXT, Wanted
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.inputs.coverage import gather
 from heteroage.labels import same_word, sex_of, tissue_of
 from heteroage.tables.layout import holds_values
 from heteroage.tables.metadata import Conventions, mangled_by_r
@@ -226,7 +227,7 @@ def of_frame(frame: pd.DataFrame, wanted: Wanted, conventions: Conventions | Non
 
 
 def open_tables(paths: Sequence[str | Path], wanted: Wanted, conventions: Conventions | None = None) -> Table:
-    """Open a table, or join several on sample_id. Shared columns must agree.
+    """Open a table, or join several on sample_id. Shared columns must agree. Coverage files together are one table.
 
     Tables of values must contain the same samples. Additional samples in sample sheets are ignored.
 
@@ -234,7 +235,7 @@ def open_tables(paths: Sequence[str | Path], wanted: Wanted, conventions: Conven
     disagree.
     """
     tables, sheets = open_each(paths, wanted, conventions or Conventions())
-    return tables[0] if len(paths) == 1 else Joined.of(tables, sheets)
+    return tables[0] if len(tables) == 1 and not sheets else Joined.of(tables, sheets)
 
 
 def open_each(
@@ -245,9 +246,14 @@ def open_each(
     called : name of a table in messages, with {} for its path
     """
     valued, others = [], []
-    for path in paths:
+    read, calls = gather(paths, wanted.features, conventions.least_coverage)
+    for path in read:
         where = called.format("standard input" if str(path) == "-" else path)
+        if calls is not None and path == calls.name:
+            where = called.format("the table of the coverage files")
         source, keep = open_source(path, where, conventions.missing_values)
+        if calls is not None:
+            keep.append(calls)
         own = valued if holds_values(source, wanted.is_value, wanted.is_cpg) else others
         own.append((where, source, keep))
     if not valued:

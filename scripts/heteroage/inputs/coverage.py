@@ -6,9 +6,10 @@ A line of a coverage file is: chromosome, start, end, percent methylated, methyl
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +18,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.files import atomic_path
-from heteroage.probes import is_probe, plain_name
+from heteroage.files import LEAST_COVERAGE, atomic_path, coverage_files, is_coverage
+from heteroage.probes import is_probe, plain_name, split_modality
 
 COLUMNS = {"chromosome": pa.string(), "start": pa.int64(), "end": pa.int64(), "percent": pa.float64()}
 COLUMNS |= {"methylated": pa.int64(), "unmethylated": pa.int64()}
@@ -26,30 +27,32 @@ CHROMOSOME = np.int64(1 << 40)  # positions are numbered chromosome by chromosom
 BLOCK = 1 << 16  # number of positions written at a time
 
 
-def coverage_files(pattern: str) -> dict[str, str]:
-    """Find the files of a pattern: {sample_id: path}. The id is the part of the file name that matches `*`.
+def gather(
+    paths: Sequence[str | Path], features: Collection[str], least: int | None
+) -> tuple[list[str | Path], IO[bytes] | None]:
+    """Replace the coverage files among `paths` (or patterns of them) by one temporary table of the features' positions.
+
+    Returns
+    -------
+    the paths; and the temporary file, to be kept open while it is read, or None if there are no coverage files
 
     Raises
     ------
     HeteroAgeError
-        No file, or two of one sample.
+        As `coverage_files` and `write_coverage`.
     """
-    name = Path(pattern).name
-    paths = sorted(map(str, Path(pattern).parent.glob(name)))
-    if not paths:
-        raise HeteroAgeError(
-            f"no file matches {pattern}. Check the path; relative paths start at the working directory."
-        )
-    inside = re.compile("(.*)".join(map(re.escape, name.split("*"))), re.DOTALL)
-    found: dict[str, str] = {}
-    for path in paths:
-        match = inside.fullmatch(Path(path).name)
-        groups = match.groups() if match else ()
-        one = groups[0] if groups and groups[0] else re.sub(r"(\.bismark)?\.cov(\.gz)?$", "", Path(path).name)
-        if one in found:
-            raise HeteroAgeError(f"{pattern} has two files of sample {one} ({found[one]}, {path}). Keep one of them.")
-        found[one] = path
-    return found
+    patterns = [str(path) for path in paths if is_coverage(path)]
+    if not patterns:
+        return list(paths), None
+    files: dict[str, str] = {}
+    for pattern in patterns:
+        for one, path in coverage_files(pattern).items():
+            if one in files:
+                raise HeteroAgeError(f"two files are of sample {one} ({files[one]}, {path}). Keep one of them.")
+            files[one] = path
+    table = tempfile.NamedTemporaryFile(suffix=".parquet")  # noqa: SIM115, the caller keeps it open
+    write_coverage(files, least or LEAST_COVERAGE, table.name, features)
+    return [table.name, *(path for path in paths if not is_coverage(path))], table
 
 
 def read_coverage(path: str, least: int, codes: dict[str, int]) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
@@ -109,8 +112,12 @@ def position(chromosome: str, start: int) -> str:
     return plain_name(f"{chromosome if chromosome.lower().startswith('chr') else f'chr{chromosome}'}_{start}")
 
 
-def write_coverage(files: Mapping[str, str], least: int, table: str | Path) -> tuple[int, int]:
+def write_coverage(
+    files: Mapping[str, str], least: int, table: str | Path, features: Collection[str] | None = None
+) -> tuple[int, int]:
     """Write the samples' beta values as a table, positions in rows; missing where fewer than `least` reads cover one.
+
+    features : names of features; only their positions are kept. None keeps all.
 
     Memory: 12 bytes per sample and covered position.
 
@@ -127,21 +134,33 @@ def write_coverage(files: Mapping[str, str], least: int, table: str | Path) -> t
     samples, below = {}, 0
     for one, path in files.items():
         keys, betas, few = read_coverage(path, least, codes)
+        if features is not None:
+            kept = np.isin(keys, _keys(features, codes), assume_unique=True)
+            keys, betas = keys[kept], betas[kept]
         samples[one] = (keys, betas)
         below += few
     everything = np.unique(np.concatenate([keys for keys, _ in samples.values()]))
     if not len(everything):
-        raise HeteroAgeError(f"no position of {listed(files.values())} has {least} reads. Lower least_coverage.")
+        which = "no position" if features is None else "no position that the clock reads,"
+        raise HeteroAgeError(f"{which} of {listed(files.values())} has {least} reads. Lower least_coverage.")
     known = {code: name for name, code in codes.items()}
+    suffix = "" if features is None else "_beta"  # which a clock of several modalities needs
     schema = pa.schema([("cpg", pa.string()), *((one, pa.float32()) for one in samples)])
     with atomic_path(table) as beside, pq.ParquetWriter(beside, schema) as writer:
         for at in range(0, len(everything), BLOCK):
             block = everything[at : at + BLOCK]
             chromosomes, starts = (block // CHROMOSOME).tolist(), (block % CHROMOSOME).tolist()
-            names = [position(known[c], s) for c, s in zip(chromosomes, starts, strict=True)]
+            names = [position(known[c], s) + suffix for c, s in zip(chromosomes, starts, strict=True)]
             columns = [pa.array(names), *(pa.array(_values(block, *own)) for own in samples.values())]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
     return len(everything), below
+
+
+def _keys(features: Collection[str], codes: dict[str, int]) -> NDArray[np.int64]:
+    """Return the numbers of the features that are positions, rising."""
+    places = [split_modality(name)[0].rpartition("_") for name in features]
+    found = [codes[c] * CHROMOSOME + int(start) for c, _, start in places if c in codes and start.isdigit()]
+    return np.unique(np.array(found, np.int64))
 
 
 def _values(block: NDArray[np.int64], keys: NDArray[np.int64], betas: NDArray[np.float32]) -> NDArray[np.float32]:

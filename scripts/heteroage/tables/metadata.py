@@ -31,6 +31,7 @@ class Conventions:
     missing_values : additional codes for missing values
     allow_prenatal : accept ages from -0.77 to 0 years
     tissues : known spellings of tissues
+    least_coverage : minimum number of reads per position of Bismark coverage files
     """
 
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class Conventions:
     missing_values: Sequence[str] = ()
     allow_prenatal: bool = False
     tissues: Sequence[str] = ()
+    least_coverage: int | None = None
 
     @classmethod
     def of(cls, **given: object) -> Conventions:
@@ -63,9 +65,8 @@ class Conventions:
             if strange := [name for name in found if name not in known]:
                 raise HeteroAgeError(f"{what} has unknown names ({listed(strange)}). Known are {', '.join(known)}.")
         words = tuple(word for value in given.get("missing_values") or () for word in words_of(value))
-        return cls(
-            columns, codes, unit, words, bool(given.get("allow_prenatal")), tuple(map(str, given.get("tissues") or ()))
-        )
+        prenatal, tissues = bool(given.get("allow_prenatal")), tuple(map(str, given.get("tissues") or ()))
+        return cls(columns, codes, unit, words, prenatal, tissues, given.get("least_coverage"))
 
     def updated(self, other: Conventions) -> Conventions:
         """Return these conventions, updated with the other ones."""
@@ -77,11 +78,15 @@ class Conventions:
             missing_values=tuple(dict.fromkeys([*self.missing_values, *other.missing_values])),
             allow_prenatal=self.allow_prenatal or other.allow_prenatal,
             tissues=tuple(dict.fromkeys([*self.tissues, *other.tissues])),
+            least_coverage=other.least_coverage or self.least_coverage,
         )
 
     def as_json(self) -> dict[str, object]:
         """Return the content of Reading.json."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        content = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        if self.least_coverage is None:  # only of coverage files
+            del content["least_coverage"]
+        return content
 
     @classmethod
     def from_json(cls, content: object, where: str) -> Conventions:

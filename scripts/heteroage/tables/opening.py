@@ -102,7 +102,6 @@ def open_source(
 def _calls(where: str) -> HeteroAgeError:
     """What to say of one sample's methylation calls."""
     return HeteroAgeError(
-        f"{where} holds the calls of one sample, as Bismark writes them. In training, name coverage files (.cov) by a "
-        'pattern: inputs.beta: {file: "data/*.cov.gz", least_coverage: 5}. To predict, give a table with a column per '
-        "sample."
+        f"{where} holds the calls of one sample, as Bismark writes them. Give coverage files, whose names end in .cov "
+        'or .cov.gz. In the config, name them by a pattern: {file: "data/*.cov.gz", least_coverage: 5}.'
     )

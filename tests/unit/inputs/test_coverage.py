@@ -7,8 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from heteroage.clock.columns import ANCHOR
+from heteroage.clock.master_table import open_tables
+from heteroage.clock.predict import Clock
+from heteroage.clock.weights import LinearModel
 from heteroage.errors import HeteroAgeError
-from heteroage.inputs.coverage import coverage_files, write_coverage
+from heteroage.files import coverage_files
+from heteroage.inputs.coverage import write_coverage
+from heteroage.tables.conventions import Conventions
 
 LINES = {
     "a": [("chr1", 10469, 3, 1), ("chr1", 10471, 2, 2), ("chr2", 5000, 0, 9), ("chrUn_KI270302v1", 7, 5, 5)],
@@ -67,3 +73,43 @@ def test_a_pattern_names_samples(files, tmp_path):
     assert list(coverage_files(str(tmp_path / "a.bismark.cov.gz"))) == ["a"]
     with pytest.raises(HeteroAgeError, match="no file matches"):
         coverage_files(str(tmp_path / "*.cov"))
+
+
+@pytest.fixture
+def clock():
+    features = ["chr1_10469_beta", "chr2_5000_beta", "chrX_2000_beta"]
+    ones = np.ones(len(features))
+    anchor = LinearModel(0.0, features, 0.1 * ones, 0.5 * ones, 0.5 * ones, 0.1 * ones)
+    meta = {"feature_order": [ANCHOR], "categories": {"Tissue": ["Blood"], "Sex": ["F", "M"]}}
+    return Clock(anchor, {}, None, meta, conventions=Conventions.of(least_coverage=5))
+
+
+def ages_of(clock, paths):
+    table = open_tables(paths, clock.wanted, clock.conventions)
+    return {
+        one: age
+        for rows, _ in clock.stream("predict_stage1", table, allow_missing=True)
+        for one, age in zip(rows["sample_id"], rows["Stage1_Pred_Age"], strict=True)
+    }
+
+
+def test_coverage_files_are_predicted_as_a_table_of_the_same_values(files, clock, tmp_path):
+    write_coverage(files, 5, tmp_path / "table.parquet")
+    expected = ages_of(clock, [tmp_path / "table.parquet"])
+    assert len(set(expected.values())) == 2
+    assert ages_of(clock, [tmp_path / "*.bismark.cov.gz"]) == expected
+    assert ages_of(clock, [*files.values()]) == expected
+    for one, path in files.items():  # whatever samples stand beside it
+        assert ages_of(clock, [path]) == {one: expected[one]}
+
+
+def test_a_coverage_file_without_a_position_of_the_clock_is_refused(clock, tmp_path):
+    (tmp_path / "a.cov").write_text("chr1\t3\t3\t75\t9\t3\n")
+    with pytest.raises(HeteroAgeError, match=r"no position that the clock reads, of 1: .*a\.cov has 5 reads"):
+        ages_of(clock, [tmp_path / "a.cov"])
+
+
+def test_two_coverage_files_of_a_sample_are_refused(files, clock, tmp_path):
+    (tmp_path / "a.cov").write_text("chr1\t10469\t10469\t75\t9\t3\n")
+    with pytest.raises(HeteroAgeError, match=r"two files are of sample a \(.*\)\. Keep one of them"):
+        ages_of(clock, [files["a"], tmp_path / "a.cov"])
