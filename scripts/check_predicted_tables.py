@@ -19,13 +19,15 @@ def main(
     predict: Mapping[str, Sequence[str]],
     conventions: Mapping[str, object],
     own: Mapping[str, Mapping[str, object]],
+    needs_pcs: bool,
     checked: str,
 ) -> None:
     """Write a row per table."""
     features = Path(names).read_text(encoding="utf-8").splitlines()
     tissues = training_samples(read_table(samples))["Tissue"].dropna().unique()
     written = {name: Conventions.of(**options) for name, options in own.items()}
-    rows = pd.DataFrame(check_predicted_tables(predict, features, tissues, Conventions.of(**conventions), written))
+    usual = Conventions.of(**conventions)
+    rows = pd.DataFrame(check_predicted_tables(predict, features, tissues, usual, written, needs_pcs))
     for row in rows[rows["remark"] != ""].itertuples():
         logging.warning("predict.%s: %s", row.table, row.remark)
     write_table(rows, checked)

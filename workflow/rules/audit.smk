@@ -136,6 +136,7 @@ if config["predict"]:
             predict=config["predict"],
             conventions=lab_conventions(config["inputs"]),
             own=PREDICT_CONVENTIONS,
+            needs_pcs=not COMPUTE_PCS,
         message:
             "Checking the tables to predict"
         script:

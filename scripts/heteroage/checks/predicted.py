@@ -10,7 +10,7 @@ from heteroage.clock.columns import Wanted
 from heteroage.clock.master_table import MasterTable, open_each
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN, spelling_key
-from heteroage.probes import split_modality
+from heteroage.probes import is_pc, split_modality
 from heteroage.tables.metadata import Conventions, ages, check_sexes, tissues
 from heteroage.tables.table import Table
 from heteroage.tables.values import ValueCheck
@@ -21,17 +21,23 @@ WELL_COVERED = 0.9  # tables with a smaller fraction of the training data's CpGs
 
 
 def check_predicted_table(
-    name: str, paths: Sequence[str], features: Sequence[str], known: Collection[str], conventions: Conventions
+    name: str,
+    paths: Sequence[str],
+    features: Sequence[str],
+    known: Collection[str],
+    conventions: Conventions,
+    needs_pcs: bool = False,
 ) -> dict[str, object]:
     """Check the tables of one entry under `predict:`, as far as possible without a clock.
 
     name, paths : the key and the files in the config
     features : feature names of the training data
     known : tissues of the training samples
+    needs_pcs : the training RF_PCs come from a file, so prediction cannot compute them
 
     Returns `table`, `file`, `n_samples`, `n_cpgs` (in common with the training data), `share_of_cpgs`, `remark`.
     Raises HeteroAgeError if prediction would reject the table: unreadable file, no CpG in common, values that are not
-    beta values, unknown codes of Sex, impossible ages.
+    beta values, unknown codes of Sex, impossible ages, no RF_PCs.
     """
     wanted = Wanted(features)
     tables, sheets = open_each(paths, wanted, conventions, f"predict.{name} ({{}})")
@@ -41,6 +47,11 @@ def check_predicted_table(
         raise HeteroAgeError(
             f"{first.where} shares no CpG with the training data. It has {listed(first.names)}; the training data have "
             f"{listed(features)}. Are CpGs named alike?"
+        )
+    if needs_pcs and not any(is_pc(column) for one in tables for column in one.table.names):
+        raise HeteroAgeError(
+            f"{first.where} has no RF_PC columns. The RF_PCs of the training samples come from a file: project these "
+            "samples with the same loadings and add the columns, or set inputs.context_pcs: compute."
         )
     found = [*map(_of_table, tables), *((sheet.where, sheet.ids, sheet.columns) for sheet in sheets)]
     for where, ids, own in found:  # Sex and Age are read by the functions of prediction
@@ -69,6 +80,7 @@ def check_predicted_tables(
     known: Collection[str],
     conventions: Conventions,
     own: Mapping[str, Conventions] | None = None,
+    needs_pcs: bool = False,
 ) -> list[dict[str, object]]:
     """Check all tables to predict; raises one error that lists all rejected tables with the reasons.
 
@@ -78,7 +90,7 @@ def check_predicted_tables(
     for name, paths in tables.items():
         try:
             written = conventions.updated((own or {}).get(name, Conventions()))
-            rows.append(check_predicted_table(name, paths, features, known, written))
+            rows.append(check_predicted_table(name, paths, features, known, written, needs_pcs))
         except HeteroAgeError as problem:
             problems.append(str(problem))
     if problems:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from heteroage.checks.predicted import check_predicted_tables
+from heteroage.checks.predicted import check_predicted_table, check_predicted_tables
 from heteroage.errors import HeteroAgeError
 from heteroage.tables.metadata import Conventions
 
@@ -106,3 +106,15 @@ def test_a_table_and_a_sheet_of_its_samples(given, tmp_path):
         changed.to_csv(paths[1], index=False)
         with pytest.raises(HeteroAgeError, match=message):
             check_predicted_tables({"new": paths}, FEATURES, ["Blood"], Conventions())
+
+
+def test_a_table_without_pcs_is_refused_where_prediction_cannot_compute_them(tmp_path):
+    features = ["cg00000001_beta", "cg00000002_beta"]
+    frame = pd.DataFrame({"sample_id": ["a", "b"], "cg00000001": [0.1, 0.2], "cg00000002": [0.3, 0.4]})
+    with_pcs = frame.assign(RF_PC1=[0.5, -0.5])
+    for name, table in (("without", frame), ("with", with_pcs)):
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    check_predicted_table("new", [str(tmp_path / "with.csv")], features, [], Conventions(), needs_pcs=True)
+    check_predicted_table("new", [str(tmp_path / "without.csv")], features, [], Conventions())
+    with pytest.raises(HeteroAgeError, match=r"without\.csv\) has no RF_PC columns\. .* add the columns, or set"):
+        check_predicted_table("new", [str(tmp_path / "without.csv")], features, [], Conventions(), needs_pcs=True)
