@@ -4,9 +4,16 @@ from collections.abc import Mapping
 
 from heteroage.figures.hallmarks import noise_marked, plot_corrections, plot_skill
 from heteroage.figures.style import save_pictures
-from heteroage.figures.training import plot_cohort, plot_importance, plot_rounds, plot_sample, plot_sweep
+from heteroage.figures.training import (
+    contributions,
+    most_moved,
+    plot_cohort,
+    plot_importance,
+    plot_rounds,
+    plot_sample,
+    plot_sweep,
+)
 from heteroage.files import read_json, read_table
-from heteroage.report.explanation import contributions, most_moved
 from heteroage.stages.stage3 import FusionInput
 from heteroage.stages.training_data import OUT_OF_FOLD
 from heteroage.workflow import run_script

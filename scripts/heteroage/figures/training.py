@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import lightgbm as lgb
 import matplotlib
 import numpy as np
 import pandas as pd
 
 from heteroage.clock.columns import ANCHOR
+from heteroage.clock.explain import by_feature
 from heteroage.figures.style import (
     BLACK,
     BLUE,
@@ -23,6 +28,7 @@ from heteroage.figures.style import (
     spread_sideways,
     write_beside,
 )
+from heteroage.stages.stage3 import encode
 
 STAR = {"markersize": 15, "color": "white", "markeredgecolor": BLACK, "zorder": 5}
 PALE_LINES = ["min_cohorts", "min_cap", "max_cap", "median_mult", "technical_sd"]
@@ -189,3 +195,23 @@ def _features(contributions: pd.DataFrame) -> list[str]:
 
 def _name(feature: str) -> str:
     return {ANCHOR: "anchor's age", OWN_ANCHOR: "anchor's age", "Bias": "same for all samples"}.get(feature, feature)
+
+
+def contributions(model: str | Path, frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Each feature's contribution to HeteroAge, in years (LightGBM's SHAP values: Lundberg et al. 2020).
+
+    model : LightGBM's text model
+    frame : the fusion's features, a row per sample
+
+    Returns a frame with Stage1_Pred_Age, a column per feature (the anchor's is Stage1_Pred_Age_Contribution), Bias
+    where it is not 0, and HeteroAge: the sum of the others, to rounding.
+    """
+    booster = lgb.Booster(model_file=str(model))
+    parts = by_feature(booster, encode(frame, categories), list(frame.columns))
+    table = pd.DataFrame({ANCHOR: frame[ANCHOR].to_numpy()} | parts)
+    return table.assign(HeteroAge=table.sum(axis=1))
+
+
+def most_moved(table: pd.DataFrame) -> pd.Series:
+    """Return the sample with the largest difference between HeteroAge and anchor."""
+    return table.iloc[int(np.argmax(np.abs(table["HeteroAge"] - table[ANCHOR])))]

@@ -11,16 +11,17 @@ import pandas as pd
 from heteroage.evaluation.published import worth_training
 from heteroage.files import read_json, read_table
 from heteroage.grouping.folds import describe_dominance, describe_few_groups, describe_ties, hold_out_donors
-from heteroage.metrics import mean_age_of_other_folds, score_predictions
+from heteroage.metrics import score_predictions
+from heteroage.report.summary import predictors
 from heteroage.stages.stage1 import STRENGTH, selected_row
 from heteroage.stages.start_from import describe_start
 
 EDGE = 1e-5  # alphas are rounded to 6 digits
 LIMITS = [
     "Tissues, platforms and ages that are not listed were not trained on.",
-    "A missing CpG takes its training median; the share that was missing is reported per sample.",
-    "Ages are predictions of chronological age: their error is not a measure of biological age, and a hallmark's "
-    "correction is what its CpGs add to the prediction, not a measurement of the hallmark.",
+    "Missing CpGs are imputed by a model of the training samples. Predictions contain the imputed fraction per sample.",
+    "HeteroAge is a prediction of chronological age. Its error is not a measure of biological age. The correction of a "
+    "hallmark is the contribution of its CpGs to the prediction, not a measurement of the hallmark.",
     "Not for diagnosis.",
 ]
 
@@ -49,24 +50,38 @@ def describe(
     meta = read_json(folder / "stage3/Stage3_Artifacts.json")
     evaluation, donors = evaluation or {}, hold_out_donors(samples)
     configuration = selected_row(report, "the sweep report")
-    remarks = describe_start(start_from, configuration.get(STRENGTH, 0.0), samples["project_id"])
-    dominance = [] if donors else describe_dominance(samples)
-    remarks += [*_beyond_grids(report, experts, alphas or {}), *_at_an_end(report, configuration)]
+    remarks = [
+        *describe_ties(samples, copies),
+        *describe_few_groups(samples),
+        *([] if donors else describe_dominance(samples)),
+        *describe_start(start_from, configuration.get(STRENGTH, 0.0), samples["project_id"]),
+        *_beyond_grids(report, experts, alphas or {}),
+        *_at_an_end(report, configuration),
+    ]
     return {
         "clock": "A three-stage epigenetic age clock: anchor, hallmark experts, context fusion.",
-        "groups": [*describe_ties(samples, copies), *describe_few_groups(samples), *dominance, *remarks],
-        "training_data": {**_training_data(samples), "sha256": training_data["sha256"]},
+        "groups": remarks,
+        "training_data": {
+            "samples": len(samples),
+            "projects": int(samples["project_id"].nunique()),
+            "groups": int(samples["group"].nunique()),
+            "age_from": float(samples["Age"].min()),
+            "age_to": float(samples["Age"].max()),
+            "tissues": samples["Tissue"].value_counts().to_dict(),
+            "sexes": samples["Sex"].value_counts().to_dict(),
+            "sha256": training_data["sha256"],
+        },
         "held_out": "donors of the same studies" if donors else "whole groups",
-        "folds": _folds(samples),
+        "folds": [
+            {"fold": int(fold), "samples": len(rows), "groups": sorted(rows["group"].unique())}
+            for fold, rows in samples.groupby("fold")
+        ],
         "stage1": {
             **configuration,
             "configurations_swept": len(report),
             "features_with_weight": len(read_table(folder / "stage1/Stage1_Global_Model_Weights.csv")) - 1,
         },
-        "stage2": {
-            "experts": _records(experts),
-            "skipped": read_json(folder / "stage2/manifest.json")["skipped"],
-        },
+        "stage2": {"experts": _records(experts), "skipped": read_json(folder / "stage2/manifest.json")["skipped"]},
         "stage3": {
             "boosting_rounds": meta["boosting_rounds"],
             "errors_out_of_fold": meta.get("errors_out_of_fold"),
@@ -82,80 +97,50 @@ def describe(
     }
 
 
-def _folds(samples: pd.DataFrame) -> list[dict[str, object]]:
-    """Size and groups of each fold."""
-    return [
-        {"fold": int(fold), "samples": len(rows), "groups": sorted(rows["group"].unique())}
-        for fold, rows in samples.groupby("fold")
-    ]
-
-
-def _training_data(samples: pd.DataFrame) -> dict[str, object]:
-    """Counts and age range of the training samples."""
-    return {
-        "samples": len(samples),
-        "projects": int(samples["project_id"].nunique()),
-        "groups": int(samples["group"].nunique()),
-        "age_from": float(samples["Age"].min()),
-        "age_to": float(samples["Age"].max()),
-        "tissues": _counts(samples, "Tissue"),
-        "sexes": _counts(samples, "Sex"),
-    }
-
-
 def render(card: Mapping[str, object]) -> str:
     """Format the content of MODEL_CARD.json as Markdown."""
     data, stage1, stage2, stage3 = (card[key] for key in ("training_data", "stage1", "stage2", "stage3"))
-    lines = ["# Model card", "", card["clock"], *[f"\n{sentence}" for sentence in card["groups"]]]
-    lines += ["", "## Training data", ""]
-    lines += [
-        f"{data['samples']} healthy samples of {data['projects']} projects in {data['groups']} groups (samples tied by "
-        f"project or donor), aged {data['age_from']:g} to {data['age_to']:g} years.",
-        f"SHA-256 of samples and features: `{data['sha256']}`.",
-        "",
-        _table(pd.DataFrame(data["tissues"].items(), columns=["Tissue", "samples"])),
-        "",
-        _table(pd.DataFrame(data["sexes"].items(), columns=["Sex", "samples"])),
-        "",
-        f"Folds, {card['held_out']} held out:",
-        "",
-        *[f"- fold {f['fold']}: {f['samples']} samples of {', '.join(f['groups'])}" for f in card["folds"]],
-    ]
-    lines += ["", "## Error in years", "", *_error_section(card)]
-    lines += ["", "## Leakage certificate", "", *_certificate_section(card["certificate"])]
-    lines += [
-        "",
-        "## Stage 1",
-        "",
-        f"{stage1['features_with_weight']} features have weight. Of {stage1['configurations_swept']} configurations "
-        f"alpha {stage1['alpha']:g} and l1_ratio {stage1['l1_ratio']:g} were chosen; tissues of at least "
-        f"{stage1['min_cohorts']:g} projects, weighted down to {stage1['median_mult']:g} times the median tissue "
-        f"(at least {stage1['min_cap']:g}, at most {stage1['max_cap']:g} samples).",
-        "",
-        "## Stage 2",
-        "",
-        "R2 is that of the correction against no correction, out of fold. An expert has skill where it is above 0. The "
-        "corrections of an expert without skill are noise: do not interpret them.",
-        "",
-        _table(
-            pd.DataFrame(stage2["experts"])[["hallmark", "features_offered", "features_used", "R2_Residual", "skill"]]
-        ),
-        *[f"\n{hallmark} was skipped: {reason}." for hallmark, reason in stage2["skipped"].items()],
-        "",
-        "## Stage 3",
-        "",
-        f"{stage3['boosting_rounds']} boosting rounds"
-        + (" were earned." if stage3["boosting_rounds"] else ": none was earned, and the fusion returns the anchor."),
-        "",
-        "## Limits of use",
-        "",
-        *[f"- {limit}" for limit in card["limits"]],
-        "",
-        "## Software",
-        "",
-        *[f"- {name} {version}" for name, version in card["software"].items()],
-    ]
-    return "\n".join(lines) + "\n"
+    experts = pd.DataFrame(stage2["experts"])[["hallmark", "features_offered", "features_used", "R2_Residual", "skill"]]
+    rounds = stage3["boosting_rounds"]
+    sections = {
+        "Model card": [card["clock"], *(f"\n{sentence}" for sentence in card["groups"])],
+        "Training data": [
+            f"{data['samples']} healthy samples of {data['projects']} projects in {data['groups']} groups (samples "
+            f"tied by project or donor), aged {data['age_from']:g} to {data['age_to']:g} years.",
+            f"SHA-256 of samples and features: `{data['sha256']}`.",
+            "",
+            _table(pd.DataFrame(data["tissues"].items(), columns=["Tissue", "samples"])),
+            "",
+            _table(pd.DataFrame(data["sexes"].items(), columns=["Sex", "samples"])),
+            "",
+            f"Folds, {card['held_out']} held out:",
+            "",
+            *(f"- fold {f['fold']}: {f['samples']} samples of {', '.join(f['groups'])}" for f in card["folds"]),
+        ],
+        "Error in years": _error_section(card),
+        "Leakage certificate": _certificate_section(card["certificate"]),
+        "Stage 1": [
+            f"{stage1['features_with_weight']} features have weight. Of {stage1['configurations_swept']} "
+            f"configurations alpha {stage1['alpha']:g} and l1_ratio {stage1['l1_ratio']:g} were chosen; tissues of at "
+            f"least {stage1['min_cohorts']:g} projects, weighted down to {stage1['median_mult']:g} times the median "
+            f"tissue (at least {stage1['min_cap']:g}, at most {stage1['max_cap']:g} samples).",
+        ],
+        "Stage 2": [
+            "R2 is that of the correction against no correction, out of fold. An expert has skill if its R2 is above "
+            "0. The corrections of an expert without skill are noise: do not interpret them.",
+            "",
+            _table(experts),
+            *(f"\n{hallmark} was skipped: {reason}." for hallmark, reason in stage2["skipped"].items()),
+        ],
+        "Stage 3": [
+            f"{rounds} boosting rounds"
+            + (" were earned." if rounds else ": none was earned, and the fusion returns the anchor.")
+        ],
+        "Limits of use": [f"- {limit}" for limit in card["limits"]],
+        "Software": [f"- {name} {version}" for name, version in card["software"].items()],
+    }
+    texts = ["\n".join([f"## {title}", "", *lines]) for title, lines in sections.items()]
+    return "\n\n".join(texts).removeprefix("#") + "\n"
 
 
 def _beyond_grids(report: pd.DataFrame, experts: pd.DataFrame, alphas: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -180,7 +165,7 @@ def _beyond_grids(report: pd.DataFrame, experts: pd.DataFrame, alphas: Mapping[s
 
 
 def _at_an_end(report: pd.DataFrame, configuration: Mapping[str, float]) -> list[str]:
-    """Say so where the best alpha is the first or the last that was swept, after the sweep went on beyond its grid."""
+    """Describe a best alpha at an end of the sweep, after the sweep continued beyond its grid."""
     lowest, highest = report["alpha"].min(), report["alpha"].max()
     if lowest == highest or lowest < configuration["alpha"] < highest:
         return []
@@ -192,6 +177,13 @@ def _at_an_end(report: pd.DataFrame, configuration: Mapping[str, float]) -> list
 
 def _error_section(card: Mapping[str, object]) -> list[str]:
     if card["errors_nested"] is None:
+        procedure = []
+        if errors := card["stage3"]["errors_out_of_fold"]:
+            procedure = [
+                "",
+                "HeteroAge is that of this clock. With its boosting rounds chosen again in each fold, the procedure's "
+                f"MicroMAE is {errors['procedure']['MicroMAE']:.2f}.",
+            ]
         return [
             "This card was sealed without the nested error, the one to quote. `snakemake report` writes it to "
             "results/report/index.html; with `model_card.evaluated: true` it stands here.",
@@ -199,7 +191,7 @@ def _error_section(card: Mapping[str, object]) -> list[str]:
             "on the same folds, so these errors are probably too small:",
             "",
             _table(pd.DataFrame(card["errors_out_of_fold"])),
-            *_procedure(card["stage3"]["errors_out_of_fold"]),
+            *procedure,
         ]
     nested = pd.DataFrame(card["errors_nested"])
     nested = nested[nested["stratum"] == "all"]
@@ -228,30 +220,15 @@ def _certificate_section(certificate: list[dict] | None) -> list[str]:
     return [_table(table[["test", "measured", "limit", "verdict", "meaning"]].round(3))]
 
 
-def _procedure(errors: Mapping[str, Mapping[str, float]] | None) -> list[str]:
-    if errors is None:
-        return []
-    return [
-        "",
-        "HeteroAge is that of this clock. With its boosting rounds chosen again in each fold, the procedure's "
-        f"MicroMAE is {errors['procedure']['MicroMAE']:.2f}.",
-    ]
-
-
 def _errors(predictions: pd.DataFrame) -> list[dict]:
+    ages = predictors(predictions)
+    titles = {"Stage1_Pred_Age": "anchor (Stage 1)", "HeteroAge": "HeteroAge (Stage 3)"}
+    titles["Training_Mean_Age"] = "mean age of the other folds"
     rows = []
-    for name, ages in (
-        ("anchor (Stage 1)", predictions["Stage1_Pred_Age"]),
-        ("HeteroAge (Stage 3)", predictions["HeteroAge"]),
-        ("mean age of the other folds", mean_age_of_other_folds(predictions["Age"], predictions["fold"])),
-    ):
-        scores = score_predictions(predictions["Age"], ages, predictions["project_id"])
-        rows.append({"predictor": name} | {key: scores[key] for key in ("MicroMAE", "MacroMAE", "MedAE", "MicroR")})
+    for name, title in titles.items():
+        scores = score_predictions(predictions["Age"], ages[name], predictions["project_id"])
+        rows.append({"predictor": title} | {key: scores[key] for key in ("MicroMAE", "MacroMAE", "MedAE", "MicroR")})
     return _records(pd.DataFrame(rows))
-
-
-def _counts(samples: pd.DataFrame, column: str) -> dict[str, int]:
-    return {level: int(count) for level, count in samples[column].value_counts().items()}
 
 
 def _records(frame: pd.DataFrame | None) -> list[dict] | None:

@@ -14,20 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from heteroage.evaluation.published import by_project, worth_training
 from heteroage.evaluation.scores import what_stages_add
+from heteroage.figures.evaluation import MODELS, STRATA, scoring_name
 from heteroage.figures.style import readable
-from heteroage.metrics import mean_age_of_other_folds, pearson_r, score_predictions
+from heteroage.metrics import has_skill, pearson_r, score_predictions
 from heteroage.report.methods import methods
-from heteroage.report.page_tables import (
-    ablation_table,
-    accuracy_tables,
-    certificate_rows,
-    coverage_table,
-    expert_table,
-    scoring_table,
-    whole_table,
-    without_skill,
-)
-from heteroage.report.summary import what_experts_add, what_fusion_adds
+from heteroage.report.summary import predictors, what_experts_add, what_fusion_adds
 
 COMMAND = "snakemake --cores 2 report"
 CONTENTS = [
@@ -42,6 +33,23 @@ CONTENTS = [
     ("data", "The data"),
     ("making", "How it was made"),
 ]
+PREDICTORS = {
+    "HeteroAge": "HeteroAge",
+    "Stage1_Pred_Age": "anchor alone",
+    "Training_Mean_Age": "mean age of the training samples",
+}
+# Columns of each table, with their titles.
+ACCURACY = {"level": "", "n": "samples", "n_projects": "projects", "MAE": "MAE (years)", "MAE_Range": "95% interval"}
+ACCURACY |= {"MedAE": "median error", "Bias": "bias (years)", "R": "r", "R2": "R²", "Mean_Age_MAE": "MAE of mean age"}
+EXPERTS = {"hallmark": "hallmark", "features_offered": "features offered", "features_used": "used"}
+EXPERTS |= {"R2_Residual": "R² against no correction", "MAE_Anchor": "MAE of the anchor (years)"}
+EXPERTS |= {"MAE_Anchor_Plus_Correction": "with the correction (years)", "skill": "skill"}
+SCORES = {"MicroMAE": "MAE (years)", "MacroMAE": "mean over projects", "R": "r"}
+OPTIMISM = {"scoring": "scored by", **SCORES, "Gap_Years": "nested minus this (years)"}
+ABLATION = {"model": "model", **SCORES}
+ABLATION |= {"Minus_Anchor": "minus anchor (years)", "Minus_Anchor_SE": "paired standard error"}
+COVERAGE = {"stratum": "stratum", "level": "", "n": "samples", "coverage": "covered (%)"}
+COVERAGE |= {"group_coverage": "mean over groups (%)", "median_width": "median width (years)"}
 DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 
 
@@ -63,19 +71,11 @@ def read_figure(picture: Path, caption: Path) -> Figure:
     content = picture.read_bytes()
     text = " ".join(caption.read_text(encoding="utf-8").replace("``", "").split())
     if picture.suffix == ".png":
-        return Figure(
-            readable(picture.stem.capitalize(), 99).replace("Pc ", "PC "), text, text, _data_uri("image/png", content)
-        )
-    root = ElementTree.fromstring(content)
-    described = {
-        name: next((node.text or "" for node in root.iter(f"{DUBLIN_CORE}{name}")), "")
-        for name in ("title", "description")
-    }
-    return Figure(described["title"], described["description"], text, _data_uri("image/svg+xml", content))
-
-
-def _data_uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64," + base64.b64encode(content).decode("ascii")
+        kind, title, alt = "png", readable(picture.stem.capitalize(), 99).replace("Pc ", "PC "), text
+    else:
+        nodes = [next(ElementTree.fromstring(content).iter(DUBLIN_CORE + name)) for name in ("title", "description")]
+        kind, (title, alt) = "svg+xml", (node.text or "" for node in nodes)
+    return Figure(title, alt, text, f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}")
 
 
 def page(template: Path, content: Mapping[str, object]) -> str:
@@ -132,16 +132,16 @@ def page_content(
         "published": whole_table(by_project(accuracy)),
         "clocks": whole_table(tables.get("published_clocks", pd.DataFrame())),
         "worth": worth_training(accuracy),
-        "optimism": scoring_table(tables["optimism"]) if nested else None,
+        "optimism": _optimism(tables["optimism"]) if nested else None,
         "stages_add": what_stages_add(tables["ablation"]) if nested else [],
-        "ablation": ablation_table(tables["ablation"]) if nested else None,
-        "certificate": certificate_rows(tables["certificate"]) if "certificate" in tables else [],
-        "experts": expert_table(experts),
-        "unskilled": without_skill(experts),
+        "ablation": _ablation(tables["ablation"]) if nested else None,
+        "certificate": _certificate(tables["certificate"]) if "certificate" in tables else [],
+        "experts": _experts(experts),
+        "unskilled": [readable(name, 99) for name in experts.loc[~has_skill(experts), "hallmark"]],
         "experts_add": what_experts_add(experts, meta.get("errors_out_of_fold")),
         "fusion_adds": what_fusion_adds(tables["Stage3_Final_Predictions_OOF"], meta["boosting_rounds"]),
         "rounds": meta["boosting_rounds"],
-        "coverage": coverage_table(tables["coverage"]) if "coverage" in tables else None,
+        "coverage": _coverage(tables["coverage"]) if "coverage" in tables else None,
         "methods": methods(card, tables.get("accuracy")) if card else None,
         "software": meta["software"],
         "digest": manifest["training_data"]["sha256"],
@@ -153,29 +153,13 @@ def out_of_fold_errors(predictions: pd.DataFrame) -> pd.DataFrame:
 
     The third predictor is the mean age of the other folds' samples.
     """
-    age = predictions["Age"]
-    ages = {
-        "HeteroAge": predictions["HeteroAge"],
-        "Stage1_Pred_Age": predictions["Stage1_Pred_Age"],
-        "Training_Mean_Age": mean_age_of_other_folds(age, predictions["fold"]),
-    }
-    rows = []
-    for model, predicted in ages.items():
+    age, rows = predictions["Age"], []
+    for model, predicted in predictors(predictions).items():
         scores = score_predictions(age, predicted, predictions["project_id"])
-        rows.append(
-            {
-                "model": model,
-                "stratum": "all",
-                "level": "all",
-                "n": len(age),
-                "n_projects": predictions["project_id"].nunique(),
-                "MAE": scores["MicroMAE"],
-                "MedAE": scores["MedAE"],
-                "MacroMAE": scores["MacroMAE"],
-                "Bias": float((predicted - age).mean()),
-                "R": pearson_r(age, predicted),
-            }
-        )
+        row = {"model": model, "stratum": "all", "level": "all", "n": len(age)}
+        row |= {"n_projects": predictions["project_id"].nunique(), "MAE": scores["MicroMAE"]}
+        row |= {name: scores[name] for name in ("MedAE", "MacroMAE")}
+        rows.append(row | {"Bias": float((predicted - age).mean()), "R": pearson_r(age, predicted)})
     return pd.DataFrame(rows)
 
 
@@ -202,3 +186,67 @@ def headline(accuracy: pd.DataFrame) -> dict[str, str]:
         "n": f"{int(clock['n']):,}",
         "projects": f"{int(clock['n_projects'])}",
     }
+
+
+def whole_table(frame: pd.DataFrame) -> dict[str, list] | None:
+    """Return all columns of a frame as text, under their own names without underscores; None without rows."""
+    return _table(frame, {name: str(name).replace("_", " ") for name in frame.columns}) if len(frame) else None
+
+
+def _table(frame: pd.DataFrame, titles: Mapping[str, str], digits: Mapping[str, int] | None = None) -> dict[str, list]:
+    """Return the named columns of a frame as text: {"head": [...], "rows": [[...], ...]}; numbers to two digits."""
+    columns = [column for column in titles if column in frame.columns]
+    places = [(digits or {}).get(column, 2) for column in columns]
+    rows = [list(map(_cell, row, places)) for row in frame[columns].itertuples(index=False)]
+    return {"head": [titles[column] for column in columns], "rows": rows}
+
+
+def _cell(value: object, digits: int) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.{digits}f}"
+    return "" if value is None else str(value)
+
+
+def accuracy_tables(accuracy: pd.DataFrame) -> list[dict[str, object]]:
+    """Return the errors of HeteroAge by each stratum, and of all predictors over all samples."""
+    shown = accuracy.copy()
+    if "MAE_Lower" in shown:
+        limits = zip(shown["MAE_Lower"], shown["MAE_Upper"], strict=True)
+        shown["MAE_Range"] = ["" if math.isnan(low) else f"{low:.2f} to {high:.2f}" for low, high in limits]
+    overall = shown[shown["stratum"] == "all"]
+    overall = overall.assign(level=[PREDICTORS.get(model, model) for model in overall["model"]])
+    tables = [{"title": "All samples", **_table(overall, ACCURACY | {"MacroMAE": "mean over projects (years)"})}]
+    base = shown[shown["model"] == "Training_Mean_Age"].set_index(["stratum", "level"])["MAE"].rename("Mean_Age_MAE")
+    clock = shown[shown["model"] == "HeteroAge"].join(base, on=["stratum", "level"])
+    for stratum, name in STRATA.items():
+        rows = clock[clock["stratum"] == stratum]
+        if stratum != "all" and len(rows):
+            tables.append({"title": f"HeteroAge by {name}", **_table(rows, ACCURACY)})
+    return tables
+
+
+def _experts(experts: pd.DataFrame) -> dict[str, list]:
+    names = [readable(name, 99) for name in experts["hallmark"]]
+    skill = ["yes" if skill else "no skill: noise" for skill in has_skill(experts)]
+    return _table(experts.assign(hallmark=names, skill=skill), EXPERTS, {"R2_Residual": 3})
+
+
+def _optimism(optimism: pd.DataFrame) -> dict[str, list]:
+    names = [scoring_name(*pair) for pair in zip(optimism["scoring"], optimism["model"], strict=True)]
+    return _table(optimism.assign(scoring=names), OPTIMISM, {"R": 3})
+
+
+def _ablation(ablation: pd.DataFrame) -> dict[str, list]:
+    names = [MODELS.get(name, name) for name in ablation["model"]]
+    return _table(ablation.assign(model=names), ABLATION, {"R": 3})
+
+
+def _coverage(coverage: pd.DataFrame) -> dict[str, list]:
+    percent = {name: 100 * coverage[name] for name in ("coverage", "group_coverage")}
+    shown = coverage.assign(stratum=[STRATA.get(name, name) for name in coverage["stratum"]], **percent)
+    return _table(shown, COVERAGE, dict.fromkeys(percent, 1))
+
+
+def _certificate(certificate: pd.DataFrame) -> list[dict[str, str]]:
+    rows = certificate[["test", "measured", "limit", "verdict", "meaning"]].to_dict("records")
+    return [{key: _cell(value, 3) for key, value in row.items()} | {"test": readable(row["test"], 99)} for row in rows]

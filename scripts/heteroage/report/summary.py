@@ -14,6 +14,12 @@ WIDTH = 110  # characters per line
 PROCEDURE = "  with rounds chosen in each fold"
 
 
+def predictors(predictions: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return the out-of-fold ages of HeteroAge and of the anchor, and the mean age of the other folds' samples."""
+    ages = {name: predictions[name] for name in ("HeteroAge", "Stage1_Pred_Age")}
+    return ages | {"Training_Mean_Age": mean_age_of_other_folds(predictions["Age"], predictions["fold"])}
+
+
 def what_experts_add(experts: pd.DataFrame, errors: Mapping[str, Mapping[str, float]] | None) -> str:
     """One sentence: by how much the experts' sum is better than the anchor out of fold, or that none has skill.
 
@@ -51,11 +57,6 @@ def summarise(
 ) -> str:
     """Summarise the outputs, their accuracy, and the next steps for a new user."""
     age, projects = predictions["Age"], predictions["project_id"]
-    rows = {
-        "HeteroAge": predictions["HeteroAge"],
-        "anchor alone": predictions["Stage1_Pred_Age"],
-        "mean age of the other folds": mean_age_of_other_folds(age, predictions["fold"]),
-    }
     held_out = "donors" if hold_out_donors(predictions, "project_id") else "groups"
     skilled = experts.loc[has_skill(experts), "hallmark"]
     lines = [
@@ -65,7 +66,8 @@ def summarise(
         "",
         f"Error on held-out {held_out}, in years      all samples   mean over projects",
     ]
-    for name, ages in rows.items():
+    titles = ("HeteroAge", "anchor alone", "mean age of the other folds")
+    for name, ages in zip(titles, predictors(predictions).values(), strict=True):
         scores = score_predictions(age, ages, projects)
         lines.append(f"  {name:<34} {scores['MicroMAE']:>11.2f} {scores['MacroMAE']:>20.2f}")
         if name == "HeteroAge" and "errors_out_of_fold" in meta:
