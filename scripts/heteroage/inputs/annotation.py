@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import PARQUET
@@ -16,9 +17,9 @@ from heteroage.probes import plain_name
 if TYPE_CHECKING:  # the Snakefile reads headers without pandas
     import pandas as pd
 
-PREAMBLE = 100  # lines in which `[Assay]` must come, if it does
+PREAMBLE = 100  # number of lines that may precede `[Assay]`
 
-# The first of these that the table has, capitals aside.
+# The first of these that the table has, in any case.
 NAMES = {
     "cpg": ("cpg", "name", "ilmnid", "probe", "probe_id", "probeid", "id"),
     "gene": ("ucsc_refgene_name", "gene", "genes", "symbol", "gene_symbol", "genesymbol", "gene_name"),
@@ -42,14 +43,27 @@ def read_annotation(path: str | Path, needed: str) -> pd.DataFrame:
     HeteroAgeError
         The file does not exist, or has no column of probes or no column `needed`.
     """
+    import pandas as pd
+
     path = Path(path)
     if not path.is_file():
         raise HeteroAgeError(f"no file {path}. Check inputs.annotation.")
-    try:
-        table = _read_columns(path, needed)
-    except (ValueError, OSError, EOFError) as error:
-        raise HeteroAgeError(f"cannot read the annotation {path}: {error}.") from error
-    table = table.dropna().astype(str)
+    with _reading(path):
+        columns = _columns(path)
+        chosen = _choose(columns, ("cpg", needed))
+        for ours in ("cpg", needed):
+            if ours not in chosen:
+                raise HeteroAgeError(
+                    f"the annotation {path} has no column of {ours}s (it has {listed(columns)}). Name one {ours}, or "
+                    "give Illumina's manifest as it comes."
+                )
+        names = [chosen[ours] for ours in ("cpg", needed)]
+        if path.suffix in PARQUET:
+            table = pd.read_parquet(path, columns=names)[names]
+        else:
+            places = [columns.index(name) for name in names]
+            table = pd.DataFrame([[row[k] for k in places] for row in _rows(path) if len(row) > max(places)][1:])
+    table = table.set_axis(["cpg", needed], axis=1).dropna().astype(str)
     table["cpg"] = table["cpg"].str.strip().map(plain_name)
     if needed == "gene":
         table[needed] = table[needed].str.split(";")
@@ -57,33 +71,21 @@ def read_annotation(path: str | Path, needed: str) -> pd.DataFrame:
     table[needed] = table[needed].str.strip()
     if needed == "chromosome":
         table[needed] = table[needed].str.removeprefix("chr").str.upper()
-    return table.loc[table[needed] != "", ["cpg", needed]].drop_duplicates(ignore_index=True)
+    return table[(table[needed] != "") & (table["cpg"] != "")].drop_duplicates(ignore_index=True)
 
 
 def annotates(path: str | Path, what: str) -> bool:
     """Tell whether an annotation has a column of "gene" or "chromosome". Only its header is read."""
+    with _reading(Path(path)):
+        return bool(_choose(_columns(Path(path)), (what,)))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        return what in _choose(_columns(Path(path)), (what,)).values()
-    except (ValueError, OSError, EOFError) as error:
-        raise HeteroAgeError(f"cannot read the annotation {path}: {error}.") from error
-
-
-def _read_columns(path: Path, needed: str) -> pd.DataFrame:
-    columns = _columns(path)
-    chosen = _choose(columns, ("cpg", needed))
-    for ours in ("cpg", needed):
-        if ours not in chosen.values():
-            raise HeteroAgeError(
-                f"the annotation {path} has no column of {ours}s (it has {listed(columns)}). Name one {ours}, or give "
-                "Illumina's manifest as it comes."
-            )
-    import pandas as pd
-
-    if path.suffix in PARQUET:
-        table = pd.read_parquet(path, columns=list(chosen))
-    else:
-        table = pd.read_csv(path, usecols=list(chosen), nrows=_count_probes(path), **_layout(path))
-    return table.rename(columns=chosen)
+        yield
+    except (ValueError, OSError, EOFError, csv.Error) as error:
+        raise HeteroAgeError(f"cannot read the annotation {path}: {error}. Check the file.") from error
 
 
 def _columns(path: Path) -> list[str]:
@@ -91,55 +93,29 @@ def _columns(path: Path) -> list[str]:
         import pyarrow.parquet as pq
 
         return pq.read_schema(path).names
-    layout = _layout(path)
-    with _open(path) as lines:
-        header = next(csv.reader(islice(lines, layout["skiprows"], None), delimiter=layout["sep"]), [])
+    header = next(_rows(path), [])
     if not header:
         raise ValueError("it is empty")
     return header
 
 
-def _layout(path: Path) -> dict[str, object]:
-    return {
-        "sep": "\t" if {".tsv", ".txt"} & set(path.suffixes) else ",",
-        "skiprows": _preamble(path),
-        "dtype": str,
-        "encoding": "utf-8-sig",
-        "keep_default_na": False,
-        "na_values": [""],
-    }
-
-
-def _preamble(path: Path) -> int:
-    """Count the lines up to `[Assay]`, after which the header follows; 0 if there is no such line."""
-    with _open(path) as lines:
-        for above, line in enumerate(islice(lines, PREAMBLE), start=1):
-            if line.startswith("[Assay]"):
-                return above
-    return 0
-
-
-def _count_probes(path: Path) -> int | None:
-    """Count a manifest's rows between its header and `[Controls]`; None without `[Controls]`."""
-    above = _preamble(path)
-    if above:
-        with _open(path) as lines:
-            for row, line in enumerate(islice(lines, above + 1, None)):
-                if line.startswith("[Controls]"):
-                    return row
-    return None
-
-
-def _open(path: Path) -> TextIO:
+def _rows(path: Path) -> Iterator[list[str]]:
+    """Yield the rows of a text file, header first; of a manifest, those between `[Assay]` and `[Controls]`."""
     opened = gzip.open if path.suffix == ".gz" else open
-    return opened(path, "rt", encoding="utf-8-sig", errors="replace")
+    with opened(path, "rt", encoding="utf-8-sig", errors="replace") as stream:
+        first = list(islice(stream, PREAMBLE))
+        above = next((k for k, line in enumerate(first, start=1) if line.startswith("[Assay]")), 0)
+        lines = chain(first[above:], stream)
+        if above:
+            lines = takewhile(lambda line: not line.startswith("[Controls]"), lines)
+        yield from csv.reader(lines, delimiter="\t" if {".tsv", ".txt"} & set(path.suffixes) else ",")
 
 
-def _choose(columns: list[str], wanted: Sequence[str]) -> dict[str, str]:
-    """Map existing columns of the table to the wanted standard names."""
+def _choose(columns: Sequence[str], wanted: Sequence[str]) -> dict[str, str]:
+    """Return {standard name: the first of its names that the table has}, for those that it has."""
     chosen = {}
     for ours in wanted:
         found = [column for name in NAMES[ours] for column in columns if column.strip().lower() == name]
         if found:
-            chosen[found[0]] = ours
+            chosen[ours] = found[0]
     return chosen

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,13 +47,14 @@ def _write_table(
     store: np.memmap, table: ModalityTable, row_of: dict[str, int], columns: NDArray[np.int64], intake: Intake
 ) -> None:
     """Write one table's values to its features' rows and its samples' columns."""
-    target = np.array([row_of.get(name, -1) for name in table.features], np.int64)
     names, ids = table.table.names, np.array(table.ids, dtype=object)
     sources = np.array([names[k] for k in table.places], dtype=object)
-    shared = _replicates(target)
-    aside_of = np.full(len(target), -1)
+    target = np.array([row_of.get(name, -1) for name in table.features], np.int64)
+    rows, count = np.unique(target[target >= 0], return_counts=True)
     # Replicates are kept in memory until all are read, in the order of their names.
+    shared = np.flatnonzero(np.isin(target, rows[count > 1]))
     aside = sorted(shared, key=lambda k: (target[k], sources[k]))
+    aside_of = np.full(len(target), -1)
     aside_of[aside] = np.arange(len(aside))
     check, written = ValueCheck(table.where, table.entry.values), 0
     progress = Progress(f"reading {table.where}", len(target) * len(columns))
@@ -62,11 +62,11 @@ def _write_table(
         waiting = np.memmap(file, np.float32, "w+", shape=(max(len(aside), 1), len(columns)))
         for block in ahead(table.table.blocks(table.places)):
             own = columns[block.samples]
-            by, names = np.argsort(own), ids[block.samples]
+            by, called = np.argsort(own), ids[block.samples]
             step = max(1, PART // len(own))
             for start in range(0, len(block.features), step):
                 rows = block.features[start : start + step]
-                betas = check.convert(block.values[start : start + step], sources[rows], names)
+                betas = check.convert(block.values[start : start + step], sources[rows], called)
                 values = _in_order(betas, by)
                 apart = aside_of[rows] >= 0
                 if apart.any():
@@ -80,35 +80,16 @@ def _write_table(
                 written = 0
         check.verdict(len(table.ids), len(table.features))
         merged = _merge_replicates(store, waiting, target[aside], columns)
-    _note(table, check, [table.features[k] for k in aside], merged, intake)
-
-
-def _in_order(betas: NDArray[np.float64], by: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Values (features, samples) as the store has them, each feature's beside each other, samples in the order `by`."""
-    if betas.flags.f_contiguous:
-        return np.ascontiguousarray(betas.T[by].T, dtype=np.float32)
-    return np.ascontiguousarray(betas.astype(np.float32)[:, by])
-
-
-def _place(store: np.memmap, rows: NDArray[np.int64], columns: NDArray[np.int64], values: NDArray[np.float32]) -> None:
-    """Write values to some rows and columns (increasing) of the store."""
-    if columns[-1] - columns[0] + 1 == len(columns):
-        store[rows, columns[0] : columns[-1] + 1] = values
-    else:
-        store[np.ix_(rows, columns)] = values
-
-
-def _note(table: ModalityTable, check: ValueCheck, replicates: Sequence[str], merged: int, intake: Intake) -> None:
-    """Record the counts of a table."""
+    replicates = dict.fromkeys(table.features[k] for k in aside)
     for step, found, done, which in (
-        ("merge_replicates", len(replicates), f"averaged under {merged} names", dict.fromkeys(replicates)),
+        ("merge_replicates", len(aside), f"averaged under {merged} names", replicates),
         ("convert_values", check.n * (check.stated != BETA), f"from {check.stated} to beta values", ()),
         ("missing_values", check.missing, "kept as missing", ()),
         ("outside_0_1", check.below + check.above, "kept as they are", ()),
     ):
         intake.note(step, table.where, found, done, which)
     intake.tables.append(
-        {"modality": table.modality, "file": table.entry.file, "format": table.table.kind}
+        {"modality": table.modality, "file": table.entry.file, "format": table.table.source.kind}
         | {"orientation": table.table.layout.orientation}
         | {"orientation_from": "detected" if table.entry.orientation == DETECT else "stated"}
         | {"n_samples": len(table.ids), "n_cpgs": len(set(table.features))}
@@ -116,10 +97,19 @@ def _note(table: ModalityTable, check: ValueCheck, replicates: Sequence[str], me
     )
 
 
-def _replicates(target: NDArray[np.int64]) -> list[int]:
-    """Return positions of rows that share their feature with another row."""
-    rows, count = np.unique(target[target >= 0], return_counts=True)
-    return np.flatnonzero(np.isin(target, rows[count > 1])).tolist()
+def _in_order(betas: NDArray[np.float64], by: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the values (features, samples) in row-major order, with the samples in the order `by`."""
+    if betas.flags.f_contiguous:
+        return np.ascontiguousarray(betas.T[by].T, dtype=np.float32)
+    return np.ascontiguousarray(betas.astype(np.float32)[:, by])
+
+
+def _place(store: np.memmap, rows: NDArray[np.int64], columns: NDArray[np.int64], values: NDArray[np.float32]) -> None:
+    """Write values to some rows and columns (increasing) of the store; faster for adjacent columns."""
+    if columns[-1] - columns[0] + 1 == len(columns):
+        store[rows, columns[0] : columns[-1] + 1] = values
+    else:
+        store[np.ix_(rows, columns)] = values
 
 
 def _merge_replicates(

@@ -52,11 +52,6 @@ class Table:
     keep: list[BinaryIO] = field(default_factory=list)
 
     @property
-    def kind(self) -> str:
-        """Kind of file."""
-        return self.source.kind
-
-    @property
     def cpgs_in_rows(self) -> bool:
         """Whether CpGs are rows and samples are columns."""
         return self.layout.orientation == CPGS_IN_ROWS

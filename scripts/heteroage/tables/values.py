@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,28 @@ CODES = 3  # maximum number of different codes for missing values
 OF_A_SAMPLE = 0.4  # a sample with a larger fraction of values outside 0 to 1 is on another scale
 HIGHEST_M = 30  # largest possible M-value
 NAMES = {BETA: "beta values, from 0 to 1", PERCENT: "percent, from 0 to 100", M_VALUES: "M-values"}
+FORMULAS = {PERCENT: "percent / 100", M_VALUES: "2^M / (2^M + 1)"}
+CORRECT = "Correct these cells, or leave them empty."
+
+
+@dataclass
+class _Cells:
+    """The first cells of some kind by sample and CpG, independent of the order of blocks, and their number."""
+
+    n: int = 0
+    first: list[tuple[str, str, float]] = field(default_factory=list)
+
+    def add(
+        self, where: NDArray[np.bool_], values: NDArray[np.float64], cpgs: Sequence[str], samples: Sequence[str]
+    ) -> None:
+        self.n += int(np.count_nonzero(where))
+        for s in sorted(np.flatnonzero(where.any(axis=0)), key=lambda s: samples[s])[:FIRST]:
+            own = sorted(np.flatnonzero(where[:, s]), key=lambda c: cpgs[c])[:FIRST]
+            self.first += [(samples[s], cpgs[c], float(values[c, s])) for c in own]
+        self.first = sorted(self.first)[:FIRST]
+
+    def __str__(self) -> str:
+        return listed((f"{value:g} at sample {sample}, {cpg}" for sample, cpg, value in self.first), self.n)
 
 
 class ValueCheck:
@@ -29,17 +52,13 @@ class ValueCheck:
         self.n = self.missing = self.below = self.above = 0
         self._far_below = self._far_above = 0
         self._lowest, self._highest = np.inf, -np.inf
-        self._infinite: list[tuple[str, str, float]] = []
-        self._far: list[tuple[str, str, float]] = []
-        self._n_infinite = self._n_far = 0
+        self._infinite, self._far = _Cells(), _Cells()
         self._codes: Counter[float] = Counter()
         self._of_sample: dict[str, list[float]] = {}  # samples with values far outside: number, lowest, highest
         self._outside: Counter[str] = Counter()  # number of values below 0 or above 1 per sample
 
     def convert(self, values: NDArray[np.float64], cpgs: Sequence[str], samples: Sequence[str]) -> NDArray[np.float64]:
         """Count the values of a block (CpGs, samples), and return it as beta values."""
-        if not values.size:
-            return values
         known = int(np.count_nonzero(~np.isnan(values)))
         self.n += values.size
         self.missing += values.size - known
@@ -52,17 +71,17 @@ class ValueCheck:
         if highest > FAR_ABOVE:
             self._far_above += int(np.count_nonzero(values > FAR_ABOVE))
         if np.isinf(lowest) or np.isinf(highest):
-            self._n_infinite += self._cells(self._infinite, np.isinf(values), values, cpgs, samples)
+            self._infinite.add(np.isinf(values), values, cpgs, samples)
         if self.stated == BETA and lowest >= 0 and highest <= 1:
             return values
-        betas = _CONVERT[self.stated](values)
+        betas = _as_beta(values, self.stated)
         self.below += int(np.count_nonzero(betas < 0))
         self.above += int(np.count_nonzero(betas > 1))
         outside = np.count_nonzero((betas < 0) | (betas > 1), axis=0)
         self._outside.update({samples[k]: int(outside[k]) for k in np.flatnonzero(outside)})
         far = ((betas < LOWEST) | (betas > HIGHEST)) & ~np.isinf(values)
         if far.any():
-            self._n_far += self._cells(self._far, far, values, cpgs, samples)
+            self._far.add(far, values, cpgs, samples)
             if len(self._codes) <= CODES:
                 self._codes.update(values[far].tolist())
             for k in np.flatnonzero(far.any(axis=0)):
@@ -79,118 +98,77 @@ class ValueCheck:
         HeteroAgeError
             Names the cells, what they look like, and the key that reads them.
         """
-        if self._n_infinite:
+        if self._infinite.n:
             raise HeteroAgeError(
-                f"{self.where} has infinite values ({_some(self._infinite, self._n_infinite)}). Are these M-values of "
-                "betas of 0 or 1? Give beta values, or leave them empty."
+                f"{self.where} has infinite values ({self._infinite}). Are these M-values of betas of 0 or 1? Give "
+                "beta values, or leave them empty."
             )
-        if self.n == self.missing:
+        known = self.n - self.missing
+        if not known:
             return
-        if self._n_far:
-            self._refuse_codes()
+        if self._far.n:
+            self._refuse_codes(known)
             self._refuse_samples(n_samples, n_cpgs)
             if len(self._of_sample) <= n_samples / 2:
-                raise self._refusal("Correct these cells, or leave them empty.")
-        looks = self._looks_like()
-        if looks not in (self.stated, None):
-            share = (self._far_below + self._far_above) / (self.n - self.missing)
-            raise HeteroAgeError(
-                f"{self.where} holds what looks like {NAMES[looks]} ({share:.0%} of its values are far outside 0 to 1, "
-                f"{self._far_below} of them negative), not {NAMES[self.stated]}. {_advice(looks)}"
-            )
+                raise self._refusal(CORRECT)
+        looks: str | None = BETA
+        if self._far_below > SHARE * known:
+            looks = M_VALUES if self._highest < HIGHEST_M else None
+        elif self._far_above > SHARE * known:
+            looks = PERCENT if self._highest <= 100 else None
+        share = (self._far_below + self._far_above) / known
         if looks is None:
-            share = (self._far_below + self._far_above) / (self.n - self.missing)
             raise HeteroAgeError(
                 f"{self.where} does not hold beta values: {share:.0%} of its values are far outside 0 to 1 (the "
                 f"highest is {self._highest:g}). Are these intensities or counts? Give beta values."
             )
-        if self._n_far:
-            raise self._refusal("Correct these cells, or leave them empty.")
+        if looks != self.stated:
+            how = f" ({FORMULAS[looks]})" if looks in FORMULAS else ""
+            raise HeteroAgeError(
+                f"{self.where} holds what looks like {NAMES[looks]} ({share:.0%} of its values are far outside 0 to 1, "
+                f"{self._far_below} of them negative), not {NAMES[self.stated]}. Set values: {looks} for this table in "
+                f"the config, or give beta values{how}."
+            )
+        if self._far.n:
+            raise self._refusal(CORRECT)
 
     def _refusal(self, advice: str) -> HeteroAgeError:
         return HeteroAgeError(
-            f"{self.where} has values outside {LOWEST} to {HIGHEST}, which are not beta values "
-            f"({_some(self._far, self._n_far)}). {advice}"
+            f"{self.where} has values outside {LOWEST} to {HIGHEST}, which are not beta values ({self._far}). {advice}"
         )
 
-    def _refuse_codes(self) -> None:
+    def _refuse_codes(self, known: int) -> None:
         """Raise an error if few different whole numbers occur repeatedly, because they are probably codes."""
-        if len(self._codes) > CODES or any(not value.is_integer() for value in self._codes):
-            return
-        if self._n_far > (self.n - self.missing) / 2:
-            return
-        if self._n_far < 2 and not any(value < 0 or str(int(value)).strip("9") == "" for value in self._codes):
-            return
-        codes = ", ".join(f"{value:g}" for value in sorted(self._codes))
-        raise self._refusal(
-            f"They look like a code for missing values ({codes}). Set inputs.missing_values: [{codes}] "
-            f"(heteroage: --missing-values={codes.replace(' ', '')}), or leave these cells empty."
-        )
+        few = len(self._codes) <= CODES and all(value.is_integer() for value in self._codes)
+        usual = any(value < 0 or str(int(value)).strip("9") == "" for value in self._codes) if few else False
+        if few and self._far.n <= known / 2 and (self._far.n > 1 or usual):
+            codes = ", ".join(f"{value:g}" for value in sorted(self._codes))
+            raise self._refusal(
+                f"They look like a code for missing values ({codes}). Set inputs.missing_values: [{codes}] "
+                f"(heteroage: --missing-values={codes.replace(' ', '')}), or leave these cells empty."
+            )
 
     def _refuse_samples(self, n_samples: int, n_cpgs: int) -> None:
         """Raise an error that lists samples with another scale than the rest."""
         odd = {s: own for s, own in self._of_sample.items() if self._outside[s] > OF_A_SAMPLE * n_cpgs}
-        if not odd or len(odd) > n_samples / 2 or sum(own[0] for own in odd.values()) < self._n_far:
+        if not odd or len(odd) > n_samples / 2 or sum(own[0] for own in odd.values()) < self._far.n:
             return
         lowest, highest = min(own[1] for own in odd.values()), max(own[2] for own in odd.values())
         if lowest < LOWEST and highest < HIGHEST_M:
-            looks, how = M_VALUES, "2^M / (2^M + 1)"
+            looks = M_VALUES
         elif lowest >= 0 and highest <= 100:
-            looks, how = PERCENT, "percent / 100"
+            looks = PERCENT
         else:
             return
         raise self._refusal(
             f"These samples ({listed(sorted(odd))}) look like {NAMES[looks]}, the others like {NAMES[BETA]}. Convert "
-            f"them (beta = {how}), or give them as a table of their own with values: {looks}."
+            f"them (beta = {FORMULAS[looks]}), or give them as a table of their own with values: {looks}."
         )
 
-    def _looks_like(self) -> str | None:
-        known = self.n - self.missing
-        if self._far_below > SHARE * known:
-            return M_VALUES if self._highest < HIGHEST_M else None
-        if self._far_above > SHARE * known:
-            return PERCENT if self._highest <= 100 else None
-        return BETA
 
-    @staticmethod
-    def _cells(
-        found: list[tuple[str, str, float]],
-        where: NDArray[np.bool_],
-        values: NDArray[np.float64],
-        cpgs: Sequence[str],
-        samples: Sequence[str],
-    ) -> int:
-        """Keep the first cells by sample and CpG, independent of the order of blocks; returns their number."""
-        new = []
-        for s in sorted(np.flatnonzero(where.any(axis=0)), key=lambda s: samples[s])[:FIRST]:
-            own = sorted(np.flatnonzero(where[:, s]), key=lambda c: cpgs[c])[:FIRST]
-            new += [(samples[s], cpgs[c], float(values[c, s])) for c in own]
-        found[:] = sorted([*found, *new])[:FIRST]
-        return int(np.count_nonzero(where))
-
-
-def beta_of_percent(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Convert percent to fractions."""
-    return values / 100
-
-
-def beta_of_m(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Du et al. 2010, BMC Bioinformatics 11:587: beta = 2^M / (2^M + 1)."""
-    with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp2(-values))
-
-
-_CONVERT: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
-    BETA: lambda values: values,
-    PERCENT: beta_of_percent,
-    M_VALUES: beta_of_m,
-}
-
-
-def _some(cells: Sequence[tuple[str, str, float]], total: int) -> str:
-    return listed((f"{value:g} at sample {sample}, {cpg}" for sample, cpg, value in cells), total)
-
-
-def _advice(looks: str) -> str:
-    how = {PERCENT: " (percent / 100)", M_VALUES: " (2^M / (2^M + 1))", BETA: ""}[looks]
-    return f"Set values: {looks} for this table in the config, or give beta values{how}."
+def _as_beta(values: NDArray[np.float64], scale: str) -> NDArray[np.float64]:
+    """Convert values; M-values by Du et al. 2010, BMC Bioinformatics 11:587: beta = 2^M / (2^M + 1)."""
+    if scale == M_VALUES:
+        with np.errstate(over="ignore"):
+            return 1 / (1 + np.exp2(-values))
+    return values / 100 if scale == PERCENT else values
