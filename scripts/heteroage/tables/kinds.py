@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +21,12 @@ PARQUET, FEATHER, H5AD, XLSX, PICKLE, TEXT = "parquet", "feather", "h5ad", "xlsx
 GZIP = b"\x1f\x8b"
 LOOK = 4096  # number of bytes that are examined
 CUT_SHORT = "Is it cut short? Copy or download it again."
+WORKSPACE = "In R: load it, then write.csv(as.data.frame(betas), 'betas.csv')."
+RDS = "In R: write.csv(as.data.frame(readRDS(file)), 'betas.csv')."
+SERIES_MATRIX = "Download the series matrix and give it as inputs.geo (config/README.md)."
+NO_PAGE = "The server sent a page instead: download the file again."
 
-# Files that are not read: how they begin, what they are, and what to do.
+# Unsupported formats: first bytes, name, and what to do.
 REFUSED = (
     (b"BZh", "is compressed with bzip2", "Unpack it (bunzip2), or compress it with gzip."),
     (b"\xfd7zXZ\x00", "is compressed with xz", "Unpack it (unxz), or compress it with gzip."),
@@ -32,28 +37,19 @@ REFUSED = (
     (b"\xff\xff\xff\xff", "is an Arrow stream", "Write it as Feather or Parquet."),
     (b"7z\xbc\xaf\x27\x1c", "is a 7z archive", "Unpack it and give the table in it."),
     (b"Rar!", "is a rar archive", "Unpack it and give the table in it."),
-    (b"RDX", "is an R workspace (.rda, .RData)", "In R: load it, then write.csv(as.data.frame(betas), 'betas.csv')."),
-    (b"RDA", "is an R workspace (.rda, .RData)", "In R: load it, then write.csv(as.data.frame(betas), 'betas.csv')."),
-    (b"X\n\x00\x00", "is an R object (.rds)", "In R: write.csv(as.data.frame(readRDS(file)), 'betas.csv')."),
-    (b"A\n2\n", "is an R object (.rds)", "In R: write.csv(as.data.frame(readRDS(file)), 'betas.csv')."),
-    (b"A\n3\n", "is an R object (.rds)", "In R: write.csv(as.data.frame(readRDS(file)), 'betas.csv')."),
+    *((begins, "is an R workspace (.rda, .RData)", WORKSPACE) for begins in (b"RDX", b"RDA")),
+    *((begins, "is an R object (.rds)", RDS) for begins in (b"X\n\x00\x00", b"A\n2\n", b"A\n3\n")),
     (b"IDAT", "is an IDAT file: raw intensities", "Compute beta values (minfi, SeSAMe, methylprep) and give those."),
     (b"\xd0\xcf\x11\xe0", "is an old Excel workbook (.xls)", "Save the sheet as CSV or .xlsx."),
     (b"FEA1", "is Feather version 1", "Write it as Parquet, or as Feather version 2."),
-    (b"%PDF", "is a PDF", "Give the table that it shows as CSV."),
+    (b"%PDF", "is a PDF", "Give the table in it as CSV."),
     (b"\x93NUMPY", "is a NumPy array, without names of samples and CpGs", "Give CSV or Parquet with both."),
     (b"BAM\x01", "is a BAM file: aligned reads", "Call methylation first (Bismark) and give a table of it."),
     (b"SQLite format 3\x00", "is a SQLite database", "Export the table as CSV."),
     (b"!series_", "is a GEO series matrix", "Give it as inputs.geo: [{file: ...}] (config/README.md)."),
-    *(
-        (b"^" + what, "is a GEO SOFT file", "Download the series matrix and give it as inputs.geo (config/README.md).")
-        for what in (b"series", b"database", b"platform", b"sample")
-    ),
     (b"!sample_", "is a GEO series matrix", "Give it as inputs.geo: [{file: ...}] (config/README.md)."),
-    *(
-        (b"<" + what, "is a web page, not a table", "The download gave a page in its place: download the file again.")
-        for what in (b"!", b"html", b"head", b"body", b"script")
-    ),
+    *((b"^" + what, "is a GEO SOFT file", SERIES_MATRIX) for what in (b"series", b"database", b"platform", b"sample")),
+    *((b"<" + what, "is a web page, not a table", NO_PAGE) for what in (b"!", b"html", b"head", b"body", b"script")),
     (b"<?xml", "is XML, not a table", "Export the table as CSV."),
     (b"##fileformat=vcf", "is a VCF file: genotypes", "Give a table of methylation."),
     (b"/annex/objects/", "is a git-annex pointer, not the file", "Fetch the file itself: git annex get."),
@@ -63,44 +59,44 @@ TAR = b"ustar"  # at byte 257
 
 
 def local_copy(path: str | Path) -> tuple[Path, BinaryIO | None]:
-    """Return a path that can be read twice: standard input (`-`) and pipes are copied to a nameless file first.
+    """Return a path that can be read twice, and the temporary file for standard input (`-`) and pipes.
 
-    Returns
-    -------
-    the path, and the copy, which ends when it is closed
+    The temporary file is removed when it is closed.
     """
     path = Path(path)
     if str(path) != "-" and (path.is_file() or not path.exists() or path.is_dir()):
         return path, None
+    return _copied(sys.stdin.buffer if str(path) == "-" else path.open("rb"))
+
+
+def unpacked(path: Path, where: str) -> tuple[str, Path, BinaryIO | None]:
+    """Return a file's kind and a path to read it; a gzipped file that is not text is unpacked to a temporary file."""
+    kind = kind_of(path, where)
+    if kind == TEXT or not _is_gzip(path):
+        return kind, path, None
+    with opened(path, where) as stream:
+        return kind, *_copied(stream)
+
+
+def _copied(stream: BinaryIO) -> tuple[Path, BinaryIO]:
     copy = tempfile.NamedTemporaryFile()  # noqa: SIM115, lives as long as its table
-    source = sys.stdin.buffer if str(path) == "-" else path.open("rb")
-    shutil.copyfileobj(source, copy, 1 << 20)
+    shutil.copyfileobj(stream, copy, 1 << 20)
     copy.flush()
     return Path(copy.name), copy
 
 
-def unpacked(path: Path, where: str) -> tuple[str, Path, BinaryIO | None]:
-    """Tell a file's kind and where it can be read: one that is gzipped and not text is unpacked to a nameless file."""
-    kind = kind_of(path, where)
-    if kind == TEXT:
-        return kind, path, None
+def _is_gzip(path: Path) -> bool:
     with path.open("rb") as raw:
-        if raw.read(2) != GZIP:
-            return kind, path, None
-    copy = tempfile.NamedTemporaryFile()  # noqa: SIM115, lives as long as its table
-    with opened(path, where) as stream:
-        shutil.copyfileobj(stream, copy, 1 << 20)
-    copy.flush()
-    return kind, Path(copy.name), copy
+        return raw.read(2) == GZIP
 
 
 def kind_of(path: Path, where: str) -> str:
-    """Tell a table's kind by how its content begins, also inside gzip.
+    """Return a table's kind by its first bytes, also inside gzip.
 
     Raises
     ------
     HeteroAgeError
-        No such file; nothing in it; a kind that is not read: says what it is and what to do.
+        No such file; an empty file; a kind that cannot be read.
     """
     if path.is_dir():
         raise HeteroAgeError(f"{where} is a folder, not a table. Give the file in it.")
@@ -117,7 +113,7 @@ def kind_of(path: Path, where: str) -> str:
     if head[:8] == b"\x89HDF\r\n\x1a\n":
         return H5AD
     if head[:4] == b"PK\x03\x04":
-        if is_workbook(path):
+        if _is_workbook(path):
             return XLSX
         raise _refusal(where, "is a zip archive", "Unpack it and give the table in it, or compress it with gzip.")
     if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05":
@@ -133,10 +129,7 @@ def kind_of(path: Path, where: str) -> str:
     return TEXT
 
 
-def is_workbook(path: Path) -> bool:
-    """Tell whether a zip archive is an Excel workbook."""
-    import zipfile
-
+def _is_workbook(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.startswith("xl/") for name in archive.namelist())
@@ -156,8 +149,7 @@ def opened(path: Path, where: str) -> Iterator[BinaryIO]:
     packed = False
     broken: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error)
     try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == GZIP
+        packed = _is_gzip(path)
         if packed:
             try:
                 from isal import igzip as gzip

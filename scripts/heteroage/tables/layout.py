@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -101,8 +101,8 @@ def find_layout(
     Raises
     ------
     HeteroAgeError
-        Neither or both of rows and columns are CpGs; a stated orientation that is not found; nothing names the samples;
-        columns that are no samples alone.
+        Neither or both of rows and columns are CpGs; a stated orientation that is not found; no sample ids; no column
+        of a sample.
     """
     header = source.header
     cpgs = [is_cpg(name) for name in header]
@@ -173,32 +173,30 @@ def _samples_in_rows(source: Source, ours: dict[str, int], in_columns: Sequence[
 
 def _cpgs_in_rows(source: Source, label: int) -> Layout:
     header = source.header
-    columns = [k for k in range(len(header)) if k not in (label, source.index)]
-    chosen, others = _samples_among([header[k] for k in columns])
-    textual = source.textual([columns[k] for k in chosen])
-    others |= {k: TEXT for k in chosen if columns[k] in textual}
+    names = {k: name for k, name in enumerate(header) if k not in (label, source.index)}
+    others = _not_samples(names)
+    others |= dict.fromkeys(source.textual([k for k in names if k not in others]), TEXT)
     # A column of row numbers before the names, as written by pandas and R.
-    before = [k for k in chosen if k not in others and columns[k] < label]
-    cells = source.first([columns[k] for k in before])
-    others |= {k: ROW_NUMBERS for k, own in zip(before, cells, strict=True) if _count_up(own)}
-    samples = [columns[k] for k in chosen if k not in others]
-    left_out = [
-        f"{header[columns[k]] or 'column ' + str(columns[k] + 1)} ({what})" for k, what in sorted(others.items())
-    ]
+    before = [k for k in names if k not in others and k < label]
+    others |= {k: ROW_NUMBERS for k, cells in zip(before, source.first(before), strict=True) if _count_up(cells)}
+    samples = [k for k in names if k not in others]
+    left_out = [f"{header[k] or f'column {k + 1}'} ({what})" for k, what in sorted(others.items())]
     if not samples:
         found, advice = "has CpGs in rows and no column of a sample", "Give a column for each sample."
         if INTENSITIES in others.values():
             found = "holds intensities and no beta values"
             advice = "Give beta values: methylated / (methylated + unmethylated + 100)."
         raise HeteroAgeError(f"{source.where} {found} (it has {listed(left_out)}). {advice}")
-    names = [header[k] for k in samples]
-    ids = _sample_ids(names)
+    columns = [header[k] for k in samples]
+    ids = [BETA.sub("", name) for name in columns]
+    if not all(i and i != name for i, name in zip(ids, columns, strict=True)) or len(set(ids)) < len(ids):
+        ids = columns  # .AVG_Beta and similar suffixes are removed only if all columns have them
     repeated = sorted(name for name, count in Counter(ids).items() if count > 1)
     if repeated:
         raise HeteroAgeError(
             f"{source.where} has duplicate sample_ids ({listed(repeated)}). Keep one column per sample."
         )
-    return Layout(CPGS_IN_ROWS, label, {}, samples, ids, left_out, sum(a != b for a, b in zip(ids, names, strict=True)))
+    return Layout(CPGS_IN_ROWS, label, {}, samples, ids, left_out, len(ids) if ids is not columns else 0)
 
 
 def _count_up(cells: Sequence[str | None]) -> bool:
@@ -216,23 +214,14 @@ def _label_column(
         candidates.append(source.index)
     if not candidates:
         return -1, [], False
-    if in_columns:  # samples in rows, unless the first rows of a text column contradict it
-        return _best_label(candidates, source.first(candidates), is_cpg)
-    for batch in source.batches(candidates, []):
-        found = _best_label(candidates, [batch.text(k) for k in candidates], is_cpg)
-        if found[0] >= 0:
-            return found
+    batches = ([batch.text(k) for k in candidates] for batch in source.batches(candidates, []))
+    # Samples are in rows if columns are CpGs, unless the first rows of a text column contradict it.
+    for texts in [source.first(candidates)] if in_columns else batches:
+        named = [[cell for cell in cells if cell and is_cpg(cell)] for cells in texts]
+        k = max(range(len(named)), key=lambda k, named=named: len(named[k]))
+        if named[k]:
+            return candidates[k], named[k], len(named[k]) > sum(cell is not None for cell in texts[k]) / 2
     return -1, [], False
-
-
-def _best_label(
-    candidates: Sequence[int], texts: Sequence[Sequence[str | None]], is_cpg: IsCpg
-) -> tuple[int, list[str], bool]:
-    named = [[cell for cell in cells if cell and is_cpg(cell)] for cells in texts]
-    k = max(range(len(candidates)), key=lambda k: len(named[k]))
-    if not named[k]:
-        return -1, [], False
-    return candidates[k], named[k], len(named[k]) > sum(cell is not None for cell in texts[k]) / 2
 
 
 def _what_is(name: str) -> str | None:
@@ -244,24 +233,17 @@ def _what_is(name: str) -> str | None:
     return next((what for what, pattern in OTHERS.items() if pattern.fullmatch(name)), None)
 
 
-def _samples_among(names: Sequence[str]) -> tuple[list[int], dict[int, str]]:
-    """Return the positions of the samples, and {position: kind} of the other columns."""
-    others = {k: what for k, name in enumerate(names) if (what := _what_is(name))}
+def _not_samples(names: Mapping[int, str]) -> dict[int, str]:
+    """Return {column: kind} of the columns that are not samples."""
+    others = {k: what for k, name in names.items() if (what := _what_is(name))}
     if any(re.search("unmeth", names[k], re.IGNORECASE) for k, what in others.items() if what == INTENSITIES):
-        others |= {k: INTENSITIES for k, name in enumerate(names) if k not in others and OF_A_PAIR.fullmatch(name)}
+        others |= {k: INTENSITIES for k, name in names.items() if k not in others and OF_A_PAIR.fullmatch(name)}
     known = {names[k]: what for k, what in others.items() if names[k]}
-    betas = {BETA.sub("", name) for k, name in enumerate(names) if k not in others and BETA.search(name)}
-    for k, name in enumerate(names):
+    betas = {BETA.sub("", name) for k, name in names.items() if k not in others and BETA.search(name)}
+    for k, name in names.items():
         if k not in others:
             if (again := re.sub(r"\.\d+$", "", name)) in known:  # pandas counts columns of one name
                 others[k] = known[again]
             elif not BETA.search(name) and any(name[: cut.start()] in betas for cut in re.finditer("[ ._:-]", name)):
                 others[k] = BESIDE
-    return [k for k in range(len(names)) if k not in others], others
-
-
-def _sample_ids(names: Sequence[str]) -> list[str]:
-    """Return column names, without `.AVG_Beta` or similar suffixes if all columns have them."""
-    ids = [BETA.sub("", name) for name in names]
-    shortened = all(i and i != name for i, name in zip(ids, names, strict=True)) and len(set(ids)) == len(ids)
-    return ids if shortened else list(names)
+    return others
