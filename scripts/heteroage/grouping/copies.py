@@ -71,7 +71,7 @@ def find_copies(
         rows = np.flatnonzero([name.endswith(f"_{modality}") for name in feature_names])
         chosen, variance = most_variable(store, rows, samples)
         if len(chosen):
-            values = _standardised(store[chosen], variance, strata_of(samples))
+            values = _standardised(store[chosen], variance, _strata_of(samples))
             tissue = pd.factorize(samples["Tissue"])[0]
             found.append(_copies_among(values, tissue, largest_ratio).assign(modality=modality))
     pairs = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["row_1", "row_2", *COLUMNS])
@@ -151,11 +151,11 @@ def _standardised(
     store: NDArray[np.float32], variance: NDArray[np.float64], strata: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """Return values in standard deviations, (samples, features); single extreme values become NaN."""
-    values = plausible(store)
-    residuals = np.abs(residuals_within(values, strata)) / np.sqrt(variance)[:, None]
+    values = _plausible(store)
+    residuals = np.abs(_residuals_within(values, strata)) / np.sqrt(variance)[:, None]
     wild = (residuals > WILD) & (np.bincount(strata)[strata] >= SETTLED)
     values[wild & (wild.mean(axis=0) <= WILD_SHARE)] = np.nan
-    values = residuals_within(values, np.zeros_like(strata))  # centred, against rounding of small differences
+    values = _residuals_within(values, np.zeros_like(strata))  # centred, against rounding of small differences
     return (values / np.sqrt(variance)[:, None]).T.astype(np.float32)
 
 
@@ -212,12 +212,12 @@ def most_variable(
     """
     if len(rows) > SCREENED:
         rows = rows[np.linspace(0, len(rows) - 1, SCREENED).astype(int)]
-    strata = strata_of(samples)
+    strata = _strata_of(samples)
     variance, measured = np.empty(len(rows)), np.empty(len(rows))
     for start in range(0, len(rows), BLOCK):
         part = slice(start, start + BLOCK)
-        block = plausible(store[rows[part]])
-        variance[part], measured[part] = variance_within(block, strata), (~np.isnan(block)).mean(axis=1)
+        block = _plausible(store[rows[part]])
+        variance[part], measured[part] = _variance_within(block, strata), (~np.isnan(block)).mean(axis=1)
     varies = variance > 1e-10  # less is rounding
     enough = next(share for share in MEASURED if (varies & (measured >= share)).sum() >= FEWEST or share == 0)
     count = max(FEWEST, round(COMPARED * len(rows)))
@@ -226,14 +226,14 @@ def most_variable(
     return rows[order], variance[order]
 
 
-def plausible(block: NDArray[np.float32]) -> NDArray[np.float64]:
+def _plausible(block: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the values, with NaN for those that cannot be beta values (sentinels such as -9)."""
     values = block.astype(np.float64)
     values[(values < LOWEST) | (values > HIGHEST)] = np.nan
     return values
 
 
-def strata_of(samples: pd.DataFrame) -> NDArray[np.int64]:
+def _strata_of(samples: pd.DataFrame) -> NDArray[np.int64]:
     """Number each sample's stratum: study and tissue, or only tissue, or a single stratum if samples are few."""
     for keys in (["project_id", "Tissue"], ["Tissue"]):
         strata = samples.groupby(keys).ngroup().to_numpy()
@@ -242,18 +242,15 @@ def strata_of(samples: pd.DataFrame) -> NDArray[np.int64]:
     return np.zeros(len(samples), np.int64)
 
 
-def residuals_within(values: NDArray[np.float64], strata: NDArray[np.int64]) -> NDArray[np.float64]:
+def _residuals_within(values: NDArray[np.float64], strata: NDArray[np.int64]) -> NDArray[np.float64]:
     """Subtract each feature's (row's) median within each stratum of samples (columns); NaN stays NaN."""
     frame = pd.DataFrame(values.T)
     return np.ascontiguousarray((frame - frame.groupby(strata).transform("median")).to_numpy().T)
 
 
-def variance_within(values: NDArray[np.float64], strata: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Pooled variance of each feature (row) within strata of samples; 0 where no stratum has two values.
-
-    It is Winsorised: the largest 2% of a feature's absolute residuals count as the 98th percentile.
-    """
-    residuals = np.abs(residuals_within(values, strata))
+def _variance_within(values: NDArray[np.float64], strata: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Pooled, Winsorised variance of each feature (row) within strata of samples; 0 if no stratum has two values."""
+    residuals = np.abs(_residuals_within(values, strata))
     present = ~np.isnan(residuals)
     strata_with_values = pd.DataFrame(present.T).groupby(strata).any().sum().to_numpy()
     count = present.sum(axis=1)

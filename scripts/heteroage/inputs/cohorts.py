@@ -70,7 +70,7 @@ def read_cohorts(
     for entry in sheets:
         sheet = read_sheet(entry, known, options.conventions, intake, options.allow_pickle)
         conventions = entry.conventions(options.conventions)
-        frames[sheet.where] = normalise_metadata(sheet.ids, sheet.columns, sheet.where, conventions, intake)
+        frames[sheet.where] = _normalised(sheet.ids, sheet.columns, sheet.where, conventions, intake)
     return merge_cohorts(tables, frames, options, intake)
 
 
@@ -92,7 +92,7 @@ def merge_cohorts(
     ------
     HeteroAgeError
         A sample is in two tables of a modality; a modality or a sheet has no sample in common with the others; no CpG
-        in common; errors of `agreed_metadata`.
+        in common; unreadable metadata; a column that no table has; tables that disagree; a sample without a project_id.
     """
     by_modality: dict[str, list[ModalityTable]] = {}
     for table in tables:
@@ -117,10 +117,10 @@ def merge_cohorts(
             )
         intake.note("sheet_only", where, len(alone), "left out", alone)
     frames = {
-        t.where: normalise_metadata(t.ids, t.metadata, t.where, t.entry.conventions(options.conventions), intake)
+        t.where: _normalised(t.ids, t.metadata, t.where, t.entry.conventions(options.conventions), intake)
         for t in tables
     }
-    samples = agreed_metadata(frames | sheets, everyone, intake)
+    samples = _agreed(frames | sheets, everyone, intake)
     platforms = {
         path: {split_modality(name)[0] for name in read_probes(Path(path), None)} for path in options.restrict_to
     }
@@ -175,28 +175,14 @@ def _restricted(modality: str, names: list[str], platforms: Mapping[str, set[str
     return kept
 
 
-def normalise_metadata(
+def _normalised(
     ids: Sequence[str],
     columns: Mapping[str, tuple[str, Sequence[str | None]]],
     where: str,
     conventions: Conventions,
     intake: Intake,
 ) -> pd.DataFrame:
-    """Normalise a table's metadata: text, F and M, years, true and false; None if unknown.
-
-    Parameters
-    ----------
-    columns : {our name: (the table's name, its cells)}
-
-    Returns
-    -------
-    frame by sample_id
-
-    Raises
-    ------
-    HeteroAgeError
-        An unreadable or impossible `Age`, an unreadable `Is_Healthy`, or undefined codes of `Sex`.
-    """
+    """Return {our name: (their name, cells)} as a frame by sample_id: text, F and M, years, true and false, or None."""
     found = pd.DataFrame(index=pd.Index(ids, name="sample_id"))
     for ours, (label, cells) in columns.items():
         if ours == "Sex":
@@ -219,23 +205,8 @@ def normalise_metadata(
     return found
 
 
-def agreed_metadata(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intake: Intake) -> pd.DataFrame:
-    """Merge the metadata of all tables and sheets.
-
-    Parameters
-    ----------
-    frames : {name of the table in messages: its normalised metadata, by sample_id}
-    sample_ids : the samples that have data, sorted
-
-    Returns
-    -------
-    frame of sample_id and METADATA (Platform only if a table has it), in the order of `sample_ids`
-
-    Raises
-    ------
-    HeteroAgeError
-        A column is in no table; two tables disagree on a sample; a sample has no project_id.
-    """
+def _agreed(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intake: Intake) -> pd.DataFrame:
+    """Merge the normalised metadata of all tables and sheets for `sample_ids`; Platform only if a table has it."""
     given = {column for frame in frames.values() for column in frame.columns}
     absent = [column for column in REQUIRED_METADATA if column not in given]
     if absent:

@@ -129,13 +129,7 @@ class ModalityTable:
 def open_modality(
     entry: TableEntry, modality: str, conventions: Conventions, intake: Intake, allow_pickle: bool = False
 ) -> ModalityTable:
-    """Open a modality's table. Values are read when its blocks are iterated.
-
-    Raises
-    ------
-    HeteroAgeError
-        Errors of `open_table`; no CpG of the modality; repeated CpGs.
-    """
+    """Open a modality's table, with the errors of `open_table` and `of_table`. Values are read with its blocks."""
     table = open_table(
         entry.file,
         lambda name: feature_name(name, modality) is not None,
@@ -149,7 +143,13 @@ def open_modality(
 
 
 def of_table(table: Table, entry: TableEntry, modality: str, intake: Intake) -> ModalityTable:
-    """Find a modality's CpGs and metadata in an opened table; see `open_modality`."""
+    """Find a modality's CpGs and metadata in an opened table.
+
+    Raises
+    ------
+    HeteroAgeError
+        No CpG of the modality; repeated CpGs.
+    """
     where, layout, names = table.where, table.layout, table.names
     if entry.orientation == DETECT:
         log.info("%s has %s (detected)", where, layout.orientation.replace("_", " "))
@@ -179,17 +179,7 @@ def of_table(table: Table, entry: TableEntry, modality: str, intake: Intake) -> 
 def read_sheet(
     entry: TableEntry, known: Collection[str], conventions: Conventions, intake: Intake, allow_pickle: bool = False
 ) -> Sheet:
-    """Read a sample sheet of the config.
-
-    Parameters
-    ----------
-    known : ids of the tables of values, which decide between several possible columns of ids
-
-    Raises
-    ------
-    HeteroAgeError
-        Errors of `open_source` and `sheet_of`.
-    """
+    """Read a sample sheet of the config; `known` and errors as in `sheet_of`."""
     where, conventions = f"the sample sheet {entry.file}", entry.conventions(conventions)
     source, _keep = open_source(entry.file, where, conventions.missing_values, allow_pickle)
     sheet = sheet_of(source, where, known, conventions)

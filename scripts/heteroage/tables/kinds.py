@@ -70,8 +70,14 @@ def local_copy(path: str | Path) -> tuple[Path, BinaryIO | None]:
 
 
 def unpacked(path: Path, where: str) -> tuple[str, Path, BinaryIO | None]:
-    """Return a file's kind and a path to read it; a gzipped file that is not text is unpacked to a temporary file."""
-    kind = kind_of(path, where)
+    """Return a file's kind and a path to read it; a gzipped file that is not text is unpacked to a temporary file.
+
+    Raises
+    ------
+    HeteroAgeError
+        No such file; an empty file; a kind that cannot be read.
+    """
+    kind = _kind_of(path, where)
     if kind == TEXT or not _is_gzip(path):
         return kind, path, None
     with opened(path, where) as stream:
@@ -90,14 +96,8 @@ def _is_gzip(path: Path) -> bool:
         return raw.read(2) == GZIP
 
 
-def kind_of(path: Path, where: str) -> str:
-    """Return a table's kind by its first bytes, also inside gzip.
-
-    Raises
-    ------
-    HeteroAgeError
-        No such file; an empty file; a kind that cannot be read.
-    """
+def _kind_of(path: Path, where: str) -> str:
+    """Return a table's kind by its first bytes, also inside gzip."""
     if path.is_dir():
         raise HeteroAgeError(f"{where} is a folder, not a table. Give the file in it.")
     if not path.exists():

@@ -62,16 +62,10 @@ def sheet_of(source: Source, where: str, known: Collection[str], conventions: Co
 def possible_ids(
     header: Sequence[str], column: int | None, columns: Sequence[Cells], known: Collection[str]
 ) -> list[Cells]:
-    """Return the possible ids of a sheet's samples, the most likely first.
+    """Return the possible ids of a sheet's samples, those with the most `known` ids first.
 
-    These are the column of ids, slide and position in Illumina's sheets, file names, and other columns that name all
+    These are the `column` of ids, slide and position in Illumina's sheets, file names, and other columns that name all
     samples.
-
-    Parameters
-    ----------
-    column : the position of the column of ids, None if there is none
-    columns : all columns
-    known : ids of the tables of values; the form with the most matches comes first
     """
     keys = [column_key(name) for name in header]
     forms: list[Cells] = [] if column is None else [columns[column]]
