@@ -23,10 +23,7 @@ BLOCK = 4096  # number of features per block: 16 MB per 1,000 samples
 def open_matrix(features: str | Path, names: str | Path) -> tuple[NDArray[np.float32], list[str]]:
     """Map a matrix (features x samples) and read its feature names.
 
-    Raises
-    ------
-    HeteroAgeError
-        The two files do not have the same number of features.
+    Raises HeteroAgeError: the two files do not have the same number of features.
     """
     matrix = np.load(features, mmap_mode="r")
     feature_names = Path(names).read_text(encoding="utf-8").splitlines()

@@ -91,10 +91,7 @@ def read_probes(path: Path, modality: str | None) -> list[str]:
 
     Columns are separated by commas, tabs, semicolons or blanks. Names without a suffix get that of `modality`, or beta.
 
-    Raises
-    ------
-    HeteroAgeError
-        A file that cannot be read, or that names no probe.
+    Raises HeteroAgeError: a file that cannot be read, or that names no probe.
     """
     found: dict[int, list[str]] = {}
     try:

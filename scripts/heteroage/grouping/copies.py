@@ -54,17 +54,12 @@ def find_copies(
 
     Only values are compared: names, ages and donors may differ.
 
-    Parameters
-    ----------
     store : (features, samples)
     feature_names : names of the store's rows, with the modality's suffix
     samples : frame of `sample_id`, `project_id`, `Tissue`, in the order of the store's columns
     largest_ratio : largest ratio of the distance between copies to the distance to the nearest other sample. In data
         with few independent dimensions a smaller ratio is used (see `strict_ratio`).
-
-    Returns
-    -------
-    frame of `COLUMNS`, one row per pair and modality, by decreasing `concordance` (1 - distance), then by name
+    Returns a frame of `COLUMNS`, one row per pair and modality, by decreasing `concordance` (1 - distance), then name.
     """
     found = []
     for modality in MODALITIES:
@@ -103,8 +98,6 @@ def strict_ratio(nearest: NDArray[np.float64], largest_ratio: float) -> float:
     Scientific Reports 7:12140). m is measured between the 4th and the 8th neighbour, so that one or two copies do not
     matter.
 
-    Parameters
-    ----------
     nearest : (samples, neighbours) distances (squared lengths), rising
     """
     n, known = nearest.shape
@@ -200,15 +193,10 @@ def most_variable(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Choose the features that vary most between samples of one study and tissue.
 
-    Parameters
-    ----------
     store : (features, samples)
     rows : the features to choose from; of more than `SCREENED`, an even selection is used
     samples : frame of `project_id`, `Tissue`, in the order of the store's columns
-
-    Returns
-    -------
-    the chosen rows, by falling variance, and their variances; features without variance are never chosen
+    Returns the chosen rows, by falling variance, and their variances; features without variance are never chosen.
     """
     if len(rows) > SCREENED:
         rows = rows[np.linspace(0, len(rows) - 1, SCREENED).astype(int)]

@@ -28,14 +28,9 @@ SWAPPED = 500  # maximum number of groups for which exchanges are tried; more gr
 def assign_groups(samples: pd.DataFrame, duplicates: pd.DataFrame | None = None) -> pd.Series:
     """Group samples that share a `project_id` or a `donor_id`, or are near-identical arrays, transitively.
 
-    Parameters
-    ----------
     samples : frame of `project_id`, `donor_id` (samples without a donor are grouped by project only)
     duplicates : frame of `project_1`, `project_2`, the projects of near-identical arrays
-
-    Returns
-    -------
-    each sample's group, named after the group's first project_id
+    Returns each sample's group, named after the group's first project_id.
     """
     return _connected(samples, ("project_id", "donor_id"), "project", duplicates).rename("group")
 
@@ -43,14 +38,9 @@ def assign_groups(samples: pd.DataFrame, duplicates: pd.DataFrame | None = None)
 def assign_donors(samples: pd.DataFrame, copies: pd.DataFrame | None = None) -> pd.Series:
     """Connect samples that share a `donor_id` or are near-identical arrays, transitively. They are never separated.
 
-    Parameters
-    ----------
     samples : frame of `sample_id`, `donor_id` (samples without one are donors of their own)
     copies : frame of `sample_1`, `sample_2`, pairs of near-identical arrays
-
-    Returns
-    -------
-    each sample's donor, named after the donor's first sample_id
+    Returns each sample's donor, named after the donor's first sample_id.
     """
     return _connected(samples, ("donor_id",), "sample", copies).rename("donor")
 
@@ -72,8 +62,6 @@ def _connected(samples: pd.DataFrame, shared: Sequence[str], what: str, pairs: p
 def describe_ties(samples: pd.DataFrame, copies: pd.DataFrame | None = None) -> list[str]:
     """Describe each group of several projects and its reason in one sentence, the largest group first.
 
-    Parameters
-    ----------
     samples : frame of `sample_id`, `project_id`, `donor_id`, `group`
     copies : frame of `sample_1`, `sample_2`, `project_1`, `project_2`, pairs of near-identical arrays
     """
@@ -94,8 +82,6 @@ def describe_ties(samples: pd.DataFrame, copies: pd.DataFrame | None = None) -> 
 def describe_dominance(samples: pd.DataFrame) -> list[str]:
     """Report a group that makes its fold much larger than the others; returns at most one sentence.
 
-    Parameters
-    ----------
     samples : the training samples, with `group` and `fold`
     """
     sizes = samples["group"].value_counts()
@@ -152,8 +138,6 @@ def folds_to_leave_out(samples: pd.DataFrame) -> list[int]:
 
     The list is empty if a nested run would have fewer than three groups for training.
 
-    Parameters
-    ----------
     samples : the samples that may train, with `group` and `outer_fold`
     """
     fold_groups = samples.groupby("outer_fold")["group"].nunique()  # each group is in one outer fold
@@ -169,10 +153,8 @@ def assign_folds(samples: pd.DataFrame, folds: int, seed: int, allow_leave_one_g
     smaller. The groups are dealt by size, the largest first, each into the smallest fold; then groups are moved and
     exchanged while that makes sizes and tissues more equal.
 
-    Raises
-    ------
-    HeteroAgeError
-        Four groups or more, but fewer than folds, unless leave-one-group-out is allowed; fewer than three donors.
+    Raises HeteroAgeError: four groups or more, but fewer than folds, unless leave-one-group-out is allowed; fewer than
+    three donors.
     """
     if samples["group"].nunique() < MINIMUM_FOLDS:
         samples, folds = samples.assign(group=samples["donor"]), min(folds, samples["donor"].nunique())
@@ -204,8 +186,6 @@ def assign_folds(samples: pd.DataFrame, folds: int, seed: int, allow_leave_one_g
 def describe_few_groups(samples: pd.DataFrame) -> list[str]:
     """Say what fewer than four groups leave unmeasured: nothing, or a few sentences.
 
-    Parameters
-    ----------
     samples : the training samples, with `group` and `fold`
     """
     groups = sorted(samples["group"].unique())
@@ -252,8 +232,6 @@ def _even_out(counts: NDArray[np.float64], fold: NDArray[np.int64], folds: int) 
 
     The objective is the weighted sum of squared differences from equal folds, over fold sizes and tissue counts.
 
-    Parameters
-    ----------
     counts : (groups, tissues), numbers of samples
     fold : fold of each group; no fold is empty or becomes empty
     """

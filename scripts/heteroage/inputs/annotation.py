@@ -33,15 +33,9 @@ def read_annotation(path: str | Path, needed: str) -> pd.DataFrame:
     Illumina's manifests (CSV) start with lines up to `[Assay]` and end with `[Controls]`; both parts are skipped.
     Several genes of a probe are separated by `;`, or in several rows.
 
-    Returns
-    -------
-    frame of `cpg` and `needed`, one row per pair, without suffixes of replicates, duplicates and empty values.
+    Returns a frame of `cpg` and `needed`, one row per pair, without suffixes of replicates, duplicates, empty values.
     Chromosomes have no `chr`: 1, ..., 22, X, Y.
-
-    Raises
-    ------
-    HeteroAgeError
-        The file does not exist, or has no column of probes or no column `needed`.
+    Raises HeteroAgeError: the file does not exist, or has no column of probes or no column `needed`.
     """
     import pandas as pd
 

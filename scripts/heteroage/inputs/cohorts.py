@@ -79,20 +79,12 @@ def merge_cohorts(
 ) -> Cohorts:
     """Merge tables: samples by sample_id, the tables of a modality by CpG.
 
-    Parameters
-    ----------
     tables : of one or several modalities
     sheets : {the sheet's name for messages: its normalised metadata, by sample_id}
-
-    Returns
-    -------
-    Cohorts, independent of the order of tables, rows and columns.
-
-    Raises
-    ------
-    HeteroAgeError
-        A sample is in two tables of a modality; a modality or a sheet has no sample in common with the others; no CpG
-        in common; unreadable metadata; a column that no table has; tables that disagree; a sample without a project_id.
+    Returns Cohorts, independent of the order of tables, rows and columns.
+    Raises HeteroAgeError: a sample is in two tables of a modality; a modality or a sheet has no sample in common with
+    the others; no CpG in common; unreadable metadata; a column that no table has; tables that disagree; a sample
+    without a project_id.
     """
     by_modality: dict[str, list[ModalityTable]] = {}
     for table in tables:

@@ -40,10 +40,8 @@ def download_gzip(url: str, path: str | Path, attempts: int = ATTEMPTS, pause: f
     rest is requested (HTTP Range). A file is complete if it has the length reported by the server and a correct gzip
     checksum.
 
-    Raises
-    ------
-    HeteroAgeError
-        The file does not exist on the server; `attempts` consecutive attempts give no bytes; the file is incomplete.
+    Raises HeteroAgeError: the file does not exist on the server; `attempts` consecutive attempts give no bytes; the
+    file is incomplete.
     """
     path = Path(path)
     check_writable(path)
@@ -64,10 +62,7 @@ def download_gzip(url: str, path: str | Path, attempts: int = ATTEMPTS, pause: f
 def copy_gzip(folder: str | Path, place: str, path: str | Path) -> None:
     """Copy a file from a folder to `path`, compressed: from its place in the folder, or from the folder itself.
 
-    Raises
-    ------
-    HeteroAgeError
-        It is in neither.
+    Raises HeteroAgeError: it is in neither.
     """
     tried = [Path(folder) / one for full in (place, Path(place).name) for one in (full, full.removesuffix(".gz"))]
     found = next((one for one in tried if one.is_file()), None)

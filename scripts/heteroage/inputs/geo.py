@@ -42,14 +42,9 @@ BEGIN, END = "!series_matrix_table_begin", "!series_matrix_table_end"
 def read_samples(path: str | Path) -> dict[str, list[str]]:
     """Read the sample lines of a series matrix. Quoted values may contain line breaks.
 
-    Returns
-    -------
-    {name of the line without `!Sample_`: one value per sample}; repeated names are numbered: `characteristics_ch1 2`
-
-    Raises
-    ------
-    HeteroAgeError
-        Not a series matrix; the number of values in a line differs from the number of samples.
+    Returns {name of the line without `!Sample_`: one value per sample}; repeated names are numbered:
+    `characteristics_ch1 2`.
+    Raises HeteroAgeError: not a series matrix; the number of values in a line differs from the number of samples.
     """
     lines: dict[str, list[str]] = {}
     with _open(path) as stream:
@@ -114,15 +109,9 @@ def map_samples(lines: Mapping[str, Sequence[str]], series: str, how: Mapped) ->
     Without a characteristic, Tissue is the sample's source name. Ages in other units (`3 months`, or in a
     characteristic `age_months`) are converted to years. Codes for missing values become empty.
 
-    Returns
-    -------
-    frame of `sample_id`, `project_id` (the series, without the platform), and the known METADATA columns
-
-    Raises
-    ------
-    HeteroAgeError
-        No characteristic for Age or Is_Healthy, and no value given for all; ages of which most cannot be read;
-        gestational ages that the config does not allow.
+    Returns a frame of `sample_id`, `project_id` (the series, without the platform), and the known METADATA columns.
+    Raises HeteroAgeError: no characteristic for Age or Is_Healthy, and no value given for all; ages of which most
+    cannot be read; gestational ages that the config does not allow.
     """
     ids = lines["geo_accession"]
     cells: list[dict[str, tuple[str, str]]] = [{} for _ in ids]
@@ -209,14 +198,8 @@ def _key(text: str) -> str:
 def write_values(path: str | Path, table: str | Path) -> tuple[int, int]:
     """Copy a series matrix' values to a Parquet table, CpGs in rows (`cpg`, then a float32 column per sample).
 
-    Returns
-    -------
-    numbers of CpGs and of samples
-
-    Raises
-    ------
-    HeteroAgeError
-        No values, text among them, or a file that ends early.
+    Returns the numbers of CpGs and of samples.
+    Raises HeteroAgeError: no values, text among them, or a file that ends early.
     """
     with _open(path) as stream:
         list(_head(stream, path))

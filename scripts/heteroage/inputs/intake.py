@@ -145,10 +145,7 @@ def open_modality(
 def of_table(table: Table, entry: TableEntry, modality: str, intake: Intake) -> ModalityTable:
     """Find a modality's CpGs and metadata in an opened table.
 
-    Raises
-    ------
-    HeteroAgeError
-        No CpG of the modality; repeated CpGs.
+    Raises HeteroAgeError: no CpG of the modality; repeated CpGs.
     """
     where, layout, names = table.where, table.layout, table.names
     if entry.orientation == DETECT:

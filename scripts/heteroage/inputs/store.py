@@ -25,10 +25,7 @@ RELEASED = 256 << 20  # bytes written before memory-mapped pages are released
 def write_store(cohorts: Cohorts, features: str | Path, names: str | Path, intake: Intake) -> None:
     """Write all features of all cohorts, block by block; missing values are NaN.
 
-    Raises
-    ------
-    HeteroAgeError
-        Text or infinity among the values, or values that are not beta values. Nothing is written.
+    Raises HeteroAgeError: text or infinity among the values, or values that are not beta values. Nothing is written.
     """
     samples, feature_names = pd.Index(cohorts.samples["sample_id"]), cohorts.feature_names
     row_of = {name: row for row, name in enumerate(feature_names)}

@@ -51,10 +51,7 @@ class Ages:
 def unit_in(label: str) -> str | None:
     """Return the unit that a column's name gives: months for `age_months`, `age in months`, `Age [mo.]`.
 
-    Raises
-    ------
-    HeteroAgeError
-        The name gives several units.
+    Raises HeteroAgeError: the name gives several units.
     """
     tokens = _tokens(label)
     bracketed = set(re.findall(r"[(\[{]\s*([a-z])\s*[)\]}]", label.lower()))
@@ -91,8 +88,6 @@ def read_ages(
 ) -> Ages:
     """Read a column of ages.
 
-    Parameters
-    ----------
     label : the column's name, which may contain the unit
     unit : years, months, weeks, days or hours, for cells without one; takes precedence over the unit of the label
     allow_prenatal : accept ages of -0.77 to 0 years, and gestational ages (weeks - 40, or - 38 from conception)

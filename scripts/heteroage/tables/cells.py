@@ -53,10 +53,7 @@ def text_of(cell: object) -> str | None:
 def matrix_of(columns: Sequence[pa.Array], also: Collection[str] = ()) -> NDArray[np.float64]:
     """Return Arrow columns as (rows, columns) of float64, each column's values beside each other, missing as NaN.
 
-    Raises
-    ------
-    UnreadableCells
-        Text, true and false, dates.
+    Raises UnreadableCells: text, true and false, dates.
     """
     n_rows = len(columns[0]) if columns else 0
     values = np.empty((len(columns), n_rows))
@@ -76,10 +73,7 @@ def matrix_of(columns: Sequence[pa.Array], also: Collection[str] = ()) -> NDArra
 def numbers_of(column: pa.Array, also: Collection[str] = ()) -> NDArray[np.float64]:
     """Return an Arrow column as float64, missing as NaN.
 
-    Raises
-    ------
-    UnreadableCells
-        Text, true and false, dates: with column 0.
+    Raises UnreadableCells: text, true and false, dates: with column 0.
     """
     column = _plain(column)
     kind = column.type

@@ -72,10 +72,7 @@ def local_copy(path: str | Path) -> tuple[Path, BinaryIO | None]:
 def unpacked(path: Path, where: str) -> tuple[str, Path, BinaryIO | None]:
     """Return a file's kind and a path to read it; a gzipped file that is not text is unpacked to a temporary file.
 
-    Raises
-    ------
-    HeteroAgeError
-        No such file; an empty file; a kind that cannot be read.
+    Raises HeteroAgeError: no such file; an empty file; a kind that cannot be read.
     """
     kind = _kind_of(path, where)
     if kind == TEXT or not _is_gzip(path):
@@ -141,10 +138,7 @@ def _is_workbook(path: Path) -> bool:
 def opened(path: Path, where: str) -> Iterator[BinaryIO]:
     """Open a file's bytes, unpacked if it is gzip.
 
-    Raises
-    ------
-    HeteroAgeError
-        A file that cannot be read, or a gzip stream that is cut short.
+    Raises HeteroAgeError: a file that cannot be read, or a gzip stream that is cut short.
     """
     packed = False
     broken: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error)

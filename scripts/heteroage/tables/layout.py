@@ -92,17 +92,11 @@ def find_layout(
 ) -> Layout:
     """Detect the layout of a table.
 
-    Parameters
-    ----------
     is_cpg : whether a name is that of a CpG
     orientation : as stated
     like : how a CpG is named, for messages
-
-    Raises
-    ------
-    HeteroAgeError
-        Neither or both of rows and columns are CpGs; a stated orientation that is not found; no sample ids; no column
-        of a sample.
+    Raises HeteroAgeError: neither or both of rows and columns are CpGs; a stated orientation that is not found; no
+    sample ids; no column of a sample.
     """
     header = source.header
     cpgs = [is_cpg(name) for name in header]

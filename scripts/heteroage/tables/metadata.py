@@ -46,10 +46,7 @@ class Conventions:
     def of(cls, **given: object) -> Conventions:
         """Create from the values of a config, a command line or Reading.json, in which names and codes may be numbers.
 
-        Raises
-        ------
-        HeteroAgeError
-            An unknown column, unit or sex.
+        Raises HeteroAgeError: an unknown column, unit or sex.
         """
         columns = {
             ours: tuple(map(str, names if isinstance(names, (list, tuple)) else [names]))
@@ -110,10 +107,7 @@ def words_of(value: object) -> tuple[str, ...]:
 def find_columns(header: Sequence[str], conventions: Conventions, where: str) -> dict[str, int]:
     """Find `sample_id` and the METADATA: by the names of `conventions`, by our own, in any case, or by usual names.
 
-    Raises
-    ------
-    HeteroAgeError
-        Several columns for one of ours; `Age` without a unit beside an age in another unit.
+    Raises HeteroAgeError: several columns for one of ours; `Age` without a unit beside an age in another unit.
     """
     names = [" ".join(str(name).split()) for name in header]
     keys = [column_key(name) for name in names]
@@ -153,10 +147,7 @@ def _check_unit(ages: Sequence[str], chosen: str, where: str) -> None:
 def sample_ids(cells: Cells, where: str) -> list[str]:
     """Return the ids of samples as text.
 
-    Raises
-    ------
-    HeteroAgeError
-        Rows without an id, ids that a spreadsheet has cut, or several rows of one id.
+    Raises HeteroAgeError: rows without an id, ids that a spreadsheet has cut, or several rows of one id.
     """
     ids = names(cells)
     empty = [k + 1 for k, one in enumerate(ids) if one is None]
@@ -203,10 +194,7 @@ def sexes(cells: Cells, conventions: Conventions) -> tuple[list[str], list[int]]
 def check_sexes(cells: Cells, where: str, conventions: Conventions) -> list[str]:
     """Return F, M or unknown for each cell.
 
-    Raises
-    ------
-    HeteroAgeError
-        Unknown words or codes.
+    Raises HeteroAgeError: unknown words or codes.
     """
     found, strange = sexes(cells, conventions)
     if strange:
@@ -228,10 +216,8 @@ def tissues(cells: Cells, conventions: Conventions) -> list[str]:
 def ages(cells: Cells, label: str, ids: Sequence[str], where: str, conventions: Conventions) -> list[float | None]:
     """Return ages in years, None where missing.
 
-    Raises
-    ------
-    HeteroAgeError
-        Text that is not an age, ages before birth that the config does not allow, or impossible ages.
+    Raises HeteroAgeError: text that is not an age, ages before birth that the config does not allow, or impossible
+    ages.
     """
     found = read_ages(cells, label, conventions.age_unit, conventions.allow_prenatal, conventions.missing_values)
 
@@ -254,10 +240,7 @@ def ages(cells: Cells, label: str, ids: Sequence[str], where: str, conventions: 
 def healthy(cells: Cells, where: str, conventions: Conventions) -> list[bool | None]:
     """Return true, false, or None where missing.
 
-    Raises
-    ------
-    HeteroAgeError
-        Words that are neither.
+    Raises HeteroAgeError: words that are neither.
     """
     parsed = [
         None if is_missing(cell, conventions.missing_values) else HEALTH.get(str(cell).strip().lower(), cell)

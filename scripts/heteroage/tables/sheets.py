@@ -34,14 +34,8 @@ class Sheet:
 def sheet_of(source: Source, where: str, known: Collection[str], conventions: Conventions) -> Sheet:
     """Read the metadata columns of an opened sample sheet as text.
 
-    Parameters
-    ----------
     known : ids of the tables of values, which decide between several possible columns of ids
-
-    Raises
-    ------
-    HeteroAgeError
-        No rows, no column of ids, rows without an id, or several of one id.
+    Raises HeteroAgeError: no rows, no column of ids, rows without an id, or several of one id.
     """
     header = source.header
     columns = source.texts(range(len(header)))

@@ -67,10 +67,7 @@ class Table:
     def ids(self) -> list[str]:
         """The samples' ids, in the file's order.
 
-        Raises
-        ------
-        HeteroAgeError
-            No samples; one without an id; an id that stands twice.
+        Raises HeteroAgeError: no samples; one without an id; a repeated id.
         """
         if self.cpgs_in_rows:
             return sample_ids(self.layout.ids, self.where)
@@ -112,10 +109,7 @@ class Table:
     def blocks(self, places: Sequence[int]) -> Iterator[Block]:
         """Yield the values of some of `names` in one pass, in the file's order.
 
-        Raises
-        ------
-        HeteroAgeError
-            Text where numbers belong: names sample and CpG.
+        Raises HeteroAgeError: text where numbers belong: names sample and CpG.
         """
         bad = UnreadableCells([], 0)
         for block in (self._cpg_rows if self.cpgs_in_rows else self._sample_rows)(places, bad):

@@ -93,10 +93,7 @@ class ValueCheck:
     def verdict(self, n_samples: int, n_cpgs: int) -> None:
         """Reject infinite values, values that do not have the stated scale, and codes for missing values.
 
-        Raises
-        ------
-        HeteroAgeError
-            Names the cells, what they look like, and the key that reads them.
+        Raises HeteroAgeError: names the cells, what they look like, and the key that reads them.
         """
         if self._infinite.n:
             raise HeteroAgeError(
