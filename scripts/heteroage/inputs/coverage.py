@@ -23,7 +23,7 @@ from heteroage.probes import is_probe, plain_name, split_modality
 
 COLUMNS = {"chromosome": pa.string(), "start": pa.int64(), "end": pa.int64(), "percent": pa.float64()}
 COLUMNS |= {"methylated": pa.int64(), "unmethylated": pa.int64()}
-CHROMOSOME = np.int64(1 << 40)  # positions are numbered chromosome by chromosome
+CHROMOSOME = 1 << 40  # positions are numbered chromosome by chromosome
 BLOCK = 1 << 16  # number of positions written at a time
 
 
@@ -32,14 +32,8 @@ def gather(
 ) -> tuple[list[str | Path], IO[bytes] | None]:
     """Replace the coverage files among `paths` (or patterns of them) by one temporary table of the features' positions.
 
-    Returns
-    -------
-    the paths; and the temporary file, to be kept open while it is read, or None if there are no coverage files
-
-    Raises
-    ------
-    HeteroAgeError
-        As `coverage_files` and `write_coverage`.
+    Returns the paths; and the temporary file, to be kept open while it is read, or None if there are no coverage files.
+    Raises HeteroAgeError: as `coverage_files` and `write_coverage`.
     """
     patterns = [str(path) for path in paths if is_coverage(path)]
     if not patterns:
@@ -55,21 +49,10 @@ def gather(
     return [table.name, *(path for path in paths if not is_coverage(path))], table
 
 
-def read_coverage(path: str, least: int, codes: dict[str, int]) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
-    """Read a sample's beta values at positions with at least `least` reads.
+def _read_coverage(path: str, least: int, codes: dict[str, int]) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
+    """Read the numbers of a sample's covered positions (increasing), their beta values, and the number of others.
 
-    Parameters
-    ----------
     codes : {chromosome: number}, to which new chromosomes are added
-
-    Returns
-    -------
-    numbers of the positions, increasing; their beta values; and the number of positions with fewer reads
-
-    Raises
-    ------
-    HeteroAgeError
-        Another format, counts below 0, or a repeated position.
     """
     try:
         table = pv.read_csv(
@@ -79,10 +62,9 @@ def read_coverage(path: str, least: int, codes: dict[str, int]) -> tuple[NDArray
             pv.ConvertOptions(column_types=COLUMNS),
         )
     except (pa.ArrowInvalid, OSError) as error:
-        said = " ".join(str(error).split())[:200]
         raise HeteroAgeError(
-            f"{path} is not a Bismark coverage file ({said}): a line has chromosome, start, end, percent, methylated "
-            "and unmethylated reads, separated by tabs. Check the file."
+            f"{path} is not a Bismark coverage file ({' '.join(str(error).split())[:200]}): a line has chromosome, "
+            "start, end, percent, methylated and unmethylated reads, separated by tabs. Check the file."
         ) from error
     encoded = table.column("chromosome").combine_chunks().dictionary_encode()
     names = encoded.dictionary.to_pylist()
@@ -100,7 +82,7 @@ def read_coverage(path: str, least: int, codes: dict[str, int]) -> tuple[NDArray
     twice = keys[1:][keys[1:] == keys[:-1]]
     if len(twice):
         known = {code: name for name, code in codes.items()}
-        shown = [position(known[int(key // CHROMOSOME)], int(key % CHROMOSOME)) for key in twice[:6]]
+        shown = [position(known[key // CHROMOSOME], key % CHROMOSOME) for key in twice[:6].tolist()]
         raise HeteroAgeError(
             f"{path} has positions more than once ({len(twice)}; first {listed(shown)}). Keep one line."
         )
@@ -121,25 +103,20 @@ def write_coverage(
 
     Memory: 12 bytes per sample and covered position.
 
-    Returns
-    -------
-    numbers of positions, and of values that were left out for too few reads
-
-    Raises
-    ------
-    HeteroAgeError
-        As `read_coverage`; no position that is covered often enough.
+    Returns the numbers of positions, and of values that were left out for too few reads.
+    Raises HeteroAgeError: another format, counts below 0, a repeated position; no position that is covered often
+    enough.
     """
     codes: dict[str, int] = {}
     samples, below = {}, 0
     for one, path in files.items():
-        keys, betas, few = read_coverage(path, least, codes)
+        keys, betas, few = _read_coverage(path, least, codes)
         if features is not None:
             kept = np.isin(keys, _keys(features, codes), assume_unique=True)
             keys, betas = keys[kept], betas[kept]
-        samples[one] = (keys, betas)
+        samples[one] = (np.append(keys, -1), np.append(betas, np.float32(np.nan)))  # the last is for other positions
         below += few
-    everything = np.unique(np.concatenate([keys for keys, _ in samples.values()]))
+    everything = np.unique(np.concatenate([keys[:-1] for keys, _ in samples.values()]))
     if not len(everything):
         which = "no position" if features is None else "no position that the clock reads,"
         raise HeteroAgeError(f"{which} of {listed(files.values())} has {least} reads. Lower least_coverage.")
@@ -149,26 +126,16 @@ def write_coverage(
     with atomic_path(table) as beside, pq.ParquetWriter(beside, schema) as writer:
         for at in range(0, len(everything), BLOCK):
             block = everything[at : at + BLOCK]
-            chromosomes, starts = (block // CHROMOSOME).tolist(), (block % CHROMOSOME).tolist()
-            names = [position(known[c], s) + suffix for c, s in zip(chromosomes, starts, strict=True)]
-            columns = [pa.array(names), *(pa.array(_values(block, *own)) for own in samples.values())]
+            columns = [pa.array([position(known[k // CHROMOSOME], k % CHROMOSOME) + suffix for k in block.tolist()])]
+            for keys, betas in samples.values():
+                at_key = np.searchsorted(keys[:-1], block)
+                columns.append(pa.array(np.where(keys[at_key] == block, betas[at_key], np.float32(np.nan))))
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
     return len(everything), below
 
 
 def _keys(features: Collection[str], codes: dict[str, int]) -> NDArray[np.int64]:
-    """Return the numbers of the features that are positions, rising."""
+    """Return the numbers of the features that are positions, in increasing order."""
     places = [split_modality(name)[0].rpartition("_") for name in features]
     found = [codes[c] * CHROMOSOME + int(start) for c, _, start in places if c in codes and start.isdigit()]
     return np.unique(np.array(found, np.int64))
-
-
-def _values(block: NDArray[np.int64], keys: NDArray[np.int64], betas: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a sample's values at some positions, NaN if it has none."""
-    values = np.full(len(block), np.nan, np.float32)
-    at = np.searchsorted(keys, block)
-    at[at == len(keys)] = 0
-    if len(keys):
-        has = keys[at] == block
-        values[has] = betas[at[has]]
-    return values

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,13 +17,12 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.tables import kinds
 from heteroage.tables.cells import number_of, text_array
 from heteroage.tables.header import is_title
-from heteroage.tables.source import Batch, Source
+from heteroage.tables.source import LOOK, Batch, Source
 
 if TYPE_CHECKING:
     import pandas as pd
 
 BLOCK = 64 << 20  # bytes of a matrix read at a time
-LOOK = 50  # first rows of a sheet that say where its table begins
 
 
 class FrameSource(Source):
@@ -30,8 +31,7 @@ class FrameSource(Source):
     def __init__(self, frame: pd.DataFrame, where: str, kind: str = "frame") -> None:
         super().__init__(where, n_rows=len(frame))
         self.kind = kind
-        plain = frame.index.name is None and frame.index.nlevels == 1 and frame.index.dtype.kind in "iu"
-        if not plain:
+        if frame.index.name is not None or frame.index.nlevels > 1 or frame.index.dtype.kind not in "iu":
             names = [name or "" for name in frame.index.names]
             frame = frame.reset_index(names=names, allow_duplicates=True)
             self.index = 0 if len(names) == 1 else None
@@ -39,19 +39,19 @@ class FrameSource(Source):
         self.header = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name).strip() for name in frame]
 
     def numeric(self, column: int) -> bool:
-        """Tell whether a column's type is one of numbers."""
-        return getattr(self._frame.dtypes.iloc[column], "kind", "O") in "iufb"
+        """Tell whether a column has a numeric type."""
+        return _kind_of(self._frame.dtypes.iloc[column]) in "iufb"
 
     def batches(
         self, text: Sequence[int], values: Sequence[int], rows: NDArray[np.bool_] | None = None
     ) -> Iterator[Batch]:
-        """The frame as one batch."""
+        """Yield the frame as one batch."""
         places = np.arange(len(self._frame)) if rows is None else np.flatnonzero(rows)
         frame = self._frame if rows is None else self._frame.iloc[places]
 
         def matrix(wanted: Sequence[int]) -> NDArray[np.float64] | None:
             part = frame.iloc[:, list(wanted)]
-            numbers = all(getattr(kind, "kind", "O") in "iuf" for kind in part.dtypes)
+            numbers = all(_kind_of(kind) in "iuf" for kind in part.dtypes)
             return part.to_numpy(np.float64, na_value=np.nan) if numbers else None
 
         if len(places):
@@ -64,13 +64,7 @@ class AnnDataSource(Source):
     kind = kinds.H5AD
 
     def __init__(self, path: Path, where: str) -> None:
-        try:
-            import anndata
-        except ImportError as error:
-            raise HeteroAgeError(
-                f"cannot read {where}: the package anndata is not installed. Install it with pip install "
-                "'heteroage-clock[h5ad]', or save the table as Parquet."
-            ) from error
+        anndata = _package("anndata", f"cannot read {where}:", "'heteroage-clock[h5ad]', or save the table as Parquet.")
         try:
             self._data = anndata.read_h5ad(path, backed="r")
         except KeyError as error:
@@ -90,39 +84,36 @@ class AnnDataSource(Source):
         self.header = [str(name).strip() for name in (*self._obs.columns, *self._data.var_names)]
 
     def numeric(self, column: int) -> bool:
-        """Tell whether a column is one of the matrix, or of numbers."""
+        """Tell whether a column is in the matrix, or has a numeric type."""
         return column >= self._width or self._obs.dtypes.iloc[column].kind in "iufb"
 
     def batches(
         self, text: Sequence[int], values: Sequence[int], rows: NDArray[np.bool_] | None = None
     ) -> Iterator[Batch]:
-        """Blocks of obs."""
+        """Yield blocks of obs."""
         matrix = self._data.X
         if hasattr(matrix, "to_memory"):  # sparse, so small; and anndata 0.12 cannot slice it on disk with scipy 1.17
             matrix = matrix.to_memory().tocsr()
         step = max(1, BLOCK // (8 * max(1, self._data.n_vars)))
         for start in range(0, self._data.n_obs, step):
             places = np.arange(start, min(start + step, self._data.n_obs))
+            kept = np.ones(len(places), bool) if rows is None else rows[places]
             block = None
             if values:
                 block = matrix[places[0] : places[-1] + 1]
-                block = np.asarray(block.toarray() if hasattr(block, "toarray") else block)
-            kept = np.ones(len(places), bool) if rows is None else rows[places]
+                block = np.asarray(block.toarray() if hasattr(block, "toarray") else block)[kept]
             if kept.any():
-                yield self._batch(places[kept], None if block is None else block[kept])
+                yield self._batch(places[kept], block)
 
     def _batch(self, places: NDArray[np.int64], block: NDArray | None) -> Batch:
-        def arrays(wanted: Sequence[int]) -> list[pa.Array]:
-            return [
-                _array(self._obs.iloc[places, k]) if k < self._width else pa.array(block[:, k - self._width])
-                for k in wanted
-            ]
+        def array(k: int) -> pa.Array:
+            return _array(self._obs.iloc[places, k]) if k < self._width else pa.array(block[:, k - self._width])
 
         def matrix(wanted: Sequence[int]) -> NDArray[np.float64] | None:
             own = np.array(wanted) - self._width
             return None if block is None or (own < 0).any() else block[:, own].astype(np.float64)
 
-        return Batch(places, arrays, matrix)
+        return Batch(places, lambda wanted: [array(k) for k in wanted], matrix)
 
 
 class SheetSource(Source):
@@ -131,20 +122,13 @@ class SheetSource(Source):
     kind = kinds.XLSX
 
     def __init__(self, path: Path, where: str) -> None:
-        try:
-            import openpyxl
-        except ImportError as error:
-            raise HeteroAgeError(
-                f"{where} is an Excel workbook, and the package openpyxl is not installed. Install it with pip install "
-                "'heteroage-clock[xlsx]', or save the sheet as CSV."
-            ) from error
+        problem = f"{where} is an Excel workbook, and"
+        openpyxl = _package("openpyxl", problem, "'heteroage-clock[xlsx]', or save the sheet as CSV.")
         super().__init__(where)
         try:
             # Opened as a stream, because openpyxl rejects unknown file extensions.
             book = openpyxl.load_workbook(BytesIO(path.read_bytes()), read_only=True, data_only=True)
-            sheets = {
-                sheet.title: [list(row) for row in sheet.iter_rows(values_only=True)] for sheet in book.worksheets
-            }
+            sheets = {sheet.title: list(map(list, sheet.iter_rows(values_only=True))) for sheet in book.worksheets}
             book.close()
         except Exception as error:  # any error of openpyxl for a damaged file
             raise HeteroAgeError(f"cannot read {where} as an Excel workbook: {error!r}. {kinds.CUT_SHORT}") from error
@@ -155,15 +139,14 @@ class SheetSource(Source):
             raise HeteroAgeError(
                 f"{where} has several sheets with tables ({listed(filled)}). Save the one that is meant as CSV."
             )
-        rows = next(iter(filled.values()))
+        (rows,) = filled.values()
         kept = [row for row in rows if _is_filled(row)]
         self.note("blank_rows", len(rows) - len(kept))
         at = next((k for k, row in enumerate(kept[:LOOK]) if _text(row[0]).lower() == "[data]"), -1) + 1
         width = max(map(len, kept))
-        kept = [row + [None] * (width - len(row)) for row in kept[at:]]
-        names, self._rows = kept[0], kept[1:]
-        is_title([_text(cell) for cell in names], [[_text(c) for c in row] for row in self._rows[:LOOK]], where, at + 1)
-        self.header = [_text(name) for name in names]
+        names, *self._rows = [row + [None] * (width - len(row)) for row in kept[at:]]
+        is_title(list(map(_text, names)), [list(map(_text, row)) for row in self._rows[:LOOK]], where, at + 1)
+        self.header = list(map(_text, names))
         self.n_rows = len(self._rows)
 
     def numeric(self, column: int) -> bool:
@@ -174,7 +157,7 @@ class SheetSource(Source):
     def batches(
         self, text: Sequence[int], values: Sequence[int], rows: NDArray[np.bool_] | None = None
     ) -> Iterator[Batch]:
-        """The sheet as one batch."""
+        """Yield the sheet as one batch."""
         places = np.arange(len(self._rows)) if rows is None else np.flatnonzero(rows)
         if len(places):
             yield Batch(places, lambda wanted: [_cells([self._rows[p][k] for p in places]) for k in wanted])
@@ -196,6 +179,18 @@ def read_pickle(path: Path, where: str, allowed: bool) -> FrameSource:
     if not isinstance(frame, pd.DataFrame):
         raise HeteroAgeError(f"{where} holds a {type(frame).__name__}, not a pandas DataFrame. Save a frame.")
     return FrameSource(frame, where, kinds.PICKLE)
+
+
+def _package(name: str, problem: str, advice: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        text = f"{problem} the package {name} is not installed. Install it with pip install {advice}"
+        raise HeteroAgeError(text) from error
+
+
+def _kind_of(dtype: object) -> str:
+    return getattr(dtype, "kind", "O")
 
 
 def _array(column: pd.Series) -> pa.Array:
