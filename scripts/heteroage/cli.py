@@ -96,21 +96,24 @@ def _predict(options: Namespace) -> int:
     return 0
 
 
-def _calibrate(options: Namespace) -> int:
-    from heteroage.clock.apply import calibrate
+def _clock(options: Namespace) -> object:
     from heteroage.clock.loading import load_clock
 
-    clock = load_clock(options.artifact_dir, options.public_key, **_conventions(options))
-    return _say(calibrate(clock, options.input, options.out, options.allow_missing))
+    given = _conventions(options) if "columns" in options else {}
+    return load_clock(options.artifact_dir, options.public_key, **given)
+
+
+def _calibrate(options: Namespace) -> int:
+    from heteroage.clock.apply import calibrate
+
+    return _say(calibrate(_clock(options), options.input, options.out, options.allow_missing))
 
 
 def _check(options: Namespace) -> int:
     from heteroage.clock.check import check
-    from heteroage.clock.loading import load_clock
     from heteroage.clock.output import writing
 
-    clock = load_clock(options.artifact_dir, options.public_key, **_conventions(options))
-    report, missing, accepted = check(clock, options.input or [], options.platform)
+    report, missing, accepted = check(_clock(options), options.input or [], options.platform)
     if options.out is not None:
         with writing([options.out]) as (writer,):
             writer.write(missing)
@@ -120,12 +123,10 @@ def _check(options: Namespace) -> int:
 
 def _compare(options: Namespace) -> int:
     from heteroage.clock.compare import compare
-    from heteroage.clock.loading import load_clock
     from heteroage.tables.metadata import Conventions
 
-    given, folder = _conventions(options), options.artifact_dir
-    clock = load_clock(folder, options.public_key, **given) if folder is not None else None
-    own = None if clock else Conventions.of(**given)
+    clock = _clock(options) if options.artifact_dir is not None else None
+    own = None if clock else Conventions.of(**_conventions(options))
     return _say(compare(options.input, _published(options), clock, options.out, own))
 
 
@@ -152,10 +153,8 @@ def _make_keys(options: Namespace) -> int:
 
 def _export(options: Namespace) -> int:
     from heteroage.clock.apply import export_coefficients
-    from heteroage.clock.loading import load_clock
 
-    clock = load_clock(options.artifact_dir, options.public_key)
-    return _say(export_coefficients(clock, options.out, options.style))
+    return _say(export_coefficients(_clock(options), options.out, options.style))
 
 
 def _published(options: Namespace) -> dict[str, dict[str, object]]:

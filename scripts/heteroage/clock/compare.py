@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from heteroage.clock.predict import Clock
     from heteroage.clock.sums import Rows
 
-FEWEST_PROJECTS = 3  # that a paired difference is taken over; else over samples
+FEWEST_PROJECTS = 3  # minimum number of projects for a paired difference over projects instead of samples
 
 
 class EveryCpG(Wanted):
@@ -48,11 +48,8 @@ class Beside:
         features = {name for one in compared for name in one.clock.features}
         kind = EveryCpG if any(one.standardised for one in compared) else Wanted
         self.wanted = kind(features | (clock.wanted.features if clock else set()))
-        self._median = (
-            {}
-            if clock is None
-            else {name: clock.models[key].median[k] for name, places in clock.terms.items() for key, k in places[:1]}
-        )
+        places = {name: own[0] for name, own in (clock.terms if clock else {}).items()}
+        self._median = {name: clock.models[key].median[k] for name, (key, k) in places.items()}
 
     def check(self, table: Table) -> None:
         """Reject a table that has no CpG in common with one of the clocks."""
@@ -77,15 +74,14 @@ class Beside:
                     cells = check.convert(np.array([cells for _, cells in part.numbers(own)]), own, part.ids)
                     values[k] = mean_of(list(cells))
             reference = np.array([self._median.get(name, np.nan) for name in one.clock.features])
-            found[one.name], found[one.name + MISSING] = one.ages(
-                values, reference, scale if one.standardised else None
-            )
+            ages, missing = one.ages(values, reference, scale if one.standardised else None)
+            found |= {one.name: ages, one.name + MISSING: missing}
         check.verdict(len(part.ids), len(columns_of))
         return found
 
     def _scale(self, part: Part, names: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and standard deviation of each sample over its measured CpGs."""
-        count, total, squares = (np.zeros(len(part.ids)) for _ in range(3))
+        count, total, squares = np.zeros((3, len(part.ids)))
         for _, values in part.numbers([name for name in names if self.wanted.is_cpg(name)]):
             known = ~np.isnan(values)
             count += known
@@ -121,7 +117,13 @@ def compare(
             f"{table.where} has no column Age: there is nothing to compare ages with. Add it, or name your column by "
             "--columns Age=YOURS. `heteroage pipeline-predict --compare` predicts without ages."
         )
-    parts = [*_parts(table, beside, clock, conventions)]
+    if clock is not None:
+        wanted = ["sample_id", "project_id", "Age", "HeteroAge"]
+        wanted += [name for one in beside.compared for name in (one.name, one.name + MISSING)]
+        blocks = clock.stream("predict", table, beside=beside)
+        parts = [{name: rows[name] for name in wanted if name in rows} for rows, _ in blocks]
+    else:
+        parts = [_without_clock(part, table, beside, conventions) for part in table.parts(table.names)]
     if out is not None:
         with writing([out]) as (writer,):
             for rows in parts:
@@ -130,21 +132,11 @@ def compare(
     return _report(parts, names, beside.compared, table.where)
 
 
-def _parts(table: Table, beside: Beside, clock: Clock | None, conventions: Conventions) -> Iterable[Rows]:
-    if clock is not None:
-        wanted = ["sample_id", "project_id", "Age", "HeteroAge", *_columns(beside)]
-        for rows, _ in clock.stream("predict", table, beside=beside):
-            yield {name: rows[name] for name in wanted if name in rows}
-        return
+def _without_clock(part: Part, table: Table, beside: Beside, conventions: Conventions) -> Rows:
     label = table.labels.get("Age", "Age")
-    for part in table.parts(table.names):
-        years = metadata.ages(part.text("Age"), label, part.ids, part.where, conventions)
-        age = np.array([np.nan if one is None else one for one in years])
-        yield {"sample_id": part.ids, "Age": age, **beside.rows(part, table.names)}
-
-
-def _columns(beside: Beside) -> list[str]:
-    return [name for one in beside.compared for name in (one.name, one.name + MISSING)]
+    years = metadata.ages(part.text("Age"), label, part.ids, part.where, conventions)
+    age = np.array([np.nan if one is None else one for one in years])
+    return {"sample_id": part.ids, "Age": age, **beside.rows(part, table.names)}
 
 
 def _report(parts: Sequence[Rows], names: Sequence[str], compared: Sequence[Compared], where: str) -> str:

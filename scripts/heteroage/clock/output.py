@@ -66,7 +66,8 @@ class RowWriter:
                 self._write_group()
         else:
             if not self.rows:
-                self._text.write(_header(table.column_names, self.kind) + b"\n")
+                names = [_quoted(name, self.kind) for name in table.column_names]
+                self._text.write(f"{self.kind.join(names)}\n".encode())
             self._text.write(_csv_lines(table, self.kind))
         self.rows += table.num_rows
 
@@ -89,10 +90,13 @@ class RowWriter:
             self._stream.close()
 
     def _write_group(self) -> None:
-        table = pa.concat_tables(self._waiting)
-        self._waiting = []
-        if self._columnar is None:
-            self._columnar = _columnar_writer(self.kind, self._stream, table.schema)
+        table, self._waiting = pa.concat_tables(self._waiting), []
+        if self._columnar is None and self.kind == "feather":
+            self._columnar = pa.ipc.new_file(self._stream, table.schema)
+        elif self._columnar is None:
+            import pyarrow.parquet as pq
+
+            self._columnar = pq.ParquetWriter(self._stream, table.schema)
         self._columnar.write_table(table)
 
 
@@ -107,14 +111,6 @@ def _opened(path: Path, to_disk: bool) -> BinaryIO:
     return path.open("ab" if stat.S_ISREG(path.stat().st_mode) else "wb")
 
 
-def _columnar_writer(kind: str, stream: BinaryIO, schema: pa.Schema) -> object:
-    if kind == "feather":
-        return pa.ipc.new_file(stream, schema)
-    import pyarrow.parquet as pq
-
-    return pq.ParquetWriter(stream, schema)
-
-
 @contextmanager
 def writing(paths: Sequence[Path]) -> Iterator[list[RowWriter]]:
     """Open a writer for each path. All files get their final names together, if the block ends without an error.
@@ -126,17 +122,13 @@ def writing(paths: Sequence[Path]) -> Iterator[list[RowWriter]]:
         check_ending(path)
     try:
         with ExitStack() as stack:
-            places = [stack.enter_context(atomic_path(path)) for path in paths]
             writers = []
-            try:
-                for place, path in zip(places, paths, strict=True):
-                    writers.append(RowWriter(place, path))
-                yield writers
-                for writer in writers:
-                    writer.close()
-            finally:
-                for writer in writers:
-                    writer.abandon()
+            for path in paths:
+                writers.append(RowWriter(stack.enter_context(atomic_path(path)), path))
+                stack.callback(writers[-1].abandon)
+            yield writers
+            for writer in writers:
+                writer.close()
     except OSError as error:
         names = ", ".join(map(str, paths))
         left = "Nothing was written; existing files were kept."
@@ -161,10 +153,6 @@ def _column(cells: Sequence) -> pa.Array:
     mask = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
     column = pa.Array.from_buffers(kind, len(valid), [mask, *buffers])
     return column if kind == pa.float64() else pc.cast(column, pa.string())
-
-
-def _header(names: Sequence[str], separator: str) -> bytes:
-    return separator.join(_quoted(name, separator) for name in names).encode()
 
 
 def _csv_lines(table: pa.Table, separator: str) -> bytes:

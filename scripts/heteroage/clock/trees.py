@@ -168,8 +168,7 @@ def _tree(fields: dict[str, str], n_features: int) -> Tree:
         raise ValueError("child nodes do not form a tree")
     is_set = (decision & CATEGORICAL) > 0
     sets = _sets(fields, n_sets)
-    which = threshold[is_set]
-    if is_set.sum() != n_sets or (len(which) and sorted(which.tolist()) != list(range(n_sets))):
+    if sorted(threshold[is_set].tolist()) != list(range(n_sets)):
         raise ValueError("splits on categories that do not exist")
     categories = [sets[int(threshold[k])] if is_set[k] else none for k in range(nodes)]
     numeric = ("split_gain", "leaf_weight", "leaf_count", "internal_value", "internal_weight", "internal_count")

@@ -59,8 +59,7 @@ class LinearModel:
     @classmethod
     def from_table(cls, table: pd.DataFrame | Mapping[str, Sequence], where: str) -> LinearModel:
         """Parse and validate a weights table (a frame, or columns by name)."""
-        absent = [column for column in COLUMNS if column not in table]
-        if absent:
+        if absent := [column for column in COLUMNS if column not in table]:
             raise HeteroAgeError(f"{where} is not a weights table: columns are missing ({listed(absent)}).")
         names = [str(name) for name in np.asarray(table["feature"])]
         features = names[1:]

@@ -1,4 +1,4 @@
-"""A methods paragraph and its references, ready to paste: written from the clock's own card and errors."""
+"""The methods paragraphs of the report and their references, from the clock's model card and its errors."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-MOST_NAMED = 8  # tissues that are named; more are counted
-# Key: what a text cites. Only what a clock used is listed.
+MOST_NAMED = 8  # maximum number of tissues that are named; more are only counted
+# Only references that the text cites are listed.
 REFERENCES = {
     "horvath": "Horvath S. DNA methylation age of human tissues and cell types. Genome Biology 14:R115 (2013). "
     "doi:10.1186/gb-2013-14-10-r115",
@@ -49,103 +49,94 @@ def methods(card: Mapping, accuracy: pd.DataFrame | None = None) -> dict[str, li
         cited.extend(key for key in keys if key not in cited)
         return "[" + ", ".join(str(cited.index(key) + 1) for key in keys) + "]"
 
-    paragraphs = [
-        " ".join(part)
-        for part in (
-            [*_training(card), *_anchor(card, cite), *_experts(card, cite), *_fusion(card, cite)],
-            [*_evaluation(card, accuracy, cite), *_software(card, cite)],
-        )
-    ]
+    training = [_training(card), _anchor(card, cite), _experts(card, cite), _fusion(card, cite)]
+    evaluation = [_evaluation(card, accuracy, cite), *card["groups"], _software(card, cite)]
+    paragraphs = [" ".join(training), " ".join(evaluation)]
     return {"paragraphs": paragraphs, "references": [REFERENCES[key] for key in cited]}
 
 
-def _training(card: Mapping) -> list[str]:
+def _training(card: Mapping) -> str:
     data = card["training_data"]
     tissues = list(data["tissues"])
     named = f"{len(tissues)} tissues" if len(tissues) > MOST_NAMED else ", ".join(tissues)
     sexes = ", ".join(f"{n} {sex}" for sex, n in data["sexes"].items())
     version = card["software"].get("heteroage-clock", "")
-    return [
+    return (
         f"An epigenetic clock was trained with heteroage-clock {version} on DNA methylation of {data['samples']} "
         f"healthy samples ({named}; sex: {sexes}; age {data['age_from']:g} to {data['age_to']:g} years) from "
         f"{data['projects']} {'study' if data['projects'] == 1 else 'studies'}. Studies that share donors or "
         f"near-identical arrays count as one group ({data['groups']} group{'s' * (data['groups'] != 1)})."
-    ]
+    )
 
 
-def _anchor(card: Mapping, cite: Cite) -> list[str]:
-    stage = card["stage1"]
-    sentences = [
+def _anchor(card: Mapping, cite: Cite) -> str:
+    stage, noise = card["stage1"], ""
+    text = (
         f"Stage 1 is an elastic net {cite('elastic_net')} on age, transformed as by Horvath {cite('horvath')}, with "
         f"alpha {stage['alpha']:g} and l1 ratio {stage['l1_ratio']:g}."
-    ]
+    )
     if stage.get("technical_sd"):
-        sentences.append(
-            f"It is penalised for technical noise of standard deviation {stage['technical_sd']:g} (beta values) "
+        noise = (
+            f" It is penalised for technical noise of standard deviation {stage['technical_sd']:g} (beta values) "
             f"{cite('noise')}."
         )
-    sentences.append(
-        f"These values were chosen among {stage['configurations_swept']} configurations by cross-validation in "
-        f"{len(card['folds'])} folds that hold out {card['held_out']}. {stage['features_with_weight']} features have "
-        "weight."
+    return (
+        f"{text}{noise} These values were chosen among {stage['configurations_swept']} configurations by "
+        f"cross-validation in {len(card['folds'])} folds that hold out {card['held_out']}. "
+        f"{stage['features_with_weight']} features have weight."
     )
-    return sentences
 
 
-def _experts(card: Mapping, cite: Cite) -> list[str]:
+def _experts(card: Mapping, cite: Cite) -> str:
     experts = card["stage2"]["experts"]
     skilled = [row["hallmark"] for row in experts if row.get("skill")]
     which = f" ({', '.join(skilled)})" if 0 < len(skilled) <= MOST_NAMED else ""
-    return [
+    return (
         f"Stage 2 fits an elastic net to Stage 1's out-of-fold residual for each of {len(experts)} sets of CpGs, named "
         f"after hallmarks of ageing {cite('hallmarks')}; {len(skilled)} corrected it better than nothing out of "
         f"fold{which}."
-    ]
+    )
 
 
-def _fusion(card: Mapping, cite: Cite) -> list[str]:
-    rounds = card["stage3"]["boosting_rounds"]
+def _fusion(card: Mapping, cite: Cite) -> str:
+    rounds, intervals = (card["stage3"][name] for name in ("boosting_rounds", "intervals"))
     earned = "earned no round in cross-validation, so that the predicted age is Stage 1's."
     if rounds:
         earned = f"took {rounds} rounds, chosen by cross-validation over groups."
-    sentences = [
+    text = (
         f"Stage 3, gradient boosting {cite('lightgbm')} from Stage 1's age on the corrections, tissue, sex and "
-        f"principal components of methylation, {earned}",
-        f"Missing CpGs take their conditional mean under a factor model {cite('factors')}.",
-    ]
-    if intervals := card["stage3"]["intervals"]:
-        sentences.append(
-            f"Intervals of nominal {100 * intervals['level']:g}% are conformal, calibrated by group "
-            f"{cite('conformal', 'groups')}."
-        )
-    return sentences
+        f"principal components of methylation, {earned} Missing CpGs take their conditional mean under a factor model "
+        f"{cite('factors')}."
+    )
+    if intervals:
+        level, cited = 100 * intervals["level"], cite("conformal", "groups")
+        text += f" Intervals of nominal {level:g}% are conformal, calibrated by group {cited}."
+    return text
 
 
-def _evaluation(card: Mapping, accuracy: pd.DataFrame | None, cite: Cite) -> list[str]:
+def _evaluation(card: Mapping, accuracy: pd.DataFrame | None, cite: Cite) -> str:
     if accuracy is None:
         row = next(row for row in card["errors_out_of_fold"] if row["predictor"].startswith("HeteroAge"))
-        said = (
+        return (
             f"Predicted in {len(card['folds'])} folds that hold out {card['held_out']}, the mean absolute error was "
             f"{row['MicroMAE']:.2f} years. The same folds tuned the models, so this is probably too small; the error "
             "on a new study was not measured by nested cross-validation."
         )
-        return [said, *card["groups"]]
     row = accuracy[(accuracy["stratum"] == "all") & (accuracy["model"] == "HeteroAge")].iloc[0]
     spread = ""
     if row["MAE_Lower"] == row["MAE_Lower"]:
         limits = f"{row['MAE_Lower']:.2f} to {row['MAE_Upper']:.2f}"
         spread = f" (95% interval {limits}, bootstrap of studies {cite('bootstrap')})"
-    said = (
+    return (
         "The whole training, tuning included, was repeated without each outer fold of whole groups, and each repeat "
         f"predicted the samples that it had not seen: mean absolute error {row['MAE']:.2f} years{spread}, mean over "
         f"studies {row['MacroMAE']:.2f} years, bias {row['Bias']:+.2f} years, r {row['R']:.3f} (n = {row['n']:.0f})."
     )
-    return [said, *card["groups"]]
 
 
-def _software(card: Mapping, cite: Cite) -> list[str]:
+def _software(card: Mapping, cite: Cite) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in card["software"].items())
-    return [
+    return (
         f"Software: {versions} {cite('scikit-learn')}, run by Snakemake {cite('snakemake')}. Digest of the training "
         f"data (SHA-256): {card['training_data']['sha256']}."
-    ]
+    )
