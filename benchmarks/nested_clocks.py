@@ -57,7 +57,7 @@ def train(tables: Path, scratch: Path) -> None:
     }
     (scratch / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile", "-d", scratch, "--cores", "2", "-q", "all"]
-    command += ["--configfile", scratch / "config.yaml", "results/evaluation/nested_predictions.csv"]
+    command += ["--configfile", scratch / "config.yaml", "--", "results/evaluation/nested_predictions.csv"]
     subprocess.run(list(map(str, command)), check=True)
 
 
