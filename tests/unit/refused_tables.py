@@ -109,7 +109,7 @@ for _name, _content, _text in (
 # Names and orientation
 
 edited("No column of sample_ids", "has no column sample_id", lambda f: f.rename(columns={"sample_id": "array"}))
-edited("Rows without a sample_id", "rows without a sample_id (2: row 2, 5)", with_cell("sample_id", None, (1, 4)))
+edited("Rows without a sample_id", "rows without a sample_id (2: row 2, row 5)", with_cell("sample_id", None, (1, 4)))
 edited("A sample_id that stands twice", "duplicate sample_ids (1: s2)", with_cell("sample_id", "s2", (5,)))
 edited("No CpG", "has no CpG column", lambda f: f.rename(columns=lambda c: c.replace("cg", "probe")))
 edited(

@@ -7,7 +7,6 @@ GenomeStudio, GEO's processed tables, minfi, ChAMP and RnBeads write them. They 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -185,11 +184,6 @@ def _cpgs_in_rows(source: Source, label: int) -> Layout:
     ids = [BETA.sub("", name) for name in columns]
     if not all(i and i != name for i, name in zip(ids, columns, strict=True)) or len(set(ids)) < len(ids):
         ids = columns  # .AVG_Beta and similar suffixes are removed only if all columns have them
-    repeated = sorted(name for name, count in Counter(ids).items() if count > 1)
-    if repeated:
-        raise HeteroAgeError(
-            f"{source.where} has duplicate sample_ids ({listed(repeated)}). Keep one column per sample."
-        )
     return Layout(CPGS_IN_ROWS, label, {}, samples, ids, left_out, len(ids) if ids is not columns else 0)
 
 

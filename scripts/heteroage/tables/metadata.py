@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import HEALTH, OLDEST, SEXES, UNKNOWN, is_missing, same_word, spelling_key, tissue_of
@@ -67,23 +67,18 @@ class Conventions:
 
     def updated(self, other: Conventions) -> Conventions:
         """Return these conventions, updated with the other ones."""
-        return replace(
-            self,
-            columns={**self.columns, **other.columns},
-            sex_codes={**self.sex_codes, **other.sex_codes},
-            age_unit=other.age_unit or self.age_unit,
-            missing_values=tuple(dict.fromkeys([*self.missing_values, *other.missing_values])),
-            allow_prenatal=self.allow_prenatal or other.allow_prenatal,
-            tissues=tuple(dict.fromkeys([*self.tissues, *other.tissues])),
-            least_coverage=other.least_coverage or self.least_coverage,
-        )
+
+        def joined(mine: object, theirs: object) -> object:
+            if isinstance(mine, Mapping):
+                return {**mine, **theirs}
+            return tuple(dict.fromkeys((*mine, *theirs))) if isinstance(mine, tuple) else theirs or mine
+
+        return Conventions(*(joined(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)))
 
     def as_json(self) -> dict[str, object]:
-        """Return the content of Reading.json."""
+        """Return the content of Reading.json; least_coverage only for coverage files."""
         content = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-        if self.least_coverage is None:  # only of coverage files
-            del content["least_coverage"]
-        return content
+        return {name: value for name, value in content.items() if value is not None or name != "least_coverage"}
 
     @classmethod
     def from_json(cls, content: object, where: str) -> Conventions:
@@ -109,18 +104,14 @@ def find_columns(header: Sequence[str], conventions: Conventions, where: str) ->
 
     Raises HeteroAgeError: several columns for one of ours; `Age` without a unit beside an age in another unit.
     """
-    names = [" ".join(str(name).split()) for name in header]
+    names, found = [" ".join(str(name).split()) for name in header], {}
     keys = [column_key(name) for name in names]
-    found = {}
     for ours in ("sample_id", *METADATA):
         given = [" ".join(str(name).split()) for name in conventions.columns.get(ours, ())]
-        own = {column_key(name) for name in (*given, ours)}
-        by_name = [k for k, name in enumerate(names) if name in (*given, ours)]
-        in_any_case = [k for k, key in enumerate(keys) if key in own]
-        similar = [
-            k for k, key in enumerate(keys) if key in SYNONYMS.get(ours, ()) or (ours == "Age" and is_age(names[k]))
-        ]
-        at = by_name or in_any_case or similar
+        own, usual = {column_key(name) for name in (*given, ours)}, SYNONYMS.get(ours, ())
+        similar = [k for k, key in enumerate(keys) if key in usual or (ours == "Age" and is_age(names[k]))]
+        at = [k for k, name in enumerate(names) if name in (*given, ours)]  # the name itself,
+        at = at or [k for k, key in enumerate(keys) if key in own] or similar  # in any case, or a usual name
         if ours == "Age" and len(at) == 1 and not given and conventions.age_unit is None:
             _check_unit([names[k] for k in {*at, *similar}], names[at[0]], where)
         if len(at) > 1:
@@ -150,12 +141,9 @@ def sample_ids(cells: Cells, where: str) -> list[str]:
     Raises HeteroAgeError: rows without an id, ids that a spreadsheet has cut, or several rows of one id.
     """
     ids = names(cells)
-    empty = [k + 1 for k, one in enumerate(ids) if one is None]
+    empty = [f"row {k}" for k, one in enumerate(ids, start=1) if one is None]
     if empty:
-        raise HeteroAgeError(
-            f"{where} has rows without a sample_id ({len(empty)}: row {', '.join(map(str, empty[:5]))}"
-            f"{', ...' if len(empty) > 5 else ''}). Give each sample one."
-        )
+        raise HeteroAgeError(f"{where} has rows without a sample_id ({listed(empty)}). Give each sample one.")
     cut = [one for one in ids if SPREADSHEET.fullmatch(one)]
     if cut:
         raise HeteroAgeError(
@@ -164,7 +152,7 @@ def sample_ids(cells: Cells, where: str) -> list[str]:
         )
     twice = sorted(one for one, count in Counter(ids).items() if count > 1)
     if twice:
-        raise HeteroAgeError(f"{where} has duplicate sample_ids ({listed(twice)}). Keep one row per sample.")
+        raise HeteroAgeError(f"{where} has duplicate sample_ids ({listed(twice)}). Keep one of each.")
     return ids
 
 

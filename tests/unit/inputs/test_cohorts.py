@@ -164,13 +164,13 @@ def test_no_sample_id():
 def test_rows_without_a_sample_id():
     beta = table()
     beta.loc[[1, 3], "sample_id"] = [None, " "]
-    expect("the beta table x has rows without a sample_id (2: row 2, 4)", {"beta": beta})
+    expect("the beta table x has rows without a sample_id (2: row 2, row 4)", {"beta": beta})
 
 
 def test_duplicate_sample_ids_are_counted_and_the_first_five_listed():
     beta = table(n=16)
     beta["sample_id"] = [f"d{k}" for k in (6, 5, 4, 3, 2, 1, 0)] * 2 + ["x", "y"]
-    expect("the chalm table x has duplicate sample_ids (7: d0, d1, d2, d3, d4, ...). Keep one row", {"chalm": beta})
+    expect("the chalm table x has duplicate sample_ids (7: d0, d1, d2, d3, d4, ...). Keep one of each", {"chalm": beta})
     expect("duplicate sample_ids (1: s1)", {"beta": pd.concat([table(), table().iloc[[1, 1]]])})
 
 

@@ -102,7 +102,7 @@ def test_ids_that_a_spreadsheet_or_pandas_made_numbers_of():
         ["2.03953E+11"] * 2,
         "t",
     )
-    refused("t has rows without a sample_id (2: row 1, 3)", m.sample_ids, ["", "a", None], "t")
+    refused("t has rows without a sample_id (2: row 1, row 3)", m.sample_ids, ["", "a", None], "t")
 
 
 @pytest.mark.parametrize(
