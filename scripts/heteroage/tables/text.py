@@ -1,15 +1,10 @@
-"""CSV and TSV files: this module splits them into blocks of whole lines, which Arrow parses, and explains errors.
-
-A table of very many columns (CpGs as columns) is given to Arrow as one column, a field a line: its work on each column
-of each block would take longer than that on the values.
-"""
+"""CSV and TSV files, read in blocks of whole lines. `fields.py` cuts the lines; Arrow parses the numbers."""
 
 from __future__ import annotations
 
 import codecs
 import csv
 import io
-import itertools
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -17,18 +12,17 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pv
 from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError
 from heteroage.tables import kinds
-from heteroage.tables.cells import SPELLINGS, floats_of, is_missing
+from heteroage.tables.cells import SPELLINGS, is_missing
+from heteroage.tables.fields import BLANK, NEWLINE, QUOTE, Fields, chosen, cut, joined, line_starts
 from heteroage.tables.header import BOM, MOST_HEADER, SEPARATORS, decode, encoding_of, has_nul, read_header
 from heteroage.tables.source import Batch, Source, ahead, is_all_text
 
 CHUNK = 16 << 20  # bytes of text per block
 PEEK = 1 << 18  # bytes read to find the header; more for longer lines
-WIDE = 10_000  # with more columns, all fields are parsed as one column
 
 
 class TextSource(Source):
@@ -41,7 +35,6 @@ class TextSource(Source):
         self.path = path
         self._null = [*SPELLINGS, *missing_values]
         self._blank: dict[int, int] = {}  # number of rows with only separators, by the first line of their chunk
-        self._counts: list[int] | None = None  # number of rows of each chunk, after counting
         with kinds.opened(path, where) as stream:
             head = stream.read(PEEK)
             self._encoding, self._bom = encoding_of(head), head.startswith(BOM)
@@ -76,108 +69,76 @@ class TextSource(Source):
         self, text: Sequence[int], values: Sequence[int], rows: NDArray[np.bool_] | None = None
     ) -> Iterator[Batch]:
         """Yield batches of the file; see `Source.batches`."""
-        parse, counts, at = self._parse_wide if len(values) >= WIDE else self._parse, [], 0
-        for k, (line, chunk) in enumerate(ahead(self._chunks())):
-            if rows is None:
-                batch = parse(chunk, text, values, at, line)
-                counts.append(len(batch))
-            else:
-                kept = rows[at : at + self._counts[k]]
-                if kept.all():
-                    batch = parse(chunk, text, values, at, line)
-                else:
-                    batch = parse(self._chosen(chunk, kept), text, values, at, line) if kept.any() else None
-                    if batch is not None:
-                        batch.places = at + np.flatnonzero(kept)
-                counts.append(len(kept))
-            at += counts[-1]
-            if batch is not None and len(batch):
-                yield batch
-        self._counts, self.n_rows = counts, at
+        asked, at = list(values), 0
+        columns = np.unique(np.array(asked, np.int64))
+        rising = columns.tolist() == asked
+        for line, chunk in ahead(self._chunks()):
+            fields = self._fields(chunk, line)
+            places = np.arange(at, at + len(fields))
+            at += len(fields)
+            if rows is not None:
+                fields, places = fields.rows(rows[places]), places[rows[places]]
+            if len(places):
+                yield self._batch(fields, places, asked, columns, rising)
+            if rows is not None and not rows[at:].any():
+                return  # the first pass has checked the remaining lines
+        self.n_rows = at
 
-    def _parse(self, chunk: bytes, text: Sequence[int], values: Sequence[int], start: int, line: int) -> Batch:
-        """Parse some columns of whole lines."""
-        names = [str(k) for k in range(len(self.header))]
-        chosen = sorted({*text, *values}) or [0]
+    def _fields(self, chunk: bytes, line: int) -> Fields:
+        """Cut a chunk, whose first line has the number `line`, into fields.
+
+        Raises
+        ------
+        HeteroAgeError
+            A row has too few or too many fields.
+        """
+        width, full = len(self.header), chunk if chunk.endswith(b"\n") else chunk + b"\n"
+        if width > 1 and (fields := cut(full, self._separator, width)) is not None:
+            return fields
+        full = b"".join(row + b"\n" for row in full.split(b"\n") if row)
+        if (fields := cut(full, self._separator, width)) is not None:
+            return fields
+        cells, before = [], 0
+        rows = csv.reader(io.StringIO(decode(chunk, self.where)), delimiter=self._how.separator)
+        for row in rows:
+            if row and len(row) != width:
+                raise HeteroAgeError(
+                    f"{self.where} has {len(row)} fields in line {line + before} and {width} in its header "
+                    f"(separated by {SEPARATORS[self._how.separator]}). {kinds.CUT_SHORT}"
+                )
+            cells += row
+            before = rows.line_num
+        return joined(cells, width)
+
+    def _batch(
+        self,
+        fields: Fields,
+        places: NDArray[np.int64],
+        asked: list[int],
+        columns: NDArray[np.int64],
+        rising: bool,
+    ) -> Batch:
+        """Parse the numbers of a chunk: the columns `asked`, in order `columns`. Text is read from `fields` later."""
         comma = self._how.decimal_comma
-
-        def read(numbers: pa.DataType) -> pa.Table:
-            kinds_of = dict.fromkeys((names[k] for k in values), numbers)
-            return pv.read_csv(
-                _buffer(chunk),
-                pv.ReadOptions(column_names=names, block_size=len(chunk) + 1),
-                pv.ParseOptions(delimiter=self._how.separator, newlines_in_values=True),
-                pv.ConvertOptions(
-                    include_columns=[names[k] for k in chosen],
-                    column_types=dict.fromkeys((names[k] for k in chosen), pa.string()) | kinds_of,
-                    null_values=self._null,
-                    strings_can_be_null=False,
-                    decimal_point="," if comma else ".",
-                ),
-            )
-
-        try:
-            table = read(pa.float64())
-        except pa.ArrowInvalid as error:
-            self._explain(chunk, line, error)
-            table = read(pa.string())  # a cell is not a number; the caller finds out which
-        place = {k: j for j, k in enumerate(chosen)}
-
-        numbers = set(values) if comma else set()
+        table = fields.numbers(columns, self._null, "," if comma else ".") if len(columns) else None
+        numeric = set(asked) if comma else set()
 
         def array(k: int) -> pa.Array:
-            column = table.column(place[k]).combine_chunks()
-            return pc.replace_substring(column, ",", ".") if k in numbers and column.type == pa.string() else column
+            try:
+                cells = fields.cells(k)
+            except UnicodeDecodeError as error:
+                decode(error.object, self.where)
+                raise
+            return pc.replace_substring(cells, ",", ".") if k in numeric else cells
 
-        def arrays(wanted: Sequence[int]) -> list[pa.Array]:
-            return [array(k) for k in wanted]
+        def matrix(wanted: Sequence[int]) -> NDArray[np.float64] | None:
+            if table is None:  # a cell is not a number; the caller finds out which
+                return None
+            if rising and wanted == asked:
+                return table
+            return chosen(table, np.searchsorted(columns, wanted))
 
-        return Batch(np.arange(start, start + table.num_rows), arrays)
-
-    def _parse_wide(self, chunk: bytes, text: Sequence[int], values: Sequence[int], start: int, line: int) -> Batch:
-        """Parse lines of very many numbers."""
-        batch = self._parse(chunk, text, [], start, line)
-        width = len(self.header)
-        others = np.setdiff1d(np.arange(width), values)
-        options = pv.ConvertOptions(
-            column_types={"x": pa.float64()},
-            null_values=self._null,
-            decimal_point="," if self._how.decimal_comma else ".",
-        )
-        try:
-            fields = b"".join(self._a_field_a_line(row, others) for row in chunk.split(b"\n") if row.strip())
-            column = pv.read_csv(
-                _buffer(fields),
-                pv.ReadOptions(column_names=["x"], block_size=CHUNK),
-                pv.ParseOptions(delimiter="\x01", ignore_empty_lines=False),
-                options,
-            ).column(0)
-            table = np.concatenate([floats_of(part) for part in column.chunks]).reshape(len(batch), width)
-        except (pa.ArrowInvalid, ValueError):  # a cell is not a number
-            return self._parse(chunk, text, values, start, line)
-        batch.matrix = lambda wanted: table[:, wanted]
-        return batch
-
-    def _a_field_a_line(self, row: bytes, others: NDArray[np.int64]) -> bytes:
-        """Rewrite a row with one field per line; fields that are not requested are replaced by a number.
-
-        Raises ValueError where the row has too few or too many fields.
-        """
-        if b'"' in row:
-            fields = next(csv.reader([decode(row, self.where)], delimiter=self._how.separator))
-            if len(fields) != len(self.header):
-                raise ValueError
-            for k in others:
-                fields[k] = "0"
-            return "\n".join(fields).encode() + b"\n"
-        at = np.flatnonzero(np.frombuffer(row, np.uint8) == self._separator[0])
-        if len(at) + 1 != len(self.header):
-            raise ValueError
-        bounds, line = np.concatenate([[-1], at, [len(row)]]), bytearray(row)
-        for k in others:
-            a, b = bounds[k] + 1, bounds[k + 1]
-            line[a:b] = b"0" * (b - a)
-        return bytes(line).replace(self._separator, b"\n") + b"\n"
+        return Batch(places, lambda wanted: [array(k) for k in wanted], matrix)
 
     def _chunks(self) -> Iterator[tuple[int, bytes]]:
         """Yield the rows in blocks of whole lines: (number of the first line, text)."""
@@ -191,42 +152,36 @@ class TextSource(Source):
                 ended = not block
                 block = decoded(block, ended)
                 block, above = block[above:], max(0, above - len(block))
-                rest = rest + block if rest else block
-                if ended:
-                    rest = rest.rstrip(b"\x1a")  # end-of-file mark of MS-DOS
-                cut = len(rest) if ended else self._cut(rest)
-                if not cut:
+                if ended:  # \x1a is an end-of-file mark of MS-DOS
+                    chunk = (rest + block).rstrip(b"\x1a")
+                else:
+                    chunk, rest = _whole_lines(rest, block)
+                if not chunk:
                     continue
-                chunk, rest = rest[:cut], rest[cut:]
-                n_lines = chunk.count(b"\n")
+                starts = line_starts(chunk)
                 if (nul := chunk.find(b"\0")) >= 0:
                     above_it = chunk.count(b"\n", 0, nul)
                     raise has_nul(self.where, f"the first is in line {line + above_it}")
                 if self._how.section and (end := re.search(rb'(?m)^"?\[\w', chunk)):
                     chunk, ended = chunk[: end.start()], True
-                chunk = self._cleaned(chunk, line)
-                if chunk.strip():
+                    starts = line_starts(chunk)
+                chunk = self._cleaned(chunk, line, starts)
+                if chunk and not chunk.isspace():
                     yield line, chunk
-                line += n_lines
+                line += len(starts)
 
-    @staticmethod
-    def _cut(text: bytes) -> int:
-        """Return the end of the last complete line, outside of quotes."""
-        cut = text.rfind(b"\n") + 1
-        while cut and text.count(b'"', 0, cut) % 2:
-            cut = text.rfind(b"\n", 0, cut - 1) + 1
-        return cut
-
-    def _cleaned(self, chunk: bytes, line: int) -> bytes:
+    def _cleaned(self, chunk: bytes, line: int, starts: NDArray[np.int64]) -> bytes:
         """Drop rows with only separators (as written by Excel), and replace several blanks by one."""
         separator = self._separator
+        if not chunk:
+            return chunk
         if separator == b" ":
             if self._how.collapse or chunk[:1] == b" " or b"\n " in chunk or b" \n" in chunk:
                 chunk = b"\n".join(b" ".join(row.split()) for row in chunk.split(b"\n"))
             return chunk
-        # Searching a pattern is faster than searching bytes that end with the separator.
-        starts = rb'(?:%b| |"")' % re.escape(separator)
-        if not (re.match(starts, chunk) or re.search(rb"\n" + starts, chunk)):
+        characters = np.frombuffer(chunk, np.uint8)
+        first, second = (characters[np.minimum(starts + k, len(chunk) - 1)] for k in (0, 1))
+        if not ((first == separator[0]) | (first == BLANK) | ((first == QUOTE) & (second == QUOTE))).any():
             return chunk
         lines = chunk.split(b"\n")
         blank = {k for k, row in enumerate(lines) if row and not row.strip(separator + b' "\t')}
@@ -236,32 +191,23 @@ class TextSource(Source):
         # The row is replaced by an empty line, which is skipped, so that later lines keep their numbers.
         return b"\n".join(b"" if k in blank else row for k, row in enumerate(lines)) if blank else chunk
 
-    def _chosen(self, chunk: bytes, kept: NDArray[np.bool_]) -> bytes:
-        """Select some rows of a chunk."""
-        lines = [row for row in chunk.split(b"\n") if row.strip()]
-        if len(lines) == len(kept):
-            return b"\n".join(itertools.compress(lines, kept)) + b"\n"
-        rows = [row for row in self._rows(chunk) if row]
-        out = io.StringIO()
-        csv.writer(out, delimiter=self._how.separator).writerows(itertools.compress(rows, kept))
-        return out.getvalue().encode()
-
-    def _rows(self, chunk: bytes) -> Iterator[list[str]]:
-        return csv.reader(io.StringIO(decode(chunk, self.where)), delimiter=self._how.separator)
-
-    def _explain(self, chunk: bytes, line: int, error: Exception) -> None:
-        """Raise an error for the first line with a wrong number of fields, if there is one."""
-        rows, before = self._rows(chunk), 0
-        for row in rows:
-            if row and len(row) != len(self.header):
-                raise HeteroAgeError(
-                    f"{self.where} has {len(row)} fields in line {line + before} and {len(self.header)} in its header "
-                    f"(separated by {SEPARATORS[self._how.separator]}). {kinds.CUT_SHORT}"
-                ) from error
-            before = rows.line_num
-
     def _decoded(self, head: bytes) -> bytes:
         return _decoder(self._encoding)(head.removeprefix(BOM) if self._bom else head, False)
+
+
+def _whole_lines(rest: bytes, block: bytes) -> tuple[bytes, bytes]:
+    """Join two pieces of text, and divide them after the last line end that is not in quotes."""
+    if b'"' in rest or b'"' in block:
+        rest, block = b"", rest + block
+    end = block.rfind(b"\n") + 1
+    if b'"' in block and len(block) < MOST_HEADER and block.count(b'"', 0, end) % 2:
+        characters = np.frombuffer(block, np.uint8)
+        lines, quotes = (np.flatnonzero(characters == character) for character in (NEWLINE, QUOTE))
+        outside = lines[np.searchsorted(quotes, lines) % 2 == 0]
+        end = int(outside[-1]) + 1 if len(outside) else 0
+    if not end:
+        return b"", rest + block
+    return b"".join((rest, memoryview(block)[:end])), block[end:]
 
 
 def _decoder(encoding: str) -> Callable[[bytes, bool], bytes]:
@@ -281,14 +227,3 @@ def _decoder(encoding: str) -> Callable[[bytes, bool], bytes]:
         return block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     return decoded
-
-
-def _buffer(text: bytes) -> pa.BufferReader:
-    """Copy text to Arrow's own memory.
-
-    Arrow's threads may let go of what they read only while Python is ending, and a Python object that they hold then
-    aborts the process (https://github.com/apache/arrow/issues/34314).
-    """
-    buffer = pa.allocate_buffer(len(text))
-    memoryview(buffer).cast("B")[:] = text
-    return pa.BufferReader(buffer)

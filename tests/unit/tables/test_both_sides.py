@@ -140,5 +140,4 @@ def test_any_form_of_the_same_values_is_understood_alike_by_both_sides(form, stu
         patch.setattr(text, "CHUNK", form["block"])
         patch.setattr(columnar, "READ_BYTES", form["block"])
         patch.setattr(table, "STRIP_BYTES", form["block"])
-        patch.setattr(text, "WIDE", form["block"])
         assert understood(*written(study, form, folder), folder, clock.folder) == expected
