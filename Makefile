@@ -3,11 +3,12 @@
 # make test-slurm, make test-faults   the workflow on a one-node Slurm (needs root and Slurm), and with injected faults
 # make benchmark-study   a whole study from table to report, by rule, at three sizes (half an hour or more, 30 GB of disk)
 # make benchmark   comparison of the sweep with other solvers (half an hour, 16 GB of memory)
+# make benchmark-tables   reading of tables, compared with pandas (ten minutes, 16 GB of memory)
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: run test test-slurm test-faults lint docs benchmark benchmark-study lock vulnerabilities clean
+.PHONY: run test test-slurm test-faults lint docs benchmark benchmark-tables benchmark-study lock vulnerabilities clean
 
 run: .venv/run-ready
 	$(BIN)/snakemake --cores $(CORES)
@@ -36,6 +37,9 @@ docs: .venv/test-ready
 
 benchmark: .venv/run-ready benchmarks/.venv/ready
 	$(BIN)/python benchmarks/sweep/run.py
+
+benchmark-tables: .venv/run-ready
+	$(BIN)/python benchmarks/read_tables.py --folder benchmarks/results/tables --tables tall.csv.gz tall.parquet
 
 benchmark-study: .venv/run-ready
 	$(BIN)/python benchmarks/whole_study.py --folder benchmarks/results/whole_study --cores $(CORES)

@@ -184,7 +184,8 @@ class TextSource(Source):
         if not ((first == separator[0]) | (first == BLANK) | ((first == QUOTE) & (second == QUOTE))).any():
             return chunk
         lines = chunk.split(b"\n")
-        blank = {k for k, row in enumerate(lines) if row and not row.strip(separator + b' "\t')}
+        quoted = np.searchsorted(np.flatnonzero(characters == QUOTE), starts) % 2  # lines that start within quotes
+        blank = {k for k, row in enumerate(lines) if row and not row.strip(separator + b' "\t') and not quoted[k]}
         if blank:
             self._blank[line] = len(blank)
             self.notes["blank_rows"] = self._how.blank + sum(self._blank.values())
