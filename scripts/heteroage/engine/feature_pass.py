@@ -49,7 +49,7 @@ class FeaturePass:
         for t, own in enumerate(sets):
             weight = 1.0 if own.weight is None else own.weight
             columns[t, own.rows], columns[len(sets) + t, own.rows] = weight, weight * (own.y - own.mean)
-        self._products, self._sums = products_for(X.size)
+        self._products, self._sums, self._medians = products_for(X.size)
         parts = list(pool.map(lambda part: self._learn(part, columns), _slices(len(X), BLOCK)))
         self.median, self._inverse, self.first = (np.concatenate([part[k] for part in parts], axis=1) for k in range(3))
         self._missing = np.concatenate([part[3] for part in parts])
@@ -66,8 +66,7 @@ class FeaturePass:
         at = np.flatnonzero(missing)
         if len(at):
             gaps = raw[at]
-            for t, own in enumerate(self.sets):
-                median[t, at] = Standardiser.medians(gaps.take(own.rows, axis=1))
+            median[:, at] = self._medians(gaps, columns[:sets] != 0)
             gone = columns @ np.isnan(gaps).astype(np.float64).T
             sums[:, at] += np.tile(median[:, at], (2, 1)) * gone
             squares[:, at] += median[:, at] ** 2 * gone[:sets]
@@ -107,16 +106,16 @@ class FeaturePass:
         ]
 
 
-def products_for(n_values: int) -> tuple[type, Callable]:
-    """What computes the passes' correlations and the statistics' sums: compiled, or for small matrices NumPy.
+def products_for(n_values: int) -> tuple[type, Callable, Callable]:
+    """Return what computes correlations, sums and medians: compiled code, or for small matrices NumPy.
 
     Chosen by the matrix alone, so that no path's rounding depends on the others.
     """
     if n_values < LARGE:
-        return simple_products.Residuals, simple_products.training_sums
+        return simple_products.Residuals, simple_products.training_sums, simple_products.medians
     from heteroage.engine import residual_products, training_sums  # load Numba
 
-    return residual_products.Residuals, training_sums.training_sums
+    return residual_products.Residuals, training_sums.training_sums, training_sums.medians
 
 
 def _slices(length: int, size: int) -> Iterator[slice]:

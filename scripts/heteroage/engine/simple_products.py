@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from heteroage.engine.standardise import Standardiser
+
 Found = tuple[NDArray[np.int64], NDArray[np.float64]]  # features, sorted, and their correlations
 
 
@@ -29,6 +31,21 @@ def training_sums(
     sums = columns @ block.T
     np.square(block, out=block)
     return sums, columns[: len(columns) // 2] @ block.T, absent.any(axis=1)
+
+
+def medians(X: NDArray[np.float32], members: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Compute each feature's median of the available values, in all training sets; 0 if there are none.
+
+    Parameters
+    ----------
+    X : (features, samples); NaN where missing
+    members : (training sets, samples), which samples a training set has
+
+    Returns
+    -------
+    (training sets, features)
+    """
+    return np.stack([Standardiser.medians(X[:, own]) for own in members])
 
 
 class Residuals:

@@ -113,5 +113,5 @@ def test_a_deviation_small_beside_its_mean_is_computed_anew():
 
 def test_compiled_code_is_chosen_by_the_size_of_the_matrix_alone(monkeypatch):
     monkeypatch.setattr(feature_pass, "LARGE", 1000)
-    assert products_for(999) == (simple_products.Residuals, simple_products.training_sums)
-    assert products_for(1000) == (residual_products.Residuals, training_sums.training_sums)
+    assert products_for(999) == (simple_products.Residuals, simple_products.training_sums, simple_products.medians)
+    assert products_for(1000) == (residual_products.Residuals, training_sums.training_sums, training_sums.medians)

@@ -40,3 +40,17 @@ def test_compiled_sums_of_a_feature_depend_on_no_other(problem):
     alone = [training_sums.training_sums(X[k : k + 1], columns) for k in range(FEATURES)]
     for k in range(2):
         assert whole[k].tobytes() == np.concatenate([found[k] for found in alone], axis=1).tobytes()
+
+
+def test_compiled_medians_are_those_of_numpy(problem):
+    X, columns = problem
+    X = np.repeat(X, 20, axis=0)
+    X[1::3] = X[1::3].round(1)  # ties, and zeros of both signs
+    X[2, 1:], X[3, :-1] = np.nan, -np.nan  # one value left
+    members = columns[:SETS] != 0
+    expected = [
+        [np.median(row[own & ~np.isnan(row)]) if (own & ~np.isnan(row)).any() else 0 for row in X.astype(float)]
+        for own in members
+    ]
+    for module in (training_sums, simple_products):
+        np.testing.assert_array_equal(module.medians(X, members), expected)
