@@ -141,7 +141,7 @@ def open_paths(
             begin = walk.walked
             walk.go_on(alphas, label)
             shape = (len(technical_sds), len(l1_ratios), len(alphas))
-            jobs = [(own, walk.paths[t * each : (t + 1) * each]) for t, own in enumerate(sets)]
+            jobs = [(own, walk.features.median[t], walk.paths[t * each : (t + 1) * each]) for t, own in enumerate(sets)]
             return list(pool.map(lambda job: _collect(X, *job, shape, begin), jobs))
 
         yield solve
@@ -159,7 +159,12 @@ def _short_turns() -> Iterator[None]:
 
 
 def _collect(
-    X: NDArray[np.float32], training_set: TrainingSet, paths: Sequence[Path], shape: tuple[int, int, int], begin: int
+    X: NDArray[np.float32],
+    training_set: TrainingSet,
+    median: NDArray[np.float64],
+    paths: Sequence[Path],
+    shape: tuple[int, int, int],
+    begin: int,
 ) -> Paths:
     found = [path.solutions.get(k) for path in paths for k in range(begin, begin + shape[-1])]
     empty = np.empty(0, np.int64)
@@ -173,7 +178,8 @@ def _collect(
         ),
         shape=(len(found), len(used)),
     )
-    standardiser = Standardiser.fit(np.asarray(X[used]).take(training_set.rows, axis=1), training_set.weight)
+    values = np.asarray(X[used]).take(training_set.rows, axis=1)
+    standardiser = Standardiser.fit(values, training_set.weight, median[used])
     nearly = tuple(path.near_bound(NEARLY) for path in paths)
     return Paths(used, standardiser, coef, shape, training_set.mean, nearly)
 

@@ -53,8 +53,9 @@ class FeaturePass:
         parts = list(pool.map(lambda part: self._learn(part, columns), _slices(len(X), BLOCK)))
         self.median, self._inverse, self.first = (np.concatenate([part[k] for part in parts], axis=1) for k in range(3))
         self._missing = np.concatenate([part[3] for part in parts])
+        self._single = self.median.astype(np.float32)  # for the products
 
-    # median : (training sets, features), 0 if a feature is all missing
+    # median : (training sets, features), 0 if a feature is all missing, or not missing in any sample
     # _inverse : 1 / (n deviation), 0 if a feature is constant
     # first : correlations with the centred targets
     # _missing : (features,), NaN for any sample
@@ -81,7 +82,7 @@ class FeaturePass:
                 exact = Standardiser.fit(raw[at].take(own.rows, axis=1), own.weight)
                 inverse[t, at] = np.where(exact.constant, 0.0, 1 / (size[t] * exact.scale))
         first = sums[sets:] * inverse
-        return median.astype(np.float32), inverse.astype(np.float32), first.astype(np.float32), missing
+        return median, inverse.astype(np.float32), first.astype(np.float32), missing
 
     def above(
         self, residuals: NDArray[np.float32], set_of: NDArray[np.int64], thresholds: NDArray[np.float32]
@@ -97,7 +98,9 @@ class FeaturePass:
         of_all = self._products(residuals)
 
         def found(part: slice) -> list[Found]:
-            return of_all.above(self.X[part], part.start, self._missing, set_of, self.median, self._inverse, thresholds)
+            return of_all.above(
+                self.X[part], part.start, self._missing, set_of, self._single, self._inverse, thresholds
+            )
 
         of_blocks = list(self.pool.map(found, _slices(len(self.X), BLOCK)))
         return [

@@ -239,12 +239,12 @@ class Walk:
 
     def _standardised(self, path: Path, features: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.float64]]:
         """Return standardised rows of features for the path's solver, and their scales in its training set."""
-        own = self.sets[path.training_set]
+        own, median = self.sets[path.training_set], self.features.median[path.training_set]
         Z, scale = np.empty((len(features), len(own.rows)), path.solver.dtype), np.empty(len(features))
         for start in range(0, len(features), CHUNK):
             part = slice(start, start + CHUNK)
             raw = np.asarray(self.X[features[part]]).take(own.rows, axis=1)
-            standardised, scale[part] = Standardiser.own(raw, own.weight)
+            standardised, scale[part] = Standardiser.own(raw, own.weight, median[features[part]])
             Z[part] = own.scaled(standardised)
         return Z, scale
 

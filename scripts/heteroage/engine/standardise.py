@@ -22,9 +22,17 @@ class Standardiser:
     constant: NDArray[np.bool_]
 
     @classmethod
-    def fit(cls, X: NDArray[np.float32], weight: NDArray[np.float64] | None = None) -> Standardiser:
-        """Compute from X (features x training samples). Mean and standard deviation are weighted, the median is not."""
-        median = cls.medians(X)  # of all features, because other samples may have missing values
+    def fit(
+        cls,
+        X: NDArray[np.float32],
+        weight: NDArray[np.float64] | None = None,
+        median: NDArray[np.float64] | None = None,
+    ) -> Standardiser:
+        """Compute from X (features x training samples). Mean and standard deviation are weighted, the median is not.
+
+        `median` : of each feature, if known. By default of all features, because other samples may have missing values.
+        """
+        median = cls.medians(X) if median is None else median
         centred, mean = _centre(X, np.arange(len(X)), median, weight)
         scale = np.sqrt(_mean(np.square(centred, out=centred), weight))
         constant = _is_constant(scale, mean)
@@ -32,18 +40,21 @@ class Standardiser:
 
     @staticmethod
     def own(
-        X: NDArray[np.float32], weight: NDArray[np.float64] | None = None
+        X: NDArray[np.float32],
+        weight: NDArray[np.float64] | None = None,
+        median: NDArray[np.float64] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Impute and standardise training samples by their own statistics: a faster `fit(X).apply(X)`.
 
-        Medians are computed only for features with missing values.
+        `median` : of each feature, if known. By default only of features with missing values.
 
         Returns
         -------
         the standardised samples, and each feature's scale
         """
         missing = np.flatnonzero(np.isnan(X).any(axis=1))
-        Z, mean = _centre(X, missing, Standardiser.medians(X[missing]), weight)
+        median = Standardiser.medians(X[missing]) if median is None else median[missing]
+        Z, mean = _centre(X, missing, median, weight)
         scale = np.sqrt(_mean(np.square(Z), weight))
         scale = np.where(_is_constant(scale, mean), 1.0, scale)
         Z /= scale[:, None]

@@ -54,6 +54,8 @@ class TrainingData:
     X: NDArray[np.float32] | StackedRows
     feature_names: list[str]
     columns: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    # Results of `balanced`, which all features share.
+    _weights: dict[tuple, tuple[NDArray[np.int64], NDArray[np.float64]]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if not len(self.columns):
@@ -85,7 +87,7 @@ class TrainingData:
 
     def restrict(self, feature_names: Sequence[str]) -> TrainingData:
         """Keep only these features, in this order, in memory."""
-        return TrainingData(self.samples, self.values(feature_names), list(feature_names))
+        return TrainingData(self.samples, self.values(feature_names), list(feature_names), _weights=self._weights)
 
     def predict(self, paths: Paths, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Predict some of the run's samples; returns what `Paths.predict` does."""
@@ -117,7 +119,11 @@ class TrainingData:
         self, excluded: Sequence[int], balancing: Mapping[str, float]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the rows of the training samples outside the `excluded` folds, and their weights."""
-        return balancing_weights(self.samples, np.flatnonzero(~np.isin(self.fold, excluded)), balancing)
+        key = (tuple(sorted(set(excluded))), tuple(sorted(balancing.items())))
+        if key not in self._weights:
+            rows = np.flatnonzero(~np.isin(self.fold, excluded))
+            self._weights[key] = balancing_weights(self.samples, rows, balancing)
+        return self._weights[key]
 
     def training_set(
         self, excluded: Sequence[int], balancing: Mapping[str, float], target: NDArray[np.float64]

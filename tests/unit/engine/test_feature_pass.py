@@ -66,7 +66,7 @@ def test_statistics_and_correlations_are_those_of_the_standardised_matrix(name):
 
 def medians(X):
     with np.errstate(all="ignore"):
-        return np.array([np.median(row[~np.isnan(row)]) if (~np.isnan(row)).any() else 0 for row in X], np.float32)
+        return np.array([np.median(row[~np.isnan(row)]) if (~np.isnan(row)).any() else 0 for row in X.astype(float)])
 
 
 def lost(X, rows):
