@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from heteroage.components import principal_components
 from heteroage.grouping.copies import most_variable
 from heteroage.probes import split_modality
 
@@ -86,12 +87,9 @@ def robust_distances(pcs: NDArray[np.float64], tissue: pd.Series) -> NDArray[np.
 
 def _components(values: NDArray[np.float32], n_pcs: int) -> NDArray[np.float64]:
     """Return principal components of samples from values (features, samples); missing values are set to medians."""
-    from sklearn.decomposition import PCA  # takes a second to import
-
     values = values.T.astype(np.float64)
     values = np.where(np.isnan(values), np.nanmedian(values, axis=0), values)
-    solver = "covariance_eigh" if values.shape[0] > values.shape[1] else "full"
-    return PCA(n_pcs, svd_solver=solver).fit_transform(values)
+    return principal_components(values, n_pcs, by_covariance=len(values) > values.shape[1])[0]
 
 
 def check_sex(

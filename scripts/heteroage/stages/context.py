@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from heteroage.components import principal_components
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.matrix import feature_blocks, values_of
 from heteroage.probes import pc_columns
@@ -68,8 +69,6 @@ def compute_loadings(
     frame with `feature`, `median` (for imputation), `mean`, and a loading per component; features by falling
     variance, ties by name. A component is sum over features of (value - mean) × loading, on beta scale.
     """
-    from sklearn.decomposition import PCA  # takes a second to import; projecting does without
-
     variance = np.concatenate([_variance(block) for _, block in feature_blocks(store, columns)])
     measured = np.flatnonzero(variance >= 0)
     order = sorted(measured, key=lambda row: (-variance[row], feature_names[row]))[:n_cpgs]
@@ -78,11 +77,11 @@ def compute_loadings(
     median = np.nanmedian(values, axis=1)
     values = np.where(np.isnan(values), median[:, None], values)
     n_pcs = min(n_pcs, len(chosen), len(columns) - 1)
-    pca = PCA(n_pcs, svd_solver="full").fit(values.T)
-    loadings = pd.DataFrame(pca.components_.T, columns=[f"RF_PC{k + 1}" for k in range(n_pcs)])
+    _, axes, mean = principal_components(values.T, n_pcs)
+    loadings = pd.DataFrame(axes.T, columns=[f"RF_PC{k + 1}" for k in range(n_pcs)])
     loadings.insert(0, "feature", [feature_names[row] for row in chosen])
     loadings.insert(1, "median", median)
-    loadings.insert(2, "mean", pca.mean_)
+    loadings.insert(2, "mean", mean)
     return loadings
 
 

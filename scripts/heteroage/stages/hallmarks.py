@@ -20,12 +20,13 @@ BLOCK = 4096  # features at a time: 16 MB per 1,000 samples
 
 def match_features(dictionary: Mapping[str, Sequence[str]], feature_names: Sequence[str]) -> dict[str, list[str]]:
     """Find the features of each hallmark's CpGs in all modalities; CpG names with a suffix match one modality."""
-    features_of: dict[str, list[str]] = {}
+    features_of: dict[str, list[str]] = {cpg: [] for cpgs in dictionary.values() for cpg in cpgs}
     for name in feature_names:
-        features_of.setdefault(name.rpartition("_")[0], []).append(name)
-        features_of.setdefault(name, []).append(name)
+        for cpg in (name.rpartition("_")[0], name):
+            if cpg in features_of:
+                features_of[cpg].append(name)
     return {
-        hallmark: sorted({feature for cpg in cpgs for feature in features_of.get(cpg, [])})
+        hallmark: sorted({feature for cpg in cpgs for feature in features_of[cpg]})
         for hallmark, cpgs in dictionary.items()
     }
 
