@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg  # loaded before a script limits BLAS to one thread, which libraries loaded later ignore
 
 
 def principal_components(
@@ -20,15 +21,19 @@ def principal_components(
     -------
     (samples, n) components, (n, features) loadings, (features,) means
     """
-    from scipy import linalg
-
     mean = values.mean(axis=0)
     if by_covariance:
         covariance = values.T @ values
         covariance -= len(values) * mean[:, None] * mean
         covariance /= len(values) - 1
-        loadings = np.linalg.eigh(covariance)[1].T[::-1][:n].copy()
-    else:
-        loadings = linalg.svd(values - mean, full_matrices=False)[2][:n].copy()
-    loadings *= np.sign(loadings[np.arange(len(loadings)), np.abs(loadings).argmax(axis=1)])[:, None]
-    return values @ loadings.T - mean @ loadings.T, loadings, mean
+        loadings = np.array(np.linalg.eigh(covariance)[1].T[::-1][:n])
+        loadings *= _signs(loadings)[:, None]
+        return values @ loadings.T - mean @ loadings.T, loadings, mean
+    left, length, right = linalg.svd(values - mean, full_matrices=False)
+    signs = _signs(right[:n])
+    return left[:, :n] * signs * length[:n], right[:n] * signs[:, None], mean
+
+
+def _signs(loadings: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The sign of each component's largest loading."""
+    return np.sign(loadings[np.arange(len(loadings)), np.abs(loadings).argmax(axis=1)])

@@ -207,8 +207,7 @@ def own_features(wildcards):
 
     A dictionary that is not there yet raises FileNotFoundError, which Snakemake takes for "to be determined".
     """
-    dictionary = yaml.safe_load(Path(ORTHOGONALISED).read_text(encoding="utf-8"))
-    return features_digest(dictionary.get(wildcards.hallmark, []))
+    return features_digest(json.loads(Path(ORTHOGONALISED).read_text(encoding="utf-8")).get(wildcards.hallmark, []))
 
 
 def hallmarks_with_expert(wildcards=None):
