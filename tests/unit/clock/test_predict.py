@@ -344,7 +344,7 @@ def test_bad_tables_are_refused_with_the_reason(loaded, clock):
         refused("the table has a header and no rows. Give at least one sample.", step, master.iloc[:0])
         refused("the table has no column sample_id", step, master.drop(columns="sample_id"))
         refused(
-            "the table has duplicate sample_ids (1: n000). Keep one of each per sample.",
+            "the table has duplicate sample_ids (1: n000). Keep one of each.",
             step,
             pd.concat([master, master.iloc[[0]]]),
         )
