@@ -1,0 +1,77 @@
+"""Sample sheets: tables with only metadata, one row per sample."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from heteroage.errors import HeteroAgeError
+from heteroage.tables.layout import UNNAMED, no_ids, no_rows
+from heteroage.tables.metadata import Conventions, column_key, find_columns, names, sample_ids
+from heteroage.tables.source import Source
+
+SLIDES = ("sentrix_id", "sentrixbarcode_a", "sentrix_barcode", "slide", "beadchip")
+POSITIONS = ("sentrix_position", "sentrixposition_a", "array")
+Cells = Sequence[str | None]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A sample sheet.
+
+    columns : {our name: (the sheet's name, its cells as text)}
+    named : whether a column was found by its name to hold the ids
+    """
+
+    where: str
+    ids: list[str]
+    columns: dict[str, tuple[str, list[str | None]]]
+    named: bool
+    source: Source
+
+
+def sheet_of(source: Source, where: str, known: Collection[str], conventions: Conventions) -> Sheet:
+    """Read the metadata columns of an opened sample sheet as text.
+
+    known : ids of the tables of values, which decide between several possible columns of ids
+    Raises HeteroAgeError: no rows, no column of ids, rows without an id, or several of one id.
+    """
+    header = source.header
+    columns = source.texts(range(len(header)))
+    if not columns or not columns[0]:
+        raise no_rows(where)
+    ours = find_columns(header, conventions, where)
+    unnamed = [k for k, name in enumerate(header) if name in UNNAMED and any(columns[k])]
+    forms = possible_ids(header, ours.get("sample_id"), columns, known)
+    if not forms and (source.index is not None or unnamed):
+        forms = [columns[unnamed[0] if source.index is None else source.index]]
+    if not forms:
+        problem = no_ids(where, header)
+        raise HeteroAgeError(f"{problem} The header must be the first row.")
+    found = {name: (header[k], columns[k]) for name, k in ours.items() if name != "sample_id"}
+    return Sheet(where, sample_ids(forms[0], where), found, "sample_id" in ours, source)
+
+
+def possible_ids(
+    header: Sequence[str], column: int | None, columns: Sequence[Cells], known: Collection[str]
+) -> list[Cells]:
+    """Return the possible ids of a sheet's samples, those with the most `known` ids first.
+
+    These are the `column` of ids, slide and position in Illumina's sheets, file names, and other columns that name all
+    samples.
+    """
+    keys = [column_key(name) for name in header]
+    forms: list[Cells] = [] if column is None else [columns[column]]
+    slide = next((k for k, key in enumerate(keys) if key in SLIDES), None)
+    place = next((k for k, key in enumerate(keys) if key in POSITIONS), None)
+    if slide is not None and place is not None:
+        pairs = zip(names(columns[slide]), names(columns[place]), strict=True)
+        forms.append([None if one is None or other is None else f"{one}_{other}" for one, other in pairs])
+    for k, cells in enumerate(columns):
+        files = [None if cell is None else re.split(r"[/\\]", cell.strip())[-1] for cell in cells]
+        # Any other column that names every sample; numbers may do so by chance.
+        if k == column or (known and set(known) <= set(files) and not all(map(str.isdigit, known))):
+            forms.append(files)
+    matches = [sum(name in known for name in names(form)) for form in forms]
+    return [form for _, form in sorted(zip(matches, forms, strict=True), key=lambda pair: -pair[0])]
