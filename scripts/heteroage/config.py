@@ -27,26 +27,36 @@ def check_config(config: Mapping, schema: Mapping) -> None:
     one.
     """
     problems = [text for error in Draft202012Validator(schema).iter_errors(config) for text in _explain(error)]
-    if not problems and not any(config["inputs"].get(source) for source in (*MODALITIES, "geo")):
-        problems.append(f"inputs: no modality is given. Name at least one table: {', '.join(MODALITIES)}, or geo")
-    if not problems and are_gene_sets(config["inputs"]["hallmarks"]) and not config["inputs"].get("annotation"):
-        problems.append("inputs.annotation: not given; it finds the CpGs of the gene sets that inputs.hallmarks names")
-    stray = set(config.get("geo", {}).get("series", {})) - set(geo_files(config["inputs"])) if not problems else ()
-    problems += [f"geo.series.{series}: inputs.geo does not name this series" for series in sorted(stray)]
-    for stage in ("stage1", "stage2"):
-        grid = config.get(stage, {}).get("alpha", {}) if not problems else {}
-        if grid and (grid["lowest"] > grid["highest"] or (grid["steps"] == 1) != (grid["lowest"] == grid["highest"])):
-            problems.append(
-                f"{stage}.alpha: {grid['steps']} steps do not lead from {grid['highest']} down to {grid['lowest']}"
-            )
+    problems = problems or [*_inconsistencies(config)]
     if problems:
         raise HeteroAgeError("the configuration is not valid:\n" + "\n".join(f"  - {text}" for text in problems))
 
 
+def _inconsistencies(config: Mapping) -> Iterator[str]:
+    inputs = config["inputs"]
+    if not any(inputs.get(source) for source in (*MODALITIES, "geo")):
+        yield f"inputs: no modality is given. Name at least one table: {', '.join(MODALITIES)}, or geo"
+    elif are_gene_sets(inputs["hallmarks"]) and not inputs.get("annotation"):
+        yield "inputs.annotation: not given; it finds the CpGs of the gene sets that inputs.hallmarks names"
+    else:
+        for series in sorted(set(config.get("geo", {}).get("series", {})) - set(geo_files(inputs))):
+            yield f"geo.series.{series}: inputs.geo does not name this series"
+        for stage in ("stage1", "stage2"):
+            if grid := config.get(stage, {}).get("alpha"):
+                low, high, steps = grid["lowest"], grid["highest"], grid["steps"]
+                if low > high or (steps == 1) != (low == high):
+                    yield f"{stage}.alpha: {steps} steps do not lead from {high} down to {low}"
+
+
+def _entries(value: object, key: str) -> list[dict]:
+    """Return entries of the config, of which there may be none, one or a list, as mappings; text stands for `key`."""
+    entries = value if isinstance(value, list) else [value] if value else []
+    return [{key: entry} if isinstance(entry, str) else dict(entry) for entry in entries]
+
+
 def table_entries(inputs: Mapping, key: str) -> list[dict]:
     """List the tables of `inputs.<key>`, each as {file, ...}, with `inputs.columns` merged in."""
-    value = inputs.get(key) or []
-    entries = [{"file": e} if isinstance(e, str) else dict(e) for e in (value if isinstance(value, list) else [value])]
+    entries = _entries(inputs.get(key), "file")
     for entry in entries:
         columns = dict(inputs.get("columns") or {}) | dict(entry.get("columns") or {})
         entry["columns"] = {ours: [name] if isinstance(name, str) else list(name) for ours, name in columns.items()}
@@ -109,12 +119,8 @@ def geo_files(inputs: Mapping) -> dict[str, str | None]:
 
     Raises HeteroAgeError: a file does not contain its accession, or a series is given twice.
     """
-    given = inputs.get("geo") or []
-    entries = [
-        {"series": e} if isinstance(e, str) else dict(e) for e in (given if isinstance(given, list) else [given])
-    ]
     found: dict[str, str | None] = {}
-    for entry in entries:
+    for entry in _entries(inputs.get("geo"), "series"):
         series = entry.get("series") or _series_of(entry["file"])
         if series in found:
             raise HeteroAgeError(f"inputs.geo names {series} twice. Name each series once.")
@@ -124,8 +130,7 @@ def geo_files(inputs: Mapping) -> dict[str, str | None]:
 
 def _series_of(path: str) -> str:
     """Find the accession of a series matrix in its file name (with a platform), or in its first lines."""
-    named = re.match(r"(GSE\d+(?:-GPL\d+)?)[_.]", Path(path).name)
-    if named:
+    if named := re.match(r"(GSE\d+(?:-GPL\d+)?)[_.]", Path(path).name):
         return named[1]
     try:
         with Path(path).open("rb") as stream:
@@ -145,7 +150,6 @@ def _series_of(path: str) -> str:
 def check_files(config: Mapping) -> None:
     """Check that all files in the configuration exist, except those that the demo creates."""
     inputs = config["inputs"]
-    geo = {f"inputs.geo.{series}": path for series, path in geo_files(inputs).items() if path}
     single = ("hallmarks", "context_pcs", "annotation")
     named = {f"inputs.{key}": inputs[key] for key in single if inputs.get(key) not in (None, "compute")}
     for key in TABLES:
@@ -155,18 +159,17 @@ def check_files(config: Mapping) -> None:
     named |= {f"inputs.restrict_to.{k}": path for k, path in enumerate(inputs.get("restrict_to") or [])}
     for key, paths in predict_entries(config["predict"] or {})[0].items():
         named |= {f"predict.{key}" + (f".{k}" if len(paths) > 1 else ""): path for k, path in enumerate(paths)}
-    named |= geo
+    named |= {f"inputs.geo.{series}": path for series, path in geo_files(inputs).items() if path}
     named |= {f"compare.{key}.coefficients": one["coefficients"] for key, one in config.get("compare", {}).items()}
-    if config["stage1"]["sweep_report"]:
-        named["stage1.sweep_report"] = config["stage1"]["sweep_report"]
-    if config["stage1"].get("start_from"):
-        named["stage1.start_from.coefficients"] = config["stage1"]["start_from"]["coefficients"]
-    absent = [
+    if report := config["stage1"]["sweep_report"]:
+        named["stage1.sweep_report"] = report
+    if start := config["stage1"].get("start_from"):
+        named["stage1.start_from.coefficients"] = start["coefficients"]
+    if absent := [
         f"{key}: {path}"
         for key, path in named.items()
         if not path.startswith(MADE_BY_THE_DEMO) and not Path(path).is_file() and not _matches(path)
-    ]
-    if absent:
+    ]:
         raise HeteroAgeError(
             f"the configuration names files that do not exist ({listed(absent)}). Relative paths start at the "
             f"working directory, {Path.cwd()}."

@@ -57,13 +57,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     beside = path.with_name(f".{path.name}.part")
     for left in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*.part"):  # by a killed process of version 0.1
         left.unlink(missing_ok=True)
-    with _locked(beside, path):
-        try:
-            yield beside
-            beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+    handle = _open_locked(beside, path)
+    try:
+        yield beside
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(handle)
 
 
 def is_stream(path: str | Path) -> bool:
@@ -90,17 +92,8 @@ def check_writable(path: str | Path) -> None:
         raise HeteroAgeError(f"cannot write {path}: it is a disk or a socket. Give a regular file or a pipe.")
 
 
-@contextmanager
-def _locked(beside: Path, path: Path) -> Iterator[None]:
-    """Create the temporary file `beside` and lock it. A file of a killed process is not locked, and is reused."""
-    handle = _open_locked(beside, path)
-    try:
-        yield
-    finally:
-        os.close(handle)
-
-
 def _open_locked(beside: Path, path: Path) -> int:
+    """Create the temporary file `beside` and lock it. A file of a killed process is not locked, and is reused."""
     while True:
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT, 0o666)
         try:
@@ -149,12 +142,10 @@ def rows_of(sample_ids: Sequence[str], table: pd.DataFrame, where: str | Path) -
     import pandas as pd
 
     index = pd.Index(table["sample_id"])
-    twice = index[index.duplicated()].unique()
-    if len(twice):
+    if len(twice := index[index.duplicated()].unique()):
         raise HeteroAgeError(f"{where} has several rows for samples ({listed(twice)}). Keep one row per sample.")
     rows = index.get_indexer(list(sample_ids))
-    absent = [sample for sample, row in zip(sample_ids, rows, strict=True) if row < 0]
-    if absent:
+    if absent := [sample for sample, row in zip(sample_ids, rows, strict=True) if row < 0]:
         raise HeteroAgeError(
             f"{where} has no row for samples ({listed(absent)}): it is of another run. Remove the file and run again."
         )

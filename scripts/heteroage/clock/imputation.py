@@ -90,11 +90,6 @@ class Covariance:
             a[row], b[row] = own_a, own_b
         return replace(self, features=features, a=a, b=b)
 
-    @property
-    def conditional(self) -> bool:
-        """Whether missing values are imputed by their conditional means (format version 2)."""
-        return self.mean is not None
-
     def fill(self, feature: str, median: float) -> float:
         """Return the unconditional imputation value: the mean, or the median if the factor model has no mean."""
         k = self.features.get(feature)
@@ -108,7 +103,7 @@ class Covariance:
         rows = [self.features[name] for name in years]
         weight = np.array(list(years.values()), dtype=np.float64)
         common = weight @ self.factors[rows]
-        if not self.conditional:
+        if self.mean is None:
             return float(np.sqrt(common @ common + weight**2 @ self.own[rows]))
         known = [k for k in map(self.features.get, measured) if k is not None and self.own[k] > 0]
         precision = np.eye(self.factors.shape[1]) + (self.factors[known].T / self.own[known]) @ self.factors[known]

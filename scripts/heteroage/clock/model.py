@@ -41,16 +41,14 @@ class Loadings:
 
     def only(self, names: Iterable[str]) -> Loadings | None:
         """Return the loadings of some components, or None if none remain."""
-        places = [j for j, name in enumerate(self.names) if name in set(names)]
-        if not places:
-            return None
-        return replace(self, names=[self.names[j] for j in places], weight=np.ascontiguousarray(self.weight[:, places]))
+        kept = [name for name in self.names if name in set(names)]
+        places = [self.names.index(name) for name in kept]
+        return replace(self, names=kept, weight=np.ascontiguousarray(self.weight[:, places])) if kept else None
 
     def share(self, component: str) -> NDArray[np.float64]:
         """Each feature's squared loading on a component, as a fraction of their sum."""
         squares = self.weight[:, self.names.index(component)] ** 2
-        total = float(squares.sum())
-        return squares / total if total else squares
+        return squares / (float(squares.sum()) or 1.0)
 
 
 @dataclass(frozen=True)
@@ -209,14 +207,9 @@ class ClockModel:
         return sorted(name for name in self.terms if not is_pc(name))
 
     @cached_property
-    def weighted(self) -> frozenset[str]:
-        """The same CpG features as a set."""
-        return frozenset(self.cpgs)
-
-    @cached_property
     def cpgs_read(self) -> list[str]:
         """The CpGs with weight, and the CpGs from which RF_PCs are computed."""
-        return sorted(self.weighted | set(self.loadings.row if self.loadings else []))
+        return sorted({*self.cpgs, *(self.loadings.row if self.loadings else [])})
 
     @cached_property
     def anchor_place(self) -> dict[str, int]:
@@ -247,20 +240,19 @@ class ClockModel:
         """Each CpG's fraction of the squared loadings of the computed RF_PCs; empty if none is computed."""
         if self.loadings is None:
             return {}
-        shares = [self.loadings.share(name) for name in self.loadings.names]
-        return dict(zip(self.loadings.row, np.mean(shares, axis=0).tolist(), strict=True))
+        shares = np.mean([self.loadings.share(name) for name in self.loadings.names], axis=0)
+        return dict(zip(self.loadings.row, shares.tolist(), strict=True))
 
     @cached_property
     def reported(self) -> frozenset[str]:
         """The CpGs that Imputed_Fraction counts: all CpGs that are read (format version 1: CpGs with weight)."""
-        return frozenset(self.cpgs_read) if self.version > 1 else self.weighted
+        return frozenset(self.cpgs_read if self.version > 1 else self.cpgs)
 
     @cached_property
     def conditional(self) -> Conditional | None:
         """The factor model that imputes missing CpGs; None if they are imputed by medians."""
-        if self.covariance is None or not self.covariance.conditional:
-            return None
-        return Conditional(self.covariance, self.cpgs_read)
+        known = self.covariance is not None and self.covariance.mean is not None
+        return Conditional(self.covariance, self.cpgs_read) if known else None
 
     @cached_property
     def wanted(self) -> Wanted:

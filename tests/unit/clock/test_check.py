@@ -236,7 +236,7 @@ def mostly_context(clock_copy, reseal):
 
 def test_cpgs_of_the_computed_pcs_count_as_what_the_clock_reads(mostly_context, clock, tmp_path):
     assert (len(mostly_context.cpgs), len(mostly_context.cpgs_read)) == (8, 26)
-    alone = [name for name in mostly_context.cpgs_read if name not in mostly_context.weighted]
+    alone = [name for name in mostly_context.cpgs_read if name not in mostly_context.cpgs]
     whole = clock.master.assign(**clock.master[cpgs_of(clock.master)].fillna(0.5))
     some = whole.drop(columns=alone[:5])
     write_table(some, tmp_path / "some.csv")
@@ -253,7 +253,7 @@ def test_cpgs_of_the_computed_pcs_count_as_what_the_clock_reads(mostly_context, 
 
 
 def test_a_table_without_the_cpgs_of_the_computed_pcs_is_refused(mostly_context, clock):
-    alone = sorted(set(mostly_context.cpgs_read) - mostly_context.weighted)
+    alone = sorted(set(mostly_context.cpgs_read) - set(mostly_context.cpgs))
     without = clock.master.drop(columns=alone)
     refused("Missing are", mostly_context.predict, without)
     refused("of what the RF_PCs are computed from (18: ", mostly_context.predict, without)
