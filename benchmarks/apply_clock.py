@@ -31,9 +31,9 @@ from sklearn.linear_model import ElasticNet
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from heteroage import applicability
+from heteroage import assembly
 from heteroage.age import inverse_transform_age, transform_age
-from heteroage.applicability import learn_distance
+from heteroage.assembly import learn_distance
 from heteroage.clock import artifacts
 from heteroage.clock.loading import load_clock
 from heteroage.clock.weights import weights_table
@@ -119,8 +119,8 @@ def make_clock(folder: Path, names: list[str]) -> list[str]:
     linear = {name: features[name].to_numpy() for name in features if name not in ("Tissue", "Sex")}
     fold = np.arange(400) % 5
     limit = learn_distance(values, fold)
-    applicability.write_applicability(folder, age, limit, added, linear, values, used, fold)
-    applicability.add_reference(folder)
+    assembly.write_applicability(folder, age, limit, added, linear, values, used, fold)
+    assembly.add_reference(folder)
     artifacts.seal(folder, {})
     return used
 

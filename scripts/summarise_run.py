@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from heteroage.files import atomic_path, read_json, read_table
-from heteroage.report.summary import summarise
+from heteroage.report.text import summarise
 from heteroage.workflow import run_script
 
 

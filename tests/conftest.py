@@ -16,7 +16,7 @@ from sklearn.linear_model import ElasticNet
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from heteroage import applicability
+from heteroage import assembly
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock import artifacts
 from heteroage.clock.cohort import StudyErrors
@@ -182,13 +182,13 @@ def clock(tmp_path_factory):
     joblib.dump(booster, folder / "stage3/model.joblib")
     features = sorted({*cpgs, "RF_PC1", "RF_PC2"})
     fold = np.arange(len(training)) % 4
-    limit = applicability.learn_distance(training[cpgs].to_numpy().T, fold)
+    limit = assembly.learn_distance(training[cpgs].to_numpy().T, fold)
     linear = {name: frame[name].to_numpy() for name in frame if name not in categories}
     studies = StudyErrors("out_of_fold", 9, -3.0, 4.0, 3.0, 6.0)
-    applicability.write_applicability(
+    assembly.write_applicability(
         folder, age, limit, fused - predicted, linear, full[features].to_numpy().T, features, fold, studies
     )
-    applicability.add_reference(folder)
+    assembly.add_reference(folder)
     artifacts.seal(folder, {"samples": len(training)})
 
     master = _master(14, np.random.default_rng(12), "n")

@@ -21,11 +21,7 @@ TABLES = (*MODALITIES, "sample_sheet")
 
 
 def check_config(config: Mapping, schema: Mapping) -> None:
-    """Check a configuration against its JSON Schema.
-
-    Raises HeteroAgeError: the message lists all problems with their keys, and suggests a known key for each unknown
-    one.
-    """
+    """Check a configuration against its JSON Schema. The HeteroAgeError lists all problems and similar known keys."""
     problems = [text for error in Draft202012Validator(schema).iter_errors(config) for text in _explain(error)]
     problems = problems or [*_inconsistencies(config)]
     if problems:
@@ -115,10 +111,7 @@ def geo_entries(config: Mapping) -> tuple[list[dict], list[dict]]:
 
 
 def geo_files(inputs: Mapping) -> dict[str, str | None]:
-    """List the series of `inputs.geo`, each with its series matrix file if the config gives one, otherwise None.
-
-    Raises HeteroAgeError: a file does not contain its accession, or a series is given twice.
-    """
+    """List the series of `inputs.geo`, each with its matrix file or None. Raises HeteroAgeError if one is repeated."""
     found: dict[str, str | None] = {}
     for entry in _entries(inputs.get("geo"), "series"):
         series = entry.get("series") or _series_of(entry["file"])
@@ -177,10 +170,7 @@ def check_files(config: Mapping) -> None:
 
 
 def check_coefficients(config: Mapping) -> None:
-    """Read the coefficient tables of published clocks, which are small.
-
-    Raises HeteroAgeError: as `read_coefficients` and `Compared.read`.
-    """
+    """Read the coefficient tables of published clocks, which are small. Raises as `read_coefficients`."""
     if start := config["stage1"].get("start_from"):
         from heteroage.clock.published import read_coefficients  # slow to import and rarely needed
 

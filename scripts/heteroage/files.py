@@ -135,10 +135,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
 
 def rows_of(sample_ids: Sequence[str], table: pd.DataFrame, where: str | Path) -> NDArray[np.int64]:
-    """Return the row of each sample in a table with a column `sample_id`.
-
-    Raises HeteroAgeError: samples without a row, or with several.
-    """
+    """Return each sample's row in a table with sample_id. Raises HeteroAgeError: samples with no or several rows."""
     import pandas as pd
 
     index = pd.Index(table["sample_id"])

@@ -1,4 +1,4 @@
-"""The study of a results folder: one run at a time, what killed runs leave, and the text at the end of a run.
+"""The study of a results folder: one run at a time, what killed runs leave, changed files, and the final text.
 
 Snakemake's own lock remains after a run is killed, and has to be removed by hand. This lock uses flock, which is
 released when its process ends for any reason. The profiles select it with `nolock`. Scripts of a killed run end by
@@ -20,10 +20,11 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
-from heteroage.errors import HeteroAgeError
+from heteroage.errors import HeteroAgeError, listed
 
 RUN_ID = re.compile(r"SLURM run ID: .*?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 KEPT_LOGS = 20  # number of logs of earlier runs that are searched
@@ -31,6 +32,10 @@ WAIT_SECONDS = 120  # maximum time until cancelled jobs have left the queue
 
 ADVICE = re.compile(r"^Make the report.*\n.*\n", re.MULTILINE)  # two lines of the summary
 OPTIONS = ("-s", "--snakefile", "--configfile", "--configfiles", "-d", "--directory", "--workflow-profile", "--profile")
+WHOLE = 1 << 20  # input files up to this size (bytes) are digested completely
+PART = 1 << 16  # bytes that are digested at the start, the middle and the end of larger files
+RECORDED = 64 << 20  # results up to this size (bytes) are digested completely
+RECORDS = Path(".snakemake/heteroage")
 
 
 def hold(lock: Path) -> None:
@@ -64,10 +69,7 @@ def hold(lock: Path) -> None:
 
 
 def end_with(pid: int) -> None:
-    """End this process immediately when another process of this machine (its Snakemake) ends.
-
-    Otherwise, scripts of a killed run would continue to write files during the next run.
-    """
+    """End this process when process `pid` (its Snakemake) ends: it must not write files during the next run."""
     if not hasattr(os, "pidfd_open"):  # only Linux has it; elsewhere such a script ends by itself, later
         return
     try:
@@ -213,3 +215,56 @@ def nested_error(accuracy: Path) -> str:
         f"Nested error, the one to quote: HeteroAge {float(clock['MAE']):.2f} years, mean over projects "
         f"{float(clock['MacroMAE']):.2f}; anchor alone {float(anchor['MAE']):.2f} and {float(anchor['MacroMAE']):.2f}."
     )
+
+
+def state_of(paths: Iterable[str]) -> dict[str, str]:
+    """Return the states of input files, for a rule's params, so that the rule reruns when one changes.
+
+    Small files are digested completely. For larger files, the size, the time and three parts are used. Files in
+    results/ are left out, because rules create them.
+    """
+    return {path: _state(Path(path)) for path in paths if not path.startswith("results/")}
+
+
+def _state(path: Path) -> str:
+    if not path.is_file():
+        return "missing"
+    stat = path.stat()
+    time = "" if stat.st_size <= WHOLE else f", {stat.st_mtime_ns}"
+    return f"{stat.st_size} bytes{time}, {_digest(path, stat.st_size, WHOLE)}"
+
+
+def _digest(path: Path, size: int, whole: int) -> str:
+    sha = hashlib.sha256()
+    with path.open("rb") as stream:
+        for start in [0] if size <= whole else (0, size // 2, size - PART):
+            stream.seek(start)
+            sha.update(stream.read(whole if size <= whole else PART))
+    return sha.hexdigest()[:16]
+
+
+def record(paths: Iterable[str]) -> None:
+    """Record the states of results after they were written."""
+    RECORDS.mkdir(parents=True, exist_ok=True)
+    for path in filter(Path.is_file, map(Path, paths)):
+        size = path.stat().st_size
+        _record_of(path).write_text(json.dumps([size, _digest(path, size, RECORDED)]), encoding="utf-8")
+
+
+def verify(paths: Iterable[str]) -> None:
+    """Raise HeteroAgeError if results have changed since a rule wrote them. Files without a record are accepted."""
+    changed = []
+    for path in map(Path, paths):
+        if path.is_file() and _record_of(path).is_file():
+            size = path.stat().st_size
+            if json.loads(_record_of(path).read_text(encoding="utf-8")) != [size, _digest(path, size, RECORDED)]:
+                changed.append(path)
+    if changed:
+        raise HeteroAgeError(
+            f"results have changed since the workflow wrote them ({listed(changed)}). Delete them and run "
+            "again: they are made again."
+        )
+
+
+def _record_of(path: Path) -> Path:
+    return RECORDS / f"{quote(str(path), safe='')}.json"

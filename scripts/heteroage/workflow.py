@@ -18,8 +18,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.file_states import record, verify
-from heteroage.study import end_with
+from heteroage.study import end_with, record, verify
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow

@@ -9,9 +9,8 @@ import time
 
 import pytest
 
-from heteroage import file_states
+from heteroage import study
 from heteroage.errors import HeteroAgeError
-from heteroage.file_states import record, state_of, verify
 from heteroage.study import (
     cancel_leftover_jobs,
     closing_words,
@@ -19,8 +18,11 @@ from heteroage.study import (
     earlier_runs,
     hold,
     nested_error,
+    record,
     remember_study,
+    state_of,
     unseal_incomplete,
+    verify,
 )
 
 INPUTS = {"beta": "data/beta.parquet"}
@@ -80,8 +82,8 @@ def test_a_flipped_byte_of_a_result_is_noticed(tmp_path, monkeypatch):
     text = "results have changed since the workflow wrote them (1: results/samples.csv). Delete them and run again"
     with pytest.raises(HeteroAgeError, match=re.escape(text)):
         verify(["results/samples.csv"])
-    monkeypatch.setattr(file_states, "RECORDED", 0)  # of large results, parts are digested
-    monkeypatch.setattr(file_states, "PART", 4)
+    monkeypatch.setattr(study, "RECORDED", 0)  # of large results, parts are digested
+    monkeypatch.setattr(study, "PART", 4)
     record(["results/samples.csv"])
     verify(["results/samples.csv"])
 

@@ -40,13 +40,13 @@ from heteroage.errors import HeteroAgeError
 from heteroage.files import coverage_files, files_of
 from heteroage.stages.dictionary import are_gene_sets, read_hallmark_names
 from heteroage.stages.dictionary import features_digest
-from heteroage.file_states import state_of
 from heteroage.study import (
     cancel_leftover_jobs,
     closing_words,
     earlier_runs,
     hold,
     remember_study,
+    state_of,
     unseal_incomplete,
 )
 from heteroage.workflow import (

@@ -73,10 +73,7 @@ def scan_store(store: NDArray[np.float32], feature_names: Sequence[str]) -> Scan
 
 
 def count_overlap(scan: Scan, feature_names: Sequence[str]) -> pd.DataFrame:
-    """Count samples and CpGs by the exact set of modalities that have them.
-
-    Returns a frame of `modalities` (joined by +), `n_samples`, `n_cpgs`; each sample and each CpG counts once.
-    """
+    """Count samples and CpGs once each, by their exact set of `modalities` (joined by +): `n_samples`, `n_cpgs`."""
     modalities = scan.modalities
     probe, probes = pd.factorize(np.array([split_modality(name)[0] for name in feature_names], dtype=object))
     of_probe = np.zeros((len(probes), len(modalities)), dtype=bool)
@@ -94,12 +91,7 @@ def count_overlap(scan: Scan, feature_names: Sequence[str]) -> pd.DataFrame:
 
 
 def missing_by_sample(scan: Scan, samples: pd.DataFrame) -> pd.DataFrame:
-    """Compute the fraction of missing features per sample and modality, largest first.
-
-    Samples without any value of a modality are left out.
-
-    Returns a frame of `modality`, `sample_id`, `project_id`, `missing_fraction`.
-    """
+    """Compute `missing_fraction` by `modality` and sample, largest first; only samples with a value of the modality."""
     parts = []
     for m in scan.modalities:
         has = scan.has(m)
@@ -111,10 +103,7 @@ def missing_by_sample(scan: Scan, samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def missing_by_cpg(scan: Scan) -> pd.DataFrame:
-    """Count features by their fraction of missing samples, among the samples with the modality.
-
-    Returns a frame of `modality`, `missing_fraction` (`none`, `up to 0.001`, ..., `all`), `n_features`.
-    """
+    """Count `n_features` by `modality` and `missing_fraction` (none, up to 0.001, ..., all) of the samples with it."""
     labels = ["none", *(f"up to {end:g}" for end in MISSING_BINS[1:-2]), "below 1", "all"]
     parts = []
     for m in scan.modalities:

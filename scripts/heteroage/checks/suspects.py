@@ -70,10 +70,7 @@ def find_outliers(
 
 
 def robust_distances(pcs: NDArray[np.float64], tissue: pd.Series) -> NDArray[np.float64]:
-    """Return each sample's (row's) distance from its tissue's median per component, in robust standard deviations.
-
-    NaN if the tissue has fewer than `FEWEST` samples.
-    """
+    """Return (samples, PCs) distances from the tissue's median in robust standard deviations; NaN in small tissues."""
     tissue = tissue.to_numpy()
     sizes = pd.Series(tissue).value_counts()
     distance = np.full_like(pcs, np.nan)

@@ -74,10 +74,7 @@ def run_step(
 
 
 def calibrate(clock: Clock, inputs: Sequence[Path], out: Path, allow_missing: bool = False) -> str:
-    """Estimate an offset from samples of known age and write it; returns a summary line to print.
-
-    Raises HeteroAgeError: in the cases of `Clock.calibrate`. Nothing is written.
-    """
+    """Estimate an offset and write it; returns a line to print. On errors (as `Clock.calibrate`) nothing is written."""
     _check_places(inputs, [out])
     offset = clock.calibrate(list(inputs), allow_missing)
     write_json(offset.as_json(), out)

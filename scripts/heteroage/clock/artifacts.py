@@ -170,10 +170,7 @@ def sign(folder: Path, private: Path) -> None:
 
 
 def check_signature(folder: Path, manifest: bytes, public: Path) -> None:
-    """Check that the manifest was signed with the private key of this public key.
-
-    Raises HeteroAgeError: no signature; the signature of another key or another manifest; invalid public key.
-    """
+    """Check that the manifest was signed with the private key of this public key. Raises HeteroAgeError otherwise."""
     from cryptography.exceptions import InvalidSignature
 
     key, path = _load_key(public, "public"), folder / SIGNATURE
@@ -220,10 +217,7 @@ def _read_limited(path: Path, most: int) -> bytes:
 
 
 def _content(folder: Path) -> dict[str, int]:
-    """Return the size of each file, without the manifest and its signature.
-
-    Links, pipes and devices are listed as `name@`, so that they count as additional files.
-    """
+    """Return the size of each file, except manifest and signature. Links, pipes and devices are listed as `name@`."""
     found: dict[str, int] = {}
     for parent, folders, names in os.walk(folder):
         for name in [*names, *(f for f in folders if (Path(parent) / f).is_symlink())]:

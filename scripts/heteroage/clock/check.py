@@ -83,10 +83,7 @@ def check_pcs(clock: ClockModel, table: Table, columns_of: Mapping[str, list[str
 
 
 def check(clock: ClockModel, inputs: Sequence[Path], platform: Path | None) -> tuple[str, dict[str, Sequence], bool]:
-    """Report the clock's features that are missing in tables or in a platform's probe list.
-
-    Returns a report to print, the missing features as columns, and whether prediction would accept it.
-    """
+    """Return a report on missing CpGs to print, the CpGs as columns, and whether prediction accepts the table."""
     from heteroage.probes import read_probes
 
     if platform is not None:
@@ -150,10 +147,7 @@ def stage_costs(clock: ClockModel, names: Iterable[str]) -> dict[str, list]:
 
 
 def missing_features(clock: ClockModel, names: Iterable[str]) -> dict[str, Sequence]:
-    """Return the clock's CpGs that are not among the names, with their models and fraction of the anchor's weight.
-
-    The CpGs are sorted by weight.
-    """
+    """Return the clock's CpGs that are not among the names, by weight, with their models and fraction of the weight."""
     clock, absent = _missing(clock, names)
     absent.sort(key=lambda name: (-clock.anchor_weight.get(name, 0.0), name))
     stages = [

@@ -139,10 +139,7 @@ class CohortSummary:
                     self._columns.setdefault(name, []).append(rows[name])
 
     def accuracy(self) -> dict[str, float]:
-        """Return n, MAE, median absolute error and bias (mean of predicted - given) in years, r, and interval coverage.
-
-        The result is empty if no sample has both ages.
-        """
+        """Return n, MAE, MedAE, bias (predicted - given; years), r and interval coverage; empty without ages."""
         columns = {name: np.concatenate(parts) for name, parts in self._columns.items()}
         if not columns:
             return {}
@@ -206,10 +203,7 @@ class Offset:
 
     @classmethod
     def learn(cls, cohort: CohortSummary, studies: StudyErrors | None, clock: str, where: str) -> Offset:
-        """Estimate the offset from predicted samples of known age.
-
-        Raises HeteroAgeError: no sample has both ages; the clock contains no errors of held-out studies.
-        """
+        """Estimate the offset. Raises HeteroAgeError: no sample with both ages; no errors of held-out studies."""
         if studies is None:
             raise HeteroAgeError(
                 "the clock contains no errors of held-out studies, which calibration needs: it was made by an earlier "

@@ -37,10 +37,7 @@ def contributions(clock: ClockModel, rows: Rows, features: Rows) -> Rows:
 
 
 def by_feature(booster: lgb.Booster, matrix: ArrayLike, names: Sequence[str]) -> Rows:
-    """Return each feature's contribution in years (Stage1_Pred_Age_Contribution for the anchor), and Bias if not 0.
-
-    matrix : (samples, features), in the order of `names`
-    """
+    """Return each feature's contribution in years, and Bias if not 0; `matrix` is (samples, features named `names`)."""
     values = booster.predict(matrix, pred_contrib=True, num_threads=1)
     labels = [f"{ANCHOR}_Contribution" if name == ANCHOR else name for name in names]
     columns = {label: np.ascontiguousarray(values[:, k]) for k, label in enumerate([*labels, "Bias"])}

@@ -1,6 +1,6 @@
 """Imputation of missing CpGs at prediction by their conditional means, given the measured CpGs of the sample.
 
-The factor model is x_j = mean_j + F_j z + e_j, with z ~ N(0, I) and e_j ~ N(0, d_j) (estimated in `applicability.py`).
+The factor model is x_j = mean_j + F_j z + e_j, with z ~ N(0, I) and e_j ~ N(0, d_j) (estimated in `assembly.py`).
 Given the measured CpGs M, z is normal with precision P = I + sum over M of F_j' F_j / d_j and mean
 P^-1 sum over M of F_j (x_j - mean_j) / d_j. The imputed value of a missing CpG is mean_j + F_j z. The total
 contribution w'x of the missing CpGs has variance (w'F) P^-1 (F'w) + sum of w_j² d_j.
@@ -136,10 +136,7 @@ class Covariance:
 
 
 def whole(numbers: NDArray[np.float64], bits: int, axis: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Scale by powers of two along an axis and round, so that the absolute sum along it stays below 2^bits.
-
-    Returns the integers, and the factors that convert them back to `numbers`.
-    """
+    """Round to integers times powers of two, so that absolute sums along the axis stay below 2^bits; return both."""
     total = np.abs(numbers).sum(axis=axis, keepdims=True) + 2.0**-200
     unit = 2.0 ** (np.ceil(np.log2(total)) - bits + 1)
     return np.rint(numbers / unit), unit

@@ -111,10 +111,7 @@ class MasterTable:
 
 @dataclass(frozen=True)
 class Joined:
-    """A table that is read in blocks, joined with columns of other tables.
-
-    rows : position of each sample in the columns of `others`
-    """
+    """A table read in blocks, joined with columns of others; `rows` is the position of each sample in their columns."""
 
     first: MasterTable
     rows: dict[str, int]
@@ -241,10 +238,7 @@ def open_tables(paths: Sequence[str | Path], wanted: Wanted, conventions: Conven
 def open_each(
     paths: Sequence[str | Path], wanted: Wanted, conventions: Conventions, called: str = "{}"
 ) -> tuple[list[MasterTable], list[Sheet]]:
-    """Open tables of values, at least one, and sheets of their samples; as `open_tables`.
-
-    called : name of a table in messages, with {} for its path
-    """
+    """Open tables of values and sample sheets, as `open_tables`; `called` names a table in messages ({}: path)."""
     valued, others = [], []
     read, calls = gather(paths, wanted.features, conventions.least_coverage)
     for path in read:

@@ -23,7 +23,7 @@ def weights_table(pipeline: Pipeline) -> pd.DataFrame:
     """Convert a fitted Pipeline (imputer, scaler, elastic net) to a table.
 
     Returns one row for the intercept (on both scales; median, mean and scale are empty), then one row per feature,
-    sorted by decreasing absolute standardised weight, ties by name..
+    sorted by decreasing absolute standardised weight, ties by name.
     """
     import pandas as pd
 
@@ -88,9 +88,6 @@ class LinearModel:
         return total
 
     def add(self, k: int, total: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-        """Add feature k's term to the samples' totals.
-
-        The addition is elementwise, one feature at a time, so a sample's bits do not depend on the other samples.
-        """
+        """Add feature k's term to the totals, elementwise: a sample's bits do not depend on other samples."""
         filled = np.where(np.isnan(values), self.median[k], values)
         total += self.weight[k] * ((filled - self.mean[k]) / self.scale[k])

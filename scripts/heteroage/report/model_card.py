@@ -12,7 +12,7 @@ from heteroage.evaluation.published import worth_training
 from heteroage.files import read_json, read_table
 from heteroage.grouping.folds import describe_dominance, describe_few_groups, describe_ties, hold_out_donors
 from heteroage.metrics import score_predictions
-from heteroage.report.summary import predictors
+from heteroage.report.text import predictors
 from heteroage.stages.stage1 import STRENGTH, selected_row
 from heteroage.stages.start_from import describe_start
 

@@ -17,8 +17,7 @@ from heteroage.evaluation.scores import what_stages_add
 from heteroage.figures.evaluation import MODELS, STRATA, scoring_name
 from heteroage.figures.style import readable
 from heteroage.metrics import has_skill, pearson_r, score_predictions
-from heteroage.report.methods import methods
-from heteroage.report.summary import predictors, what_experts_add, what_fusion_adds
+from heteroage.report.text import methods, predictors, what_experts_add, what_fusion_adds
 
 COMMAND = "snakemake --cores 2 report"
 CONTENTS = [
@@ -64,10 +63,7 @@ class Figure:
 
 
 def read_figure(picture: Path, caption: Path) -> Figure:
-    """Read a picture and its caption.
-
-    Pictures of `save_picture` contain title and alternative text. A PNG gets its file name and caption instead.
-    """
+    """Read a picture of `save_picture`, or a PNG (its title is the file name, its alternative text the caption)."""
     content = picture.read_bytes()
     text = " ".join(caption.read_text(encoding="utf-8").replace("``", "").split())
     if picture.suffix == ".png":
@@ -149,10 +145,7 @@ def page_content(
 
 
 def out_of_fold_errors(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Score out-of-fold predictions in the format of accuracy.csv, for `all` only and without intervals.
-
-    The third predictor is the mean age of the other folds' samples.
-    """
+    """Score out-of-fold predictions and the mean age of the other folds, in the format of accuracy.csv."""
     age, rows = predictions["Age"], []
     for model, predicted in predictors(predictions).items():
         scores = score_predictions(age, predicted, predictions["project_id"])

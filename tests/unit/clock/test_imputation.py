@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sample_tables import cpgs_of, equal
 
-from heteroage.applicability import LEAST_OWN, choose_factors, learn_covariance
+from heteroage.assembly import LEAST_OWN, choose_factors, learn_covariance
 from heteroage.clock import artifacts, imputation
 from heteroage.clock.imputation import Conditional, Covariance, Imputation, whole
 from heteroage.clock.loading import load_clock
