@@ -20,6 +20,7 @@ from heteroage.clock.columns import TEXT, Wanted
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.coverage import gather
 from heteroage.labels import same_word, sex_of, tissue_of
+from heteroage.tables.ages import read_ages
 from heteroage.tables.layout import holds_values
 from heteroage.tables.metadata import Conventions, mangled_by_r
 from heteroage.tables.opening import arrange, from_frame, open_source
@@ -111,11 +112,15 @@ class MasterTable:
 
 @dataclass(frozen=True)
 class Joined:
-    """A table read in blocks, joined with columns of others; `rows` is the position of each sample in their columns."""
+    """A table that is read in blocks, joined with columns of other tables.
+
+    rows : position of each sample in the columns of `others`
+    others : name in messages, columns, and own names of Tissue, Sex and Age of each
+    """
 
     first: MasterTable
     rows: dict[str, int]
-    others: list[tuple[str, dict[str, Sequence]]]
+    others: list[tuple[str, dict[str, Sequence], dict[str, str]]]
     labels: dict[str, str]
 
     @classmethod
@@ -123,7 +128,7 @@ class Joined:
         """Join tables of values with the same samples, and sample sheets, which may contain more samples."""
         first, labels = tables[0], {}
         rows = {one: k for k, one in enumerate(first.table.ids)}
-        others: list[tuple[str, dict[str, Sequence]]] = []
+        others: list[tuple[str, dict[str, Sequence], dict[str, str]]] = []
         for table in tables[1:]:
             own = {name: [None] * len(rows) if name in TEXT else np.empty(len(rows)) for name in table.place}
             for part in table.parts(table.names):
@@ -134,14 +139,15 @@ class Joined:
                             own[name][row] = cell
                 for name, values in part.numbers([name for name in own if name not in TEXT]):
                     own[name][at] = values
-            others.append((table.where, own))
+            others.append((table.where, own, table.labels))
             labels = table.labels | labels
         for sheet in sheets:
             place = {one: k for k, one in enumerate(sheet.ids)}
             at = [place[one] for one in rows]
             own = {name: [c[k] for k in at] for name, (_, c) in sheet.columns.items() if name in TEXT}
-            others.append((sheet.where, own))
-            labels = {name: label for name, (label, _) in sheet.columns.items()} | labels
+            theirs = {name: label for name, (label, _) in sheet.columns.items()}
+            others.append((sheet.where, own, theirs))
+            labels = theirs | labels
         return cls(first, rows, others, labels | first.labels)
 
     @property
@@ -157,7 +163,7 @@ class Joined:
     @property
     def names(self) -> list[str]:
         """Every column's name, once."""
-        return list(dict.fromkeys((*self.first.names, *(name for _, own in self.others for name in own))))
+        return list(dict.fromkeys((*self.first.names, *(name for _, own, _ in self.others for name in own))))
 
     def parts(self, columns: Sequence[str]) -> Iterator[Part]:
         """Iterate over blocks of the first table, with the columns of the others."""
@@ -166,8 +172,19 @@ class Joined:
 
     def _text(self, part: Part, name: str) -> list[str | None]:
         at = [self.rows[one] for one in part.ids]
-        found = [(self.where, part.text(name))] if name in self.first.place else []
-        return _agreed(name, found + [(w, [c[name][k] for k in at]) for w, c in self.others if name in c], part.ids)
+        found = [(self.where, part.text(name), self.first.labels)] if name in self.first.place else []
+        found += [(where, [own[name][k] for k in at], labels) for where, own, labels in self.others if name in own]
+        cells = [(where, own) for where, own, _ in found]
+        if name != "Age" or len(found) == 1:
+            return _agreed(name, cells, part.ids)
+        # Each table may have its own unit, which the column's name gives.
+        _agreed(name, [(where, self._years(own, labels[name])) for where, own, labels in found], part.ids)
+        return cells[0][1]
+
+    def _years(self, cells: Sequence[str | None], label: str) -> list[float | None]:
+        how = self.first.table.conventions
+        years = read_ages(cells, label, how.age_unit, how.allow_prenatal, how.missing_values).years
+        return [None if age is None else round(age, 6) for age in years]
 
     def _numbers(self, part: Part, names: Sequence[str]) -> NDArray[np.float64]:
         at = np.array([self.rows[one] for one in part.ids], dtype=np.int64)
@@ -175,7 +192,7 @@ class Joined:
         found = []
         for name in names:
             several = [(self.where, own[name])] if name in own else []
-            several += [(where, columns[name][at]) for where, columns in self.others if name in columns]
+            several += [(where, columns[name][at]) for where, columns, _ in self.others if name in columns]
             found.append(_agreed(name, several, part.ids))
         return np.array(found).reshape(len(names), len(at))
 

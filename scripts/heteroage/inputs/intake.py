@@ -36,7 +36,7 @@ STEPS = {
     "ids_as_text": "sample_ids that were numbers",
     "comment_lines": "comment lines above the header",
     "blank_rows": "empty rows",
-    "leave_out_columns": "columns (or rows) that are neither metadata nor CpGs of the modality",
+    "leave_out_columns": "columns (or rows) that are neither metadata nor CpGs of the modality, also of sample sheets",
     "merge_replicates": "replicate probes averaged under a plain name",
     "convert_values": "values converted to beta values",
     "missing_values": "values that are missing",
@@ -182,6 +182,7 @@ def read_sheet(
     sheet = sheet_of(source, where, known, conventions)
     renamed = [f"{label} is {ours}" for ours, (label, _) in sheet.columns.items() if label != ours]
     _note_names(sheet, renamed, "" if sheet.named else "other columns", intake)
+    intake.note("leave_out_columns", where, len(sheet.left_out), "left out", sheet.left_out)
     return sheet
 
 

@@ -22,6 +22,7 @@ class Sheet:
 
     columns : {our name: (the sheet's name, its cells as text)}
     named : whether a column was found by its name to hold the ids
+    left_out : the other columns
     """
 
     where: str
@@ -29,6 +30,7 @@ class Sheet:
     columns: dict[str, tuple[str, list[str | None]]]
     named: bool
     source: Source
+    left_out: list[str]
 
 
 def sheet_of(source: Source, where: str, known: Collection[str], conventions: Conventions) -> Sheet:
@@ -50,7 +52,11 @@ def sheet_of(source: Source, where: str, known: Collection[str], conventions: Co
         problem = no_ids(where, header)
         raise HeteroAgeError(f"{problem} The header must be the first row.")
     found = {name: (header[k], columns[k]) for name, k in ours.items() if name != "sample_id"}
-    return Sheet(where, sample_ids(forms[0], where), found, "sample_id" in ours, source)
+    ids = sample_ids(forms[0], where)
+    others = [k for k in range(len(header)) if k not in ours.values() and names(columns[k]) != ids]
+    others = [k for k in others if column_key(header[k]) not in SLIDES + POSITIONS]
+    left_out = [header[k] or f"column {k + 1} (no name{'' if any(columns[k]) else ', empty'})" for k in others]
+    return Sheet(where, ids, found, "sample_id" in ours, source, left_out)
 
 
 def possible_ids(

@@ -165,3 +165,13 @@ def test_tables_that_disagree_are_not_joined(clock, loaded, tmp_path):
     write_table(clock.master[["sample_id", "Age"]].assign(Age=1.5), tmp_path / "b.csv")
     text = f"samples whose Age in {tmp_path / 'b.csv'} differs from that in {tmp_path / 'a.csv'} (14: n000: "
     refused(text, from_files, loaded, tmp_path / "a.csv", tmp_path / "b.csv")
+
+
+def test_tables_may_have_ages_in_different_units(clock, loaded, predicted, tmp_path):
+    write_table(clock.master, tmp_path / "a.csv")
+    months = clock.master[["sample_id"]].assign(age_months=clock.master["Age"] * 12)
+    write_table(months, tmp_path / "b.csv")
+    equal(from_files(loaded, tmp_path / "a.csv", tmp_path / "b.csv"), predicted)
+    write_table(months.assign(age_months=clock.master["Age"]), tmp_path / "b.csv")
+    text = f"samples whose Age in {tmp_path / 'b.csv'} differs from that in {tmp_path / 'a.csv'} (14: n000: "
+    refused(text, from_files, loaded, tmp_path / "a.csv", tmp_path / "b.csv")

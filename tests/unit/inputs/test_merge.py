@@ -80,6 +80,17 @@ def test_metadata_may_stand_in_a_sheet_and_in_tables(folder):
     same(read({"beta": ["t.parquet"]}, ["ages.tsv"]), merged({"beta": frame}))
 
 
+def test_columns_of_a_sheet_that_are_not_used_are_counted_and_named(folder):
+    frame = float32(study())
+    write(frame.drop(columns="Age"), "t.parquet")
+    rows = [f"{one},{age},7,," for one, age in zip(frame["sample_id"], frame["Age"], strict=True)]
+    (folder / "ages.csv").write_text("\n".join(["sample_id,Age,BMI,,", *rows]) + "\n")
+    steps = read({"beta": ["t.parquet"]}, ["ages.csv"]).intake.steps
+    (found,) = [s for s in steps if s["step"] == "leave_out_columns" and "sheet" in s["where"]]
+    assert found["found"] == 3
+    assert found["first"] == ["BMI", "column 4 (no name, empty)", "column 5 (no name, empty)"]
+
+
 def test_disjoint_modalities_where_they_are_allowed():
     chalm = table(seed=2).assign(sample_id=[f"x{k}" for k in range(6)])
     assert len(merged({"beta": table(), "chalm": chalm}, allow_disjoint_modalities=True).samples) == 12
