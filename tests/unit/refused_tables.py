@@ -70,6 +70,17 @@ edited(
 )
 
 
+@case(
+    "Samples of the sheet with names of p-values and statistics",
+    "has columns whose names are not those of samples (3: s1_P (detection p-values), s2_P (detection p-values), mean",
+    sample_sheet="sheet.csv",
+)
+def _samples_like_measures() -> None:
+    frame = study().replace({"sample_id": {"s1": "s1_P", "s2": "s2_P", "s3": "mean"}})
+    sheet_of(frame).to_csv("sheet.csv", index=False)
+    transposed(frame).to_csv("beta.csv", index=False)
+
+
 @case("Intensities with detection p-values", "holds intensities and no beta values", sample_sheet="sheet.csv")
 def _intensities() -> None:
     sheet_of(study()).to_csv("sheet.csv", index=False)

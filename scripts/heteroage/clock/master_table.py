@@ -24,7 +24,7 @@ from heteroage.tables.ages import read_ages
 from heteroage.tables.layout import holds_values
 from heteroage.tables.metadata import Conventions, mangled_by_r
 from heteroage.tables.opening import arrange, from_frame, open_source
-from heteroage.tables.sheets import Sheet, sheet_of
+from heteroage.tables.sheets import Sheet, check_left_out, sheet_of
 from heteroage.tables.table import Part as AnyPart
 from heteroage.tables.table import Table as AnyTable
 from heteroage.tables.table import check_cpg_names
@@ -280,5 +280,7 @@ def open_each(
     for table in tables[1:]:
         _check_samples(known, table.table.ids, table.where, first, more=False)
     for sheet in sheets:
+        for table in tables:
+            check_left_out(set(sheet.ids) - known, sheet.where, table.table.layout.left_out, table.where)
         _check_samples(known, sheet.ids, sheet.where, first, more=True)
     return tables, sheets

@@ -21,6 +21,7 @@ from heteroage.probes import read_probes, split_modality
 from heteroage.tables import metadata
 from heteroage.tables.ages import unit_in
 from heteroage.tables.metadata import METADATA, Conventions, mangled_by_r
+from heteroage.tables.sheets import check_left_out
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,8 @@ def merge_cohorts(
             )
     for where, sheet in sheets.items():
         alone = sheet.index[~sheet.index.isin(everyone)]
+        for table in tables:
+            check_left_out(set(alone), where, table.table.layout.left_out, table.where)
         if len(alone) == len(sheet):
             raise HeteroAgeError(
                 f"{where} has no sample ({listed(sheet.index)}) that a table of values has ({listed(everyone)}). "

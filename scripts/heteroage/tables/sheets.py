@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from heteroage.errors import HeteroAgeError
+from heteroage.errors import HeteroAgeError, listed
 from heteroage.tables.layout import UNNAMED, no_ids, no_rows
 from heteroage.tables.metadata import Conventions, column_key, find_columns, names, sample_ids
 from heteroage.tables.source import Source
@@ -53,10 +53,23 @@ def sheet_of(source: Source, where: str, known: Collection[str], conventions: Co
         raise HeteroAgeError(f"{problem} The header must be the first row.")
     found = {name: (header[k], columns[k]) for name, k in ours.items() if name != "sample_id"}
     ids = sample_ids(forms[0], where)
-    others = [k for k in range(len(header)) if k not in ours.values() and names(columns[k]) != ids]
+    others = [k for k in range(len(header)) if k not in ours.values() and names(_file_names(columns[k])) != ids]
     others = [k for k in others if column_key(header[k]) not in SLIDES + POSITIONS]
     left_out = [header[k] or f"column {k + 1} (no name{'' if any(columns[k]) else ', empty'})" for k in others]
     return Sheet(where, ids, found, "sample_id" in ours, source, left_out)
+
+
+def check_left_out(ids: Collection[str], where: str, left_out: Sequence[str], table: str) -> None:
+    """Reject a sheet with samples that a table has as columns that are not samples by their names.
+
+    ids, where : the sheet's samples, and its name in messages
+    left_out, table : `Layout.left_out` of the table, and its name in messages
+    """
+    if twofold := [column for column in left_out if column.rpartition(" (")[0] in ids]:
+        raise HeteroAgeError(
+            f"{table} has columns whose names are not those of samples ({listed(twofold)}), but {where} lists them as "
+            "samples. Rename these samples in both, or delete their rows if they are not samples."
+        )
 
 
 def possible_ids(
@@ -75,9 +88,13 @@ def possible_ids(
         pairs = zip(names(columns[slide]), names(columns[place]), strict=True)
         forms.append([None if one is None or other is None else f"{one}_{other}" for one, other in pairs])
     for k, cells in enumerate(columns):
-        files = [None if cell is None else re.split(r"[/\\]", cell.strip())[-1] for cell in cells]
+        files = _file_names(cells)
         # Any other column that names every sample; numbers may do so by chance.
         if k == column or (known and set(known) <= set(files) and not all(map(str.isdigit, known))):
             forms.append(files)
     matches = [sum(name in known for name in names(form)) for form in forms]
     return [form for _, form in sorted(zip(matches, forms, strict=True), key=lambda pair: -pair[0])]
+
+
+def _file_names(cells: Cells) -> list[str | None]:
+    return [None if cell is None else re.split(r"[/\\]", cell.strip())[-1] for cell in cells]
