@@ -150,7 +150,7 @@ def remember_study(record: Path, configfile: str, inputs: Mapping[str, object]) 
         if before["configfile"] != name and before["inputs"] != digest:
             raise HeteroAgeError(
                 f"{record.parent}/ has the results of another study, configured by {before['configfile']}; this run is "
-                f"configured by {name} and has other inputs. To go on with that study, add --configfile "
+                f"configured by {name} and has other inputs. To continue that study, add --configfile "
                 f"{before['configfile']}. To run this one, name another folder (-d), or delete {record} to replace "
                 "the results."
             )
@@ -262,7 +262,7 @@ def verify(paths: Iterable[str]) -> None:
     if changed:
         raise HeteroAgeError(
             f"results have changed since the workflow wrote them ({listed(changed)}). Delete them and run "
-            "again: they are made again."
+            "again, which makes them again."
         )
 
 

@@ -71,7 +71,7 @@ def test_three_studies_are_a_fold_each_without_being_asked(started):
     study = started[0]
     samples = study.table(f"{TRAINING}/samples.csv")
     assert (samples.groupby("fold")["group"].nunique().tolist(), samples["fold"].nunique()) == ([1, 1, 1], 3)
-    assert "Methods, to paste" in texts(study)[2]
+    assert "Methods paragraph" in texts(study)[2]
     for text in texts(study):
         assert "The studies are three groups." in text
         assert NOT_MEASURED not in text

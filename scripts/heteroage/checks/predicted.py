@@ -46,7 +46,7 @@ def check_predicted_table(
     if not columns:
         raise HeteroAgeError(
             f"{first.where} shares no CpG with the training data. It has {listed(first.names)}; the training data have "
-            f"{listed(features)}. Are CpGs named alike?"
+            f"{listed(features)}. Check the names of the CpGs."
         )
     if needs_pcs and not any(is_pc(column) for one in tables for column in one.table.names):
         raise HeteroAgeError(
@@ -97,7 +97,7 @@ def check_predicted_tables(
         raise HeteroAgeError(
             f"{len(problems)} of {len(tables)} tables under predict: cannot be predicted:\n"
             + "\n".join(problems)
-            + "\nCorrect them, or take them out of predict:; nothing was trained yet."
+            + "\nCorrect them, or remove them from predict:. Nothing was trained yet."
         )
     return rows
 

@@ -250,5 +250,7 @@ class Offset:
                 f"{path} is not an offset: it has a missing or invalid entry ({error}). {AGAIN}"
             ) from error
         if not all(map(math.isfinite, numbers)) or max(abs(years), abs(bias)) > MOST_OFFSET_YEARS or n < 1:
-            raise HeteroAgeError(f"{path} holds numbers that no offset has (years {years}, n {n}). {AGAIN}")
+            raise HeteroAgeError(
+                f"{path} contains numbers that are not possible for an offset (years {years}, n {n}). {AGAIN}"
+            )
         return cls(years, n, bias, shrinkage, clock)

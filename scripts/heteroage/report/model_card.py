@@ -150,7 +150,7 @@ def _beyond_grids(report: pd.DataFrame, experts: pd.DataFrame, alphas: Mapping[s
         lowest, highest = report["alpha"].min(), report["alpha"].max()
         if len(report) > 1 and (lowest < grid["lowest"] * (1 - EDGE) or highest > grid["highest"] * (1 + EDGE)):
             sentences.append(
-                f"The sweep of the anchor went on beyond stage1.alpha ({grid['highest']:g} to {grid['lowest']:g}), "
+                f"The sweep of the anchor continued beyond stage1.alpha ({grid['highest']:g} to {grid['lowest']:g}), "
                 f"from {highest:g} to {lowest:g}, because the best alpha was at an end."
             )
     if (grid := alphas.get("stage2")) and "alpha" in experts.columns:

@@ -82,7 +82,7 @@ def test_what_prediction_would_refuse_is_refused_before_training(given, change, 
         given(change)
     assert message in str(refused.value)
     assert "1 of 1 tables under predict: cannot be predicted" in str(refused.value)
-    assert "nothing was trained yet" in str(refused.value)
+    assert "Nothing was trained yet" in str(refused.value)
 
 
 def test_all_tables_are_looked_at(tmp_path):

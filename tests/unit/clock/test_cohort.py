@@ -213,8 +213,8 @@ def test_an_offset_of_another_clock_is_refused(clock, clock_copy, reseal, offset
         (lambda found: json.dumps(found | {"years": "much"}), "is not an offset"),
         (lambda found: json.dumps(found | {"years": 10**400}), "is not an offset"),
         (lambda found: json.dumps(found | {"n": 1}).replace('"n": 1', '"n": 1e400'), "is not an offset"),
-        (lambda found: json.dumps(found | {"years": 1e9}), "numbers that no offset has"),
-        (lambda found: json.dumps(found | {"n": 0}), "numbers that no offset has"),
+        (lambda found: json.dumps(found | {"years": 1e9}), "not possible for an offset"),
+        (lambda found: json.dumps(found | {"n": 0}), "not possible for an offset"),
         (lambda found: json.dumps(found | {"offset_version": 7}), "an offset of version 7"),
     ],
 )

@@ -165,7 +165,7 @@ def test_a_search_beyond_the_grid_is_said():
     assert _beyond_grids(inside, experts, grids) == _beyond_grids(inside[:1], experts, {}) == []
     further = pd.DataFrame({"alpha": [0.5, 0.1, 0.012, 0.0039]})
     assert _beyond_grids(further, experts.assign(alpha=[0.2, 3.0]), grids) == [
-        "The sweep of the anchor went on beyond stage1.alpha (0.5 to 0.012), from 0.5 to 0.0039, because the best "
+        "The sweep of the anchor continued beyond stage1.alpha (0.5 to 0.012), from 0.5 to 0.0039, because the best "
         "alpha was at an end.",
         "The best alpha of 1 of 2 experts was found beyond stage2.alpha (50 to 0.5): A.",
     ]

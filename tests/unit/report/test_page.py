@@ -84,7 +84,7 @@ def test_what_ties_studies_is_said_before_the_numbers(tables):
 
 def test_an_evaluated_run_quotes_the_nested_error(evaluated):
     html = written(evaluated)
-    assert "<strong>4.56 years</strong> on average (95% interval 4.1 to 5.2, by project)" in html
+    assert "<strong>4.56 years</strong> (95% interval 4.1 to 5.2, by project)" in html
     assert "are probably too small" not in html
     assert "Of 2 tests 2 passed, 0 failed, 0 were inconclusive." in html
     assert "91.4" in html
