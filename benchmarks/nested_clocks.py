@@ -105,6 +105,7 @@ def infinium_types(manifest: Path) -> dict[str, str]:
     with manifest.open(encoding="utf-8-sig") as stream:
         above = next(k for k, line in enumerate(stream) if "Infinium_Design_Type" in line)
     table = pd.read_csv(manifest, skiprows=above, usecols=["Name", "Infinium_Design_Type"], dtype=str).dropna()
+    table = table[table["Infinium_Design_Type"].isin(["I", "II"])]  # the rows below are of control probes
     return dict(zip(table["Name"], table["Infinium_Design_Type"], strict=True))
 
 
