@@ -16,14 +16,8 @@ def transform_age(age: ArrayLike) -> NDArray[np.float64]:
     F(a) = log((a + 1) / (A + 1)) for a <= A, (a - A) / (A + 1) above, with A = 20 years
     (Horvath, Genome Biology 14:R115, 2013).
 
-    Parameters
-    ----------
-    age : array of any shape
-        Ages in years, above -1.
-
-    Returns
-    -------
-    array of the same shape, dimensionless; 0 at 20 years.
+    age : array of any shape, in years, above -1
+    Returns an array of the same shape, dimensionless; 0 at 20 years.
     """
     age = np.asarray(age, dtype=np.float64)
     young = np.log(np.minimum(age, ADULT_AGE) + 1) - np.log(ADULT_AGE + 1)

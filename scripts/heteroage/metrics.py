@@ -24,16 +24,11 @@ def pearson_r(age: ArrayLike, predicted: ArrayLike) -> float:
 def score_predictions(age: ArrayLike, predicted: ArrayLike, projects: ArrayLike) -> dict[str, float]:
     """Score predicted ages.
 
-    Parameters
-    ----------
     age, predicted : (n,) years
     projects : (n,) project_id of each sample
-
-    Returns
-    -------
-    dict with MicroMAE, MacroMAE, MedAE (years), MicroR, MacroR and Score. Micro is over samples; macro is
-    the mean over projects of each project's value (for MacroR, of the projects where r is defined).
-    Score = -(MicroMAE + MacroMAE) / 2: higher is better.
+    Returns a dict with MicroMAE, MacroMAE, MedAE (years), MicroR, MacroR and Score. Micro is over samples; macro is the
+    mean over projects of each project's value (for MacroR, of the projects where r is defined). Score = -(MicroMAE +
+    MacroMAE) / 2: higher is better.
     """
     age, predicted = np.asarray(age, np.float64), np.asarray(predicted, np.float64)
     error, rows = np.abs(predicted - age), rows_by(projects)

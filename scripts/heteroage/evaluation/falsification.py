@@ -123,8 +123,6 @@ def plant_study(samples: pd.DataFrame, pcs: pd.DataFrame, seed: int) -> tuple[pd
 def judge_planted_study(samples: pd.DataFrame, predictions: pd.DataFrame) -> Verdict:
     """Measure the fraction of the planted shift in the out-of-fold predictions.
 
-    Parameters
-    ----------
     samples : with their actual ages, group, and the planted `shift`
     predictions : HeteroAge of the planted run, rows as in `samples`
     """
@@ -178,16 +176,11 @@ def compare_with_random_sets(
 ) -> pd.DataFrame:
     """Rank each hallmark's R2 on the residual among those of random sets of the same size.
 
-    Parameters
-    ----------
     summary : Stage2_Performance_Summary
     importance : Stage3_Attention_Importance
     scores : {hallmark: R2 of each random set}
-
-    Returns
-    -------
-    frame with hallmark, statistic (R2_Residual), rank (1 is best), n_random, p_value ((1 + random sets at least as
-    good) / (1 + random sets), Phipson and Smyth 2010), the random sets' median and 95th percentile, skill,
+    Returns a frame with hallmark, statistic (R2_Residual), rank (1 is best), n_random, p_value ((1 + random sets at least
+    as good) / (1 + random sets), Phipson and Smyth 2010), the random sets' median and 95th percentile, skill,
     contribution_years, leaned_on and verdict.
     """
     years = importance.set_index("feature")["mean_abs_contribution_years"]
@@ -234,8 +227,6 @@ def judge_random_sets(table: pd.DataFrame) -> Verdict:
 def judge_near_duplicates(pairs: pd.DataFrame, samples: pd.DataFrame) -> Verdict:
     """Count the pairs of near-identical arrays that lie in different folds.
 
-    Parameters
-    ----------
     pairs : frame of `sample_1`, `sample_2`, as the audit found them among all samples
     samples : the training samples, with `fold`
     """

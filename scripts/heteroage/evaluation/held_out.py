@@ -40,8 +40,6 @@ def master_table(
 ) -> pd.DataFrame:
     """Build the input table of these samples: metadata, all CpGs that the clock reads, and RF_PCs.
 
-    Parameters
-    ----------
     store : (features, all samples)
     samples : rows of the store's samples, indexed by their column in it
     pcs : the user's table of RF_PCs, for a clock that was trained on one; NaN for samples that are not in it

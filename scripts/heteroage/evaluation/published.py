@@ -29,15 +29,10 @@ def published_ages(
 
     A missing value takes the CpG's median over the training samples of the other outer folds.
 
-    Parameters
-    ----------
     store : (features, samples) beta values
     samples : frame of sample_id and outer_fold, in the order of the store's columns
     trains : which of them may train
-
-    Returns
-    -------
-    frame of sample_id, and of each clock its ages (years) and the number of missing CpGs
+    Returns a frame of sample_id, and of each clock its ages (years) and the number of missing CpGs.
     """
     row_of = {name: row for row, name in enumerate(feature_names)}
     scale = sample_scale(store, feature_names) if any(one.standardised for one in compared) else None
@@ -96,19 +91,14 @@ def with_published(
 ) -> pd.DataFrame:
     """Tabulate the errors of our models and of published clocks on the same samples (see `accuracy`).
 
-    Parameters
-    ----------
     predictions : nested predictions
     ages : as `published_ages` returns
     clocks : as `describe_clocks` returns
     trained_on : {published clock: project_ids of the studies it was trained on}
-
-    Returns
-    -------
-    accuracy's frame with, for published clocks, the difference of the error to HeteroAge's (a project's, or the mean
-    over projects with its standard error and its 95% interval, by bootstrap over projects; years, positive where
+    Returns accuracy's frame with, for published clocks, the difference of the error to HeteroAge's (a project's, or the
+    mean over projects with its standard error and its 95% interval, by bootstrap over projects; years, positive where
     HeteroAge is better), the mean number of CpGs that samples were missing, the number of the clock's CpGs, and whether
-    a sample's study was in the clock's training ("unknown" where `trained_on` is empty)
+    a sample's study was in the clock's training ("unknown" where `trained_on` is empty).
     """
     table = predictions.merge(ages, on="sample_id", validate="one_to_one")
     cpgs = clocks.set_index("clock")["CpGs"]

@@ -49,10 +49,8 @@ def strata(predictions: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]
 def accuracy(predictions: pd.DataFrame, models: Sequence[str] = MODELS) -> pd.DataFrame:
     """Tabulate the errors of HeteroAge, the anchor and the training-mean predictor (or `models`) in each stratum.
 
-    Returns
-    -------
-    frame with model, stratum, level, n, n_projects, MAE with its 95% interval (MAE_Lower, MAE_Upper; empty where
-    there are fewer than 3 projects), MedAE, Bias (mean of predicted - actual), R, R2 (1 - squared error relative
+    Returns a frame with model, stratum, level, n, n_projects, MAE with its 95% interval (MAE_Lower, MAE_Upper; empty
+    where there are fewer than 3 projects), MedAE, Bias (mean of predicted - actual), R, R2 (1 - squared error relative
     to that of the stratum's own mean age), all in years; for all samples MacroMAE, its interval, and MacroR too.
     """
     rows = []
@@ -102,10 +100,8 @@ def bootstrap_mae(
 def coverage(predictions: pd.DataFrame) -> pd.DataFrame:
     """How often ages lie in HeteroAge_Lower to HeteroAge_Upper, by stratum.
 
-    Returns
-    -------
-    frame with stratum, level, n, n_projects, coverage (share of the samples), group_coverage (mean over groups of each
-    group's share: what the intervals are calibrated for), median_width (years)
+    Returns a frame with stratum, level, n, n_projects, coverage (share of the samples), group_coverage (mean over groups
+    of each group's share: what the intervals are calibrated for), median_width (years).
     """
     rows = []
     for stratum, level, table in strata(predictions.dropna(subset=["HeteroAge_Lower", "HeteroAge_Upper"])):
@@ -133,16 +129,11 @@ def _errors(table: pd.DataFrame, column: str) -> dict[str, float]:
 def ablation(predictions: pd.DataFrame) -> pd.DataFrame:
     """Nested errors of the anchor, with experts, with the fusion, and of the full clock.
 
-    Parameters
-    ----------
     predictions : nested predictions with `group`, Anchor_Plus_Experts (of those with skill) and Fusion_Without_Context,
         in years
-
-    Returns
-    -------
-    frame with model, MicroMAE, MacroMAE, R; Minus_Anchor and Minus_Previous: mean over groups of the group's MAE minus
-    that of the anchor, or of the row above (years, negative is better), and the standard errors of these paired
-    differences (`Minus_Anchor_SE`, `Minus_Previous_SE`; empty where there is a single group)
+    Returns a frame with model, MicroMAE, MacroMAE, R; Minus_Anchor and Minus_Previous: mean over groups of the group's
+    MAE minus that of the anchor, or of the row above (years, negative is better), and the standard errors of these
+    paired differences (`Minus_Anchor_SE`, `Minus_Previous_SE`; empty where there is a single group).
     """
     table = predictions.rename(columns=STAGES)
     stages = list(STAGES.values())
@@ -182,15 +173,10 @@ def optimism(
 ) -> pd.DataFrame:
     """Errors of the same clock by four ways of scoring, and the differences to the nested error.
 
-    Parameters
-    ----------
     nested, out_of_fold, random_split : predictions with HeteroAge and Stage1_Pred_Age. In `random_split` samples
         were assigned to folds at random, so that a study is on both sides
     sweep_report : the selected row of Stage 1's sweep, which scores the anchor on the folds that selected it
-
-    Returns
-    -------
-    frame with scoring, model, MicroMAE, MacroMAE, R and Gap_Years (nested MicroMAE of the model minus this)
+    Returns a frame with scoring, model, MicroMAE, MacroMAE, R and Gap_Years (nested MicroMAE of the model minus this).
     """
     rows = []
     for model in ("HeteroAge", "Stage1_Pred_Age"):

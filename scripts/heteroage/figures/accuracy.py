@@ -125,8 +125,6 @@ def plot_projects(predictions: pd.DataFrame) -> Picture:
 def plot_acceleration(samples: pd.DataFrame) -> Picture:
     """Age acceleration (years, adjusted for age) of healthy and unhealthy samples: all, by sex, by tissue.
 
-    Parameters
-    ----------
     samples : Is_Healthy (samples without a known value are left out), Sex, Tissue, Age_Acceleration_Residual
     """
     health = samples["Is_Healthy"].astype(str).map({"True": "healthy", "False": "unhealthy"})

@@ -37,8 +37,6 @@ MOST_MISSING = 0.5  # fraction of a clock's CpGs; where more are missing, its er
 def plot_optimism(optimism: pd.DataFrame) -> Picture:
     """Draw the same clock's MAE (years) by four ways of scoring, with the difference to the nested error.
 
-    Parameters
-    ----------
     optimism : scoring, model (HeteroAge or Stage1_Pred_Age), MicroMAE, MacroMAE, Gap_Years
     """
     names = [scoring_name(*pair) for pair in zip(optimism["scoring"], optimism["model"], strict=True)]
@@ -85,8 +83,6 @@ def _plot_errors(table: pd.DataFrame, texts: list[str], head: str) -> Figure:
 def plot_coverage(coverage: pd.DataFrame, nominal: float | None) -> Picture:
     """Share of held-out samples within their interval, by stratum, with its binomial 95% range; nominal as a line.
 
-    Parameters
-    ----------
     coverage : stratum, level, n, coverage (share), median_width (years)
     nominal : the nominal coverage; None without calibrated intervals
     """
@@ -132,8 +128,6 @@ def plot_published(accuracy: pd.DataFrame) -> Picture:
     Hollow where the project was in the clock's training. A clock is left out if more than half
     of its CpGs are missing, unless that is so of all.
 
-    Parameters
-    ----------
     accuracy : as `with_published` returns
     """
     title = "Published clocks on the same samples"

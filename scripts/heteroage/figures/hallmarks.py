@@ -61,8 +61,6 @@ def plot_skill(experts: pd.DataFrame) -> Picture:
 def plot_corrections(corrections: pd.DataFrame, samples: pd.DataFrame, experts: pd.DataFrame) -> Picture:
     """Mean absolute correction (years) of each hallmark in each tissue, out of fold; experts without skill are marked.
 
-    Parameters
-    ----------
     corrections : sample_id and `<Hallmark>_Correction` columns, years
     samples : sample_id, Tissue
     experts : hallmark, skill
@@ -108,8 +106,6 @@ def plot_corrections(corrections: pd.DataFrame, samples: pd.DataFrame, experts: 
 def plot_random_sets(hallmarks: pd.DataFrame, scores: pd.DataFrame) -> Picture:
     """R2 of each hallmark's expert among those of random CpG sets of its size.
 
-    Parameters
-    ----------
     hallmarks : a row per hallmark: hallmark, statistic (R2 on the residual), p_value
     scores : a row per random set: hallmark, R2_Residual
     """

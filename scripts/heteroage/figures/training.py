@@ -82,8 +82,6 @@ def plot_sweep(report: pd.DataFrame) -> Picture:
 def plot_rounds(tuning: pd.DataFrame) -> Picture:
     """Error (years, mean over groups) against the boosting rounds, with the paired standard error as a band.
 
-    Parameters
-    ----------
     tuning : rounds, Group_MAE, Paired_SE (years; of the difference to the best round) and chosen
     """
     rounds, error = tuning["rounds"].to_numpy(), tuning["Group_MAE"].to_numpy(np.float64)
@@ -130,8 +128,6 @@ def plot_importance(importance: pd.DataFrame) -> Picture:
 def plot_cohort(contributions: pd.DataFrame) -> Picture:
     """Contributions (years) of each feature in every sample of a cohort.
 
-    Parameters
-    ----------
     contributions : sample_id, Stage1_Pred_Age, a column of years per feature, HeteroAge
     """
     title = "Contributions in a cohort"

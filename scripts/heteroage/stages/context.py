@@ -19,14 +19,8 @@ from heteroage.tables.metadata import Conventions, find_columns, sample_ids
 def read_pcs(table: pd.DataFrame, training: Sequence[str], where: str) -> pd.DataFrame:
     """Take the training samples' RF_PC columns from a table that has them.
 
-    Returns
-    -------
-    frame of `sample_id`, `RF_PC1`, ..., rows in the order of `training`
-
-    Raises
-    ------
-    HeteroAgeError
-        No RF_PC column, a training sample absent, or a value missing.
+    Returns a frame of `sample_id`, `RF_PC1`, ..., rows in the order of `training`.
+    Raises HeteroAgeError: no RF_PC column, a training sample absent, or a value missing.
     """
     columns = pc_columns(table.columns)
     if not columns:
@@ -58,15 +52,10 @@ def compute_loadings(
 ) -> pd.DataFrame:
     """Learn principal components of the training samples' most variable features. No age is looked at.
 
-    Parameters
-    ----------
     store : (features, samples)
     columns : the training samples' columns in it
     n_pcs, n_cpgs : how many components, and features to learn them from
-
-    Returns
-    -------
-    frame with `feature`, `median` (for imputation), `mean`, and a loading per component; features by falling
+    Returns a frame with `feature`, `median` (for imputation), `mean`, and a loading per component; features by falling
     variance, ties by name. A component is sum over features of (value - mean) × loading, on beta scale.
     """
     variance = np.concatenate([_variance(block) for _, block in feature_blocks(store, columns)])

@@ -41,8 +41,6 @@ def fit_pipeline(
     Without technical noise, it also fits the elastic net. scikit-learn has no penalty of technical noise, so with such
     noise the coefficients are those of the engine. A model without features keeps one feature with weight 0.
 
-    Parameters
-    ----------
     X : (features, samples), may be a memory map
     training_set : the samples to train on; targets in years
     configuration : `alpha`, `l1_ratio`, `technical_sd`
@@ -50,10 +48,7 @@ def fit_pipeline(
         correction is 0 on average, and 0 for all samples if no feature is used
     threads : number of threads
     added : coefficients of a published clock; the net is fitted to its residual, and the Pipeline contains the sum
-
-    Returns
-    -------
-    Pipeline with `feature_names_in_`, predicting years from a frame of these columns.
+    Returns a Pipeline with `feature_names_in_`, predicting years from a frame of these columns.
     """
     alpha, l1_ratio, technical_sd = (configuration[key] for key in ("alpha", "l1_ratio", "technical_sd"))
     training_set = training_set.normalised()
@@ -93,8 +88,6 @@ def _fitted(
 ) -> Pipeline:
     """Fit imputer and scaler, and set the coefficients of the net.
 
-    Parameters
-    ----------
     frame : the training samples' values of the features used
     coefficient : on the standardised scale, and coefficients of a published clock on the raw scale
     confirm : run scikit-learn's coordinate descent, which has the same objective as the engine

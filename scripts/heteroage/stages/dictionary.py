@@ -71,14 +71,8 @@ def read_gene_sets(path: str | Path) -> dict[str, Genes]:
     with columns `hallmark`, `gene` and optionally `earlier_symbol` (symbols in older annotations, separated by `;`).
     Lines that start with # are ignored.
 
-    Returns
-    -------
-    {hallmark: {gene: all its symbols, in capitals}}, sorted
-
-    Raises
-    ------
-    HeteroAgeError
-        No such file, another layout, or hallmark names that cannot be file names.
+    Returns {hallmark: {gene: all its symbols, in capitals}}, sorted.
+    Raises HeteroAgeError: no such file, another layout, or hallmark names that cannot be file names.
     """
     path = Path(path)
     try:
@@ -104,20 +98,12 @@ def read_gene_sets(path: str | Path) -> dict[str, Genes]:
 def match_genes(sets: Mapping[str, Genes], annotation: pd.DataFrame) -> tuple[dict[str, list[str]], pd.DataFrame]:
     """Map the genes of each hallmark to CpGs.
 
-    Parameters
-    ----------
     sets : {hallmark: {gene: all its symbols}}
     annotation : frame of `cpg`, `gene`
+    Returns the dictionary {hallmark: sorted CpGs}, and a frame of `hallmark`, `genes` (in the set), `genes_matched`
+    (with a CpG in the annotation), `cpgs`, `genes_without_cpg` (their names).
 
-    Returns
-    -------
-    the dictionary {hallmark: sorted CpGs}, and a frame of `hallmark`, `genes` (in the set), `genes_matched` (with a CpG
-    in the annotation), `cpgs`, `genes_without_cpg` (their names)
-
-    Raises
-    ------
-    HeteroAgeError
-        No gene of any set is in the annotation.
+    Raises HeteroAgeError: no gene of any set is in the annotation.
     """
     import pandas as pd  # imported here, because the Snakefile reads gene sets but does not match them
 

@@ -46,15 +46,10 @@ def absolute_correlation(X: NDArray[np.float32], target: NDArray[np.float64]) ->
 def orthogonalise(matched: Mapping[str, Sequence[str]], correlation: Mapping[str, float]) -> dict[str, list[str]]:
     """Assign each feature to the hallmark in which it ranks best by |correlation| with transformed age.
 
-    Parameters
-    ----------
     matched : {hallmark: features}, overlapping
     correlation : {feature: |r|}
-
-    Returns
-    -------
-    {hallmark: sorted features}, disjoint. Ties go to the hallmark that is first by name. Hallmarks without features
-    remain with an empty list.
+    Returns {hallmark: sorted features}, disjoint. Ties go to the hallmark that is first by name. Hallmarks without
+    features remain with an empty list.
     """
     best: dict[str, tuple[int, str]] = {}
     for hallmark in sorted(matched):
@@ -72,14 +67,8 @@ def assign_features(
 ) -> tuple[dict[str, list[str]], dict[str, str]]:
     """Match a dictionary to a run's features and orthogonalise it by the run's own samples.
 
-    Returns
-    -------
-    ({hallmark: its features}, {hallmark without an expert: reason})
-
-    Raises
-    ------
-    HeteroAgeError
-        No hallmark has a feature.
+    Returns ({hallmark: its features}, {hallmark without an expert: reason}).
+    Raises HeteroAgeError: no hallmark has a feature.
     """
     matched = match_features(dictionary, data.with_pcs(False).feature_names)
     offered = sorted(set().union(*matched.values()))
@@ -96,10 +85,7 @@ def assign_features(
 def skipped_hallmarks(matched: Mapping[str, Sequence[str]], orthogonal: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Return the reason for each hallmark that gets no expert.
 
-    Raises
-    ------
-    HeteroAgeError
-        No hallmark is left.
+    Raises HeteroAgeError: no hallmark is left.
     """
     check_any_match(matched)
     skipped = {}

@@ -59,16 +59,11 @@ def earned_rounds(errors: NDArray[np.float64]) -> Rounds:
 def choose_rounds(errors: NDArray[np.float64]) -> Rounds:
     """Choose the number of boosting rounds by the one-standard-error rule.
 
-    Parameters
-    ----------
     errors : (groups, rounds + 1), each group's MAE after 0, 1, ... rounds, in years
-
-    Returns
-    -------
-    Rounds: the smallest number whose mean error exceeds the best one by at most one standard error of the difference
-    (Breiman et al. 1984). The standard error is that of the paired differences over groups, because the groups' own
-    levels differ much more than the compared errors. So the result is 0 unless the best error is better than that of
-    the anchor (round 0) by more than one paired standard error. It is also 0 with a single group.
+    Returns Rounds: the smallest number whose mean error exceeds the best one by at most one standard error of the
+    difference (Breiman et al. 1984). The standard error is that of the paired differences over groups, because the
+    groups' own levels differ much more than the compared errors. So the result is 0 unless the best error is better
+    than that of the anchor (round 0) by more than one paired standard error. It is also 0 with a single group.
     """
     groups, curve = len(errors), errors.mean(axis=0)
     difference = errors - errors[:, [int(np.argmin(curve))]]

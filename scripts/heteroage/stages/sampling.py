@@ -37,19 +37,10 @@ def balancing_weights(
     cap = clip(median tissue count × `median_mult`, `min_cap`, `max_cap`), each of its samples has the weight
     cap / count. All other samples have weight 1.
 
-    Parameters
-    ----------
     samples : frame of `Tissue`, `project_id`
     rows : positions of the samples that may train
-
-    Returns
-    -------
-    the rows that train, sorted, and their weights
-
-    Raises
-    ------
-    HeteroAgeError
-        Fewer than 10 samples are left.
+    Returns the rows that train, sorted, and their weights.
+    Raises HeteroAgeError: fewer than 10 samples are left.
     """
     table = samples.iloc[np.sort(rows)].assign(row=np.sort(rows))
     cohorts = table.groupby("Tissue")["project_id"].nunique()

@@ -57,10 +57,8 @@ def sweep(data: TrainingData, grid: Grid, threads: int = 1, start: Start | None 
 
     If the best Score is at an end of the alphas, the sweep continues beyond that end, with the ratio of the grid.
 
-    Returns
-    -------
-    The sweep report, one row per configuration. `n_features` is the mean over folds. `selected` marks the row with the
-    best Score (ties: the fewest features, then the first row). With `start`, there is a column `strength`, and
+    Returns the sweep report, one row per configuration. `n_features` is the mean over folds. `selected` marks the row
+    with the best Score (ties: the fewest features, then the first row). With `start`, there is a column `strength`, and
     `n_features` does not include features that only the published clock uses.
     """
     of_sets = list(product(grid.strengths, grid.balancings, data.folds))
@@ -97,8 +95,6 @@ def _scores(
 ) -> pd.DataFrame:
     """Score the configurations of a grid; `place` numbers them without alpha.
 
-    Parameters
-    ----------
     fitted, added : for each strength, balancing and fold, in this order: the paths without the fold, and the
         contribution of the published clock to each sample's transformed age
     """
@@ -176,9 +172,7 @@ def cross_fit(
     One model is trained without each fold, and one without each pair of folds. No model was trained on the fold that it
     predicts.
 
-    Returns
-    -------
-    frame of `sample_id` and one column per view, in years.
+    Returns a frame of `sample_id` and one column per view, in years.
     """
     age, fold, folds = data.samples["Age"].to_numpy(), data.fold, data.folds
     strength = _strength(configuration, start)

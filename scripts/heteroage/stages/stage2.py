@@ -152,8 +152,6 @@ def cross_fit(
     the view's own folds, so models that predict a fold are tuned and trained without it (see `training_data`).
     A correction has no intercept: it is 0 if the hallmark's features are at their means.
 
-    Parameters
-    ----------
     data : restricted to the hallmark's features
     anchor : the anchor's predictions, one column per view, in years
     configuration : configuration of the anchor; its balancing and technical_sd are also used here
@@ -263,8 +261,6 @@ def write_experts(
 ) -> None:
     """Write all experts' tables and their manifest.
 
-    Parameters
-    ----------
     corrections : {hallmark: sample_id and a column per view}
     weights, summaries : a table, and a row, of each expert
     skipped : {hallmark without an expert: reason}

@@ -202,8 +202,6 @@ def staged_ages(
 def cross_fit(data: FusionInput, parameters: Mapping[str, object], max_rounds: int, final_rounds: int) -> CrossFitted:
     """Predict each fold with a fusion trained without it, on the view that excludes it.
 
-    Parameters
-    ----------
     final_rounds : rounds of the final fusion; chosen on all folds, like Stage 1's configuration
     """
     fold, age = data.samples["fold"].to_numpy(), data.samples["Age"].to_numpy()

@@ -36,8 +36,6 @@ class Added:
     def score(self, values: NDArray, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Weighted sum of each sample; missing values at the median of the training samples.
 
-        Parameters
-        ----------
         values : (places, samples), NaN where missing
         rows : positions of the training samples; a CpG that is missing in all of them counts 0
         """
@@ -74,10 +72,8 @@ def strengths_of(start_from: Mapping[str, object] | None) -> list[float]:
 def open_start(start_from: Mapping[str, object] | None, data: TrainingData) -> Start | None:
     """Read the published clock of `stage1.start_from` and check it against the training samples.
 
-    Raises
-    ------
-    HeteroAgeError
-        Errors of `read_coefficients`; no CpG in common; studies with more than a tenth of its CpGs' values missing.
+    Raises HeteroAgeError: errors of `read_coefficients`; no CpG in common; studies with more than a tenth of its CpGs'
+    values missing.
     """
     if not start_from:
         return None

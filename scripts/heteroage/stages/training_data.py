@@ -136,16 +136,10 @@ class TrainingData:
 def select(table: pd.DataFrame, run: str, folds: int, seed: int, allow_leave_one_group_out: bool) -> pd.DataFrame:
     """Return a run's training samples with their fold, and their column in the store.
 
-    Parameters
-    ----------
     table : all samples of the store, in its order, with `group` and `outer_fold`
     run : `full`, or `nested-<k>` (without outer fold k). If the remaining groups are then fewer than `folds`, each
         group is a fold
-
-    Raises
-    ------
-    HeteroAgeError
-        There is no such outer fold, or there are too few groups.
+    Raises HeteroAgeError: there is no such outer fold, or there are too few groups.
     """
     table = table.assign(store_column=range(len(table)))
     if run != "full":
@@ -188,16 +182,11 @@ def log_grid(highest: float, lowest: float, steps: int) -> NDArray[np.float64]:
 def beyond(alphas: NDArray[np.float64], best: float, empty: bool) -> NDArray[np.float64]:
     """Extend a decreasing grid by its own ratio, if the best alpha is at an end.
 
-    Parameters
-    ----------
     alphas : the grid so far
     best : the alpha of the best Score
     empty : whether the best model uses no feature; a higher alpha would be the same model
-
-    Returns
-    -------
-    at most `EXTENSION` new alphas, decreasing; none if the best alpha is inside the grid, or if the grid has a single
-    alpha or more than `MOST_ALPHAS`
+    Returns at most `EXTENSION` new alphas, decreasing; none if the best alpha is inside the grid, or if the grid has a
+    single alpha or more than `MOST_ALPHAS`.
     """
     if len(alphas) < 2 or len(alphas) > MOST_ALPHAS:
         return np.empty(0)
