@@ -79,7 +79,7 @@ def main() -> None:
         hallmark = simulated.truth["accelerated_hallmark"]
         sets = draw_random_sets(data.feature_names, features[hallmark], options.sets, seed, hallmark)
         r2, *random = (
-            stage2.train_expert(hallmark, data.restrict(chosen), anchor, grid, ANCHOR, 2).summary["R2_Residual"]
+            stage2.train_expert(hallmark, data.restrict(chosen), anchor, grid, ANCHOR).summary["R2_Residual"]
             for chosen in (features[hallmark], *sets)
         )
         p = (1 + sum(other >= r2 for other in random)) / (1 + len(random))

@@ -39,8 +39,7 @@ from heteroage.grouping.copies import find_copies
 from heteroage.grouping.folds import assign_folds, assign_groups, assign_outer_folds, folds_to_leave_out
 from heteroage.inputs.annotation import read_annotation
 from heteroage.stages import context, stage1, stage2, stage3
-from heteroage.stages.dictionary import match_genes, read_dictionary, read_gene_sets
-from heteroage.stages.hallmarks import assign_features
+from heteroage.stages.hallmarks import assign_features, match_genes, read_dictionary, read_gene_sets
 from heteroage.stages.intervals import calibrate
 from heteroage.stages.sampling import training_samples
 from heteroage.stages.stage2 import ExpertGrid
@@ -119,7 +118,7 @@ def train_and_predict(
     expert_grid = ExpertGrid.of(config["stage2"])
     corrections, useful = {}, []
     for hallmark, own in assign_features(dictionary, data)[0].items():
-        expert = stage2.train_expert(hallmark, data.restrict(own), views, expert_grid, configuration, THREADS)
+        expert = stage2.train_expert(hallmark, data.restrict(own), views, expert_grid, configuration)
         corrections[hallmark] = expert.corrections.set_index("sample_id")
         name = f"{hallmark}_Correction"
         features[name] = expert.model.predict(test[list(expert.model.feature_names_in_)])

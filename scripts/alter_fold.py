@@ -12,8 +12,7 @@ from heteroage.files import read_table, write_json, write_table
 from heteroage.grouping.folds import assign_outer_folds
 from heteroage.matrix import open_matrix
 from heteroage.stages.context import learn_pcs, read_pcs
-from heteroage.stages.dictionary import read_dictionary
-from heteroage.stages.hallmarks import assign_features
+from heteroage.stages.hallmarks import assign_features, read_dictionary
 from heteroage.stages.stage1 import selected_row, train
 from heteroage.stages.start_from import open_start
 from heteroage.stages.training_data import TRAINING_COLUMNS, TrainingData, select
@@ -28,8 +27,7 @@ def main(
     outer_folds: int | str,
     selection: Mapping,
     context: Mapping[str, int],
-    context_pcs: bool,
-    start_from: Mapping[str, object] | None,
+    settings: Mapping,
     threads: int,
     compared: str,
     given_pcs: str | None = None,
@@ -57,8 +55,8 @@ def main(
         write_table(chosen[TRAINING_COLUMNS], again["samples"])
         data = TrainingData.open({**again, **store})
         write_json(assign_features(read_dictionary(inputs["hallmarks"]), data)[0], again["dictionary"])
-        of_anchor = data.with_pcs(context_pcs)
-        start = open_start(start_from, of_anchor)
+        of_anchor = data.with_pcs(settings["context_pcs"])
+        start = open_start(settings["start_from"], of_anchor)
         anchor = train(of_anchor, selected_row(read_table(report), report), threads, start)
         write_table(weights_table(anchor), again["weights"])
         write_table(compare_files(own, again), compared)

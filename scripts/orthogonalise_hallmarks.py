@@ -4,8 +4,7 @@ import logging
 from collections.abc import Mapping
 
 from heteroage.files import write_json
-from heteroage.stages.dictionary import read_dictionary
-from heteroage.stages.hallmarks import assign_features
+from heteroage.stages.hallmarks import assign_features, read_dictionary
 from heteroage.stages.training_data import TrainingData
 from heteroage.workflow import run_script
 

@@ -4,14 +4,7 @@ import logging
 from collections.abc import Mapping
 
 from heteroage.checks.findings import find_noteworthy, write_findings
-from heteroage.figures.audit import (
-    plot_ages,
-    plot_confounding,
-    plot_hallmarks,
-    plot_missingness,
-    plot_overlap,
-    plot_pc_space,
-)
+from heteroage.figures import audit
 from heteroage.figures.style import save_png
 from heteroage.files import atomic_path, read_table
 from heteroage.stages.sampling import training_samples
@@ -24,12 +17,12 @@ def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
     samples = of["samples"]
     samples["trains"] = samples["sample_id"].isin(training_samples(samples)["sample_id"])
     figures = {
-        "overlap": plot_overlap(of["overlap"]),
-        "missingness": plot_missingness(of["missing_by_sample"], of["missing_by_cpg"]),
-        "confounding": plot_confounding(samples, of["associations"]),
-        "ages": plot_ages(samples, of["ages"]),
-        "pc_space": plot_pc_space(of["pc_space"]),
-        "hallmarks": plot_hallmarks(of["hallmarks"]),
+        "overlap": audit.plot_overlap(of["overlap"]),
+        "missingness": audit.plot_missingness(of["missing_by_sample"], of["missing_by_cpg"]),
+        "confounding": audit.plot_confounding(samples, of["associations"]),
+        "ages": audit.plot_ages(samples, of["ages"]),
+        "pc_space": audit.plot_pc_space(of["pc_space"]),
+        "hallmarks": audit.plot_hallmarks(of["hallmarks"]),
     }
     for name, figure in figures.items():
         save_png(figure, outputs[name])

@@ -1,8 +1,9 @@
-"""Draw the nested evaluation: optimism, ablations, coverage of the intervals."""
+"""Draw the nested evaluation: optimism, ablations, coverage of the intervals, published clocks, random sets of CpGs."""
 
 from collections.abc import Mapping
 
 from heteroage.figures.evaluation import plot_ablation, plot_coverage, plot_optimism, plot_published
+from heteroage.figures.hallmarks import plot_random_sets
 from heteroage.figures.style import save_pictures
 from heteroage.files import read_json, read_table
 from heteroage.workflow import run_script
@@ -14,6 +15,7 @@ def main(inputs: Mapping[str, str], metadata: str, outputs: Mapping[str, str]) -
     pictures = {
         "optimism": plot_optimism(read_table(inputs["optimism"])),
         "ablation": plot_ablation(read_table(inputs["ablation"])),
+        "random_sets": plot_random_sets(read_table(inputs["hallmarks"]), read_table(inputs["random_scores"])),
         "coverage": plot_coverage(read_table(inputs["coverage"]), intervals and intervals["level"]),
     }
     if "published" in outputs:

@@ -7,8 +7,7 @@ from heteroage.files import read_table, write_table
 from heteroage.grouping.folds import describe_dominance, describe_few_groups, hold_out_donors
 from heteroage.matrix import open_matrix
 from heteroage.stages.context import learn_pcs, read_pcs
-from heteroage.stages.dictionary import read_dictionary
-from heteroage.stages.hallmarks import check_any_match, match_features
+from heteroage.stages.hallmarks import check_any_match, match_features, read_dictionary
 from heteroage.stages.training_data import TRAINING_COLUMNS, select
 from heteroage.workflow import run_script
 

@@ -7,7 +7,7 @@ import yaml
 
 from heteroage.demo import simulate
 from heteroage.files import write_json, write_table
-from heteroage.stages.dictionary import read_dictionary
+from heteroage.stages.hallmarks import read_dictionary
 from heteroage.workflow import run_script
 
 

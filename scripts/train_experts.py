@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from heteroage.files import read_table, write_json, write_model
-from heteroage.stages.dictionary import read_dictionary
-from heteroage.stages.hallmarks import assign_features
+from heteroage.stages.hallmarks import assign_features, read_dictionary
 from heteroage.stages.stage1 import selected_row
 from heteroage.stages.stage2 import ExpertGrid, train_expert, write_experts
 from heteroage.stages.training_data import TrainingData, read_views

@@ -14,7 +14,7 @@ from jsonschema.exceptions import ValidationError
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import LEAST_COVERAGE, is_coverage
 from heteroage.probes import MODALITIES
-from heteroage.stages.dictionary import are_gene_sets
+from heteroage.stages.hallmarks import are_gene_sets
 
 MADE_BY_THE_DEMO = "results/demo/"
 TABLES = (*MODALITIES, "sample_sheet")

@@ -58,11 +58,7 @@ def cpg_names(settings: Mapping) -> list[str]:
 def simulate_dictionary(settings: Mapping) -> dict[str, list[str]]:
     """The demo's hallmark dictionary: neighbours share CpGs. resources/demo/hallmarks.json holds it."""
     rng = np.random.default_rng([settings["seed"], 2])
-    names, size, shared = (
-        settings["hallmarks"],
-        settings["cpgs_per_hallmark"],
-        settings["shared_by_hallmarks"],
-    )
+    names, size, shared = (settings["hallmarks"], settings["cpgs_per_hallmark"], settings["shared_by_hallmarks"])
     order = rng.permutation(cpg_names(settings))
     own = [order[k * size : (k + 1) * size] for k in range(len(names))]
     return {name: sorted([*own[k], *own[(k + 1) % len(names)][:shared]]) for k, name in enumerate(names)}
@@ -202,7 +198,5 @@ def _principal_components(beta: pd.DataFrame, samples: pd.DataFrame, n_pcs: int)
     loadings = np.linalg.svd(centred[training], full_matrices=False)[2][:n_pcs]
     loadings *= np.sign(loadings[np.arange(n_pcs), np.abs(loadings).argmax(axis=1)])[:, None]
     return pd.DataFrame(
-        np.round(centred.to_numpy() @ loadings.T, 5),
-        index=beta.index,
-        columns=[f"RF_PC{k + 1}" for k in range(n_pcs)],
+        np.round(centred.to_numpy() @ loadings.T, 5), index=beta.index, columns=[f"RF_PC{k + 1}" for k in range(n_pcs)]
     )

@@ -53,7 +53,7 @@ def separation():
     affected = merged.samples["sample_id"].isin(simulated.truth["accelerated_samples"]).to_numpy()
     areas = {}
     for hallmark in [simulated.truth["accelerated_hallmark"], *OTHERS]:
-        expert = stage2.train_expert(hallmark, data.restrict(features[hallmark]), anchor, grid, ANCHOR, 2)
+        expert = stage2.train_expert(hallmark, data.restrict(features[hallmark]), anchor, grid, ANCHOR)
         correction = pd.Series(
             expert.model.predict(everyone[expert.model.feature_names_in_].astype(np.float64)), everyone.index
         )
@@ -93,7 +93,7 @@ def fused(settings, configuration):
     own = hallmarks.match_features(dictionary, names)[hallmark]
     grid = ExpertGrid.of(config["stage2"])
     views = anchor.set_index("sample_id")
-    expert = stage2.train_expert(hallmark, data.restrict(own), views, grid, configuration, 2)
+    expert = stage2.train_expert(hallmark, data.restrict(own), views, grid, configuration)
     pcs = simulated.context_pcs.set_index("sample_id").loc[samples["sample_id"]].reset_index()
     given = stage3.FusionInput(samples, views, {hallmark: expert.corrections}, pcs)
     return stage3.train(given, config["stage3"]["lightgbm"], config["stage3"]["max_rounds"]).rounds

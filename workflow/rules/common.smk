@@ -24,36 +24,16 @@ REPOSITORY = Path(workflow.current_basedir).parents[1]
 # Its package, installed or not.
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
-from heteroage.probes import MODALITIES
-from heteroage.config import (
-    check_coefficients,
-    check_config,
-    check_files,
-    geo_entries,
-    geo_files,
-    coverage_entries,
-    lab_conventions,
-    predict_entries,
-    table_entries,
-)
+# None of these modules loads pandas, because every job reads this file.
+from heteroage.config import check_coefficients, check_config, check_files, coverage_entries, geo_entries, geo_files
+from heteroage.config import lab_conventions, predict_entries, table_entries
 from heteroage.errors import HeteroAgeError
 from heteroage.files import coverage_files, files_of
-from heteroage.stages.dictionary import are_gene_sets, read_hallmark_names
-from heteroage.stages.dictionary import features_digest
-from heteroage.study import (
-    cancel_leftover_jobs,
-    closing_words,
-    earlier_runs,
-    hold,
-    remember_study,
-    state_of,
-    unseal_incomplete,
-)
-from heteroage.workflow import (
-    REJECTED,
-    SNAKEMAKE_PID,
-    code_digest,
-)  # none of these loads pandas: every job reads this file
+from heteroage.probes import MODALITIES
+from heteroage.stages.hallmarks import are_gene_sets, features_digest, read_hallmark_names
+from heteroage.study import cancel_leftover_jobs, closing_words, earlier_runs
+from heteroage.study import hold, remember_study, state_of, unseal_incomplete
+from heteroage.workflow import REJECTED, SNAKEMAKE_PID, code_digest
 
 CONFIG_NAME = str(workflow.configfiles[-1]) if workflow.configfiles else "the module that uses this workflow"
 STARTED = time.time()

@@ -57,8 +57,7 @@ rule alter_fold:
         outer_folds=config["cross_validation"]["outer_folds"],
         selection=SELECTION,
         context=config["context"],
-        context_pcs=config["stage1"]["context_pcs"],
-        start_from=config["stage1"]["start_from"],
+        settings=config["stage1"],
     message:
         "Altering outer fold 0 and recomputing the files of nested-0"
     script:

@@ -64,12 +64,15 @@ rule plot_evaluation:
         ablation=NESTED["ablation"],
         coverage=NESTED["coverage"],
         accuracy=NESTED["accuracy"],
+        hallmarks="results/falsification/random_sets.csv",
+        random_scores="results/falsification/random_set_scores.csv",
         metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
     output:
         **PUBLISHED_PICTURE,
         optimism=picture("results/figures/evaluation/optimism.svg", "Accuracy", "Optimism"),
         ablation=picture("results/figures/evaluation/ablation.svg", "Accuracy", "Ablation"),
         coverage=picture("results/figures/evaluation/coverage.svg", "Intervals", "Coverage"),
+        random_sets=picture("results/figures/evaluation/random_sets.svg", "Hallmarks", "Against random CpG sets"),
     log:
         "logs/plot_evaluation.log",
     benchmark:
@@ -82,26 +85,6 @@ rule plot_evaluation:
         "Drawing the nested evaluation"
     script:
         "../../scripts/plot_evaluation.py"
-
-
-rule plot_random_sets:
-    input:
-        hallmarks="results/falsification/random_sets.csv",
-        scores="results/falsification/random_set_scores.csv",
-    output:
-        random_sets=picture("results/figures/falsification/random_sets.svg", "Hallmarks", "Against random CpG sets"),
-    log:
-        "logs/plot_random_sets.log",
-    benchmark:
-        "results/benchmarks/plot_random_sets.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    params:
-        code=code_of("plot_random_sets"),
-    message:
-        "Drawing the hallmarks against random CpG sets"
-    script:
-        "../../scripts/plot_random_sets.py"
 
 
 rule plot_training:

@@ -25,7 +25,7 @@ PAGES["index"] = {
         *TRAINING_PICTURES,
         *collect("results/figures/evaluation/{name}.svg", name=["optimism", "ablation", "coverage"]),
         *PUBLISHED_PICTURE.values(),
-        "results/figures/falsification/random_sets.svg",
+        "results/figures/evaluation/random_sets.svg",
         *[path for path in AUDIT if path.endswith(".png")],
     ],
     "tables": [

@@ -179,8 +179,8 @@ def compare_with_random_sets(
     summary : Stage2_Performance_Summary
     importance : Stage3_Attention_Importance
     scores : {hallmark: R2 of each random set}
-    Returns a frame with hallmark, statistic (R2_Residual), rank (1 is best), n_random, p_value ((1 + random sets at least
-    as good) / (1 + random sets), Phipson and Smyth 2010), the random sets' median and 95th percentile, skill,
+    Returns a frame with hallmark, statistic (R2_Residual), rank (1 is best), n_random, p_value ((1 + random sets at
+    least as good) / (1 + random sets), Phipson and Smyth 2010), the random sets' median and 95th percentile, skill,
     contribution_years, leaned_on and verdict.
     """
     years = importance.set_index("feature")["mean_abs_contribution_years"]

@@ -44,11 +44,7 @@ def read_pcs(table: pd.DataFrame, training: Sequence[str], where: str) -> pd.Dat
 
 
 def compute_loadings(
-    store: NDArray[np.float32],
-    feature_names: Sequence[str],
-    columns: NDArray[np.int64],
-    n_pcs: int,
-    n_cpgs: int,
+    store: NDArray[np.float32], feature_names: Sequence[str], columns: NDArray[np.int64], n_pcs: int, n_cpgs: int
 ) -> pd.DataFrame:
     """Learn principal components of the training samples' most variable features. No age is looked at.
 

@@ -143,7 +143,6 @@ def cross_fit(
     anchor: pd.DataFrame,
     grid: ExpertGrid,
     configuration: Mapping[str, float],
-    threads: int = 1,
     only_predict: bool = False,
 ) -> CrossFitted:
     """Predict one hallmark's correction for each sample in every view.
@@ -162,7 +161,7 @@ def cross_fit(
     on_all_folds = (np.nan, np.nan)
     for name, unseen in list(views(data.folds))[only_predict:]:
         label, target = f"{hallmark}, {name}", age - anchor[name].to_numpy()
-        view = tune(label, data, unseen, target, grid, configuration, threads)
+        view = tune(label, data, unseen, target, grid, configuration)
         j, i = view.best
         tuned = float(view.alphas[i]), float(grid.l1_ratios[j])
         log.info("%s: alpha %g, l1_ratio %g", label, *tuned)
@@ -182,7 +181,6 @@ def tune(
     target: NDArray[np.float64],
     grid: ExpertGrid,
     configuration: Mapping[str, float],
-    threads: int,
 ) -> View:
     """Fit all models of a view: without each fold for tuning, and without the unseen fold only for predicting it.
 
@@ -192,7 +190,7 @@ def tune(
     excluded = [sorted({fold} if unseen is None else {fold, unseen}) for fold in data.folds]
     training = [data.training_set(folds, configuration, target) for folds in excluded]
     noise, projects = [configuration["technical_sd"]], data.samples["project_id"].to_numpy()
-    with open_paths(data.X, training, grid.l1_ratios, noise, data.noisy, threads, label) as solve:
+    with open_paths(data.X, training, grid.l1_ratios, noise, data.noisy, 1, label) as solve:
 
         def at(alphas: NDArray[np.float64]) -> View:
             fitted = _corrections(data, unseen, (len(grid.l1_ratios), len(alphas)), solve(alphas))
@@ -223,20 +221,15 @@ def _corrections(
 
 
 def train_expert(
-    hallmark: str,
-    data: TrainingData,
-    anchor: pd.DataFrame,
-    grid: ExpertGrid,
-    configuration: Mapping[str, float],
-    threads: int = 1,
+    hallmark: str, data: TrainingData, anchor: pd.DataFrame, grid: ExpertGrid, configuration: Mapping[str, float]
 ) -> Expert:
     """Cross-fit one hallmark's expert (see `cross_fit`), and fit the deployable model on all samples."""
     from heteroage.stages.deployable import fit_pipeline  # loads scikit-learn, which nothing else here needs
 
-    fitted = cross_fit(hallmark, data, anchor, grid, configuration, threads)
+    fitted = cross_fit(hallmark, data, anchor, grid, configuration)
     tuned = {"alpha": fitted.alpha, "l1_ratio": fitted.l1_ratio}
     training_set = data.training_set([], configuration, fitted.target)
-    model = fit_pipeline(data.X, data.feature_names, training_set, {**configuration, **tuned}, False, threads)
+    model = fit_pipeline(data.X, data.feature_names, training_set, {**configuration, **tuned}, False)
     weights = weights_table(model)
     weights.insert(0, "hallmark", hallmark)
     summary = {

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from heteroage.age import transform_age
 from heteroage.errors import HeteroAgeError
 from heteroage.stages import hallmarks
-from heteroage.stages.dictionary import features_digest, read_dictionary
 from heteroage.stages.hallmarks import (
     absolute_correlation,
     assign_features,
+    features_digest,
     match_features,
     orthogonalise,
+    read_dictionary,
     skipped_hallmarks,
 )
 
