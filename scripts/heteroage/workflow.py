@@ -169,11 +169,16 @@ def find_job(rule: str, arguments: Sequence[str]) -> SimpleNamespace:
     with load_workflow(configfiles) as workflow:
         # Imported here, because snakemake.dag and snakemake.workflow import each other; the latter must be first.
         from snakemake.dag import DAG
+        from snakemake.io import IOCache
         from snakemake.jobs import JobFactory
 
         planned = workflow.get_rule(rule)
         if missing := sorted(set(planned.wildcard_names) - set(wildcards)):
             raise HeteroAgeError(f"{rule} needs {', '.join(f'{name}=...' for name in missing)}, as arguments.")
+        workflow.iocache = IOCache(0)  # the sizes of inputs, from which the memory is computed
+        for checkpoint in (other for other in workflow.rules if other.is_checkpoint):
+            made = [path for path in checkpoint.expand_output({})[0] if Path(path).exists()]
+            workflow.checkpoints.created_output.update(made)
         dag = DAG(workflow, rules=[planned])
         job = asyncio.run(JobFactory().new(planned, dag, wildcards))
         if absent := [path for path in job.input if not Path(path).exists()]:
