@@ -1,13 +1,14 @@
 """What a change reruns: what it touches and what follows, and nothing else. Mostly dry runs."""
 
 import os
+import sys
 from collections import Counter
 from contextlib import contextmanager
 
 import joblib
 import numpy as np
 import pytest
-from mini_study import ARTIFACTS, ASSEMBLED, SETTINGS, TRAINING, experts_trained
+from mini_study import ARTIFACTS, ASSEMBLED, SETTINGS, TRAINING, call, experts_trained
 
 PREDICT = {"assemble_artifacts", "predict_samples", "summarise_run"}
 STAGE3 = {"train_stage3", "plot_predictions", *PREDICT}
@@ -199,3 +200,16 @@ def test_a_changed_table_trains_the_clock_again(study_copy):
     cpg = next(name for name in study_copy.table("data/beta.parquet") if name.startswith("cg"))
     study_copy.edit_table("data/beta.parquet", lambda table: table.assign(**{cpg: 1 - table[cpg]})).run()
     assert study_copy.digests(ARTIFACTS) != before
+
+
+@pytest.mark.parametrize("job", [["train_stage3", "run=full"], ["collect_experts"]])
+def test_a_script_run_by_hand_makes_the_same_files(study_copy, job):
+    """The first plans its memory from the sizes of its inputs, the second its inputs from a checkpoint."""
+    made = [study_copy.path(f"{ARTIFACTS}/{name}") for name in ("stage2/manifest.json", "stage3/model.txt")]
+    before = [path.read_bytes() for path in made]
+    script = study_copy.repository / f"scripts/{job[0]}.py"
+    done = call(
+        [sys.executable, script, *job[1:], "--configfile", "config.yaml"], study_copy.folder, study_copy.repository
+    )
+    assert done.returncode == 0, done.stdout
+    assert [path.read_bytes() for path in made] == before
