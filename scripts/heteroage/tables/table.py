@@ -71,10 +71,16 @@ class Table:
         """
         if self.cpgs_in_rows:
             return sample_ids(self.layout.ids, self.where)
-        cells = self.source.texts([self.layout.label])[0]
+        cells = self._described[self.layout.label]
         if not cells:
             raise no_rows(self.where)
         return sample_ids(cells, self.where)
+
+    @cached_property
+    def _described(self) -> dict[int, list[str | None]]:
+        """Cells of the ids and of all metadata, with samples in rows: read together, in one pass over the file."""
+        places = sorted({self.layout.label, *self.layout.metadata.values()})
+        return dict(zip(places, self.source.texts(places), strict=True))
 
     @cached_property
     def metadata(self) -> dict[str, int]:
@@ -92,11 +98,11 @@ class Table:
         return [number for number in numbers if number is not None and number == number]
 
     def texts(self, places: Sequence[int]) -> list[list[str | None]]:
-        """Return some of `names` as text, in the order of samples, None for missing cells."""
+        """Return some metadata as text, in the order of samples, None for missing cells."""
         if not places:
             return []
         if not self.cpgs_in_rows:
-            found = self.source.texts(list(places))
+            found = [self._described[place] for place in places]
         else:
             rows, samples = self._rows(places), self.layout.samples
             found = [[] for _ in places]
