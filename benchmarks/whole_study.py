@@ -5,18 +5,18 @@
     python benchmarks/whole_study.py --folder scratch --sizes 5000x450000 --targets all --memory 8    as root, on Linux
 
 Each study is simulated: ten projects, four tissues, ten hallmarks of 2,500 CpGs, a Parquet table with CpGs in rows.
-Growth is the factor from one size to the next (samples and CpGs both double: 4 is linear in the values).
+Growth is the factor from each size to the next (samples and CpGs both double: 4 is linear in the values).
 """
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,7 @@ def main() -> None:
                 steps[size][target] = run(study, target, given.cores, given.repository, group)
             if group:
                 steps[size][f"{target}, GB without pages of files"] = max(anonymous)
+        steps[size]["sweep of the full run"] = sweep_seconds(study / "logs/full/train_stage1.log")
         steps[size]["results, GB"] = sum(f.stat().st_size for f in (study / "results").rglob("*") if f.is_file()) / 1e9
         steps[size]["store, GB"] = (study / "results/store/features.npy").stat().st_size / 1e9
         rules[size] = by_rule(study / "results/benchmarks")
@@ -138,20 +139,27 @@ def run(study: Path, target: str, cores: int, repository: Path, group: Path | No
     return seconds
 
 
+def sweep_seconds(log: Path) -> float:
+    """Return how long the sweep took, by the times in its log; NaN if no sweep was made."""
+    lines = log.read_text().splitlines() if log.is_file() else []
+    times = [pd.Timestamp(line.split()[0]) for line in lines if " sweep: " in line]
+    return (times[-1] - times[0]).seconds if times else np.nan
+
+
 def by_rule(benchmarks: Path) -> pd.DataFrame:
-    """Sum Snakemake's own benchmarks: jobs, wall and CPU seconds, the longest job, the most memory of one (GB)."""
+    """Sum Snakemake's own benchmarks: jobs, wall and CPU s, the longest job, the most memory of one, GB written."""
     rows = []
     scripts = {path.stem for path in (REPOSITORY / "scripts").glob("*.py")}
     for path in benchmarks.rglob("*.tsv"):
         table = pd.read_csv(path, sep="\t", na_values="-")
         rule = next((name for name in (path.stem, path.parent.name) if name in scripts), path.stem)
-        rows.append(
-            {"rule": rule, "wall": table["s"].max(), "cpu": table["cpu_time"].max(), "mb": table["max_rss"].max()}
-        )
+        names = {"wall": "s", "cpu": "cpu_time", "mb": "max_rss", "out": "io_out"}
+        rows.append({"rule": rule, **{name: table[column].max() for name, column in names.items()}})
     groups = pd.DataFrame(rows).groupby("rule")
     return pd.DataFrame(
         {"jobs": groups.size(), "wall s": groups["wall"].sum(), "CPU s": groups["cpu"].sum()}
         | {"longest s": groups["wall"].max(), "memory GB": groups["mb"].max() / 1000}
+        | {"written GB": groups["out"].sum() / 1000}
     ).sort_values("wall s", ascending=False)
 
 
@@ -164,15 +172,18 @@ def print_steps(steps: dict[str, dict[str, float]]) -> None:
 
 
 def print_rules(rules: dict[str, pd.DataFrame]) -> None:
-    """Print the largest size by rule, and the growth of the longest job and of memory from the size before."""
-    *before, last = rules
-    table = rules[last].round({"wall s": 1, "CPU s": 1, "longest s": 1, "memory GB": 2})
-    if before:
-        for column in ("longest s", "memory GB"):
-            table[f"growth of {re.sub(' .*', '', column)}"] = (table[column] / rules[before[-1]][column]).round(1)
-    print(f"\n**{last}**\n\n| rule | " + " | ".join(table.columns) + " |\n|---|" + "---|" * len(table.columns))
-    for rule, row in table.iterrows():
-        print(f"| {rule} | " + " | ".join(f"{value:g}" for value in row) + " |")
+    """Print the largest size by rule, and from each size to the next the growth of CPU, longest job and memory."""
+    sizes = list(rules)
+    table = rules[sizes[-1]].round({"wall s": 1, "CPU s": 1, "longest s": 1, "memory GB": 2, "written GB": 2})
+    texts = {name: table[name].map("{:g}".format) for name in table.columns}
+    if len(sizes) > 1:
+        for column in ("CPU s", "longest s", "memory GB"):
+            steps = [rules[after][column] / rules[before][column] for before, after in pairwise(sizes)]
+            growth = pd.concat(steps, axis=1).reindex(table.index).round(1)
+            texts[f"growth of {column}"] = growth.apply(lambda row: ", ".join(map("{:g}".format, row)), axis=1)
+    print(f"\n**{sizes[-1]}**\n\n| rule | " + " | ".join(texts) + " |\n|---|" + "---|" * len(texts))
+    for rule, row in pd.DataFrame(texts).iterrows():
+        print(f"| {rule} | " + " | ".join(row) + " |")
 
 
 if __name__ == "__main__":
