@@ -172,9 +172,6 @@ def find_job(rule: str, arguments: Sequence[str]) -> SimpleNamespace:
         from snakemake.io import IOCache
         from snakemake.jobs import JobFactory
 
-        workflow.iocache = IOCache(0)  # which the sizes of input files ask, for memory and run time
-        workflow.iocache.deactivate()
-
         planned = workflow.get_rule(rule)
         if missing := sorted(set(planned.wildcard_names) - set(wildcards)):
             raise HeteroAgeError(f"{rule} needs {', '.join(f'{name}=...' for name in missing)}, as arguments.")
