@@ -144,22 +144,22 @@ def count_outside(scan: Scan, feature_names: Sequence[str], samples: pd.DataFram
 def count_hallmarks(
     dictionary: Mapping[str, Sequence[str]], matched: Mapping[str, Sequence[str]], sizes: pd.DataFrame | None
 ) -> pd.DataFrame:
-    """Size of each hallmark before and after matching.
+    """Count each hallmark's CpGs before and after matching: {hallmark: CpGs} and {hallmark: features in the data}.
 
-    dictionary : {hallmark: CpGs}
-    matched : {hallmark: features in the data}
-    sizes : of a dictionary made of gene sets, else None
+    sizes : genes of each hallmark, if the dictionary was made from gene sets
 
     Returns a frame of `hallmark`, (`genes`, `genes_matched`,) `cpgs`, `cpgs_in_data`, `features`.
     """
-    table = pd.DataFrame(
-        {
-            "hallmark": list(dictionary),
-            "cpgs": [len(cpgs) for cpgs in dictionary.values()],
-            "cpgs_in_data": [len({split_modality(f)[0] for f in matched[h]}) for h in dictionary],
-            "features": [len(matched[h]) for h in dictionary],
-        }
-    )
+    rows = [
+        (
+            hallmark,
+            len(cpgs),
+            len({split_modality(feature)[0] for feature in matched[hallmark]}),
+            len(matched[hallmark]),
+        )
+        for hallmark, cpgs in dictionary.items()
+    ]
+    table = pd.DataFrame(rows, columns=["hallmark", "cpgs", "cpgs_in_data", "features"])
     if sizes is not None:
         table = sizes[["hallmark", "genes", "genes_matched"]].merge(table, on="hallmark", validate="1:1")
     return table
@@ -174,11 +174,8 @@ def cross_table(samples: pd.DataFrame) -> pd.DataFrame:
     without empty cells.
     """
     levels = ["project_id", "group", "Tissue", *(["Platform"] if "Platform" in samples else []), "Age_Band"]
-    counts = (
-        samples.assign(Age_Band=age_band(samples["Age"]))
-        .groupby(levels)
-        .agg(n=("Tissue", "size"), n_training=("trains", "sum"), Median_Age=("Age", "median"))
-    )
+    cells = samples.assign(Age_Band=age_band(samples["Age"])).groupby(levels)
+    counts = cells.agg(n=("Tissue", "size"), n_training=("trains", "sum"), Median_Age=("Age", "median"))
     return counts.round(2).reset_index()
 
 
@@ -203,11 +200,10 @@ def associations(samples: pd.DataFrame) -> pd.DataFrame:
 
     Returns a frame of `first`, `second`, `measure`, `value` (NaN where a property does not vary).
     """
-    rows = []
     platform = ["Platform"] if "Platform" in samples else []
     pairs = [("project_id", "Tissue"), ("project_id", "Sex"), ("Tissue", "Sex")]
-    for first, second in pairs + [(label, "Platform") for label in ("project_id", "Tissue") if platform]:
-        rows.append((first, second, "Cramer's V", cramers_v(samples[first], samples[second])))
+    pairs += [(label, "Platform") for label in ("project_id", "Tissue") if platform]
+    rows = [(first, second, "Cramer's V", cramers_v(samples[first], samples[second])) for first, second in pairs]
     aged = samples[samples["Age"].notna()]
     for label in ("project_id", "Tissue", "Sex", *platform):
         rows.append((label, "Age", "eta squared", correlation_ratio(aged[label], aged["Age"])))

@@ -210,8 +210,7 @@ class Offset:
                 "version, or was trained on fewer than three groups of studies. Train it again with this version, on "
                 "three groups or more."
             )
-        accuracy = cohort.accuracy()
-        if not accuracy:
+        if not (accuracy := cohort.accuracy()):
             raise HeteroAgeError(
                 f"no sample of {where} has both an Age and a predicted age ({cohort.samples} samples). Give a table "
                 "with samples of known age."

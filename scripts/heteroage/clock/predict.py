@@ -41,7 +41,7 @@ MEANINGS = {
     "sex_unknown": "sex is not given, or is not F or M",
     "sex_not_in_training": "the training samples do not include this sex",
     "age_outside_training": "Age is outside the age range of the training samples",
-    "prediction_outside_training": "HeteroAge is outside the age range of the training samples ages",
+    "prediction_outside_training": "HeteroAge is outside the age range of the training samples",
     "far_from_training": "the anchor's CpGs deviate more from the training mean than in 99 of 100 training samples",
     "mostly_imputed": "more than half of the anchor's weight, or of the RF_PCs' CpGs (by squared loading), was imputed",
     "values_outside_0_1": "at least one CpG is below 0 or above 1",
@@ -179,8 +179,8 @@ class Clock(ClockModel):
         return f"Clock({len(self.cpgs_read)} CpGs{pcs}, {experts}, {trees}, format version {self.version})"
 
     def _pipeline(self, source: Source) -> tuple[Rows, Rows]:
-        anchor = {ANCHOR: inverse_transform_age(source.sums.totals[None])}
-        output = source.identity() | anchor | source.corrections()
+        output = source.identity()  # first, because its errors need no pass over the CpGs
+        output |= {ANCHOR: inverse_transform_age(source.sums.totals[None])} | source.corrections()
         features = self._fuse(output, source)
         output["Imputed_Fraction"] = source.sums.missing / max(len(self.reported), 1)
         output["Imputed_Years"] = source.sums.imputed_years()
@@ -202,15 +202,15 @@ class Clock(ClockModel):
                 f"the table is missing columns ({listed(absent)}). `heteroage stage2-predict` makes them: join its "
                 "output with Stage 1's by sample_id, or give both files to --input."
             )
-        output = source.identity()
-        output |= {name: source.numbers(name) for name in (ANCHOR, *names)}
+        numbers = {name: source.numbers(name) for name in (ANCHOR, *names)}
         # Samples without any CpG have no anchor and no corrections, and get no age.
-        without = np.all([np.isnan(output[name]) for name in (ANCHOR, *names)], axis=0)
-        for name in [ANCHOR, *names]:
-            if empty := [source.part.ids[k] for k in np.flatnonzero(np.isnan(output[name]) & ~without)]:
+        without = np.isnan(list(numbers.values())).all(axis=0)
+        for name, values in numbers.items():
+            if empty := [source.part.ids[k] for k in np.flatnonzero(np.isnan(values) & ~without)]:
                 raise HeteroAgeError(
                     f"column {name} is empty for samples ({listed(empty)}). Run the earlier stages on them."
                 )
+        output = source.identity() | numbers
         return output, self._fuse(output, source)
 
     def _fuse(self, output: Rows, source: Source) -> Rows:
@@ -228,12 +228,11 @@ class Clock(ClockModel):
             age = age + output[OFFSET]
         output["HeteroAge"] = age
         if stored := self.meta.get("intervals"):
-            output |= interval(stored, output["HeteroAge"], output["Tissue"])
+            output |= interval(stored, age, output["Tissue"])
         if "Age" in output:
             line = self.meta["acceleration_reference"]
-            output["Age_Acceleration"] = output["HeteroAge"] - output["Age"]
-            expected = line["intercept"] + line["slope"] * output["Age"]
-            output["Age_Acceleration_Residual"] = output["HeteroAge"] - expected
+            output["Age_Acceleration"] = age - output["Age"]
+            output["Age_Acceleration_Residual"] = age - (line["intercept"] + line["slope"] * output["Age"])
         return features
 
 

@@ -206,8 +206,7 @@ class Compared:
 
         Returns ages in years (NaN for a sample without any of the CpGs), and the number of missing CpGs.
         """
-        total = np.full(values.shape[1], self.clock.intercept)
-        missing = np.isnan(values)
+        total, missing = np.full(values.shape[1], self.clock.intercept), np.isnan(values)
         unknown = np.full(len(values), np.nan)
         reference = unknown if reference is None else reference
         own = unknown if self.clock.reference is None else self.clock.reference

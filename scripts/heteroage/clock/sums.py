@@ -51,19 +51,18 @@ class Source:
         """All sums over CpGs and RF_PCs."""
         sums = Sums(self.clock, self.part).walk(self.columns_of)
         for name in sorted((name for name in self.clock.terms if is_pc(name)), key=pc_number):
-            sums.add_pc(name, self._pc(name, sums))
+            sums.add_pc(name, self.pc(name, sums))
         # Samples without any CpG get no prediction.
         for values in (*sums.totals.values(), *sums.pcs.values()):
             values[sums.empty] = np.nan
         self.usable = not sums.mostly_imputed.all()
         return sums
 
-    def pc(self, name: str) -> NDArray[np.float64]:
+    def pc(self, name: str, sums: Sums | None = None) -> NDArray[np.float64]:
         """Return an RF_PC: the table's column if it exists, otherwise computed from the clock's loadings."""
-        return self.numbers(name) if name in self.names else self._pc(name, self.sums)
-
-    def _pc(self, name: str, sums: Sums) -> NDArray[np.float64]:
-        return self.numbers(name) if name in self.names else sums.pcs.get(name, np.full(len(self.part.ids), np.nan))
+        if name in self.names:
+            return self.numbers(name)
+        return (sums or self.sums).pcs.get(name, np.full(len(self.part.ids), np.nan))
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """Return one numeric column; infinite values are rejected."""

@@ -35,7 +35,7 @@ class Tree:
     right: NDArray[np.int64]
     leaf: NDArray[np.float64]
     categories: list[NDArray[np.int64]]  # per node: categories that go left; empty for numeric splits
-    fields: dict[str, str]  # fields of the text model
+    fields: dict[str, object]  # fields of the text model
 
     def predict(self, columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64] | float:
         """Return the leaf value of each row. Nodes are evaluated from the last to the root, children before parents."""
@@ -149,7 +149,7 @@ def _tree(fields: dict[str, str], n_features: int) -> Tree:
     none = np.zeros(0, dtype=np.int64)
     if leaves == 1:
         kept |= {"leaf_value": repr(float(leaf[0])), "is_linear": 0, "shrinkage": 1}
-        return Tree(none, none.astype(np.float64), none, none, none, leaf, [], _texts(kept))
+        return Tree(none, none.astype(np.float64), none, none, none, leaf, [], kept)
     nodes = leaves - 1
     feature, decision, left, right = (
         _numbers(fields, key, nodes, np.int64)
@@ -161,10 +161,8 @@ def _tree(fields: dict[str, str], n_features: int) -> Tree:
     # Every node but the root, and every leaf, is the child of one node before it.
     children = np.concatenate([left, right])
     parents = np.concatenate([np.arange(nodes)] * 2)
-    if (
-        sorted(children.tolist()) != [*range(-leaves, 0), *range(1, nodes)]
-        or ((children >= 0) & (children <= parents)).any()
-    ):
+    each_once = sorted(children.tolist()) == [*range(-leaves, 0), *range(1, nodes)]
+    if not each_once or ((children >= 0) & (children <= parents)).any():
         raise ValueError("child nodes do not form a tree")
     is_set = (decision & CATEGORICAL) > 0
     sets = _sets(fields, n_sets)
@@ -185,15 +183,11 @@ def _tree(fields: dict[str, str], n_features: int) -> Tree:
     if n_sets:
         kept |= {key: _joined(np.array(fields[key].split(), np.int64)) for key in ("cat_boundaries", "cat_threshold")}
     kept |= {"is_linear": 0, "shrinkage": 1}
-    return Tree(feature, threshold, decision, left, right, leaf, categories, _texts(kept))
+    return Tree(feature, threshold, decision, left, right, leaf, categories, kept)
 
 
 def _joined(values: NDArray) -> str:
     return " ".join(f"{value:.17g}" for value in values.tolist())
-
-
-def _texts(fields: dict[str, object]) -> dict[str, str]:
-    return {key: str(value) for key, value in fields.items()}
 
 
 def _numbers(fields: dict[str, str], key: str, length: int, kind: type) -> NDArray:
