@@ -55,7 +55,8 @@ def compute_loadings(
     variance, ties by name. A component is sum over features of (value - mean) × loading, on beta scale.
     """
     variance = np.concatenate([_variance(block) for _, block in feature_blocks(store, columns)])
-    measured = np.flatnonzero(variance >= 0)
+    least = np.partition(variance, -n_cpgs)[-n_cpgs] if n_cpgs < len(variance) else 0.0
+    measured = np.flatnonzero(variance >= max(least, 0.0))
     order = sorted(measured, key=lambda row: (-variance[row], feature_names[row]))[:n_cpgs]
     chosen = np.array(order)
     values = store[chosen][:, columns].astype(np.float64)
