@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 PANEL = 96
-MANY = 512  # number of active features from which compiled code is faster, including its loading time
+MANY = 256  # number of active features from which compiled code is faster, including its loading time
 FEW_CHANGES = 8  # the system is factored again if more than one in this many active features has changed
 # Minimum ridge, so that systems with duplicated or collinear features can be solved. It makes steps shorter, but not
 # wrong, because steps are repeated until the solution is optimal.
