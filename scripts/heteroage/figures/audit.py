@@ -21,7 +21,6 @@ def plot_overlap(overlap: pd.DataFrame) -> Figure:
         bars = axis.barh(overlap["modalities"], overlap[column], color=COLOURS[0])
         axis.bar_label(bars, [f"{count:,}" for count in overlap[column]], padding=3, fontsize=9)
         axis.set(title=name, xlim=(0, 1.18 * max(1, overlap[column].max())), xticks=[])
-        _bare(axis)
     axes[0].invert_yaxis()
     return figure
 
@@ -43,7 +42,6 @@ def plot_missingness(by_sample: pd.DataFrame, by_cpg: pd.DataFrame) -> Figure:
         right.set_xlabel("Share of samples in which it is missing")
         right.tick_params(axis="x", rotation=35, labelsize=8)
         right.margins(y=0.15)
-        _bare(left, right)
     return figure
 
 
@@ -57,9 +55,8 @@ def plot_confounding(samples: pd.DataFrame, measures: pd.DataFrame) -> Figure:
     figure, axis = plt.subplots(figsize=(max(6.5, width), height), layout="constrained")
     shades = plt.get_cmap("viridis").with_extremes(bad="0.85")
     shown = np.ma.masked_invalid(age.to_numpy(float))
-    mesh = axis.pcolormesh(
-        np.where(count.isna(), np.nan, shown.filled(np.nan)), cmap=shades, edgecolors="w", linewidth=1
-    )
+    values = np.where(count.isna(), np.nan, shown.filled(np.nan))
+    mesh = axis.pcolormesh(values, cmap=shades, edgecolors="w", linewidth=1)
     middle = np.nanmean(mesh.get_clim()) if shown.count() else 0
     for (row, column), n in np.ndenumerate(count.to_numpy(float)):
         if np.isnan(n):
@@ -80,7 +77,7 @@ def plot_confounding(samples: pd.DataFrame, measures: pd.DataFrame) -> Figure:
         fontsize=10,
     )
     axis.tick_params(length=0)
-    _bare(axis, keep=())
+    axis.spines[:].set_visible(False)
     return figure
 
 
@@ -102,7 +99,6 @@ def plot_ages(samples: pd.DataFrame, by_project: pd.DataFrame) -> Figure:
     axis.set(xlabel="Age (years)", ylim=(-0.7, len(shown) - 0.3))
     axis.set_title("Ages by study: median and quartiles; blue samples train, grey ones do not", fontsize=10)
     axis.invert_yaxis()
-    _bare(axis)
     return figure
 
 
@@ -110,9 +106,8 @@ def plot_pc_space(table: pd.DataFrame) -> Figure:
     """First two components of each modality, coloured by tissue; outliers are ringed, the farthest named (and on which
     component they lie out)."""
     modalities = list(table["modality"].unique())
-    figure, axes = plt.subplots(
-        1, len(modalities), figsize=(1.5 + 4.2 * len(modalities), 5), squeeze=False, layout="constrained"
-    )
+    size = (1.5 + 4.2 * len(modalities), 5)
+    figure, axes = plt.subplots(1, len(modalities), figsize=size, squeeze=False, layout="constrained")
     tissues = sorted(table["Tissue"].unique())
     for axis, modality in zip(axes[0], modalities, strict=True):
         own = table[table["modality"] == modality].assign(PC2=lambda t: t.get("PC2", 0.0))
@@ -124,9 +119,8 @@ def plot_pc_space(table: pd.DataFrame) -> Figure:
         _ring(axis, far["PC1"], far["PC2"], far["sample_id"] + " (" + far["Farthest_PC"] + ")")
         axis.set(xlabel="PC1", ylabel="PC2")
         axis.set_title(f"{modality}: {len(far)} outliers in {len(own):,} samples", fontsize=10)
-        _bare(axis)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), frameon=False, fontsize=9)
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), fontsize=9)
     return figure
 
 
@@ -136,13 +130,11 @@ def plot_hallmarks(table: pd.DataFrame) -> Figure:
     axis.barh(table["hallmark"], table["cpgs"], color="0.85", label="in the dictionary")
     axis.barh(table["hallmark"], table["cpgs_in_data"], color=COLOURS[2], height=0.5, label="in the data")
     for row, (cpgs, found) in enumerate(zip(table["cpgs"], table["cpgs_in_data"], strict=True)):
-        axis.annotate(
-            f"{found:,} of {cpgs:,}", (cpgs, row), (4, 0), textcoords="offset points", va="center", fontsize=8
-        )
+        look = {"textcoords": "offset points", "va": "center", "fontsize": 8}
+        axis.annotate(f"{found:,} of {cpgs:,}", (cpgs, row), (4, 0), **look)
     axis.set(xlabel="CpGs", xlim=(0, 1.2 * max(1, table["cpgs"].max())))
     axis.invert_yaxis()
-    axis.legend(frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
-    _bare(axis)
+    axis.legend(fontsize=9, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
     return figure
 
 
@@ -156,16 +148,14 @@ def plot_sex(table: pd.DataFrame) -> Figure:
     x, y = place.columns
     for label, colour in (("F", COLOURS[1]), ("M", COLOURS[0]), ("unknown", "0.5")):
         own = place[table["Sex"] == label]
-        axis.scatter(
-            own[x], own[y], s=15, alpha=0.6, linewidths=0, color=colour, label=f"labelled {label} ({len(own)})"
-        )
+        look = {"s": 15, "alpha": 0.6, "linewidths": 0, "color": colour}
+        axis.scatter(own[x], own[y], label=f"labelled {label} ({len(own)})", **look)
     wrong = table["Mismatch"].astype(bool)
     _ring(axis, place.loc[wrong, x], place.loc[wrong, y], table.loc[wrong, "sample_id"])
     told = int((table["Predicted_Sex"] != "unknown").sum())
     axis.set_title(f"{int(wrong.sum())} labels disagree; {told:,} of {len(table):,} samples could be told", fontsize=10)
     axis.set(xlabel=_signal_name(x), ylabel=_signal_name(y))
-    axis.legend(frameon=False, fontsize=9)
-    _bare(axis)
+    axis.legend(fontsize=9)
     return figure
 
 
@@ -173,12 +163,6 @@ def _ring(axis: Axes, x: pd.Series, y: pd.Series, names: pd.Series) -> None:
     axis.scatter(x, y, s=70, facecolors="none", edgecolors="k", linewidths=1)
     for name, a, b in list(zip(names, x, y, strict=True))[:NAMED]:
         axis.annotate(name, (a, b), (5, 4), textcoords="offset points", fontsize=7)
-
-
-def _bare(*axes: Axes, keep: tuple[str, ...] = ("left", "bottom")) -> None:
-    for axis in axes:
-        for side, spine in axis.spines.items():
-            spine.set_visible(side in keep)
 
 
 def _share(value: float) -> str:
