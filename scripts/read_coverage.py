@@ -10,13 +10,8 @@ from heteroage.workflow import run_script
 def main(samples: Mapping[str, str], least_coverage: int, table: str) -> None:
     """Write the Parquet table, positions in rows."""
     positions, below = write_coverage(samples, least_coverage, table)
-    logging.info(
-        "%d positions of %d samples; %d values of fewer than %d reads are missing",
-        positions,
-        len(samples),
-        below,
-        least_coverage,
-    )
+    counts = (positions, len(samples), below, least_coverage)
+    logging.info("%d positions of %d samples; %d values of fewer than %d reads are missing", *counts)
 
 
 if __name__ == "__main__":

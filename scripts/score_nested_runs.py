@@ -21,11 +21,10 @@ def main(
     healthy = table["Is_Healthy"].astype(str) == "True"
     write_table(table[healthy], outputs["predictions"])
     write_table(table[~healthy], outputs["unhealthy"])
+    errors = accuracy(table[healthy])
     if published and clocks:
         errors = with_published(table[healthy], read_table(published), read_table(clocks), trained_on)
-        write_table(errors, outputs["accuracy"])
-    else:
-        write_table(accuracy(table[healthy]), outputs["accuracy"])
+    write_table(errors, outputs["accuracy"])
     write_table(coverage(table[healthy]), outputs["coverage"])
     without_context = put_together([read_table(path) for path in ablated])
     write_table(ablation(table[healthy].merge(without_context, on="sample_id")), outputs["ablation"])

@@ -1,6 +1,6 @@
 """Simulate the demo's cohorts, their RF_PCs, a held-back table to predict, and the truth behind them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -11,22 +11,14 @@ from heteroage.stages.hallmarks import read_dictionary
 from heteroage.workflow import run_script
 
 
-def main(
-    settings: str,
-    hallmarks: str,
-    modalities: Sequence[str],
-    tables: Sequence[str],
-    context_pcs: str,
-    held_back: str,
-    truth: str,
-) -> None:
+def main(settings: str, hallmarks: str, modalities: Sequence[str], outputs: Mapping) -> None:
     """Write the simulated tables, one per modality, and what goes with them."""
     demo = simulate(yaml.safe_load(Path(settings).read_text()), read_dictionary(hallmarks))
-    for modality, path in zip(modalities, tables, strict=True):
+    for modality, path in zip(modalities, outputs["tables"], strict=True):
         write_table(demo.tables[modality], path)
-    write_table(demo.context_pcs, context_pcs)
-    write_table(demo.held_back, held_back)
-    write_json(demo.truth, truth)
+    write_table(demo.context_pcs, outputs["context_pcs"])
+    write_table(demo.held_back, outputs["held_back"])
+    write_json(demo.truth, outputs["truth"])
 
 
 if __name__ == "__main__":

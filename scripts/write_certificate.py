@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from heteroage.evaluation import falsification as f
-from heteroage.evaluation.falsification import judge_altered_fold
 from heteroage.files import read_table, write_table
 from heteroage.workflow import run_script
 
@@ -15,15 +14,14 @@ def main(inputs: Mapping[str, str], random_scores: Sequence[str], seed: int, out
     """Write the certificate, and how the hallmarks compare with random sets."""
     scores = pd.concat([read_table(path) for path in random_scores], ignore_index=True)
     by_hallmark = {hallmark: rows["R2_Residual"].to_numpy() for hallmark, rows in scores.groupby("hallmark")}
-    random_sets = f.compare_with_random_sets(
-        read_table(inputs["summary"]), read_table(inputs["importance"]), by_hallmark
-    )
+    summary, importance = read_table(inputs["summary"]), read_table(inputs["importance"])
+    random_sets = f.compare_with_random_sets(summary, importance, by_hallmark)
     samples = read_table(inputs["samples"])
     samples["shift"] = f.planted_shift(samples, seed)
     verdicts = [
         f.judge_shuffled_ages(read_table(inputs["shuffled"])),
         f.judge_planted_study(samples, read_table(inputs["planted"])),
-        judge_altered_fold(read_table(inputs["altered"])),
+        f.judge_altered_fold(read_table(inputs["altered"])),
         f.judge_random_sets(random_sets),
         f.judge_near_duplicates(read_table(inputs["pairs"]), samples),
     ]
