@@ -54,8 +54,10 @@ class TrainingData:
     X: NDArray[np.float32] | StackedRows
     feature_names: list[str]
     columns: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    # Results of `balanced`, which all features share.
-    _weights: dict[tuple, tuple[NDArray[np.int64], NDArray[np.float64]]] = field(default_factory=dict, repr=False)
+    # Results of `balanced`, which `restrict` shares. Not a parameter, so that other samples never take them over.
+    _weights: dict[tuple, tuple[NDArray[np.int64], NDArray[np.float64]]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         if not len(self.columns):
@@ -87,7 +89,9 @@ class TrainingData:
 
     def restrict(self, feature_names: Sequence[str]) -> TrainingData:
         """Keep only these features, in this order, in memory."""
-        return TrainingData(self.samples, self.values(feature_names), list(feature_names), _weights=self._weights)
+        restricted = TrainingData(self.samples, self.values(feature_names), list(feature_names))
+        object.__setattr__(restricted, "_weights", self._weights)
+        return restricted
 
     def predict(self, paths: Paths, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Predict some of the run's samples; returns what `Paths.predict` does."""
