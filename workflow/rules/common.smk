@@ -91,7 +91,6 @@ OTHER_RUNS = rf"nested-\d+|{ALTERED_RUNS}"  # than `full`
 
 wildcard_constraints:
     run=f"full|{OTHER_RUNS}",
-    fold=r"\d+",
     scored="out_of_fold|nested",
     page="index|training",
     hallmark="|".join(map(re.escape, HALLMARKS)),
@@ -204,7 +203,7 @@ def of_each_expert(pattern):
 def expert_models(wildcards):
     """Return the expert models of a run: files, or their folder."""
     if wildcards.run == "full":
-        return of_each_expert(f"results/full/{STAGE2}/hallmarks/Hallmark_{{hallmark}}.joblib")(wildcards)
+        return of_each_expert("results/full/artifacts/stage2/hallmarks/Hallmark_{hallmark}.joblib")(wildcards)
     return [f"results/{wildcards.run}/artifacts/stage2/hallmarks"]
 
 

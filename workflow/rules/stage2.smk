@@ -1,17 +1,17 @@
 """Input: the anchor's views and the hallmark dictionary. Output: the dictionary with each feature in one hallmark, and
 one expert per hallmark, trained on the anchor's residuals: out-of-fold corrections, weights, performance and manifest.
 
-In the full run each expert is a job of its own: editing one hallmark trains one expert. In all other runs one job trains all.
+In the full run each expert is a separate job, so a change of one hallmark trains one expert. In all other runs one job trains
+all experts.
 """
 
-STAGE2 = "artifacts/stage2"
 OF_EXPERTS = {
-    "views": "cross_fit/corrections.csv",
-    "out_of_fold": f"{STAGE2}/Stage2_Expert_OOF_Corrections.csv",
-    "weights": f"{STAGE2}/Stage2_Expert_Weights.csv",
-    "summary": f"{STAGE2}/Stage2_Performance_Summary.csv",
-    "manifest": f"{STAGE2}/Stage2_Manifest.json",
-    "same_manifest": f"{STAGE2}/manifest.json",
+    "views": "results/{run}/cross_fit/corrections.csv",
+    "out_of_fold": "results/{run}/artifacts/stage2/Stage2_Expert_OOF_Corrections.csv",
+    "weights": "results/{run}/artifacts/stage2/Stage2_Expert_Weights.csv",
+    "summary": "results/{run}/artifacts/stage2/Stage2_Performance_Summary.csv",
+    "manifest": "results/{run}/artifacts/stage2/Stage2_Manifest.json",
+    "same_manifest": "results/{run}/artifacts/stage2/manifest.json",
 }
 OF_ANCHOR = {
     "report": "results/{run}/artifacts/stage1/Stage1_Sweep_Report.csv",
@@ -48,7 +48,7 @@ rule train_expert:
         **of_full(DATA | OF_ANCHOR),
         dictionary=orthogonalised,
     output:
-        model=f"results/full/{STAGE2}/hallmarks/Hallmark_{{hallmark}}.joblib",
+        model="results/full/artifacts/stage2/hallmarks/Hallmark_{hallmark}.joblib",
         corrections="results/full/cross_fit/hallmarks/{hallmark}_corrections.csv",
         weights="results/full/cross_fit/hallmarks/{hallmark}_weights.csv",
         summary="results/full/cross_fit/hallmarks/{hallmark}_summary.json",
@@ -77,7 +77,7 @@ rule collect_experts:
         expert_summaries=of_each_expert("results/full/cross_fit/hallmarks/{hallmark}_summary.json"),
         skipped="results/full/cross_fit/skipped_hallmarks.json",
     output:
-        **{name: f"results/full/{path}" for name, path in OF_EXPERTS.items()},
+        **of_full(OF_EXPERTS),
     log:
         "logs/full/collect_experts.log",
     benchmark:
@@ -99,7 +99,7 @@ rule train_experts:
         **OF_ANCHOR,
         hallmarks=DICTIONARY,
     output:
-        **{name: f"results/{{run}}/{path}" for name, path in OF_EXPERTS.items()},
+        **OF_EXPERTS,
         dictionary="results/{run}/artifacts/stage1/Stage1_Orthogonalized_Hallmark_Dict.json",
         models=directory("results/{run}/artifacts/stage2/hallmarks"),
     log:

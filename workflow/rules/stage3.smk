@@ -2,10 +2,7 @@
 model with its importance and metadata, out-of-fold HeteroAge, and the curve that chose its rounds."""
 
 # The input of the fusion, as `FusionInput.open` reads it.
-FUSED = TRAINING | {
-    "anchor": "results/{run}/cross_fit/anchor.csv",
-    "corrections": "results/{run}/cross_fit/corrections.csv",
-}
+FUSED = TRAINING | {"anchor": OF_ANCHOR["anchor"], "corrections": OF_EXPERTS["views"]}
 
 
 rule train_stage3:

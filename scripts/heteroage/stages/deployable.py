@@ -20,7 +20,7 @@ from heteroage.age import inverse_transform_age, transform_age
 from heteroage.engine.elastic_net import exact_weights, fit_paths
 from heteroage.engine.training_set import TrainingSet
 from heteroage.probes import is_pc
-from heteroage.stages.start_from import Added
+from heteroage.stages.start_from import Start
 
 TOLERANCE = 1e-12  # tolerance of scikit-learn's duality gap, relative to |y|²
 MAX_ITERATIONS = 100_000
@@ -33,7 +33,7 @@ def fit_pipeline(
     configuration: Mapping[str, float],
     transform_target: bool,
     threads: int = 1,
-    added: Added | None = None,
+    added: Start | None = None,
 ) -> Pipeline:
     """Fit the model of one configuration: imputer, scaler, elastic net, on the features it uses.
 

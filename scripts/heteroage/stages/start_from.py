@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -27,16 +27,26 @@ SLOPES = {"horvath": 1.0, "identity": 1 / (ADULT_AGE + 1)}
 
 
 @dataclass(frozen=True)
-class Added:
-    """Coefficients on raw values that are added to a model: rows of X, and one coefficient per row."""
+class Start:
+    """A published clock on a run's training samples, or a multiple of it; only the CpGs that the data have.
+
+    places : rows of X, one per CpG
+    coefficient : of raw values, on the scale of F
+    values : (CpGs, the run's samples)
+    """
 
     places: NDArray[np.int64]
     coefficient: NDArray[np.float64]
+    values: NDArray[np.float32]
+
+    def times(self, strength: float) -> Start:
+        """Multiply the coefficients by the strength."""
+        return replace(self, coefficient=strength * self.coefficient)
 
     def score(self, values: NDArray, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Weighted sum of each sample; missing values at the median of the training samples.
 
-        values : (places, samples), NaN where missing
+        values : (CpGs, samples), NaN where missing
         rows : positions of the training samples; a CpG that is missing in all of them counts 0
         """
         total = np.zeros(values.shape[1])
@@ -45,22 +55,6 @@ class Added:
             if len(known):
                 total += coefficient * np.where(np.isnan(own), np.median(known), own)
         return total
-
-
-@dataclass(frozen=True)
-class Start:
-    """A published clock on a run's training samples.
-
-    added : its coefficients on the scale of F, of the CpGs that the data have
-    values : (CpGs, the run's samples)
-    """
-
-    added: Added
-    values: NDArray[np.float32]
-
-    def times(self, strength: float) -> Added:
-        """Return the coefficients times the strength."""
-        return Added(self.added.places, strength * self.added.coefficient)
 
 
 def strengths_of(start_from: Mapping[str, object] | None) -> list[float]:
@@ -90,8 +84,8 @@ def open_start(start_from: Mapping[str, object] | None, data: TrainingData) -> S
     values = data.values(names)
     _check_missing(clock, values, names, data.samples["project_id"], where)
     slope = SLOPES[str(start_from.get("transform", "horvath"))]
-    added = Added(np.array([place[name] for name in names]), slope * clock.coefficient[shared])
-    return Start(added, values)
+    places = np.array([place[name] for name in names])
+    return Start(places, slope * clock.coefficient[shared], values)
 
 
 def _check_missing(

@@ -60,11 +60,11 @@ def test_the_pipeline_is_the_sum_of_both_models(training_data, start, technical_
     # Every published CpG has weight; where the net adds none, its raw weight is the published one times the strength.
     table = weights_table(pipeline).set_index("feature")["weight_raw"]
     net = {data.feature_names[k] for k in paths.used}
-    alone = [k for k, place in enumerate(start.added.places) if data.feature_names[place] not in net]
+    alone = [k for k, place in enumerate(start.places) if data.feature_names[place] not in net]
     assert len(alone) > 0
     for k in alone:
-        name = data.feature_names[start.added.places[k]]
-        assert table[name] == pytest.approx(0.7 * start.added.coefficient[k])
+        name = data.feature_names[start.places[k]]
+        assert table[name] == pytest.approx(0.7 * start.coefficient[k])
 
 
 def test_strength_0_is_the_plain_anchor(training_data, start):
@@ -84,7 +84,7 @@ def test_an_exact_published_clock_leaves_nothing_to_learn(training_data, tmp_pat
     """Where ages are a published clock's own and nothing is missing, strength 1 has no error."""
     whole = replace(training_data, X=np.where(np.isnan(training_data.X), np.float32(0.5), training_data.X))
     start = open_start(published(whole, tmp_path), whole)
-    score = start.added.score(start.values, np.arange(len(whole.samples)))
+    score = start.score(start.values, np.arange(len(whole.samples)))
     exact = replace(whole, samples=whole.samples.assign(Age=inverse_transform_age(score)))
     chosen = CONFIGURATION | {"alpha": 5.0}
     # 1e-9 years: sums of floats.
@@ -99,8 +99,8 @@ def test_the_score_of_a_fold_does_not_see_that_fold(training_data, start, k):
     rows = np.flatnonzero(~held_out)
     values = start.values.copy()
     values[:, held_out] = np.nan
-    before = start.added.score(start.values, rows)[rows]
-    assert before.tolist() == start.added.score(values, rows)[rows].tolist()
+    before = start.score(start.values, rows)[rows]
+    assert before.tolist() == start.score(values, rows)[rows].tolist()
 
 
 def test_what_is_refused(training_data, tmp_path):
