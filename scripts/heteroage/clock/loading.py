@@ -26,8 +26,8 @@ from heteroage.clock.trees import parse_trees
 from heteroage.clock.weights import LinearModel
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import is_pc
-from heteroage.tables.cells import floats_of
 from heteroage.tables.metadata import Conventions
+from heteroage.tables.source import floats_of
 
 NEEDED = [artifacts.STAGE1_WEIGHTS, artifacts.STAGE2_WEIGHTS, artifacts.STAGE3_MODEL, artifacts.STAGE3_META]
 TEXT = ("feature", "hallmark")

@@ -23,8 +23,7 @@ from heteroage.labels import same_word, sex_of, tissue_of
 from heteroage.tables.ages import read_ages
 from heteroage.tables.layout import holds_values
 from heteroage.tables.metadata import Conventions, mangled_by_r
-from heteroage.tables.opening import arrange, from_frame, open_source
-from heteroage.tables.sheets import Sheet, check_left_out, sheet_of
+from heteroage.tables.opening import Sheet, check_left_out, from_frame, open_source, sheet_of, table_of
 from heteroage.tables.table import Part as AnyPart
 from heteroage.tables.table import Table as AnyTable
 from heteroage.tables.table import check_cpg_names
@@ -262,21 +261,17 @@ def open_each(
         where = called.format("standard input" if str(path) == "-" else path)
         if calls is not None and path == calls.name:
             where = called.format("the table of the coverage files")
-        source, keep = open_source(path, where, conventions.missing_values)
+        source = open_source(path, where, conventions.missing_values)
         if calls is not None:
-            keep.append(calls)
-        own = valued if holds_values(source, wanted.is_value, wanted.is_cpg) else others
-        own.append((where, source, keep))
+            source.keep.append(calls)
+        (valued if holds_values(source, wanted.is_value, wanted.is_cpg) else others).append(source)
     if not valued:
         valued, others = others, []
-    tables = [
-        MasterTable.of(arrange(source, keep, where, wanted.is_cpg, conventions), wanted)
-        for where, source, keep in valued
-    ]
+    tables = [MasterTable.of(table_of(source, wanted.is_cpg, conventions), wanted) for source in valued]
     if len(paths) == 1:
         return tables, []
     first, known = tables[0].where, set(tables[0].table.ids)
-    sheets = [sheet_of(source, where, known, conventions) for where, source, _ in others]
+    sheets = [sheet_of(source, known, conventions) for source in others]
     for table in tables[1:]:
         _check_samples(known, table.table.ids, table.where, first, more=False)
     for sheet in sheets:

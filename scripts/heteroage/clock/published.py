@@ -21,8 +21,8 @@ from heteroage.age import inverse_transform_age
 from heteroage.clock.columns import CORRECTION
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import feature_name, is_probe
-from heteroage.tables.cells import number_of
 from heteroage.tables.opening import open_source
+from heteroage.tables.source import number_of
 
 INTERCEPTS = {"(intercept)", "intercept", "(const)", "const"}
 # Names of the coefficient column (case is ignored). Without a match, the only column of numbers is used.
@@ -78,7 +78,7 @@ def read_coefficients(path: str | Path, where: str = "", intercept: float | None
     repeated CpG; two intercepts.
     """
     where = where or str(path)
-    source, _keep = open_source(path, where)
+    source = open_source(path, where)
     header, columns = source.header, source.texts(range(len(source.header)))
     if any(is_probe(name) or name.lower() in INTERCEPTS for name in header):  # no header: the first row is data
         columns = [[name, *cells] for name, cells in zip(header, columns, strict=True)]

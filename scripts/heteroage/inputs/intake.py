@@ -22,8 +22,7 @@ from heteroage.errors import FIRST, HeteroAgeError, listed
 from heteroage.probes import feature_name
 from heteroage.tables.layout import DETECT
 from heteroage.tables.metadata import Conventions
-from heteroage.tables.opening import open_source, open_table
-from heteroage.tables.sheets import Sheet, sheet_of
+from heteroage.tables.opening import Sheet, open_source, sheet_of, table_of
 from heteroage.tables.table import Table, check_cpg_names
 
 log = logging.getLogger(__name__)
@@ -129,16 +128,11 @@ class ModalityTable:
 def open_modality(
     entry: TableEntry, modality: str, conventions: Conventions, intake: Intake, allow_pickle: bool = False
 ) -> ModalityTable:
-    """Open a modality's table, with the errors of `open_table` and `of_table`. Values are read with its blocks."""
-    table = open_table(
-        entry.file,
-        lambda name: feature_name(name, modality) is not None,
-        entry.conventions(conventions),
-        where=f"the {modality} table {entry.file}",
-        like=f"cg00000029 or cg00000029_{modality}",
-        orientation=entry.orientation,
-        allow_pickle=allow_pickle,
-    )
+    """Open a modality's table. Values are read with its blocks. Errors as `open_source`, `table_of` and `of_table`."""
+    conventions = entry.conventions(conventions)
+    source = open_source(entry.file, f"the {modality} table {entry.file}", conventions.missing_values, allow_pickle)
+    is_cpg, like = (lambda name: feature_name(name, modality) is not None), f"cg00000029 or cg00000029_{modality}"
+    table = table_of(source, is_cpg, conventions, entry.orientation, like)
     return of_table(table, entry, modality, intake)
 
 
@@ -178,8 +172,8 @@ def read_sheet(
 ) -> Sheet:
     """Read a sample sheet of the config; `known` and errors as in `sheet_of`."""
     where, conventions = f"the sample sheet {entry.file}", entry.conventions(conventions)
-    source, _keep = open_source(entry.file, where, conventions.missing_values, allow_pickle)
-    sheet = sheet_of(source, where, known, conventions)
+    source = open_source(entry.file, where, conventions.missing_values, allow_pickle)
+    sheet = sheet_of(source, known, conventions)
     renamed = [f"{label} is {ours}" for ours, (label, _) in sheet.columns.items() if label != ours]
     _note_names(sheet, renamed, "" if sheet.named else "other columns", intake)
     intake.note("leave_out_columns", where, len(sheet.left_out), "left out", sheet.left_out)

@@ -12,8 +12,8 @@ from heteroage.components import principal_components
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.matrix import feature_blocks, values_of
 from heteroage.probes import pc_columns
-from heteroage.tables.cells import text_of
 from heteroage.tables.metadata import Conventions, find_columns, sample_ids
+from heteroage.tables.source import text_of
 
 
 def read_pcs(table: pd.DataFrame, training: Sequence[str], where: str) -> pd.DataFrame:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError
 from heteroage.tables import kinds
-from heteroage.tables.cells import is_text
-from heteroage.tables.source import Batch, Source
+from heteroage.tables.source import Batch, Source, is_text
 
 ROWS = 65_536  # number of rows per block of a Feather batch
 READ_BYTES = 64 << 20  # bytes of columns read at a time, so that memory is reused

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv as pv
 from numpy.typing import NDArray
 
-from heteroage.tables.cells import floats_of
+from heteroage.tables.source import floats_of
 
 NEWLINE, BLANK, QUOTE, ZERO = b'\n "0'
 BLOCK = 1 << 20  # bytes that Arrow parses at a time

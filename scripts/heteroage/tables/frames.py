@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.tables import kinds
-from heteroage.tables.cells import number_of, text_array
 from heteroage.tables.header import is_title
-from heteroage.tables.source import LOOK, Batch, Source
+from heteroage.tables.source import LOOK, Batch, Source, number_of, text_array
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.tables.cells import is_missing, number_of
+from heteroage.tables.source import is_missing, number_of
 
 SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars", " ": "blanks"}
 DELIMITERS = ",\t;|"
@@ -87,15 +87,9 @@ def binary(text: bytes) -> bool:
 def read_header(head: bytes, whole: bool, where: str) -> Header:
     """Find the header among a file's first lines (UTF-8, line ends as \\n).
 
-    Parameters
-    ----------
     head : the file's first bytes, cut anywhere
     whole : whether that is all of it
-
-    Raises
-    ------
-    HeteroAgeError
-        Additional lines above the header; rows that cannot be assigned to columns.
+    Raises HeteroAgeError: additional lines above the header; rows that cannot be assigned to columns.
     """
     if binary(head):
         decode(head, where)

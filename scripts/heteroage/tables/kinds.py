@@ -58,34 +58,32 @@ REFUSED = (
 TAR = b"ustar"  # at byte 257
 
 
-def local_copy(path: str | Path) -> tuple[Path, BinaryIO | None]:
-    """Return a path that can be read twice, and the temporary file for standard input (`-`) and pipes.
+def readable(path: str | Path, where: str) -> tuple[str, Path, list[BinaryIO]]:
+    """Return a file's kind, a path to read it repeatedly, and the temporary files behind this path, to be kept open.
 
-    The temporary file is removed when it is closed.
-    """
-    path = Path(path)
-    if str(path) != "-" and (path.is_file() or not path.exists() or path.is_dir()):
-        return path, None
-    return _copied(sys.stdin.buffer if str(path) == "-" else path.open("rb"))
-
-
-def unpacked(path: Path, where: str) -> tuple[str, Path, BinaryIO | None]:
-    """Return a file's kind and a path to read it; a gzipped file that is not text is unpacked to a temporary file.
-
+    Standard input (`-`) and pipes are copied; gzipped files that are not text are unpacked.
     Raises HeteroAgeError: no such file; an empty file; a kind that cannot be read.
     """
+    path, keep = Path(path), []
+    if str(path) == "-":
+        keep.append(_copied(sys.stdin.buffer))
+    elif path.exists() and not (path.is_file() or path.is_dir()):
+        with path.open("rb") as pipe:
+            keep.append(_copied(pipe))
+    path = Path(keep[0].name) if keep else path
     kind = _kind_of(path, where)
-    if kind == TEXT or not _is_gzip(path):
-        return kind, path, None
-    with opened(path, where) as stream:
-        return kind, *_copied(stream)
+    if kind != TEXT and _is_gzip(path):
+        with opened(path, where) as stream:
+            keep.append(_copied(stream))
+        path = Path(keep[-1].name)
+    return kind, path, keep
 
 
-def _copied(stream: BinaryIO) -> tuple[Path, BinaryIO]:
+def _copied(stream: BinaryIO) -> BinaryIO:
     copy = tempfile.NamedTemporaryFile()  # noqa: SIM115, lives as long as its table
     shutil.copyfileobj(stream, copy, 1 << 20)
     copy.flush()
-    return Path(copy.name), copy
+    return copy
 
 
 def _is_gzip(path: Path) -> bool:

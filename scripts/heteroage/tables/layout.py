@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.tables.cells import number_of
 from heteroage.tables.metadata import Conventions, find_columns
-from heteroage.tables.source import Source
+from heteroage.tables.source import Source, number_of
 
 SAMPLES_IN_ROWS, CPGS_IN_ROWS, DETECT = "samples_in_rows", "cpgs_in_rows", "detect"
 UNNAMED = ("", "Unnamed: 0")

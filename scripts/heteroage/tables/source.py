@@ -1,23 +1,37 @@
-"""Common interface of all file formats: column names, and rows in batches."""
+"""Common interface of all file formats: column names, rows in batches, and cells as numbers and text.
+
+All formats have the same codes for missing values.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from heteroage.tables.cells import UnreadableCells, matrix_of, number_of, texts_of
+from heteroage.errors import FIRST
+from heteroage.labels import SPELLINGS, is_missing
 
 T = TypeVar("T")
 NUMBER_WITH_SIGN = re.compile(r"[<>~=]?\s*[-+]?[\d.,]*\d[\d.,]*\s*[%*]?")
 LOOK = 50  # number of first rows used to detect a column's type
+
+
+class UnreadableCells(Exception):  # noqa: N818, it is caught and reported by sample and CpG
+    """Cells that are not numbers: the first ones as (row, column, text), and how many there are."""
+
+    def __init__(self, cells: Sequence[tuple[int, int, str]], total: int) -> None:
+        super().__init__(cells, total)
+        self.cells, self.total = list(cells[:FIRST]), total
 
 
 @dataclass
@@ -25,8 +39,8 @@ class Batch:
     """A batch of rows of a file.
 
     places : the rows' numbers in the file
-    arrays : reads some columns, in the order asked for
-    matrix : in place of `arrays`, for numbers, where the file holds a matrix; None where it holds something else
+    arrays : reads some columns, in the requested order
+    matrix : reads columns as numbers at once, if the file contains a matrix; None for other columns
     """
 
     places: NDArray[np.int64]
@@ -41,31 +55,35 @@ class Batch:
         return texts_of(self.arrays([column])[0])
 
     def numbers(self, columns: Sequence[int], also: Collection[str] = ()) -> NDArray[np.float64]:
-        """Return columns as numbers (rows, columns), missing as NaN.
+        """Return columns as numbers (rows, columns), each column contiguous; missing as NaN.
 
-        Raises
-        ------
-        UnreadableCells
-            Text among them: rows are numbered as in the file, columns as in `columns`.
+        also : further codes for missing values
+        Raises UnreadableCells: text, true and false, dates; rows are numbered as in the file, columns as in `columns`.
         """
         if self.matrix is not None and (found := self.matrix(columns)) is not None:
             return found
-        try:
-            return matrix_of(self.arrays(columns), also)
-        except UnreadableCells as problem:
-            cells = [(int(self.places[row]), column, text) for row, column, text in problem.cells]
-            raise UnreadableCells(cells, problem.total) from None
+        values, bad, total = np.empty((len(columns), len(self))), [], 0
+        for k, array in enumerate(self.arrays(columns)):
+            try:
+                values[k] = numbers_of(array, also)
+            except UnreadableCells as problem:
+                bad += [(int(self.places[row]), k, text) for row, _, text in problem.cells]
+                total += problem.total
+        if total:
+            raise UnreadableCells(sorted(bad, key=lambda cell: cell[:2]), total)
+        return values.T
 
 
 @dataclass
 class Source:
     """Base class of all file formats.
 
-    header : the columns' names, stripped, "" where a column has none
-    n_rows : None where it is not known before the file was read
+    header : the columns' names, stripped, "" if a column has none
+    n_rows : None if it is not known before the file was read
     index : the column that pandas wrote as a frame's index, if any
-    at_once : columns read at a time, where reading more would take too much memory
-    notes : what was left out on the way: {step: how many}
+    at_once : columns read at a time, if reading more would take too much memory
+    notes : skipped lines and rows: {step: number}
+    keep : temporary files that must stay open while the source is used
     """
 
     where: str
@@ -74,6 +92,7 @@ class Source:
     index: int | None = None
     at_once: int | None = None
     notes: dict[str, int] = field(default_factory=dict)
+    keep: list[BinaryIO] = field(default_factory=list)
     kind = ""
 
     def numeric(self, column: int) -> bool:
@@ -85,14 +104,8 @@ class Source:
     ) -> Iterator[Batch]:
         """Yield the rows in batches; `text` and `values` are all columns that will be used.
 
-        Parameters
-        ----------
-        rows : which of the file's rows are wanted, once the file was gone through without it
-
-        Raises
-        ------
-        HeteroAgeError
-            A file that is cut short or not built as a table.
+        rows : the requested rows of the file; only after a first pass without it
+        Raises HeteroAgeError: a file that is cut short or not built as a table.
         """
         raise NotImplementedError
 
@@ -117,12 +130,11 @@ class Source:
         step = self.at_once or len(candidates) or 1
         for start in range(0, len(candidates), step):
             group = candidates[start : start + step]
-            for batch in islice(self.batches(group, []), 1):
-                found |= {k for k in group if is_all_text(batch.text(k)[:LOOK])}
+            found |= {k for k, cells in zip(group, self.first(group), strict=True) if is_all_text(cells[:LOOK])}
         return found
 
     def note(self, step: str, found: int) -> None:
-        """Return counts of skipped lines and rows."""
+        """Add to the counts of skipped lines and rows."""
         if found:
             self.notes[step] = self.notes.get(step, 0) + found
 
@@ -143,3 +155,126 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
         while (item := coming.result()) is not end:
             coming = pool.submit(next, items, end)
             yield item
+
+
+def number_of(cell: object, also: Collection[str] = ()) -> float | None:
+    """Return a cell as a number: NaN if it is missing, None if it is not a number."""
+    if cell is None or cell is _pandas_na() or cell != cell:
+        return np.nan
+    if isinstance(cell, bool | np.bool_ | bytes):
+        return None
+    if isinstance(cell, str):
+        cell = cell.strip()
+        if is_missing(cell, also):
+            return np.nan
+        if "_" in cell:
+            return None
+    try:
+        return float(cell)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def text_of(cell: object) -> str | None:
+    """Return a cell as stripped text, None if it is missing. Whole floats lose their `.0`."""
+    if cell is None or cell is _pandas_na() or cell != cell:
+        return None
+    if isinstance(cell, float | np.floating) and float(cell).is_integer() and abs(cell) < 2**53:
+        cell = int(cell)
+    text = str(cell).strip()
+    return None if is_missing(text) else text
+
+
+def numbers_of(column: pa.Array, also: Collection[str] = ()) -> NDArray[np.float64]:
+    """Return an Arrow column as float64, missing as NaN.
+
+    Raises UnreadableCells: text, true and false, dates: with column 0.
+    """
+    column = _plain(column)
+    kind = column.type
+    if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+        return floats_of(column if kind == pa.float64() else pc.cast(column, pa.float64(), safe=False))
+    if pa.types.is_null(kind):
+        return np.full(len(column), np.nan)
+    if is_text(kind):
+        stripped = pc.utf8_trim_whitespace(column)
+        known = pc.invert(pc.is_in(stripped, pa.array([*SPELLINGS, *also], stripped.type)))
+        try:
+            return floats_of(pc.cast(pc.if_else(known, stripped, pa.scalar(None, stripped.type)), pa.float64()))
+        except pa.ArrowInvalid:
+            pass  # a cell is not recognised by Arrow: another spelling of a number or missing value, or text
+    cells = column.to_pylist()
+    parsed = [number_of(cell, also) for cell in cells]
+    bad = [(row, 0, str(cells[row])) for row, number in enumerate(parsed) if number is None]
+    if bad:
+        raise UnreadableCells(bad, len(bad))
+    return np.array(parsed, dtype=np.float64)
+
+
+def texts_of(column: pa.Array) -> list[str | None]:
+    """Return an Arrow column as stripped text, None for missing cells."""
+    column = _plain(column)
+    if pa.types.is_null(column.type):
+        return [None] * len(column)
+    if pa.types.is_nested(column.type):
+        return [None if cell is None else str(cell) for cell in column.to_pylist()]
+    if pa.types.is_integer(column.type):
+        column = pc.cast(column, pa.string())
+    known: dict[object, str | None] = {}
+    found = []
+    for cell in column.to_pylist():
+        if cell not in known:
+            known[cell] = text_of(cell)
+        found.append(known[cell])
+    return found
+
+
+def floats_of(array: pa.Array) -> NDArray[np.float64]:
+    """Return an Arrow array of float64, missing as NaN; read-only. (Arrow's own `to_numpy` would import pandas.)"""
+    rows = slice(array.offset, array.offset + len(array))
+    mask, data = array.buffers()
+    values = np.frombuffer(data or b"", dtype=np.float64)[rows]
+    if array.null_count:
+        valid = np.unpackbits(np.frombuffer(mask, dtype=np.uint8), bitorder="little")[rows]
+        values = np.where(valid, values, np.nan)
+    return values
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Tell whether a column of this type holds text."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or _is_like_text(kind)
+
+
+def _is_like_text(kind: pa.DataType) -> bool:
+    """Tell whether text is stored as bytes (by R and Spark) or as a view (by polars)."""
+    views = getattr(pa.types, "is_string_view", lambda kind: False)  # PyArrow 16 and later
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or views(kind)
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """Return a column without a dictionary, and text in a form that Arrow's functions accept."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    try:
+        return column.cast(pa.large_string()) if _is_like_text(column.type) else column
+    except pa.ArrowInvalid:  # bytes that are not text
+        return column
+
+
+def text_array(cells: Iterable[str | None]) -> pa.Array:
+    """Return text as an Arrow array. (`pa.array` of a list would import pandas to look at it.)"""
+    cells = list(cells)
+    encoded = [(cell or "").encode() for cell in cells]
+    ends = np.zeros(len(cells) + 1, dtype=np.int64)
+    np.cumsum([len(cell) for cell in encoded], out=ends[1:])
+    valid = np.array([cell is not None for cell in cells], dtype=bool)
+    mask = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    buffers = [mask, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.large_string(), len(cells), buffers)
+
+
+def _pandas_na() -> object:
+    pandas = sys.modules.get("pandas")
+    return pandas.NA if pandas else np.nan

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.errors import FIRST, HeteroAgeError, listed
 from heteroage.probes import split_modality
-from heteroage.tables.cells import UnreadableCells, number_of
 from heteroage.tables.layout import CPGS_IN_ROWS, IsCpg, Layout, columns_of, no_rows
 from heteroage.tables.metadata import Conventions, sample_ids
-from heteroage.tables.source import Batch, Source, ahead
+from heteroage.tables.source import Batch, Source, UnreadableCells, ahead, number_of
 
 STRIP_BYTES = 512 << 20  # maximum size of values that are collected before they are yielded
 
@@ -39,17 +37,18 @@ class Block:
 class Table:
     """An opened table.
 
-    where : what messages call it
-    names : what describes samples, in the file's order: columns, or the rows' names where CpGs stand in rows
-    keep : what has to live as long as the table
+    names : columns in the file's order; if CpGs are rows, the names of the rows
     """
 
-    where: str
     source: Source
     layout: Layout
     is_cpg: IsCpg
-    conventions: Conventions = field(default_factory=Conventions)
-    keep: list[BinaryIO] = field(default_factory=list)
+    conventions: Conventions
+
+    @property
+    def where(self) -> str:
+        """Name of the table in messages."""
+        return self.source.where
 
     @property
     def cpgs_in_rows(self) -> bool:

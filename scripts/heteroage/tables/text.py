@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError
 from heteroage.tables import kinds
-from heteroage.tables.cells import SPELLINGS, is_missing
 from heteroage.tables.fields import BLANK, NEWLINE, QUOTE, Fields, chosen, cut, joined, line_starts
 from heteroage.tables.header import BOM, MOST_HEADER, SEPARATORS, decode, encoding_of, has_nul, read_header
-from heteroage.tables.source import Batch, Source, ahead, is_all_text
+from heteroage.tables.source import SPELLINGS, Batch, Source, ahead, is_all_text, is_missing
 
 CHUNK = 16 << 20  # bytes of text per block
 PEEK = 1 << 18  # bytes read to find the header; more for longer lines

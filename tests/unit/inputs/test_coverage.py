@@ -14,7 +14,7 @@ from heteroage.clock.weights import LinearModel
 from heteroage.errors import HeteroAgeError
 from heteroage.files import coverage_files
 from heteroage.inputs.coverage import write_coverage
-from heteroage.tables.conventions import Conventions
+from heteroage.tables.metadata import Conventions
 
 LINES = {
     "a": [("chr1", 10469, 3, 1), ("chr1", 10471, 2, 2), ("chr2", 5000, 0, 9), ("chrUn_KI270302v1", 7, 5, 5)],
