@@ -94,23 +94,22 @@ def read_header(head: bytes, whole: bool, where: str) -> Header:
     if binary(head):
         decode(head, where)
         if (at := head.find(b"\0")) > 0 and not binary(head[:at]):
-            raise HeteroAgeError(
-                f"{where} has NUL bytes (the first is byte {at}). Is it damaged? Copy or download it again."
-            )
-        raise HeteroAgeError(f"{where} is not a table: it is binary. Give CSV, TSV, Parquet, Feather, .h5ad or .xlsx.")
+            raise has_nul(where, f"the first is byte {at}")
+        raise HeteroAgeError(f"{where} is not a table: it is binary. Give {READABLE}.")
     complete = head if whole else head[: head.rfind(b"\n") + 1]
     lines = decode(complete, where).split("\n")
     if lines and not lines[-1]:
         lines.pop()
     at = blank = comments = 0
     section = False
-    while at < len(lines) and (_is_blank(lines[at]) or _is_comment(lines, at) or SECTION.match(_bare(lines[at]))):
-        if SECTION.match(_bare(lines[at])):
+    while at < len(lines):
+        bare = _bare(lines[at])
+        if SECTION.match(bare):
             at, section = _data_section(lines, at, where), True
             break
-        comments += not _is_blank(lines[at])
-        blank += _is_blank(lines[at])
-        at += 1
+        if bare and not _is_comment(lines, at):
+            break
+        comments, blank, at = comments + bool(bare), blank + (not bare), at + 1
     if at >= len(lines):
         raise HeteroAgeError(f"{where} is empty. Check how it was written.")
     below = lines[at : at + 4 * FEW]
@@ -204,7 +203,7 @@ def _data_section(lines: Sequence[str], at: int, where: str) -> int:
             f"{where} has sections ({listed(sections)}) and no table below [Data]. Give the part that is a table."
         )
     at = found[0] + 1
-    while at < len(lines) - 1 and _is_blank(lines[at]):
+    while at < len(lines) - 1 and not _bare(lines[at]):
         at += 1
     return at
 
@@ -216,12 +215,8 @@ def _is_comment(lines: Sequence[str], at: int) -> bool:
         return True  # names the separator to Excel
     if not line.startswith("#"):
         return False
-    below = next((text for text in lines[at + 1 :] if not _is_blank(text) and not text.startswith("#")), "")
+    below = next((text for text in lines[at + 1 :] if _bare(text) and not text.startswith("#")), "")
     return not any(below.count(s) and abs(below.count(s) - line.count(s)) <= 1 for s in DELIMITERS)
-
-
-def _is_blank(line: str) -> bool:
-    return not line.strip(' ,;\t\r"')
 
 
 def _bare(line: str) -> str:
