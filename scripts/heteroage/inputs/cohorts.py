@@ -25,7 +25,7 @@ from heteroage.tables.opening import check_left_out
 
 log = logging.getLogger(__name__)
 
-UNION, INTERSECTION = "union", "intersection"
+INTERSECTION = "intersection"  # otherwise union
 REQUIRED_METADATA = ("project_id", "Tissue", "Sex", "Age", "Is_Healthy")
 
 

@@ -16,7 +16,6 @@ from heteroage.errors import HeteroAgeError
 from heteroage.tables import kinds
 from heteroage.tables.source import Batch, Source, is_text
 
-ROWS = 65_536  # number of rows per block of a Feather batch
 READ_BYTES = 64 << 20  # bytes of columns read at a time, so that memory is reused
 # Limits of the footer (bytes and items). pyarrow's default limits reject 450,000 columns.
 FOOTER = {"thrift_string_size_limit": 2**31 - 1, "thrift_container_size_limit": 2**31 - 1}
