@@ -23,6 +23,9 @@ from heteroage.labels import SPELLINGS, is_missing
 
 T = TypeVar("T")
 NUMBER_WITH_SIGN = re.compile(r"[<>~=]?\s*[-+]?[\d.,]*\d[\d.,]*\s*[%*]?")
+TEXT = (pa.string(), pa.large_string())
+# Text stored as bytes (by R and Spark) or as a view (by polars; PyArrow 16 and later).
+LIKE_TEXT = (pa.binary(), pa.large_binary(), *([pa.string_view()] if hasattr(pa, "string_view") else []))
 LOOK = 50  # number of first rows used to detect a column's type
 
 
@@ -159,7 +162,7 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
 
 def number_of(cell: object, also: Collection[str] = ()) -> float | None:
     """Return a cell as a number: NaN if it is missing, None if it is not a number."""
-    if cell is None or cell is _pandas_na() or cell != cell:
+    if _is_null(cell):
         return np.nan
     if isinstance(cell, bool | np.bool_ | bytes):
         return None
@@ -177,7 +180,7 @@ def number_of(cell: object, also: Collection[str] = ()) -> float | None:
 
 def text_of(cell: object) -> str | None:
     """Return a cell as stripped text, None if it is missing. Whole floats lose their `.0`."""
-    if cell is None or cell is _pandas_na() or cell != cell:
+    if _is_null(cell):
         return None
     if isinstance(cell, float | np.floating) and float(cell).is_integer() and abs(cell) < 2**53:
         cell = int(cell)
@@ -220,13 +223,9 @@ def texts_of(column: pa.Array) -> list[str | None]:
         return [None if cell is None else str(cell) for cell in column.to_pylist()]
     if pa.types.is_integer(column.type):
         column = pc.cast(column, pa.string())
-    known: dict[object, str | None] = {}
-    found = []
-    for cell in column.to_pylist():
-        if cell not in known:
-            known[cell] = text_of(cell)
-        found.append(known[cell])
-    return found
+    cells = column.to_pylist()
+    known = {cell: text_of(cell) for cell in set(cells)}
+    return [known[cell] for cell in cells]
 
 
 def floats_of(array: pa.Array) -> NDArray[np.float64]:
@@ -242,15 +241,7 @@ def floats_of(array: pa.Array) -> NDArray[np.float64]:
 
 def is_text(kind: pa.DataType) -> bool:
     """Tell whether a column of this type holds text."""
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or _is_like_text(kind)
-
-
-def _is_like_text(kind: pa.DataType) -> bool:
-    """Tell whether text is stored as bytes (by R and Spark) or as a view (by polars)."""
-    views = getattr(pa.types, "is_string_view", lambda kind: False)  # PyArrow 16 and later
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or views(kind)
+    return (kind.value_type if pa.types.is_dictionary(kind) else kind) in (*TEXT, *LIKE_TEXT)
 
 
 def _plain(column: pa.Array) -> pa.Array:
@@ -258,7 +249,7 @@ def _plain(column: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     try:
-        return column.cast(pa.large_string()) if _is_like_text(column.type) else column
+        return column.cast(pa.large_string()) if column.type in LIKE_TEXT else column
     except pa.ArrowInvalid:  # bytes that are not text
         return column
 
@@ -275,6 +266,6 @@ def text_array(cells: Iterable[str | None]) -> pa.Array:
     return pa.Array.from_buffers(pa.large_string(), len(cells), buffers)
 
 
-def _pandas_na() -> object:
+def _is_null(cell: object) -> bool:
     pandas = sys.modules.get("pandas")
-    return pandas.NA if pandas else np.nan
+    return cell is None or (pandas is not None and cell is pandas.NA) or cell != cell
