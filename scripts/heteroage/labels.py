@@ -22,7 +22,7 @@ HEALTH = {
     **dict.fromkeys(("false", "0", "0.0", "no", "f", "n", "unhealthy", "case", "diseased"), False),
 }
 
-# Cells that stand for no value, in lower case.
+# Codes for missing values, in lower case.
 WORDS = frozenset(
     {"", "na", "n/a", "n.a.", "#n/a", "#n/a n/a", "#na", "<na>", "nan", "-nan", "1.#ind", "-1.#ind", "1.#qnan"}
     | {"-1.#qnan", "none", "null", "nil", "unknown", "missing", "not available", "not applicable"}
@@ -37,7 +37,7 @@ LONG, LONGER = 4, 9  # minimum word lengths for one misspelt letter, and for two
 
 
 def is_missing(cell: str | None, missing_values: Iterable[str] = ()) -> bool:
-    """Tell whether a cell stands for a missing value: a word of WORDS in any case, or one of the user's codes."""
+    """Tell whether a cell is a code for a missing value: a word of WORDS in any case, or one of the user's codes."""
     text = " ".join((cell or "").split()).lower()
     return text in WORDS or any(same_word(text, str(value)) for value in missing_values)
 

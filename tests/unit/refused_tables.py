@@ -94,7 +94,7 @@ edited("NUL bytes in text", "has NUL bytes (the first is byte", lambda f: csv(f)
 in_rows("CpGs in rows, and a header alone", "has a header and no rows", lambda f: csv(f.iloc[:0]))
 in_rows(
     "Percent signs",
-    "holds text where numbers belong (4: '10.0%' at sample s2",
+    "has text in place of numbers (4: '10.0%' at sample s2",
     lambda f: csv(f.assign(s2="10.0%")),
 )
 in_rows(
@@ -130,7 +130,7 @@ edited(
 )
 edited(
     "An orientation stated that the table has not",
-    "is said to have cpgs in rows, but has samples in rows",
+    "should have cpgs in rows, but has samples in rows",
     lambda f: f,
     beta={"file": "beta.csv", "orientation": "cpgs_in_rows"},
 )
@@ -184,8 +184,8 @@ edited("Ages in days", "They look like days", lambda f: f.assign(Age=f["Age"] * 
 edited("An age that nobody has reached", "ages outside 0 to 122 years (1: 150 at s2)", with_cell("Age", 150))
 edited("A negative age", "ages outside 0 to 122 years (1: -1 at s2)", with_cell("Age", -1))
 edited("Years of birth", "They look like years of birth", lambda f: f.assign(Age=1990))
-edited("An age with a bound", "holds text where ages belong (1: 90+ at s2)", with_cell("Age", "90+"))
-edited("Text among the ages", "holds text where ages belong (1: old at s2)", with_cell("Age", "old"))
+edited("An age with a bound", "has text in place of ages (1: 90+ at s2)", with_cell("Age", "90+"))
+edited("Text among the ages", "has text in place of ages (1: old at s2)", with_cell("Age", "old"))
 edited("A code for a missing age", "set inputs.missing_values: [-9]", with_cell("Age", -9))
 edited("An age before birth", "Set inputs.allow_prenatal: true", with_cell("Age", -0.5))
 edited(
@@ -203,7 +203,7 @@ edited(
     "that a spreadsheet has rounded (2: 2.03953E+11_R01C01",
     lambda f: f.assign(sample_id=["2.03953E+11_R01C01", "2,03953E+11_R02C01", *f["sample_id"][2:]]),
 )
-edited("Sex as 0 and 1", "has codes that nobody explained (2: 0, 1)", lambda f: f.assign(Sex=[0, 1] * 4))
+edited("Sex as 0 and 1", "has unknown codes (2: 0, 1)", lambda f: f.assign(Sex=[0, 1] * 4))
 edited("Is_Healthy in other words", "neither true nor false (1: sick)", with_cell("Is_Healthy", "sick"))
 edited("No column for the study", "metadata columns (1: project_id)", lambda f: f.drop(columns="project_id"))
 edited("Samples without a study", "samples without a project_id (1: s2)", with_cell("project_id", None))
@@ -212,7 +212,7 @@ edited("No healthy sample of known age", "no sample can train", lambda f: f.assi
 # Several tables
 
 
-case("Modalities with no sample in common", "are none of the other modalities' samples", chalm="other.csv")(
+case("Modalities with no sample in common", "are not among the samples of the other modalities", chalm="other.csv")(
     two_tables(study(), study().assign(sample_id=[f"x{k}" for k in range(8)]))
 )
 case("Two tables that say different things of a sample", "(1: s2: 30.0 and 99.0)", chalm="other.csv")(

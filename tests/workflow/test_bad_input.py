@@ -149,7 +149,7 @@ def test_text_in_a_cpg_column(new_study):
     new_study.edit_table(TABLES["camda"], changed_in(cpg, lambda value: "n/d", rows=2))
     refused(
         new_study,
-        f"table {TABLES['camda']} holds text where numbers belong (2: 'n/d' at sample ",
+        f"table {TABLES['camda']} has text in place of numbers (2: 'n/d' at sample ",
         f", {cpg}, 'n/d' at ",
     )
 

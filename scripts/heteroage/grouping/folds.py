@@ -203,7 +203,7 @@ def describe_few_groups(samples: pd.DataFrame) -> list[str]:
         "was NOT measured. The folds hold out donors of the same studies, to tune the models. Expect larger errors on "
         "a new study than those out of fold, by an unknown amount.",
         "There are no prediction intervals, no boosting rounds (HeteroAge is the anchor), no offset for other cohorts "
-        "and no nested error: each takes more groups. That a hallmark has skill is not tested on another study.",
+        "and no nested error: each needs more groups. The skill of hallmarks is not tested on another study.",
     ]
 
 

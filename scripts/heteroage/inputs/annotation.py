@@ -49,7 +49,7 @@ def read_annotation(path: str | Path, needed: str) -> pd.DataFrame:
             if ours not in chosen:
                 raise HeteroAgeError(
                     f"the annotation {path} has no column of {ours}s (it has {listed(columns)}). Name one {ours}, or "
-                    "give Illumina's manifest as it comes."
+                    "use Illumina's original manifest."
                 )
         names = [chosen[ours] for ours in ("cpg", needed)]
         if path.suffix in PARQUET:

@@ -96,7 +96,7 @@ def merge_cohorts(
         others = set().union(*(other for name, other in ids.items() if name != modality))
         if not own & others:
             raise HeteroAgeError(
-                f"the {modality} samples ({listed(sorted(own))}) are none of the other modalities' samples "
+                f"the {modality} samples ({listed(sorted(own))}) are not among the samples of the other modalities "
                 f"({listed(sorted(others))}). Use the same sample_ids in all tables; if they are different samples "
                 "indeed, set inputs.allow_disjoint_modalities: true."
             )
@@ -207,7 +207,7 @@ def _agreed(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intak
     if absent:
         raise HeteroAgeError(
             f"no table has the metadata columns ({listed(absent)}). Add them to one of the tables or to a sample "
-            "sheet (inputs.sample_sheet), or say in inputs.columns what they are called (config/README.md)."
+            "sheet (inputs.sample_sheet), or give their names in inputs.columns (config/README.md)."
         )
     frames = _one_spelling(frames, intake)
     samples = pd.DataFrame(index=pd.Index(sample_ids, name="sample_id"))

@@ -108,8 +108,8 @@ def _fetch(url: str, part: Path, attempts: int, pause: float) -> int | None:
         failed = failed + 1 if _length(part) <= before else 1
         if failed >= attempts:
             raise HeteroAgeError(
-                f"{url} cannot be downloaded: {failed} attempts in a row brought nothing (last: {reason}). Run again "
-                f"to go on from the {_length(part):,} bytes that are there; or check the network and geo.base_url."
+                f"{url} cannot be downloaded: {failed} consecutive attempts gave no data (last: {reason}). Run again "
+                f"to continue from the {_length(part):,} bytes already received, or check the network and geo.base_url."
             )
         log.info("%s: %s; attempt %d", url, reason, failed + 1)
         time.sleep(pause * 2 ** (failed - 1))
@@ -125,7 +125,7 @@ def _fetch_rest(url: str, part: Path) -> int | None:
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and have:  # nothing beyond what is here
+        if error.code == 416 and have:  # the server has no further bytes
             return _total_of(error.headers.get("Content-Range"))
         raise
     with response, part.open("ab" if response.status == 206 else "wb") as stream:

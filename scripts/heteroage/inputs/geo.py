@@ -61,8 +61,8 @@ def read_samples(path: str | Path) -> dict[str, list[str]]:
     if odd:
         shown = listed(f"!Sample_{name} has {count}" for name, count in odd)
         raise HeteroAgeError(
-            f"{path} has {n} samples, and lines with another number of values ({shown}): nobody can tell whose "
-            "they are. Download the file again, or correct these lines."
+            f"{path} has {n} samples, and lines with another number of values ({shown}), which cannot be "
+            "assigned. Download the file again, or correct these lines."
         )
     return lines
 

@@ -110,7 +110,7 @@ def _numbers(column: pd.Series, where: str) -> pd.Series:
     if len(text):
         cells = [f"{str(value)!r} at {sample}" for sample, value in text.items()]
         raise HeteroAgeError(
-            f"column {column.name} of {where} holds text where numbers belong ({listed(cells)}). Leave unknown values "
+            f"column {column.name} of {where} has text in place of numbers ({listed(cells)}). Leave unknown values "
             "empty."
         )
     return numbers

@@ -135,9 +135,7 @@ class SheetSource(Source):
         if not filled:
             raise HeteroAgeError(f"{where} has no sheet with a table (sheets: {listed(sheets)}). Check the file.")
         if len(filled) > 1:
-            raise HeteroAgeError(
-                f"{where} has several sheets with tables ({listed(filled)}). Save the one that is meant as CSV."
-            )
+            raise HeteroAgeError(f"{where} has several sheets with tables ({listed(filled)}). Save one of them as CSV.")
         (rows,) = filled.values()
         kept = [row for row in rows if _is_filled(row)]
         self.note("blank_rows", len(rows) - len(kept))

@@ -88,7 +88,7 @@ def read_header(head: bytes, whole: bool, where: str) -> Header:
     """Find the header among a file's first lines (UTF-8, line ends as \\n).
 
     head : the file's first bytes, cut anywhere
-    whole : whether that is all of it
+    whole : whether this is the complete file
     Raises HeteroAgeError: additional lines above the header; rows that cannot be assigned to columns.
     """
     if binary(head):

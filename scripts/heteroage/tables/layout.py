@@ -70,9 +70,9 @@ class Layout:
     label : the column that names the rows (samples or CpGs)
     metadata : with samples in rows, {our name: its column}
     samples : with CpGs in rows, the samples' columns, and `ids` their names
-    left_out : with CpGs in rows, the columns that are neither, as "name (what it holds)"
+    left_out : with CpGs in rows, the the other columns, as "name (kind)"
     renamed : how many ids are shorter than the column's name
-    unnamed : whether the samples' ids stand in a column without a name
+    unnamed : whether the ids of the samples are in a column without a name
     """
 
     orientation: str
@@ -109,7 +109,7 @@ def find_layout(
     found = SAMPLES_IN_ROWS if in_columns or label < 0 else CPGS_IN_ROWS
     if orientation not in (DETECT, found):
         raise HeteroAgeError(
-            f"{source.where} is said to have {orientation.replace('_', ' ')}, but has {found.replace('_', ' ')} "
+            f"{source.where} should have {orientation.replace('_', ' ')}, but has {found.replace('_', ' ')} "
             f"({listed(in_columns or in_rows)}). Correct its orientation in the config, or leave it out."
         )
     if found == CPGS_IN_ROWS:
@@ -127,7 +127,7 @@ def no_ids(where: str, header: Sequence[str]) -> HeteroAgeError:
     """Return the error for a table without a column of sample ids."""
     return HeteroAgeError(
         f"{where} has no column sample_id (it has {listed(header)}). Name the column that identifies samples "
-        "sample_id, or say which it is (inputs.columns: {sample_id: ...}; heteroage: --columns)."
+        "sample_id, or give its name (inputs.columns: {sample_id: ...}; heteroage: --columns)."
     )
 
 

@@ -116,8 +116,8 @@ def find_columns(header: Sequence[str], conventions: Conventions, where: str) ->
             _check_unit([names[k] for k in {*at, *similar}], names[at[0]], where)
         if len(at) > 1:
             raise HeteroAgeError(
-                f"{where} has {len(at)} columns for {ours} ({listed(names[k] for k in at)}). Keep one, or say in "
-                "inputs.columns (--columns) which it is."
+                f"{where} has {len(at)} columns for {ours} ({listed(names[k] for k in at)}). Keep one, or name "
+                "it in inputs.columns (--columns)."
             )
         if at:
             found[ours] = at[0]
@@ -129,8 +129,8 @@ def _check_unit(ages: Sequence[str], chosen: str, where: str) -> None:
     others = [name for name in ages if unit_in(name) not in (None, "years")]
     if unit_in(chosen) is None and others:
         raise HeteroAgeError(
-            f"{where} has the columns {chosen} and {', '.join(others[:5])}: nobody can tell whether {chosen} is in "
-            "years. Say so with age_unit (--age-unit), or name the column in inputs.columns "
+            f"{where} has the columns {chosen} and {', '.join(others[:5])}, so that the unit of {chosen} is "
+            "unknown. Set age_unit (--age-unit), or name the column in inputs.columns "
             f"(--columns Age={others[0]})."
         )
 
@@ -187,8 +187,8 @@ def check_sexes(cells: Cells, where: str, conventions: Conventions) -> list[str]
     found, strange = sexes(cells, conventions)
     if strange:
         raise HeteroAgeError(
-            f"column Sex of {where} has codes that nobody explained ({listed(sorted({cells[k] for k in strange}))}). "
-            'Say what they mean (in the config, inputs.sex_codes: {"0": F, "1": M}; on the command line, --sex-codes '
+            f"column Sex of {where} has unknown codes ({listed(sorted({cells[k] for k in strange}))}). "
+            'Explain them (in the config, inputs.sex_codes: {"0": F, "1": M}; on the command line, --sex-codes '
             "0=F 1=M), or leave unknown sexes empty."
         )
     return found
@@ -215,7 +215,7 @@ def ages(cells: Cells, label: str, ids: Sequence[str], where: str, conventions: 
 
     if found.unreadable:
         advice = "Give numbers, with a unit if they are not years, and leave unknown ages empty."
-        raise refusal(found.unreadable, "holds text where ages belong", advice)
+        raise refusal(found.unreadable, "has text in place of ages", advice)
     if found.prenatal:
         advice = f"Set inputs.allow_prenatal: true to take ages from {YOUNGEST} to 0 years, or leave them empty."
         raise refusal(found.prenatal, "has ages before birth", advice)

@@ -147,8 +147,8 @@ class Table:
                 sample, cpg = self.ids[row], self.names[places[column]]
             shown.append(f"{text!r} at sample {sample}, {cpg}")
         return HeteroAgeError(
-            f"{self.where} holds text where numbers belong ({listed(shown, bad.total)}). Leave unknown values "
-            "empty, or name what stands for them in missing_values."
+            f"{self.where} has text in place of numbers ({listed(shown, bad.total)}). Leave unknown values "
+            "empty, or name their code in missing_values."
         )
 
     def _rows(self, places: Sequence[int]) -> NDArray[np.bool_]:

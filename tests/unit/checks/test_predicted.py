@@ -67,7 +67,7 @@ def test_columns_of_the_config_are_understood(given):
     ("change", "message"),
     [
         (percent, "looks like percent, from 0 to 100"),
-        (lambda t: t.assign(cg00000003="n.d."), "holds text where numbers belong"),
+        (lambda t: t.assign(cg00000003="n.d."), "has text in place of numbers"),
         (lambda t: t.assign(cg00000003=-9), "code for missing values"),
         (lambda t: t.rename(columns=lambda c: c.replace("cg", "ch")), "no CpG"),
         (lambda t: t.assign(sample_id="same"), "duplicate sample_ids"),

@@ -49,7 +49,7 @@ def test_tables_of_others_are_described_on_the_command_line(clock, tmp_path):
 
 
 def test_codes_that_nobody_explained_are_refused(clock):
-    text = "has codes that nobody explained (2: 1, 2). Say what they mean"
+    text = "has unknown codes (2: 1, 2). Explain them"
     with pytest.raises(HeteroAgeError, match=re.escape(text)):
         load_clock(clock.folder).predict(as_others_write(clock.master))
 

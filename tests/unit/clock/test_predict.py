@@ -354,11 +354,11 @@ def test_bad_tables_are_refused_with_the_reason(loaded, clock):
             master.assign(sample_id=[None, *master["sample_id"][1:]]),
         )
         refused("the table has 2 columns for Age (2: Age, Age)", step, pd.concat([master, master[["Age"]]], axis=1))
-        refused("column Age of the table holds text where ages belong (14: old at n000", step, master.assign(Age="old"))
-        refused("holds text where ages belong (14: inf at n000", step, master.assign(Age=np.inf))
+        refused("column Age of the table has text in place of ages (14: old at n000", step, master.assign(Age="old"))
+        refused("has text in place of ages (14: inf at n000", step, master.assign(Age=np.inf))
     cell = master.astype({"cg00000003_beta": object})
     cell.loc[4, "cg00000003_beta"] = "0,5"
-    refused("holds text where numbers belong (1: '0,5' at sample n004, cg00000003_beta)", loaded.predict, cell)
+    refused("has text in place of numbers (1: '0,5' at sample n004, cg00000003_beta)", loaded.predict, cell)
     infinite = master.copy()
     infinite.loc[[4, 6], "cg00000003_beta"] = np.inf
     refused("the table has infinite values (2: inf at sample n004, cg00000003_beta, inf at", loaded.predict, infinite)

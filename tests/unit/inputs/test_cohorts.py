@@ -213,13 +213,13 @@ def test_donor_id_is_optional():
 def test_text_in_a_cpg_column_names_cpg_and_sample():
     beta = table().astype({"cg00000002": object})
     beta.loc[4, "cg00000002"] = "n.d."
-    expect("the beta table x holds text where numbers belong (1: 'n.d.' at sample s4, cg00000002)", {"beta": beta})
+    expect("the beta table x has text in place of numbers (1: 'n.d.' at sample s4, cg00000002)", {"beta": beta})
 
 
 def test_text_in_age():
     beta = table().astype({"Age": object})
     beta.loc[1, "Age"] = "elderly"
-    expect("column Age of the beta table x holds text where ages belong (1: elderly at s1)", {"beta": beta})
+    expect("column Age of the beta table x has text in place of ages (1: elderly at s1)", {"beta": beta})
 
 
 @pytest.mark.parametrize("value", [-np.inf, np.inf, -5.0, -1.0, -0.5])

@@ -53,7 +53,7 @@ def test_after_each_cut_the_rest_alone_is_asked_for(server, fetch):
 
 def test_a_later_run_goes_on_from_what_an_earlier_one_left(server, fetch):
     server.cuts = [10_000, 0, 0]
-    with pytest.raises(HeteroAgeError, match=r"3 attempts in a row brought nothing.*go on from the 10,000 bytes"):
+    with pytest.raises(HeteroAgeError, match=r"3 consecutive attempts gave no data.*continue from the 10,000 bytes"):
         fetch()
     assert not fetch.path.exists()
     assert fetch() == CONTENT
@@ -104,15 +104,13 @@ def test_a_refusal_is_not_tried_again(server, fetch):
 
 def test_a_server_that_is_never_well(server, fetch):
     server.codes = [503] * 9
-    refused(fetch, r"3 attempts in a row brought nothing \(last: HTTP Error 503")
+    refused(fetch, r"3 consecutive attempts gave no data \(last: HTTP Error 503")
     assert len(server.requests) == 3
 
 
 def test_a_file_shorter_than_the_server_says(server, fetch):
     server.said = len(CONTENT) + 10
-    refused(
-        fetch, f"brought nothing .last: the connection was cut after {len(CONTENT):,} of {len(CONTENT) + 10:,} bytes"
-    )
+    refused(fetch, f"gave no data .last: the connection was cut after {len(CONTENT):,} of {len(CONTENT) + 10:,} bytes")
 
 
 def test_a_file_longer_than_the_server_says(server, fetch):

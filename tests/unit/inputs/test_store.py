@@ -70,7 +70,7 @@ def test_values_that_are_refused_leave_no_store(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     sheet = pd.DataFrame({"sample_id": ["s3", "s1"], "project_id": "p", "Tissue": "Blood", "Sex": "F", "Age": 40.0})
     sheet.assign(Is_Healthy=True).to_csv("samples.csv", index=False)
-    for bad, message in ((np.inf, "infinite values"), ("n/d", "text where numbers belong"), (-9, "missing_values: ")):
+    for bad, message in ((np.inf, "infinite values"), ("n/d", "text in place of numbers"), (-9, "missing_values: ")):
         rows = {"cg00000001": [0.25, 0.5], "cg00000003": [0.5, bad]}
         pd.DataFrame(rows, index=["s3", "s1"]).T.to_csv("beta.csv", index_label="ID_REF")
         intake, entries = Intake(), {"beta": [TableEntry("beta.csv")]}

@@ -150,5 +150,5 @@ def test_duplicate_samples_and_text_in_the_pc_file():
         read_pcs(pd.concat([pc_table(), pc_table().iloc[[1]]]), ["a"], "pcs.csv")
     table = pc_table().astype({"RF_PC1": object})
     table.loc[2, "RF_PC1"] = "x"
-    with pytest.raises(HeteroAgeError, match=re.escape("column RF_PC1 of pcs.csv holds text where numbers belong")):
+    with pytest.raises(HeteroAgeError, match=re.escape("column RF_PC1 of pcs.csv has text in place of numbers")):
         read_pcs(table, ["a"], "pcs.csv")

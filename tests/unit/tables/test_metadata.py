@@ -25,7 +25,7 @@ def test_columns_are_found_in_any_case_and_by_their_usual_other_names():
 def test_the_exact_name_comes_before_similar_ones_and_the_configs_names_are_found_too():
     years = Conventions(age_unit="years")
     assert m.find_columns(["Age", "age_days", "Sex", "gender"], years, "t") == {"Age": 0, "Sex": 2}
-    refused("nobody can tell whether Age is in years", m.find_columns, ["Age", "AGE_weeks"], Conventions(), "t")
+    refused("so that the unit of Age is unknown", m.find_columns, ["Age", "AGE_weeks"], Conventions(), "t")
     conventions = Conventions.of(columns={"Age": ["months", "AoS"], "sample_id": "Array"})
     assert m.find_columns(["array ", "aos"], conventions, "t") == {"sample_id": 0, "Age": 1}
     refused(
@@ -44,7 +44,7 @@ def test_codes_of_sex():
     assert m.check_sexes(cells, "t", conventions) == ["M", "F", "F", "unknown", "unknown", "unknown"]
     assert m.sexes(cells, Conventions()) == (["unknown", "unknown", "F", "unknown", "unknown", "unknown"], [0, 1])
     refused(
-        "column Sex of t has codes that nobody explained (2: 1, 2.0). Say what they mean (in the config",
+        "column Sex of t has unknown codes (2: 1, 2.0). Explain them (in the config",
         m.check_sexes,
         cells,
         "t",
