@@ -54,8 +54,6 @@ class Fields:
     def numbers(self, columns: NDArray[np.int64], null: Sequence[str], point: str) -> NDArray[np.float64] | None:
         """Return some columns as numbers (rows, columns), missing as NaN; None if a cell is not a number.
 
-        Parameters
-        ----------
         columns : rising
         null : what stands for a missing value
         point : the decimal point
@@ -95,14 +93,9 @@ class Fields:
 def cut(text: bytes, separator: bytes, width: int) -> Fields | None:
     """Cut lines into fields.
 
-    Parameters
-    ----------
     text : lines, each with a line end
     width : number of columns
-
-    Returns
-    -------
-    None if a line has another number of fields, or if quotes enclose separators, line ends or quotes.
+    Returns None if a line has another number of fields, or if quotes enclose separators, line ends or quotes.
     """
     if b'"' in text:
         unquoted = _unquoted(text, separator)

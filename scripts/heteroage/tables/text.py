@@ -18,7 +18,7 @@ from heteroage.errors import HeteroAgeError
 from heteroage.tables import kinds
 from heteroage.tables.fields import BLANK, NEWLINE, QUOTE, Fields, chosen, cut, joined, line_starts
 from heteroage.tables.header import BOM, MOST_HEADER, SEPARATORS, decode, encoding_of, has_nul, read_header
-from heteroage.tables.source import SPELLINGS, Batch, Source, ahead, is_all_text, is_missing
+from heteroage.tables.source import SPELLINGS, Batch, Source, ahead, is_missing
 
 CHUNK = 16 << 20  # bytes of text per block
 PEEK = 1 << 18  # bytes read to find the header; more for longer lines
@@ -60,10 +60,6 @@ class TextSource(Source):
         rows = [row for row in self._how.rows if len(row) == len(self.header)]
         return [[None if is_missing(row[k]) else row[k].strip() for row in rows] for k in columns]
 
-    def textual(self, columns: Sequence[int]) -> set[int]:
-        """Return the columns whose first cells are text and not numbers."""
-        return {k for k, cells in zip(columns, self.first(columns), strict=True) if is_all_text(cells)}
-
     def batches(
         self, text: Sequence[int], values: Sequence[int], rows: NDArray[np.bool_] | None = None
     ) -> Iterator[Batch]:
@@ -86,10 +82,7 @@ class TextSource(Source):
     def _fields(self, chunk: bytes, line: int) -> Fields:
         """Cut a chunk, whose first line has the number `line`, into fields.
 
-        Raises
-        ------
-        HeteroAgeError
-            A row has too few or too many fields.
+        Raises HeteroAgeError: a row has too few or too many fields.
         """
         width, full = len(self.header), chunk if chunk.endswith(b"\n") else chunk + b"\n"
         if width > 1 and (fields := cut(full, self._separator, width)) is not None:
