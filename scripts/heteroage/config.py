@@ -158,11 +158,12 @@ def check_files(config: Mapping) -> None:
         named["stage1.sweep_report"] = report
     if start := config["stage1"].get("start_from"):
         named["stage1.start_from.coefficients"] = start["coefficients"]
-    if absent := [
-        f"{key}: {path}"
-        for key, path in named.items()
-        if not path.startswith(MADE_BY_THE_DEMO) and not Path(path).is_file() and not _matches(path)
-    ]:
+
+    def is_there(path: str) -> bool:
+        matches = is_coverage(path) and any(Path(path).parent.glob(Path(path).name))
+        return path.startswith(MADE_BY_THE_DEMO) or Path(path).is_file() or matches
+
+    if absent := [f"{key}: {path}" for key, path in named.items() if not is_there(path)]:
         raise HeteroAgeError(
             f"the configuration names files that do not exist ({listed(absent)}). Relative paths start at the "
             f"working directory, {Path.cwd()}."
@@ -179,11 +180,6 @@ def check_coefficients(config: Mapping) -> None:
         from heteroage.clock.published import read_compared
 
         read_compared(compare)
-
-
-def _matches(pattern: str) -> bool:
-    """Tell whether coverage files match a pattern."""
-    return is_coverage(pattern) and any(Path(pattern).parent.glob(Path(pattern).name))
 
 
 def _explain(error: ValidationError) -> Iterator[str]:
