@@ -12,14 +12,9 @@ def principal_components(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Compute the first n principal components of samples; each one's largest loading is positive.
 
-    Parameters
-    ----------
     values : (samples, features), without missing values
     by_covariance : from the features' covariance, which is less exact, but faster if there are many samples
-
-    Returns
-    -------
-    (samples, n) components, (n, features) loadings, (features,) means
+    Returns (samples, n) components, (n, features) loadings, (features,) means.
     """
     mean = values.mean(axis=0)
     if by_covariance:

@@ -198,10 +198,7 @@ def is_coverage(path: str | Path) -> bool:
 def coverage_files(pattern: str) -> dict[str, str]:
     """Find the files of a pattern: {sample_id: path}. The id is the part of the file name that matches `*`.
 
-    Raises
-    ------
-    HeteroAgeError
-        No file, or two of one sample.
+    Raises HeteroAgeError: no file, or two of one sample.
     """
     name = Path(pattern).name
     paths = sorted(map(str, Path(pattern).parent.glob(name)))

@@ -207,10 +207,7 @@ def bind(main: Callable[..., None], job: SimpleNamespace) -> dict[str, object]:
     `inputs` and `outputs` are all named files: {name: path}. For an input without files, the parameter's default is
     used.
 
-    Raises
-    ------
-    TypeError
-        A parameter has no value, or a name is used twice.
+    Raises TypeError: a parameter has no value, or a name is used twice.
     """
     named: dict[str, object] = {"threads": job.threads, "inputs": dict(job.input.items())}
     named["outputs"] = dict(job.output.items())

@@ -40,17 +40,12 @@ Columns = Mapping[str, np.ndarray]
 def load_clock(folder: str | Path, public_key: str | Path | None = None, **conventions: object) -> Clock:
     """Check a sealed artifact folder against its manifest and load the clock. Nothing is unpickled.
 
-    Parameters
-    ----------
     public_key : path of an Ed25519 key (PEM); the folder must be signed with the matching private key
     conventions : conventions of the tables to predict, in addition to those stored in the clock: `columns`
         {our name: theirs}, `sex_codes` {code: F or M}, `age_unit`, `missing_values`, `allow_prenatal`,
         `least_coverage`
-
-    Raises
-    ------
-    HeteroAgeError
-        The folder was modified after it was sealed (or signed), or is not a clock; unknown conventions.
+    Raises HeteroAgeError: the folder was modified after it was sealed (or signed), or is not a clock; unknown
+    conventions.
     """
     given = Conventions.of(**conventions)
     folder = Path(folder)

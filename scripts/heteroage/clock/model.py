@@ -113,10 +113,7 @@ class ClockModel:
     def with_offset(self, offset: Offset | str | Path) -> Self:
         """Return a clock that adds an offset (an object, or a file of `heteroage calibrate`) to each HeteroAge.
 
-        Raises
-        ------
-        HeteroAgeError
-            The file is not an offset, or was made with another clock.
+        Raises HeteroAgeError: the file is not an offset, or was made with another clock.
         """
         known = offset if isinstance(offset, Offset) else Offset.read(offset)
         if known.clock != self.digest:

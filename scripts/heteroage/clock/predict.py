@@ -54,16 +54,11 @@ class Clock(ClockModel):
     def predict(self, table: Samples, allow_missing: bool = False) -> pd.DataFrame:
         """Run all three stages; returns one row per sample, with the columns listed in config/README.md.
 
-        Parameters
-        ----------
         table : master table (sample_id, Tissue, Sex, Age if known, and CpGs) as a frame with samples in rows, or CpGs
             in rows and a column per sample; a Series of one sample; a path, or several that are joined on sample_id
         allow_missing : predict even where most of the clock's weight is missing
-
-        Raises
-        ------
-        HeteroAgeError
-            The table cannot be predicted. The message says what is wrong, how many, the first five, and what to do.
+        Raises HeteroAgeError: the table cannot be predicted. The message says what is wrong, how many, the first five,
+        and what to do.
         """
         return self._frame("predict", table, allow_missing)
 
@@ -78,10 +73,8 @@ class Clock(ClockModel):
     def predict_stage3(self, table: Samples) -> pd.DataFrame:
         """Run Stage 3 on a table with Stage1_Pred_Age and all corrections.
 
-        Raises
-        ------
-        HeteroAgeError
-            Columns of Stage 1 or 2 are missing. The message lists them and the command that computes them.
+        Raises HeteroAgeError: columns of Stage 1 or 2 are missing. The message lists them and the command that computes
+        them.
         """
         return self._frame("predict_stage3", table, True)
 

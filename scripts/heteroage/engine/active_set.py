@@ -48,8 +48,6 @@ class PathSolver:
     The Gram matrix only determines Newton's steps. After each solve the residual and the correlations are computed
     again from Z, and steps are repeated until they are optimal. So single precision is sufficient for the matrices.
 
-    Parameters
-    ----------
     y : (training samples,), centred, and multiplied by the square root of the samples' weights
     l1_ratio : in (0, 1]
     dtype : type of the matrices; float64 if the ridge part is too small to keep float32 well conditioned
@@ -70,8 +68,6 @@ class PathSolver:
     def add(self, features: NDArray[np.int64], Z: NDArray, noise: NDArray[np.float64]) -> None:
         """Add features to the working set, with weight 0.
 
-        Parameters
-        ----------
         Z : (features, training samples), standardised, multiplied by the square root of the samples' weights
         noise : (features,), each feature's penalty of technical noise, (tau / s)^2
         """
@@ -102,10 +98,7 @@ class PathSolver:
     def solve(self, alpha: float, previous_alpha: float) -> None:
         """Move from the solution at `previous_alpha` to the optimum at `alpha`, on the working set.
 
-        Raises
-        ------
-        HeteroAgeError
-            The optimality conditions do not hold after the maximum number of steps.
+        Raises HeteroAgeError: the optimality conditions do not hold after the maximum number of steps.
         """
         l1, l2 = alpha * self.l1_ratio, alpha * (1 - self.l1_ratio) + self.noise
         v = len(self.features)

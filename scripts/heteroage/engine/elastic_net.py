@@ -112,8 +112,6 @@ def open_paths(
     alpha. The result has the same bytes for any number of threads. The result of a training set does not depend on
     values outside its samples.
 
-    Parameters
-    ----------
     X : (features, samples) float32, rows contiguous, may be a memory map; NaN where missing
     training_sets : any sets of samples, with any targets and weights
     l1_ratios : each in (0, 1]
@@ -121,11 +119,8 @@ def open_paths(
     noisy : (features,), which features have technical noise; default: all
     threads : number of threads
     label : name of these paths in the log
-
-    Returns
-    -------
-    a function that solves at decreasing alphas and returns the Paths of each training set; paths continue from their
-    last solution if the alphas are below the earlier ones
+    Returns a function that solves at decreasing alphas and returns the Paths of each training set; paths continue from
+    their last solution if the alphas are below the earlier ones.
     """
     # One BLAS thread per worker, so that sums have the same order on every machine.
     with threadpool_limits(1, user_api="blas"), _short_turns(), ThreadPoolExecutor(threads) as pool:
@@ -194,15 +189,10 @@ def exact_weights(
 ) -> NDArray[np.float64]:
     """Solve at one alpha on a small set of features, in float64.
 
-    Parameters
-    ----------
     X : (features, the training set's samples)
     training_set : normalised
     noisy : (features,)
-
-    Returns
-    -------
-    (features,), weights on the standardised scale
+    Returns (features,), weights on the standardised scale.
     """
     Z, scale = Standardiser.own(X, training_set.weight)
     target = training_set.scaled(training_set.y - training_set.mean)

@@ -31,8 +31,6 @@ LOST_DIGITS = 1e-7  # a variance below this fraction of the squared mean is comp
 class FeaturePass:
     """The feature matrix with its statistics in every training set, computed in one pass.
 
-    Parameters
-    ----------
     X : (features, samples) float32, may be a memory map; NaN where missing
     sets : the training sets, normalised
     """
@@ -89,8 +87,6 @@ class FeaturePass:
     ) -> list[Found]:
         """Go over all features: for each path, those with |c| at or above its threshold, and their c.
 
-        Parameters
-        ----------
         residuals : (paths, samples), times the samples' weights; 0 outside the path's training set
         set_of : (paths,), the training set of each
         thresholds : (paths,)

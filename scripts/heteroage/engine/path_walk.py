@@ -105,8 +105,6 @@ class Path:
 class Walk:
     """The features, training sets and paths of one call.
 
-    Parameters
-    ----------
     X : (features, samples) float32, may be a memory map; NaN where missing
     sets : the training sets, normalised
     technical_sds : standard deviations of technical noise (tau), on the scale of X

@@ -33,8 +33,6 @@ BLOCK = 16  # number of features that stay in the second-level cache while all t
 class Residuals:
     """The residuals of all paths of a pass, packed for the tiles.
 
-    Parameters
-    ----------
     residuals : (paths, samples) float32, 0 outside the path's training set
     """
 
@@ -54,18 +52,13 @@ class Residuals:
     ) -> list[Found]:
         """Find each path's correlations (X r + median * sum of r over missing X) * inverse above a threshold.
 
-        Parameters
-        ----------
         X : (features, samples); NaN where missing
         start : index of the first row of X among all features
         missing : (all features,), whether the feature has missing values
         set_of : (paths,), the training set of each path
         median, inverse : (training sets, all features)
         thresholds : (paths,), minimum absolute correlation
-
-        Returns
-        -------
-        For each path, the indices of the features among all features, and their correlations.
+        Returns for each path, the indices of the features among all features, and their correlations.
         """
         # One type of array, so that one function is compiled.
         X = np.ascontiguousarray(X, np.float32).view()

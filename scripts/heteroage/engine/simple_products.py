@@ -15,15 +15,10 @@ def training_sums(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """Compute each feature's sum, sum of squares and sum of products with the targets, in all training sets.
 
-    Parameters
-    ----------
     X : (features, samples); NaN where missing, counted as 0
     columns : (2 training sets, samples), first the weights, then the weighted targets; 0 outside of the set
-
-    Returns
-    -------
-    (2 training sets, features) sums with the columns, (training sets, features) sums of squares, and which features
-    have a value missing
+    Returns (2 training sets, features) sums with the columns, (training sets, features) sums of squares, and which
+    features have a value missing.
     """
     absent = np.isnan(X)
     block = X.astype(np.float64)
@@ -36,14 +31,9 @@ def training_sums(
 def medians(X: NDArray[np.float32], members: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Compute each feature's median of the available values, in all training sets; 0 if there are none.
 
-    Parameters
-    ----------
     X : (features, samples); NaN where missing
     members : (training sets, samples), which samples a training set has
-
-    Returns
-    -------
-    (training sets, features)
+    Returns (training sets, features).
     """
     return np.stack([Standardiser.medians(X[:, own]) for own in members])
 

@@ -48,9 +48,7 @@ class Standardiser:
 
         `median` : of each feature, if known. By default only of features with missing values.
 
-        Returns
-        -------
-        the standardised samples, and each feature's scale
+        Returns the standardised samples, and each feature's scale.
         """
         missing = np.flatnonzero(np.isnan(X).any(axis=1))
         median = Standardiser.medians(X[missing]) if median is None else median[missing]

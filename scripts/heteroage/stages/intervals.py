@@ -42,8 +42,6 @@ class Spread:
         and of samples. The mean over all ages has the weight of `PRIOR` samples, which dominates at ages with few
         samples.
 
-        Parameters
-        ----------
         predicted, error : (n,) transformed predicted age, and absolute error on that scale
         groups : (n,)
         """
@@ -70,16 +68,11 @@ def calibrate(
 ) -> dict[str, object] | None:
     """Calibrate the half-widths that Stage3_Artifacts.json stores.
 
-    Parameters
-    ----------
     out_of_fold : frame with Age, HeteroAge (years) and Tissue
     groups : (n,) group of each sample
     level : fraction of a new study's samples whose age the interval should contain, in (0, 1)
     tissue_groups : minimum number of groups of a tissue for its own half-width
-
-    Returns
-    -------
-    dict, or None with fewer than 3 groups
+    Returns dict, or None with fewer than 3 groups.
     """
     # Predicted ages below 0 are set to 0.
     predicted = transform_age(np.maximum(out_of_fold["HeteroAge"].to_numpy(np.float64), LEAST_AGE))
