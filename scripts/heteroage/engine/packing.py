@@ -18,8 +18,8 @@ LINE = 64  # bytes of a line of the cache
 def pack(residuals: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Pack residuals (paths, samples) into tiles of `PATHS` paths, and find the samples that each tile uses.
 
-    Returns the tiles, (tiles, vectors of samples, PATHS, LANES), so that a tile's vectors follow one another as a single
-    stream; and the runs (see `_runs`).
+    Returns the tiles, (tiles, vectors of samples, PATHS, LANES), so that a tile's vectors are a single contiguous
+    stream, and the runs (see `_runs`).
     """
     paths, samples = residuals.shape
     tiles, groups = -(-paths // PATHS), -(-samples // GROUP)
