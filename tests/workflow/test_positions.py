@@ -12,12 +12,20 @@ from heteroage.files import write_json, write_table
 
 METADATA = ["sample_id", "project_id", "donor_id", "Tissue", "Sex", "Age", "Is_Healthy"]
 GAPS = 0.1  # of the positions of a sample that too few reads cover
+POSITIONS = 2000  # of each modality
 
 
 def place_of(name):
     """A position for each CpG of the mini study."""
     number = int(name.partition("_")[0].removeprefix("cg"))
     return 1 + number % 22, 10_000 + number
+
+
+def sequenced(table, rng):
+    """Add positions that say nothing of age, up to 2,000 in all."""
+    names = [f"cg{90_000_000 + k}" for k in range(POSITIONS - sum(c.startswith("cg") for c in table.columns))]
+    noise = rng.normal(rng.uniform(0.2, 0.8, len(names)), 0.05, (len(table), len(names))).clip(0, 1).round(4)
+    return pd.concat([table, pd.DataFrame(noise, columns=names)], axis=1)
 
 
 def write_coverage_files(folder, table, rng):
@@ -41,13 +49,14 @@ def positions(inputs, tmp_path_factory):
     study = inputs.inputs_alone(tmp_path_factory.mktemp("positions") / "study")
     rng = np.random.default_rng(0)
     sheets = []
-    beta = study.table(TABLES["beta"])
+    beta = sequenced(study.table(TABLES["beta"]), rng)
     ids = beta["sample_id"]
     to_predict = ["data/coverage/*.bismark.cov.gz", "data/sheet.csv"]
     for modality, separator in (("chalm", ":"), ("camda", "_")):
-        table = study.table(TABLES[modality])
+        table = sequenced(study.table(TABLES[modality]), rng)
         sheets.append(table[METADATA])
         values = table.set_index("sample_id").filter(regex="^cg").T
+        values = values.mask(rng.random(values.shape) < GAPS)
         values.index = [
             "{}{}{}".format(*(f"chr{c}" if separator == "_" else c, separator, p))
             for c, p in map(place_of, values.index)
@@ -73,15 +82,15 @@ def positions(inputs, tmp_path_factory):
     return study
 
 
-def test_positions_go_from_coverage_files_to_a_report(positions, study):
+def test_positions_go_from_coverage_files_to_a_report(positions):
     names = positions.path("results/store/feature_names.txt").read_text().splitlines()
     assert all(name.startswith("chr") for name in names)
-    assert len(names) == len(study.path("results/store/feature_names.txt").read_text().splitlines())
+    assert len(names) == 3 * POSITIONS
     assert positions.path("results/report/training.html").stat().st_size > 10_000
     assert positions.path(f"{ASSEMBLED}/MANIFEST.json").is_file()
     found = {table["modality"]: table for table in positions.json("results/store/intake.json")["tables"]}
-    missing = found["beta"]["n_missing"] / found["beta"]["n_values"]
-    assert GAPS / 2 < missing < 2 * GAPS
+    for table in found.values():
+        assert GAPS / 2 < table["n_missing"] / table["n_values"] < 2 * GAPS
 
 
 def test_coverage_files_are_predicted_as_the_table_that_training_made_of_them(positions):
