@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import combinations
 
 UNKNOWN = "unknown"
@@ -36,10 +36,10 @@ SPELLINGS = sorted({f(word) for word in WORDS for f in (str, str.upper, str.capi
 LONG, LONGER = 4, 9  # minimum word lengths for one misspelt letter, and for two
 
 
-def is_missing(cell: str | None, missing_values: Iterable[str] = ()) -> bool:
+def is_missing(cell: str | None, missing_values: Collection[str] = ()) -> bool:
     """Tell whether a cell is a code for a missing value: a word of WORDS in any case, or one of the user's codes."""
     text = " ".join((cell or "").split()).lower()
-    return text in WORDS or any(same_word(text, str(value)) for value in missing_values)
+    return text in WORDS or bool(missing_values and any(same_word(text, str(value)) for value in missing_values))
 
 
 def same_word(one: str, other: str) -> bool:

@@ -7,16 +7,15 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from heteroage.clock.columns import Wanted
-from heteroage.clock.master_table import MasterTable, open_each
+from heteroage.clock.master_table import open_each
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN, spelling_key
 from heteroage.probes import is_pc, split_modality
 from heteroage.tables.metadata import Conventions, ages, check_sexes, tissues
+from heteroage.tables.opening import Sheet
 from heteroage.tables.table import Table
 from heteroage.tables.values import ValueCheck
 
-# Name of the table in messages, its samples, and {our name: (its name, cells)} of its metadata.
-Found = tuple[str, Sequence[str], Mapping[str, tuple[str, Sequence[str | None]]]]
 WELL_COVERED = 0.9  # tables with a smaller fraction of the training data's CpGs get a remark
 
 
@@ -53,8 +52,9 @@ def check_predicted_table(
             f"{first.where} has no RF_PC columns. The RF_PCs of the training samples come from a file: project these "
             "samples with the same loadings and add the columns, or set inputs.context_pcs: compute."
         )
-    found = [*map(_of_table, tables), *((sheet.where, sheet.ids, sheet.columns) for sheet in sheets)]
-    for where, ids, own in found:  # Sex and Age are read by the functions of prediction
+    found = [*(one.table for one in tables), *sheets]
+    for one in found:  # Sex and Age are read by the functions of prediction
+        where, ids, own = one.where, one.ids, one.columns
         if "Sex" in own:
             check_sexes(own["Sex"][1], where, conventions)
         if "Age" in own:
@@ -102,14 +102,6 @@ def check_predicted_tables(
     return rows
 
 
-def _of_table(one: MasterTable) -> Found:
-    table = one.table
-    places = {name: k for name, k in table.metadata.items() if name in ("Tissue", "Sex", "Age")}
-    cells = table.texts(list(places.values()))
-    own = {name: (table.names[k], column) for (name, k), column in zip(places.items(), cells, strict=True)}
-    return table.where, table.ids, own
-
-
 def _check_values(table: Table, columns: Mapping[str, Sequence[str]]) -> None:
     """Check in one pass that all values are beta values, per modality."""
     modality_of = {name: split_modality(feature)[1] for feature, own in columns.items() for name in own}
@@ -126,9 +118,9 @@ def _check_values(table: Table, columns: Mapping[str, Sequence[str]]) -> None:
         check.verdict(len(samples), int((modality == m).sum()))
 
 
-def _metadata_remarks(found: Sequence[Found], known: Collection[str], conventions: Conventions) -> list[str]:
+def _metadata_remarks(found: Sequence[Table | Sheet], known: Collection[str], conventions: Conventions) -> list[str]:
     """Describe missing metadata that the fusion uses."""
-    cells = {name: cells for _, _, columns in found for name, (_, cells) in columns.items()}
+    cells = {name: cells for one in found for name, (_, cells) in one.columns.items()}
     remarks = [f"has no column {name}: it is taken for unknown" for name in ("Tissue", "Sex") if name not in cells]
     if "Tissue" in cells:
         spellings = {spelling_key(tissue) for tissue in known}

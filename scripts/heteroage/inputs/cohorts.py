@@ -112,7 +112,7 @@ def merge_cohorts(
             )
         intake.note("sheet_only", where, len(alone), "left out", alone)
     frames = {
-        t.where: _normalised(t.ids, t.metadata, t.where, t.entry.conventions(options.conventions), intake)
+        t.where: _normalised(t.ids, t.table.columns, t.where, t.entry.conventions(options.conventions), intake)
         for t in tables
     }
     samples = _agreed(frames | sheets, everyone, intake)

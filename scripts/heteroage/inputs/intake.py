@@ -100,9 +100,8 @@ class TableEntry:
 
 @dataclass(frozen=True)
 class ModalityTable:
-    """A table of a modality: its samples, its CpGs, and access to their values.
+    """A table of a modality, and its CpGs.
 
-    metadata : {our name: (the table's name, its cells as text)}, in the file's order of samples
     places : positions of its CpGs among the table's names
     features : the feature in the store of each of them
     """
@@ -110,7 +109,6 @@ class ModalityTable:
     modality: str
     entry: TableEntry
     table: Table
-    metadata: dict[str, tuple[str, list[str | None]]]
     places: list[int]
     features: list[str]
 
@@ -150,9 +148,6 @@ def of_table(table: Table, entry: TableEntry, modality: str, intake: Intake) -> 
             f"{where} has no CpG column (it has {listed(names)}). CpGs are named like cg00000029 or "
             f"cg00000029_{modality}: as columns where samples are rows, in one column where samples are columns."
         )
-    ours = {name: k for name, k in table.metadata.items() if name != "sample_id"}
-    cells = table.texts(list(ours.values()))
-    metadata = {name: (names[k], column) for (name, k), column in zip(ours.items(), cells, strict=True)}
     renamed = [f"{names[k]} is {name}" for name, k in table.metadata.items() if names[k] not in (name, "")]
     known = {*features, *table.metadata.values(), layout.label if not table.cpgs_in_rows else -1}
     unnamed = "" if table.cpgs_in_rows else "column {} (no name)"
@@ -164,7 +159,7 @@ def of_table(table: Table, entry: TableEntry, modality: str, intake: Intake) -> 
     if left_out:
         log.info("%s: columns that are not CpGs of this modality are dropped (%s)", where, listed(left_out))
     check_cpg_names([names[k] for k in features], where)
-    return ModalityTable(modality, entry, table, metadata, list(features), list(features.values()))
+    return ModalityTable(modality, entry, table, list(features), list(features.values()))
 
 
 def read_sheet(

@@ -43,6 +43,15 @@ class Fields:
         text = b"".join([self.text[a : a + n] for a, n in zip(starts.tolist(), lengths.tolist(), strict=True)])
         return Fields(text, self.ends[which] - (starts - (np.cumsum(lengths) - lengths))[:, np.newaxis])
 
+    def filled(self, separator: bytes) -> Fields:
+        """Return the rows that are not blank. (Excel writes rows with only separators.)"""
+        stops = self.ends[:, -1] + 1
+        starts = stops - np.diff(stops, prepend=0)
+        kept = np.ones(len(self), bool)
+        for row in np.flatnonzero((self.ends[:, 0] == starts) | (self._characters[starts] == BLANK)):
+            kept[row] = bool(self.text[starts[row] : stops[row]].strip(separator + b' "\t\n'))
+        return self.rows(kept)
+
     def cells(self, column: int) -> pa.Array:
         """Return a column as text, not stripped. Raises UnicodeDecodeError if it is not UTF-8."""
         starts, lengths = self._extents(np.array([column]))
@@ -109,12 +118,6 @@ def cut(text: bytes, separator: bytes, width: int) -> Fields | None:
         return None
     ends = ends.reshape(n_rows, width)
     return Fields(text, ends) if line_ends[ends[:, -1]].all() else None
-
-
-def line_starts(text: bytes) -> NDArray[np.int64]:
-    """Return the positions where lines start."""
-    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == NEWLINE) + 1
-    return np.concatenate([[0], ends[: len(ends) - text.endswith(b"\n")]])
 
 
 def joined(cells: Iterable[str], width: int) -> Fields:

@@ -118,7 +118,7 @@ def read_header(head: bytes, whole: bool, where: str) -> Header:
         (names, above), *rows = islice(rows_of(below, separator), FEW + 1)
     except csv.Error as error:
         raise HeteroAgeError(f"cannot read {where}: {error}. Check how it was written.") from error
-    collapse = separator == " " and any("  " in line or "\t" in line for line in below)
+    collapse = separator == " " and any(" ".join(line.split()) != line for line in below)
     rows = [row for row, _ in rows if len(row) > 1 or len(names) == 1]
     if section:
         rows = rows[: next((k for k, row in enumerate(rows) if SECTION.fullmatch(row[0].strip())), len(rows))]

@@ -29,12 +29,17 @@ LIKE_TEXT = (pa.binary(), pa.large_binary(), *([pa.string_view()] if hasattr(pa,
 LOOK = 50  # number of first rows used to detect a column's type
 
 
-class UnreadableCells(Exception):  # noqa: N818, it is caught and reported by sample and CpG
-    """Cells that are not numbers: the first ones as (row, column, text), and how many there are."""
+@dataclass
+class BadCells:
+    """Cells that are not numbers: the first as (row of the file, requested column, text), and their total number."""
 
-    def __init__(self, cells: Sequence[tuple[int, int, str]], total: int) -> None:
-        super().__init__(cells, total)
-        self.cells, self.total = list(cells[:FIRST]), total
+    first: list[tuple[int, int, str]] = field(default_factory=list)
+    total: int = 0
+
+    def add(self, cells: Sequence[tuple[int, int, str]]) -> None:
+        """Add cells."""
+        self.first = [*self.first, *sorted(cells, key=lambda cell: cell[:2])][:FIRST]
+        self.total += len(cells)
 
 
 @dataclass
@@ -57,23 +62,21 @@ class Batch:
         """Return a column as text, None for missing cells."""
         return texts_of(self.arrays([column])[0])
 
-    def numbers(self, columns: Sequence[int], also: Collection[str] = ()) -> NDArray[np.float64]:
+    def numbers(
+        self, columns: Sequence[int], bad: BadCells, also: Collection[str] = (), start: int = 0
+    ) -> NDArray[np.float64]:
         """Return columns as numbers (rows, columns), each column contiguous; missing as NaN.
 
+        bad : gets the cells that are text, true and false, or dates; their columns are counted from `start`
         also : further codes for missing values
-        Raises UnreadableCells: text, true and false, dates; rows are numbered as in the file, columns as in `columns`.
         """
         if self.matrix is not None and (found := self.matrix(columns)) is not None:
             return found
-        values, bad, total = np.empty((len(columns), len(self))), [], 0
+        values, unread = np.empty((len(columns), len(self))), []
         for k, array in enumerate(self.arrays(columns)):
-            try:
-                values[k] = numbers_of(array, also)
-            except UnreadableCells as problem:
-                bad += [(int(self.places[row]), k, text) for row, _, text in problem.cells]
-                total += problem.total
-        if total:
-            raise UnreadableCells(sorted(bad, key=lambda cell: cell[:2]), total)
+            values[k], texts = numbers_of(array, also)
+            unread += [(int(self.places[row]), start + k, text) for row, text in texts.items()]
+        bad.add(unread)
         return values.T
 
 
@@ -128,13 +131,11 @@ class Source:
 
     def textual(self, columns: Sequence[int]) -> set[int]:
         """Return the columns whose first cells are text and not numbers."""
-        found = set()
         candidates = [k for k in columns if not self.numeric(k)]
         step = self.at_once or len(candidates) or 1
-        for start in range(0, len(candidates), step):
-            group = candidates[start : start + step]
-            found |= {k for k, cells in zip(group, self.first(group), strict=True) if is_all_text(cells[:LOOK])}
-        return found
+        groups = [candidates[start : start + step] for start in range(0, len(candidates), step)]
+        firsts = ((k, cells) for group in groups for k, cells in zip(group, self.first(group), strict=True))
+        return {k for k, cells in firsts if is_all_text(cells[:LOOK])}
 
     def note(self, step: str, found: int) -> None:
         """Add to the counts of skipped lines and rows."""
@@ -188,30 +189,22 @@ def text_of(cell: object) -> str | None:
     return None if is_missing(text) else text
 
 
-def numbers_of(column: pa.Array, also: Collection[str] = ()) -> NDArray[np.float64]:
-    """Return an Arrow column as float64, missing as NaN.
-
-    Raises UnreadableCells: text, true and false, dates: with column 0.
-    """
+def numbers_of(column: pa.Array, also: Collection[str] = ()) -> tuple[NDArray[np.float64], dict[int, str]]:
+    """Return an Arrow column as float64, missing as NaN, and the cells that are not numbers: {row: text}."""
     column = _plain(column)
     kind = column.type
     if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
-        return floats_of(column if kind == pa.float64() else pc.cast(column, pa.float64(), safe=False))
-    if pa.types.is_null(kind):
-        return np.full(len(column), np.nan)
+        return floats_of(column if kind == pa.float64() else pc.cast(column, pa.float64(), safe=False)), {}
     if is_text(kind):
         stripped = pc.utf8_trim_whitespace(column)
         known = pc.invert(pc.is_in(stripped, pa.array([*SPELLINGS, *also], stripped.type)))
         try:
-            return floats_of(pc.cast(pc.if_else(known, stripped, pa.scalar(None, stripped.type)), pa.float64()))
+            return floats_of(pc.cast(pc.if_else(known, stripped, pa.scalar(None, stripped.type)), pa.float64())), {}
         except pa.ArrowInvalid:
             pass  # a cell is not recognised by Arrow: another spelling of a number or missing value, or text
     cells = column.to_pylist()
     parsed = [number_of(cell, also) for cell in cells]
-    bad = [(row, 0, str(cells[row])) for row, number in enumerate(parsed) if number is None]
-    if bad:
-        raise UnreadableCells(bad, len(bad))
-    return np.array(parsed, dtype=np.float64)
+    return np.array(parsed, np.float64), {row: str(cells[row]) for row, number in enumerate(parsed) if number is None}
 
 
 def texts_of(column: pa.Array) -> list[str | None]:

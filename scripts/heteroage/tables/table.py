@@ -15,11 +15,11 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from heteroage.errors import FIRST, HeteroAgeError, listed
+from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import split_modality
 from heteroage.tables.layout import CPGS_IN_ROWS, IsCpg, Layout, columns_of, no_rows
 from heteroage.tables.metadata import Conventions, sample_ids
-from heteroage.tables.source import Batch, Source, UnreadableCells, ahead, number_of
+from heteroage.tables.source import BadCells, Batch, Source, ahead, number_of
 
 STRIP_BYTES = 512 << 20  # maximum size of values that are collected before they are yielded
 
@@ -91,62 +91,95 @@ class Table:
         return {name: k for name, k in found.items() if name != "sample_id"}
 
     @cached_property
-    def _codes(self) -> list[float]:
-        """The user's numeric codes for missing values."""
-        numbers = [number_of(word) for word in self.conventions.missing_values]
-        return [number for number in numbers if number is not None and number == number]
+    def columns(self) -> dict[str, tuple[str, list[str | None]]]:
+        """The metadata: {our name: (the table's name, its cells as text)}, without the ids."""
+        ours = {name: k for name, k in self.metadata.items() if name != "sample_id"}
+        cells = self.texts(list(ours.values()))
+        return {name: (self.names[k], column) for (name, k), column in zip(ours.items(), cells, strict=True)}
 
     def texts(self, places: Sequence[int]) -> list[list[str | None]]:
         """Return some metadata as text, in the order of samples, None for missing cells."""
-        if not places:
-            return []
         if not self.cpgs_in_rows:
-            found = [self._described[place] for place in places]
-        else:
-            rows, samples = self._rows(places), self.layout.samples
-            found = [[] for _ in places]
-            for batch in self.source.batches(samples, [], rows):
-                columns = [batch.text(k) for k in samples]
-                for at, place in enumerate(batch.places.tolist()):
-                    found[list(places).index(place)] = [column[at] for column in columns]
-        return found
+            return [self._described[place] for place in places]
+        found, samples = {}, self.layout.samples
+        for batch in self.source.batches(samples, [], self._rows(places)) if places else ():
+            columns = [batch.text(k) for k in samples]
+            found |= {place: [column[at] for column in columns] for at, place in enumerate(batch.places.tolist())}
+        return [found[place] for place in places]
 
     def blocks(self, places: Sequence[int]) -> Iterator[Block]:
         """Yield the values of some of `names` in one pass, in the file's order.
 
         Raises HeteroAgeError: text where numbers belong: names sample and CpG.
         """
-        bad = UnreadableCells([], 0)
-        for block in (self._cpg_rows if self.cpgs_in_rows else self._sample_rows)(places, bad):
+        bad = BadCells()
+        for block in _strips(self._as_read(places, bad), len(self.ids)):
             if not bad.total:
-                block.values = self._without_codes(block.values)
                 yield block
-        if bad.total:
-            raise self._text_error(bad, places)
+        self._check(bad, places)
+
+    def _as_read(self, places: Sequence[int], bad: BadCells) -> Iterator[Block]:
+        """Yield values in the blocks in which the file is read: some rows, and as many columns as fit into memory."""
+        places, rows = np.array(places, np.int64), None
+        columns = self.layout.samples if self.cpgs_in_rows else places.tolist()
+        if self.cpgs_in_rows:
+            rank = np.empty(len(self.names), np.int64)
+            rank[places] = np.arange(len(places))
+            rows = self._rows(places)
+        width = self.source.at_once or len(columns) or 1
+        for batch in ahead(self.source.batches([], columns, None if rows is None or rows.all() else rows)):
+            for start in range(0, len(columns), width):
+                values = self._numbers(batch, columns[start : start + width], bad, start)
+                across = np.arange(start, start + len(values))
+                if self.cpgs_in_rows:
+                    yield Block(rank[batch.places], across, values.T)
+                else:
+                    yield Block(across, batch.places, values)
 
     def parts(self, text: Sequence[int], places: Sequence[int]) -> Iterator[Part]:
         """Yield blocks of samples in one pass; `text` and `places` are all columns that will be used."""
         if self.cpgs_in_rows:
             yield self._as_part(text, places)
             return
+
+        def numbers(batch: Batch, wanted: Sequence[int]) -> NDArray[np.float64]:
+            bad = BadCells()
+            values = self._numbers(batch, wanted, bad)
+            self._check(bad, wanted)
+            return values
+
         label, seen = self.layout.label, set()
         for batch in self.source.batches(sorted({label, *text}), list(places)):
             ids = sample_ids(batch.text(label), self.where)
             if not seen.isdisjoint(ids):
                 sample_ids([*seen, *ids], self.where)  # raises the error for repeated ids
             seen.update(ids)
-            yield Part(ids, batch.text, partial(self._numbers, batch))
+            yield Part(ids, batch.text, partial(numbers, batch))
 
-    def _text_error(self, bad: UnreadableCells, places: Sequence[int]) -> HeteroAgeError:
-        """Return the error for text in numeric cells, given by the file's row and the position in `places`."""
+    def _as_part(self, text: Sequence[int], places: Sequence[int]) -> Part:
+        values = np.empty((len(places), len(self.ids)))
+        for block in self.blocks(places):
+            values[np.ix_(block.features, block.samples)] = block.values
+        row_of = {place: k for k, place in enumerate(places)}
+        words = dict(zip(text, self.texts(text), strict=True))
+        return Part(self.ids, words.__getitem__, lambda wanted: values[[row_of[k] for k in wanted]])
+
+    def _numbers(self, batch: Batch, columns: Sequence[int], bad: BadCells, start: int = 0) -> NDArray[np.float64]:
+        """Read columns of a batch as numbers (columns, rows). The user's codes are missing values."""
+        words = self.conventions.missing_values
+        values = batch.numbers(columns, bad, words, start).T
+        codes = [number for word in words if (number := number_of(word)) is not None]
+        return np.where(np.isin(values, codes), np.nan, values) if codes else values
+
+    def _check(self, bad: BadCells, places: Sequence[int]) -> None:
+        """Reject text among numbers; in `bad` are rows of the file, and positions in `places` or among the samples."""
+        if not bad.total:
+            return
         shown = []
-        for row, column, text in bad.cells[:FIRST]:
-            if self.cpgs_in_rows:
-                sample, cpg = self.ids[column], self.names[row]
-            else:
-                sample, cpg = self.ids[row], self.names[places[column]]
-            shown.append(f"{text!r} at sample {sample}, {cpg}")
-        return HeteroAgeError(
+        for row, column, text in bad.first:
+            sample, cpg = (column, row) if self.cpgs_in_rows else (row, places[column])
+            shown.append(f"{text!r} at sample {self.ids[sample]}, {self.names[cpg]}")
+        raise HeteroAgeError(
             f"{self.where} has text in place of numbers ({listed(shown, bad.total)}). Leave unknown values "
             "empty, or name their code in missing_values."
         )
@@ -155,75 +188,6 @@ class Table:
         rows = np.zeros(len(self.names), bool)
         rows[list(places)] = True
         return rows
-
-    def _read(
-        self, batch: Batch, columns: Sequence[int], start: int, bad: UnreadableCells
-    ) -> NDArray[np.float64] | None:
-        """Read columns as numbers. Text is added to `bad`, its columns counted from `start`."""
-        try:
-            return batch.numbers(columns, self.conventions.missing_values)
-        except UnreadableCells as problem:
-            bad.cells += [(row, column + start, text) for row, column, text in problem.cells]
-            bad.total += problem.total
-            return None
-
-    def _without_codes(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.where(np.isin(values, self._codes), np.nan, values) if self._codes else values
-
-    def _sample_rows(self, places: Sequence[int], bad: UnreadableCells) -> Iterator[Block]:
-        """Samples in rows: yield groups of columns of each batch; a few samples of wide text are collected first."""
-        places, width = list(places), self.source.at_once or len(places) or 1
-        waiting: list[Block] = []
-        for batch in ahead(self.source.batches([], places)):
-            for start in range(0, len(places), width):
-                values = self._read(batch, places[start : start + width], start, bad)
-                if values is None:
-                    continue
-                features = np.arange(start, start + values.shape[1])
-                if len(batch) * 4 >= len(self.ids) or len(features) < len(places):
-                    yield Block(features, batch.places, values.T)
-                    continue
-                waiting.append(Block(features, batch.places, values.astype(np.float32)))
-                if sum(block.values.nbytes for block in waiting) >= STRIP_BYTES:
-                    yield _joined(waiting)
-                    waiting = []
-        if waiting:
-            yield _joined(waiting)
-
-    def _cpg_rows(self, places: Sequence[int], bad: UnreadableCells) -> Iterator[Block]:
-        """CpGs in rows: yield some rows of all samples, or blocks of samples if columns are read one by one."""
-        rows, samples = self._rows(places), self.layout.samples
-        rank = np.full(len(rows), -1)
-        rank[list(places)] = np.arange(len(places))
-        few = self.source.at_once or len(samples)
-        for batch in ahead(self.source.batches([], samples, None if rows.all() else rows)):
-            width = max(few, min(len(samples), STRIP_BYTES // (8 * max(1, len(batch)))))
-            for first in range(0, len(samples), width):
-                own = samples[first : first + width]
-                strip = np.empty((len(batch), len(own))) if few < len(own) else None
-                for k in range(0, len(own), few):
-                    values = self._read(batch, own[k : k + few], first + k, bad)
-                    if strip is None:
-                        strip = values
-                    elif values is not None:
-                        strip[:, k : k + few] = values
-                if not bad.total:
-                    yield Block(rank[batch.places], np.arange(first, first + len(own)), strip)
-
-    def _as_part(self, text: Sequence[int], places: Sequence[int]) -> Part:
-        values = np.empty((len(places), len(self.ids)))
-        for block in self.blocks(places):
-            values[np.ix_(block.features, block.samples)] = block.values
-        row_of = {place: k for k, place in enumerate(places)}
-        words = dict(zip(text, self.texts(text), strict=True)) if text else {}
-        return Part(self.ids, words.__getitem__, lambda wanted: values[[row_of[k] for k in wanted]])
-
-    def _numbers(self, batch: Batch, places: Sequence[int]) -> NDArray[np.float64]:
-        bad = UnreadableCells([], 0)
-        values = self._read(batch, places, 0, bad)
-        if values is None:
-            raise self._text_error(bad, places)
-        return self._without_codes(values.T)
 
 
 @dataclass
@@ -239,10 +203,31 @@ class Part:
     numbers: Callable[[Sequence[int]], NDArray[np.float64]]
 
 
-def _joined(blocks: Sequence[Block]) -> Block:
-    """Join samples that were read one by one; the input is (samples, features), the output is transposed."""
-    values = np.concatenate([block.values for block in blocks])
-    return Block(blocks[0].features, np.concatenate([block.samples for block in blocks]), values.T)
+def _strips(blocks: Iterator[Block], n_samples: int) -> Iterator[Block]:
+    """Join blocks of few samples: a wide strip is written faster to the store, where samples are columns."""
+    waiting: list[Block] = []
+    for block in blocks:
+        if waiting and not np.array_equal(block.features, waiting[0].features):
+            yield _joined(waiting)
+        if len(block.samples) * 4 >= n_samples and not waiting:
+            yield block
+            continue
+        waiting.append(block)
+        if sum(block.values.nbytes for block in waiting) >= STRIP_BYTES:
+            yield _joined(waiting)
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(blocks: list[Block]) -> Block:
+    """Join blocks of the same features, and empty the list, to release the memory of each."""
+    features, samples = blocks[0].features, np.concatenate([block.samples for block in blocks])
+    values, at = np.empty((len(samples), len(features))), 0
+    while blocks:
+        part = blocks.pop(0).values
+        values[at : at + part.shape[1]] = part.T
+        at += part.shape[1]
+    return Block(features, samples, values.T)
 
 
 def check_cpg_names(names: Sequence[str], where: str) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError
 from heteroage.tables import kinds
-from heteroage.tables.fields import BLANK, NEWLINE, QUOTE, Fields, chosen, cut, joined, line_starts
+from heteroage.tables.fields import NEWLINE, QUOTE, Fields, chosen, cut, joined
 from heteroage.tables.header import BOM, MOST_HEADER, SEPARATORS, decode, encoding_of, has_nul, read_header
 from heteroage.tables.source import SPELLINGS, Batch, Source, ahead, is_missing
 
@@ -33,15 +33,14 @@ class TextSource(Source):
         super().__init__(where)
         self.path = path
         self._null = [*SPELLINGS, *missing_values]
-        self._blank: dict[int, int] = {}  # number of rows with only separators, by the first line of their chunk
         with kinds.opened(path, where) as stream:
-            head = stream.read(PEEK)
-            self._encoding, self._bom = encoding_of(head), head.startswith(BOM)
-            text, more = self._decoded(head), head
+            head = more = stream.read(PEEK)
+            self._encoding = encoding_of(head)
+            text = _decoder(self._encoding)(head, False)
             while more and text.count(b"\n") < 3 and len(head) < MOST_HEADER:
                 more = stream.read(max(PEEK, len(head)))
                 head += more
-                text = self._decoded(head)
+                text = _decoder(self._encoding)(head, False)
             whole = not more or not stream.peek(1)
         if not whole and b"\n" not in text:
             raise HeteroAgeError(f"{where} has no line end in {MOST_HEADER >> 20} MiB: it is not a table.")
@@ -64,20 +63,22 @@ class TextSource(Source):
         self, text: Sequence[int], values: Sequence[int], rows: NDArray[np.bool_] | None = None
     ) -> Iterator[Batch]:
         """Yield batches of the file; see `Source.batches`."""
-        asked, at = list(values), 0
-        columns = np.unique(np.array(asked, np.int64))
-        rising = columns.tolist() == asked
+        columns, at, blank = np.unique(np.array(values, np.int64)), 0, 0
         for line, chunk in ahead(self._chunks()):
             fields = self._fields(chunk, line)
-            places = np.arange(at, at + len(fields))
-            at += len(fields)
+            filled = fields.filled(self._separator)
+            blank += len(fields) - len(filled)
+            places = np.arange(at, at + len(filled))
+            at += len(filled)
             if rows is not None:
-                fields, places = fields.rows(rows[places]), places[rows[places]]
+                filled, places = filled.rows(rows[places]), places[rows[places]]
             if len(places):
-                yield self._batch(fields, places, asked, columns, rising)
+                yield self._batch(filled, places, columns)
             if rows is not None and not rows[at:].any():
                 return  # the first pass has checked the remaining lines
         self.n_rows = at
+        if blank:
+            self.notes["blank_rows"] = self._how.blank + blank
 
     def _fields(self, chunk: bytes, line: int) -> Fields:
         """Cut a chunk, whose first line has the number `line`, into fields.
@@ -93,7 +94,9 @@ class TextSource(Source):
         cells, before = [], 0
         rows = csv.reader(io.StringIO(decode(chunk, self.where)), delimiter=self._how.separator)
         for row in rows:
-            if row and len(row) != width:
+            if not any(cell.strip() for cell in row):
+                row = [""] * width if row else []  # a blank row may have any number of fields
+            elif len(row) != width:
                 raise HeteroAgeError(
                     f"{self.where} has {len(row)} fields in line {line + before} and {width} in its header "
                     f"(separated by {SEPARATORS[self._how.separator]}). {kinds.CUT_SHORT}"
@@ -102,18 +105,11 @@ class TextSource(Source):
             before = rows.line_num
         return joined(cells, width)
 
-    def _batch(
-        self,
-        fields: Fields,
-        places: NDArray[np.int64],
-        asked: list[int],
-        columns: NDArray[np.int64],
-        rising: bool,
-    ) -> Batch:
-        """Parse the numbers of a chunk: the columns `asked`, in order `columns`. Text is read from `fields` later."""
+    def _batch(self, fields: Fields, places: NDArray[np.int64], columns: NDArray[np.int64]) -> Batch:
+        """Parse the numbers of a chunk in the given columns (rising). Text is read from `fields` later."""
         comma = self._how.decimal_comma
         table = fields.numbers(columns, self._null, "," if comma else ".") if len(columns) else None
-        numeric = set(asked) if comma else set()
+        numeric = set(columns.tolist()) if comma else set()
 
         def array(k: int) -> pa.Array:
             try:
@@ -124,11 +120,8 @@ class TextSource(Source):
             return pc.replace_substring(cells, ",", ".") if k in numeric else cells
 
         def matrix(wanted: Sequence[int]) -> NDArray[np.float64] | None:
-            if table is None:  # a cell is not a number; the caller finds out which
-                return None
-            if rising and wanted == asked:
-                return table
-            return chosen(table, np.searchsorted(columns, wanted))
+            # Without a table, a cell is not a number; the caller finds out which.
+            return None if table is None else chosen(table, np.searchsorted(columns, wanted))
 
         return Batch(places, lambda wanted: [array(k) for k in wanted], matrix)
 
@@ -137,8 +130,6 @@ class TextSource(Source):
         line, above, ended, rest = self._how.first, self._how.size, False, b""
         decoded = _decoder(self._encoding)
         with kinds.opened(self.path, self.where) as stream:
-            if self._bom:
-                stream.read(len(BOM))
             while not ended:
                 block = stream.read(CHUNK)
                 ended = not block
@@ -148,44 +139,16 @@ class TextSource(Source):
                     chunk = (rest + block).rstrip(b"\x1a")
                 else:
                     chunk, rest = _whole_lines(rest, block)
-                if not chunk:
-                    continue
-                starts = line_starts(chunk)
                 if (nul := chunk.find(b"\0")) >= 0:
                     above_it = chunk.count(b"\n", 0, nul)
                     raise has_nul(self.where, f"the first is in line {line + above_it}")
                 if self._how.section and (end := re.search(rb'(?m)^"?\[\w', chunk)):
                     chunk, ended = chunk[: end.start()], True
-                    starts = line_starts(chunk)
-                chunk = self._cleaned(chunk, line, starts)
-                if chunk and not chunk.isspace():
+                if self._how.collapse:
+                    chunk = b"\n".join(b" ".join(row.split()) for row in chunk.split(b"\n"))
+                if chunk:
                     yield line, chunk
-                line += len(starts)
-
-    def _cleaned(self, chunk: bytes, line: int, starts: NDArray[np.int64]) -> bytes:
-        """Drop rows with only separators (as written by Excel), and replace several blanks by one."""
-        separator = self._separator
-        if not chunk:
-            return chunk
-        if separator == b" ":
-            if self._how.collapse or chunk[:1] == b" " or b"\n " in chunk or b" \n" in chunk:
-                chunk = b"\n".join(b" ".join(row.split()) for row in chunk.split(b"\n"))
-            return chunk
-        characters = np.frombuffer(chunk, np.uint8)
-        first, second = (characters[np.minimum(starts + k, len(chunk) - 1)] for k in (0, 1))
-        if not ((first == separator[0]) | (first == BLANK) | ((first == QUOTE) & (second == QUOTE))).any():
-            return chunk
-        lines = chunk.split(b"\n")
-        quoted = np.searchsorted(np.flatnonzero(characters == QUOTE), starts) % 2  # lines that start within quotes
-        blank = {k for k, row in enumerate(lines) if row and not row.strip(separator + b' "\t') and not quoted[k]}
-        if blank:
-            self._blank[line] = len(blank)
-            self.notes["blank_rows"] = self._how.blank + sum(self._blank.values())
-        # The row is replaced by an empty line, which is skipped, so that later lines keep their numbers.
-        return b"\n".join(b"" if k in blank else row for k, row in enumerate(lines)) if blank else chunk
-
-    def _decoded(self, head: bytes) -> bytes:
-        return _decoder(self._encoding)(head.removeprefix(BOM) if self._bom else head, False)
+                line += chunk.count(b"\n")
 
 
 def _whole_lines(rest: bytes, block: bytes) -> tuple[bytes, bytes]:
@@ -206,13 +169,13 @@ def _whole_lines(rest: bytes, block: bytes) -> tuple[bytes, bytes]:
 def _decoder(encoding: str) -> Callable[[bytes, bool], bytes]:
     """Return a function that converts blocks of a file to UTF-8 with \\n as line ends, without the byte-order mark."""
     decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("replace")
-    held = b""
+    mark, held = BOM, b""
 
     def decoded(block: bytes, final: bool) -> bytes:
-        nonlocal held
+        nonlocal mark, held
         if decoder is not None:
-            block = decoder.decode(block, final).removeprefix("\ufeff").encode()
-        block, held = held + block, b""
+            block = decoder.decode(block, final).encode()
+        block, mark, held = held + block.removeprefix(mark), b"", b""
         if b"\r" not in block:
             return block
         if block.endswith(b"\r") and not final:  # its \n may be in the next block
