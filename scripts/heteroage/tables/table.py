@@ -21,7 +21,7 @@ from heteroage.tables.layout import CPGS_IN_ROWS, IsCpg, Layout, columns_of, no_
 from heteroage.tables.metadata import Conventions, sample_ids
 from heteroage.tables.source import BadCells, Batch, Source, ahead, number_of
 
-STRIP_BYTES = 512 << 20  # maximum size of values that are collected before they are yielded
+STRIP_BYTES = 256 << 20  # size of the values that are joined
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Block:
 
     features: NDArray[np.int64]
     samples: NDArray[np.int64]
-    values: NDArray[np.float64]
+    values: NDArray[np.floating]
 
 
 @dataclass
@@ -108,7 +108,7 @@ class Table:
         return [found[place] for place in places]
 
     def blocks(self, places: Sequence[int]) -> Iterator[Block]:
-        """Yield the values of some of `names` in one pass, in the file's order.
+        """Yield the values of some of `names` in one pass, in the file's order, as float32 or float64.
 
         Raises HeteroAgeError: text where numbers belong: names sample and CpG.
         """
@@ -157,9 +157,10 @@ class Table:
             yield Part(ids, batch.text, partial(numbers, batch))
 
     def _as_part(self, text: Sequence[int], places: Sequence[int]) -> Part:
-        values = np.empty((len(places), len(self.ids)))
-        for block in self.blocks(places):
+        values, bad = np.empty((len(places), len(self.ids))), BadCells()
+        for block in self._as_read(places, bad):
             values[np.ix_(block.features, block.samples)] = block.values
+        self._check(bad, places)
         row_of = {place: k for k, place in enumerate(places)}
         words = dict(zip(text, self.texts(text), strict=True))
         return Part(self.ids, words.__getitem__, lambda wanted: values[[row_of[k] for k in wanted]])
@@ -212,6 +213,7 @@ def _strips(blocks: Iterator[Block], n_samples: int) -> Iterator[Block]:
         if len(block.samples) * 4 >= n_samples and not waiting:
             yield block
             continue
+        block.values = block.values.astype(np.float32)
         waiting.append(block)
         if sum(block.values.nbytes for block in waiting) >= STRIP_BYTES:
             yield _joined(waiting)
@@ -222,7 +224,7 @@ def _strips(blocks: Iterator[Block], n_samples: int) -> Iterator[Block]:
 def _joined(blocks: list[Block]) -> Block:
     """Join blocks of the same features, and empty the list, to release the memory of each."""
     features, samples = blocks[0].features, np.concatenate([block.samples for block in blocks])
-    values, at = np.empty((len(samples), len(features))), 0
+    values, at = np.empty((len(samples), len(features)), np.float32), 0
     while blocks:
         part = blocks.pop(0).values
         values[at : at + part.shape[1]] = part.T
