@@ -139,7 +139,7 @@ def rows_of(lines: Sequence[str], separator: str) -> Iterator[tuple[list[str], i
             yield row, reader.line_num
 
 
-def is_title(names: Sequence[str], rows: Sequence[Sequence[str]], where: str, line: int) -> None:
+def _refuse_title(names: Sequence[str], rows: Sequence[Sequence[str]], where: str, line: int) -> None:
     """Reject a header with one field above rows with several fields, because it is a title."""
     named = [name for name in names if name.strip()]
     widest = max((sum(bool(cell.strip()) for cell in row) for row in rows), default=0)
@@ -152,7 +152,7 @@ def is_title(names: Sequence[str], rows: Sequence[Sequence[str]], where: str, li
 
 def _aligned(names: list[str], rows: Sequence[list[str]], separator: str, where: str, line: int) -> list[str]:
     """Return the names, one for each field of the rows."""
-    is_title(names, rows, where, line)
+    _refuse_title(names, rows, where, line)
     lengths = {len(row) for row in rows}
     if lengths == {len(names) - 1} and not names[-1].strip():
         return names[:-1]  # the header alone ends in a separator

@@ -62,18 +62,17 @@ def open_source(path: str | Path, where: str, missing_values: Sequence[str] = ()
         source: Source = TextSource(path, where, missing_values)
         if len(source.header) in CALLS and is_probe(":".join(source.header[:2])):
             raise _calls(where)
-    elif kind in (kinds.PARQUET, kinds.FEATHER):
-        from heteroage.tables.columnar import FeatherSource, ParquetSource
-
-        source = (ParquetSource if kind == kinds.PARQUET else FeatherSource)(path, where)
     else:
-        from heteroage.tables import frames
+        from heteroage.tables import formats
 
-        if kind == kinds.PICKLE:
-            source = frames.read_pickle(path, where, allow_pickle)
+        if kind == kinds.XLSX:
+            source = formats.open_workbook(path, where, missing_values)
+        elif kind == kinds.PICKLE:
+            source = formats.open_pickle(path, where, allow_pickle)
         else:
-            source = (frames.AnnDataSource if kind == kinds.H5AD else frames.SheetSource)(path, where)
-    source.keep = keep
+            opened = {kinds.PARQUET: formats.ParquetSource, kinds.FEATHER: formats.FeatherSource}
+            source = opened.get(kind, formats.open_h5ad)(path, where)
+    source.keep += keep
     return source
 
 
@@ -93,7 +92,7 @@ def from_frame(
     frame: pd.DataFrame, is_cpg: IsCpg, conventions: Conventions | None = None, where: str = "the table"
 ) -> Table:
     """Find samples and CpGs in a pandas frame; as `table_of`."""
-    from heteroage.tables.frames import FrameSource
+    from heteroage.tables.formats import FrameSource
 
     return table_of(FrameSource(frame, where), is_cpg, conventions or Conventions())
 

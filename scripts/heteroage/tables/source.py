@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -89,7 +89,7 @@ class Source:
     index : the column that pandas wrote as a frame's index, if any
     at_once : columns read at a time, if reading more would take too much memory
     notes : skipped lines and rows: {step: number}
-    keep : temporary files that must stay open while the source is used
+    keep : what must stay open while the source is used, for instance temporary files
     """
 
     where: str
@@ -98,7 +98,7 @@ class Source:
     index: int | None = None
     at_once: int | None = None
     notes: dict[str, int] = field(default_factory=dict)
-    keep: list[BinaryIO] = field(default_factory=list)
+    keep: list[object] = field(default_factory=list)
     kind = ""
 
     def numeric(self, column: int) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 
 from heteroage.inputs import store
-from heteroage.tables import columnar, frames, table, text
+from heteroage.tables import formats, table, text
 
 
 @pytest.fixture
@@ -15,8 +15,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture(params=[40, 1 << 24])
 def block_bytes(request, monkeypatch):
     """Blocks of a few values, or of all of them."""
-    monkeypatch.setattr(columnar, "READ_BYTES", request.param)
-    monkeypatch.setattr(frames, "BLOCK", request.param)
+    monkeypatch.setattr(formats, "READ_BYTES", request.param)
     monkeypatch.setattr(table, "STRIP_BYTES", request.param)
     monkeypatch.setattr(store, "PART", request.param)
     monkeypatch.setattr(text, "CHUNK", request.param)

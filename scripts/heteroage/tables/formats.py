@@ -1,0 +1,299 @@
+"""All formats other than text: Parquet, Feather, AnnData files, pandas frames and Excel workbooks."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import json
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from itertools import accumulate
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.tables import kinds
+from heteroage.tables.source import Batch, Source, is_text, number_of, text_array, text_of
+from heteroage.tables.text import TextSource
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+READ_BYTES = 64 << 20  # bytes of values read at a time, so that memory is reused
+# Limits of the footer (bytes and items). pyarrow's default limits reject 450,000 columns.
+FOOTER = {"thrift_string_size_limit": 2**31 - 1, "thrift_container_size_limit": 2**31 - 1}
+UNNAMED = "__index_level_0__"  # pandas' name of an index without a name
+
+
+class ColumnarSource(Source):
+    """Base class for Parquet and Feather: a schema, and parts that are read by column numbers."""
+
+    def __init__(self, where: str, schema: pa.Schema, heights: Sequence[int]) -> None:
+        super().__init__(where, n_rows=sum(heights))
+        self._schema, self._heights = schema, heights
+        with reading(where):
+            self.header = ["" if name == UNNAMED else name.strip() for name in schema.names]
+            self.index = _index_column(schema)
+        self.at_once = max(1, READ_BYTES // (8 * max(1, *heights, 1)))
+
+    def numeric(self, column: int) -> bool:
+        """Tell whether a column's type is not text."""
+        return not is_text(self._schema.field(column).type)
+
+    def read(self, part: int, columns: Sequence[int]) -> pa.Table:
+        """Some columns (rising) of a part of the file."""
+        raise NotImplementedError
+
+    def batches(
+        self, text: Sequence[int], values: Sequence[int], rows: NDArray[np.bool_] | None = None
+    ) -> Iterator[Batch]:
+        """Yield the file's parts; see `Source.batches`."""
+        at = 0
+        for part, height in enumerate(self._heights):
+            places = np.arange(at, at + height)
+            kept = None if rows is None or rows[places].all() else pa.array(np.flatnonzero(rows[places]))
+            at += height
+            if kept is not None:
+                places = places[np.asarray(kept)]
+            if len(places):
+                yield Batch(places, lambda wanted, part=part, kept=kept: self._arrays(part, wanted, kept))
+
+    def _arrays(self, part: int, wanted: Sequence[int], kept: pa.Array | None) -> list[pa.Array]:
+        rising = sorted(set(wanted))
+        with reading(self.where):
+            table = self.read(part, rising)
+            columns = [column.combine_chunks() for column in table.columns]
+            if kept is not None:
+                columns = [column.take(kept) for column in columns]
+        place = dict(zip(rising, columns, strict=True))
+        return [place[k] for k in wanted]
+
+
+class ParquetSource(ColumnarSource):
+    """A Parquet file; a part is a row group."""
+
+    kind = kinds.PARQUET
+
+    def __init__(self, path: Path, where: str) -> None:
+        import pyarrow.parquet as pq
+
+        with reading(where):
+            # No read-ahead, because it would keep a whole row group in memory, which may be the whole file.
+            self._file = pq.ParquetFile(path, pre_buffer=False, **FOOTER)
+            schema, metadata = self._file.schema_arrow, self._file.metadata
+        # A column of lists or records is stored as several columns of the file.
+        self._first = list(accumulate((_leaves(field.type) for field in schema), initial=0))
+        super().__init__(where, schema, [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)])
+
+    def read(self, part: int, columns: Sequence[int]) -> pa.Table:
+        """Some columns (rising) of a row group."""
+        leaves = [leaf for k in columns for leaf in range(self._first[k], self._first[k + 1])]
+        # pyarrow has no public method to read columns by number, and its method by name treats dots as paths.
+        return self._file.reader.read_row_groups([part], column_indices=leaves, use_threads=True)
+
+
+class FeatherSource(ColumnarSource):
+    """A Feather file (version 2: Arrow's own format), mapped into memory; a part is a record batch."""
+
+    kind = kinds.FEATHER
+
+    def __init__(self, path: Path, where: str) -> None:
+        self._path = path
+        with reading(where):
+            schema = pa.ipc.open_file(pa.memory_map(str(path))).schema
+            small = pa.ipc.open_file(pa.memory_map(str(path)), options=pa.ipc.IpcReadOptions(included_fields=[0]))
+            heights = [small.get_batch(k).num_rows for k in range(small.num_record_batches)]
+        super().__init__(where, schema, heights)
+
+    def read(self, part: int, columns: Sequence[int]) -> pa.Table:
+        """Some columns (rising) of a record batch."""
+        options = pa.ipc.IpcReadOptions(included_fields=list(columns))
+        batch = pa.ipc.open_file(pa.memory_map(str(self._path)), options=options).get_batch(part)
+        batch.validate(full=True)
+        return pa.Table.from_batches([batch])
+
+
+class FrameSource(Source):
+    """A pandas frame, and next to it the matrix of an AnnData file, which is left on disk.
+
+    The index of the frame becomes a column if it has a name or contains text.
+    """
+
+    def __init__(
+        self, frame: pd.DataFrame, where: str, kind: str = "frame", matrix: object = None, names: Sequence[str] = ()
+    ) -> None:
+        super().__init__(where, n_rows=len(frame))
+        self.kind = kind
+        if frame.index.name is not None or frame.index.nlevels > 1 or frame.index.dtype.kind not in "iu":
+            levels = [name or "" for name in frame.index.names]
+            frame = frame.reset_index(names=levels, allow_duplicates=True)
+            self.index = 0 if len(levels) == 1 else None
+        self._frame, self._matrix, self._width = frame, matrix, frame.shape[1]
+        columns = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in (*frame, *names)]
+        self.header = [name.strip() for name in columns]
+
+    def numeric(self, column: int) -> bool:
+        """Tell whether a column is in the matrix, or has a numeric type."""
+        return column >= self._width or _kind_of(self._frame.dtypes.iloc[column]) in "iufb"
+
+    def batches(
+        self, text: Sequence[int], values: Sequence[int], rows: NDArray[np.bool_] | None = None
+    ) -> Iterator[Batch]:
+        """Yield the frame as one batch, or blocks of rows of the matrix."""
+        n, matrix = len(self._frame), self._matrix
+        step = n if matrix is None else max(1, READ_BYTES // (8 * len(self.header)))
+        for start in range(0, n, step or 1):
+            places = np.arange(start, min(start + step, n))
+            kept = np.ones(len(places), bool) if rows is None else rows[places]
+            block = None
+            if any(k >= self._width for k in (*text, *values)):
+                block = matrix[start : start + step]
+                block = np.asarray(block.toarray() if hasattr(block, "toarray") else block)[kept]
+            if kept.any():
+                yield self._batch(places[kept], block)
+
+    def _batch(self, places: NDArray[np.int64], block: NDArray | None) -> Batch:
+        width = self._width
+        frame = self._frame if len(places) == len(self._frame) else self._frame.iloc[places]
+
+        def array(k: int) -> pa.Array:
+            return _array(frame.iloc[:, k]) if k < width else pa.array(block[:, k - width])
+
+        def matrix(wanted: Sequence[int]) -> NDArray[np.float64] | None:
+            own = [k - width for k in wanted if k >= width]
+            if own:
+                return block[:, own].astype(np.float64) if len(own) == len(wanted) else None
+            part = frame.iloc[:, list(wanted)]
+            numbers = all(_kind_of(kind) in "iuf" for kind in part.dtypes)
+            return part.to_numpy(np.float64, na_value=np.nan) if numbers else None
+
+        return Batch(places, lambda wanted: [array(k) for k in wanted], matrix)
+
+
+def open_h5ad(path: Path, where: str) -> FrameSource:
+    """Open an .h5ad file: obs are rows, with their columns; var_names are the other columns."""
+    anndata = _package("anndata", f"cannot read {where}:", "'heteroage-clock[h5ad]', or save the table as Parquet.")
+    try:
+        data = anndata.read_h5ad(path, backed="r")
+    except KeyError as error:
+        raise HeteroAgeError(
+            f"{where} is HDF5, and no .h5ad: {error.args[0]}. Write it with anndata, or save the table as Parquet."
+        ) from error
+    except Exception as error:  # any error of anndata and h5py for a damaged file
+        raise HeteroAgeError(f"cannot read {where}: {str(error).splitlines()[0]}. {kinds.CUT_SHORT}") from error
+    matrix = data.X
+    if matrix is None:
+        raise HeteroAgeError(f"{where} has no matrix X ({listed(data.layers)} are layers). Set X to the betas.")
+    if hasattr(matrix, "to_memory"):  # sparse, so small; and anndata 0.12 cannot slice it on disk with scipy 1.17
+        matrix = matrix.to_memory().tocsr()
+    source = FrameSource(data.obs, where, kinds.H5AD, matrix, data.var_names)
+    source.keep.append(data)  # which keeps the file open
+    return source
+
+
+def open_workbook(path: Path, where: str, missing_values: Collection[str]) -> TextSource:
+    """Open the sheet with a table of an Excel workbook, as text. (Sheets have at most a million rows.)"""
+    problem = f"{where} is an Excel workbook, and"
+    openpyxl = _package("openpyxl", problem, "'heteroage-clock[xlsx]', or save the sheet as CSV.")
+    try:
+        # Opened as a stream, because openpyxl rejects unknown file extensions.
+        book = openpyxl.load_workbook(BytesIO(path.read_bytes()), read_only=True, data_only=True)
+        sheets = {sheet.title: [list(map(_text, row)) for row in sheet.values] for sheet in book.worksheets}
+        book.close()
+    except Exception as error:  # any error of openpyxl for a damaged file
+        raise HeteroAgeError(f"cannot read {where} as an Excel workbook: {error!r}. {kinds.CUT_SHORT}") from error
+    filled = {title: rows for title, rows in sheets.items() if sum(map(any, rows)) > 1}
+    if not filled:
+        raise HeteroAgeError(f"{where} has no sheet with a table (sheets: {listed(sheets)}). Check the file.")
+    if len(filled) > 1:
+        raise HeteroAgeError(f"{where} has several sheets with tables ({listed(filled)}). Save one of them as CSV.")
+    (rows,) = filled.values()
+    width = max(map(len, rows))
+    copy = tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="")  # noqa: SIM115, lives as long as the source
+    writer = csv.writer(copy, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerows([*row, *[""] * (width - len(row))] for row in rows)
+    copy.flush()
+    source = TextSource(Path(copy.name), where, missing_values)
+    source.kind = kinds.XLSX
+    source.keep.append(copy)
+    return source
+
+
+def open_pickle(path: Path, where: str, allowed: bool) -> FrameSource:
+    """Unpickle a frame, if the config allows it."""
+    if not allowed:
+        raise HeteroAgeError(
+            f"{where} is a pickle, and loading one runs whatever code is in it. If you trust where it comes from, set "
+            "inputs.allow_pickle: true (training only); better, save the table as Parquet."
+        )
+    import pandas as pd
+
+    try:
+        frame = pd.read_pickle(path)
+    except Exception as error:
+        raise HeteroAgeError(f"cannot unpickle {where}: {error!r}. Save the table as Parquet.") from error
+    if not isinstance(frame, pd.DataFrame):
+        raise HeteroAgeError(f"{where} holds a {type(frame).__name__}, not a pandas DataFrame. Save a frame.")
+    return FrameSource(frame, where, kinds.PICKLE)
+
+
+def _leaves(kind: pa.DataType) -> int:
+    """Return the number of Parquet columns in which a column of the schema is stored."""
+    return sum(_leaves(kind.field(k).type) for k in range(kind.num_fields)) if pa.types.is_nested(kind) else 1
+
+
+def _index_column(schema: pa.Schema) -> int | None:
+    """Return the column in which pandas stored a frame's index, if it is one column."""
+    try:
+        index = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
+    except (ValueError, AttributeError):
+        return None
+    names = [name for name in index if isinstance(name, str) and schema.names.count(name) == 1]
+    return schema.names.index(names[0]) if len(names) == 1 == len(index) else None
+
+
+@contextmanager
+def reading(where: str) -> Iterator[None]:
+    """Convert Arrow's errors for damaged files to messages for the user."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())[:300].rstrip(".")
+        raise HeteroAgeError(f"cannot read {where}: {reason}. {kinds.CUT_SHORT}") from error
+
+
+def _package(name: str, problem: str, advice: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        text = f"{problem} the package {name} is not installed. Install it with pip install {advice}"
+        raise HeteroAgeError(text) from error
+
+
+def _kind_of(dtype: object) -> str:
+    return getattr(dtype, "kind", "O")
+
+
+def _array(column: pd.Series) -> pa.Array:
+    try:
+        found = pa.Array.from_pandas(column)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # cells of several types: numbers if possible, otherwise text
+        cells = column.tolist()
+        numbers = [None if isinstance(cell, str) else number_of(cell) for cell in cells]
+        if None in numbers:
+            return text_array(map(text_of, cells))
+        return pa.array(np.array(numbers, dtype=np.float64), from_pandas=True)
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)
+    return "" if cell is None else str(cell).strip()
