@@ -1,39 +1,36 @@
 """Series matrices of the Gene Expression Omnibus (GEO): characteristics become metadata, values a Parquet table.
 
 GEOparse reads SOFT files, completely into memory, and cannot read series matrices. A series of a thousand 450K arrays
-has 2 GB compressed. So this module reads the header lines itself, and the values with Arrow, block by block.
+has 2 GB compressed. So this module reads the header lines itself; the values are read as any other text.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
 import logging
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import atomic_path
-from heteroage.labels import SPELLINGS, is_missing
+from heteroage.labels import is_missing
 from heteroage.tables.ages import is_age, is_prenatal, read_ages
+from heteroage.tables.kinds import opened
 from heteroage.tables.metadata import words_of
-from heteroage.tables.source import ahead
+from heteroage.tables.source import BadCells
+from heteroage.tables.text import TextSource
 
 log = logging.getLogger(__name__)
 
-BLOCK = 16 << 20  # bytes of text per Arrow block
 GROUP = 1 << 23  # number of values per row group: 32 MB
 METADATA = ("Age", "Sex", "Tissue", "Is_Healthy", "donor_id")
 BEGIN, END = "!series_matrix_table_begin", "!series_matrix_table_end"
@@ -47,7 +44,7 @@ def read_samples(path: str | Path) -> dict[str, list[str]]:
     Raises HeteroAgeError: not a series matrix; the number of values in a line differs from the number of samples.
     """
     lines: dict[str, list[str]] = {}
-    with _open(path) as stream:
+    with opened(Path(path), str(path)) as stream:
         for line in _whole_lines(_head(stream, path)):
             if line.startswith("!Sample_") and line != "!Sample_":
                 name, *values = next(csv.reader([line.removeprefix("!Sample_")], delimiter="\t", strict=False))
@@ -201,36 +198,36 @@ def write_values(path: str | Path, table: str | Path) -> tuple[int, int]:
     Returns the numbers of CpGs and of samples.
     Raises HeteroAgeError: no values, text among them, or a file that ends early.
     """
-    with _open(path) as stream:
-        list(_head(stream, path))
-        header = next(csv.reader([stream.readline().decode("utf-8")], delimiter="\t"), [])
-        if len(header) < 2:
-            raise HeteroAgeError(f"{path} has no table of values. Check the file.")
-        schema = pa.schema([("cpg", pa.string()), *((name.strip(), pa.float32()) for name in header[1:])])
-        count = 0
-        with atomic_path(table) as beside, pq.ParquetWriter(beside, schema, use_dictionary=False) as writer:
-            for group in _groups(_blocks(stream, schema, path), max(1, GROUP // len(schema))):
-                writer.write_table(group)
-                count += len(group)
-            if not count:
-                raise HeteroAgeError(
-                    f"{path} has samples and no values: the series' authors left them in supplementary files. Download "
-                    "those and give them as inputs.beta."
-                )
-    return count, len(schema) - 1
+    with opened(Path(path), str(path)) as stream:
+        lines = len(list(_head(stream, path))) + 1
+        begin = stream.tell(), lines
+    source = TextSource(Path(path), str(path), begin=begin, end=END.encode())
+    samples = range(1, len(source.header))
+    if not samples:
+        raise HeteroAgeError(f"{path} has no table of values. Check the file.")
+    schema = pa.schema([("cpg", pa.string()), *((source.header[k], pa.float32()) for k in samples)])
+    with atomic_path(table) as beside, pq.ParquetWriter(beside, schema, use_dictionary=False) as writer:
+        for group in _groups(_values(source, samples, schema), max(1, GROUP // len(schema))):
+            writer.write_table(group)
+        if not source.ended:
+            raise HeteroAgeError(f"{path} ends early: {source.n_rows} rows and no {END}. Remove it and run again.")
+        if not source.n_rows:
+            raise HeteroAgeError(
+                f"{path} has samples and no values: the series' authors left them in supplementary files. Download "
+                "those and give them as inputs.beta."
+            )
+    return source.n_rows, len(samples)
 
 
-@contextmanager
-def _open(path: str | Path) -> Iterator[BinaryIO]:
-    try:
-        with Path(path).open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rb") if packed else Path(path).open("rb") as stream:
-            yield stream
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise HeteroAgeError(f"no file {path}. Check the path.") from error
-    except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError) as error:
-        raise HeteroAgeError(f"cannot read {path}: {error}. Remove it and run again.") from error
+def _values(source: TextSource, samples: Sequence[int], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Yield names and values of CpGs."""
+    bad = BadCells()
+    for batch in source.batches([0], samples):
+        values = np.ascontiguousarray(batch.numbers(samples, bad).T, np.float32)
+        if bad.total:
+            cells = listed((f"{text!r} of {source.header[k + 1]}" for _, k, text in bad.first), bad.total)
+            raise HeteroAgeError(f"cannot read the values of {source.where}: text ({cells}). Check the file.")
+        yield pa.RecordBatch.from_arrays([*batch.arrays([0]), *map(pa.array, values)], schema=schema)
 
 
 def _head(stream: BinaryIO, path: str | Path) -> Iterator[str]:
@@ -241,34 +238,6 @@ def _head(stream: BinaryIO, path: str | Path) -> Iterator[str]:
             return
         yield text
     raise HeteroAgeError(f"{path} is not a series matrix: it has no line {BEGIN}. Check the file.")
-
-
-def _blocks(stream: BinaryIO, schema: pa.Schema, path: str | Path) -> Iterator[pa.RecordBatch]:
-    """Parse the table of values block by block, to its end."""
-    reading = pa.csv.ReadOptions(column_names=schema.names, block_size=BLOCK, use_threads=False)
-    parsing = pa.csv.ParseOptions(delimiter="\t")
-    converting = pa.csv.ConvertOptions(column_types=schema, null_values=SPELLINGS, strings_can_be_null=False)
-    rest, count, ended = b"", 0, False
-    for text in ahead(chain(iter(partial(stream.read, BLOCK), b""), [b"\n"])):
-        if ended:
-            continue  # read to the end of the file, to verify its checksum
-        lines, newline, rest = (rest + text).rpartition(b"\n")
-        lines, end, _ = (lines + newline).partition(END.encode())
-        ended = bool(end)
-        if not lines.strip():
-            continue
-        # A copy in Arrow's own memory: its threads may release a Python object only at exit, which aborts the process
-        # (https://github.com/apache/arrow/issues/34314).
-        buffer = pa.allocate_buffer(len(lines))
-        memoryview(buffer).cast("B")[:] = lines
-        try:
-            table = pa.csv.read_csv(pa.BufferReader(buffer), reading, parsing, converting)
-        except pa.ArrowInvalid as error:
-            raise HeteroAgeError(f"cannot read the values of {path}: {error}. Check the file.") from error
-        count += len(table)
-        yield from table.to_batches()
-    if not ended:
-        raise HeteroAgeError(f"{path} ends early: {count} rows and no {END}. Remove it and run again.")
 
 
 def _groups(blocks: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:

@@ -93,10 +93,6 @@ def _is_gzip(path: Path) -> bool:
 
 def _kind_of(path: Path, where: str) -> str:
     """Return a table's kind by its first bytes, also inside gzip."""
-    if path.is_dir():
-        raise HeteroAgeError(f"{where} is a folder, not a table. Give the file in it.")
-    if not path.exists():
-        raise HeteroAgeError(f"no file {path}. Check the path; relative paths start at the working directory.")
     with opened(path, where) as stream:
         head = stream.read(LOOK)
     if not head:
@@ -136,8 +132,12 @@ def _is_workbook(path: Path) -> bool:
 def opened(path: Path, where: str) -> Iterator[BinaryIO]:
     """Open a file's bytes, unpacked if it is gzip.
 
-    Raises HeteroAgeError: a file that cannot be read, or a gzip stream that is cut short.
+    Raises HeteroAgeError: no such file, a file that cannot be read, or a gzip stream that is cut short.
     """
+    if path.is_dir():
+        raise HeteroAgeError(f"{where} is a folder, not a table. Give the file in it.")
+    if not path.exists():
+        raise HeteroAgeError(f"no file {path}. Check the path; relative paths start at the working directory.")
     packed = False
     broken: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error)
     try:

@@ -25,15 +25,28 @@ PEEK = 1 << 18  # bytes read to find the header; more for longer lines
 
 
 class TextSource(Source):
-    """A delimited text file."""
+    """A delimited text file, or a part of one.
+
+    begin : bytes and lines above the part
+    end : how the line below the part begins
+    ended : whether this line was found, after the file was read
+    """
 
     kind = kinds.TEXT
 
-    def __init__(self, path: Path, where: str, missing_values: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        where: str,
+        missing_values: Collection[str] = (),
+        begin: tuple[int, int] = (0, 0),
+        end: bytes = b"",
+    ) -> None:
         super().__init__(where)
-        self.path = path
+        self.path, self.ended, self._begin = path, False, begin
         self._null = [*SPELLINGS, *missing_values]
         with kinds.opened(path, where) as stream:
+            stream.read(begin[0])
             head = more = stream.read(PEEK)
             self._encoding = encoding_of(head)
             text = _decoder(self._encoding)(head, False)
@@ -42,10 +55,13 @@ class TextSource(Source):
                 head += more
                 text = _decoder(self._encoding)(head, False)
             whole = not more or not stream.peek(1)
+        if end and (at := text.find(b"\n" + end)) >= 0:
+            text, whole = text[: at + 1], True
         if not whole and b"\n" not in text:
             raise HeteroAgeError(f"{where} has no line end in {MOST_HEADER >> 20} MiB: it is not a table.")
         self._how = read_header(text, whole, where)
         self._separator = self._how.separator.encode()
+        self._end = re.compile(b"\n" + (re.escape(end) if end else rb'"?\[\w')) if end or self._how.section else None
         self.header = [name.strip() for name in self._how.names]
         self.note("comment_lines", self._how.comments)
         self.note("blank_rows", self._how.blank)
@@ -127,23 +143,24 @@ class TextSource(Source):
 
     def _chunks(self) -> Iterator[tuple[int, bytes]]:
         """Yield the rows in blocks of whole lines: (number of the first line, text)."""
-        line, above, ended, rest = self._how.first, self._how.size, False, b""
+        line, above, rest, self.ended = self._how.first + self._begin[1], self._how.size, b"", False
         decoded = _decoder(self._encoding)
         with kinds.opened(self.path, self.where) as stream:
-            while not ended:
+            stream.read(self._begin[0])
+            block = b"-"
+            while block and not self.ended:
                 block = stream.read(CHUNK)
-                ended = not block
-                block = decoded(block, ended)
-                block, above = block[above:], max(0, above - len(block))
-                if ended:  # \x1a is an end-of-file mark of MS-DOS
-                    chunk = (rest + block).rstrip(b"\x1a")
+                text = decoded(block, not block)
+                text, above = text[above:], max(0, above - len(text))
+                if not block:  # \x1a is an end-of-file mark of MS-DOS
+                    chunk = (rest + text).rstrip(b"\x1a")
                 else:
-                    chunk, rest = _whole_lines(rest, block)
+                    chunk, rest = _whole_lines(rest, text)
                 if (nul := chunk.find(b"\0")) >= 0:
                     above_it = chunk.count(b"\n", 0, nul)
                     raise has_nul(self.where, f"the first is in line {line + above_it}")
-                if self._how.section and (end := re.search(rb'(?m)^"?\[\w', chunk)):
-                    chunk, ended = chunk[: end.start()], True
+                if self._end and (end := self._end.search(b"\n" + chunk)):
+                    chunk, self.ended = chunk[: end.start()], True
                 if self._how.collapse:
                     chunk = b"\n".join(b" ".join(row.split()) for row in chunk.split(b"\n"))
                 if chunk:

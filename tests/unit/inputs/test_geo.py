@@ -12,6 +12,7 @@ from heteroage.errors import HeteroAgeError
 from heteroage.inputs import geo
 from heteroage.inputs.download import matrix_url
 from heteroage.inputs.geo import Mapped, map_samples, read_samples, write_values
+from heteroage.tables import text
 
 HOW = Mapped(
     {"Age": ["age", "age (months)"], "Sex": ["gender", "Sex"], "Tissue": ["tissue"], "Is_Healthy": ["disease state"]},
@@ -167,7 +168,7 @@ def test_a_matrix_that_is_not_compressed(write, betas, tmp_path):
 @pytest.mark.parametrize("block", [None, 300])
 def test_values_arrive_as_they_are(write, betas, tmp_path, monkeypatch, block):
     if block:
-        monkeypatch.setattr(geo, "BLOCK", block)
+        monkeypatch.setattr(text, "CHUNK", block)
         monkeypatch.setattr(geo, "GROUP", 60)
     assert write_values(write(), tmp_path / "beta.parquet") == (50, 4)
     table = pd.read_parquet(tmp_path / "beta.parquet").set_index("cpg")
@@ -183,8 +184,8 @@ def test_crlf_and_null(write, tmp_path, betas):
     assert list(read_samples(tmp_path / "crlf.gz")["geo_accession"]) == list(betas.columns)
 
 
-def refused(path, tmp_path, text):
-    with pytest.raises(HeteroAgeError, match=text):
+def refused(path, tmp_path, message):
+    with pytest.raises(HeteroAgeError, match=message):
         write_values(path, tmp_path / "beta.parquet")
     assert not (tmp_path / "beta.parquet").exists()
     assert list(tmp_path.glob(".*.part")) == []
@@ -207,13 +208,13 @@ def test_a_table_that_ends_early(write, tmp_path):
 def test_a_truncated_file(write, tmp_path):
     path = write()
     path.write_bytes(path.read_bytes()[:-30])
-    refused(path, tmp_path, "cannot read .*Remove it and run again")
+    refused(path, tmp_path, "cannot read .*download it again")
 
 
 def test_a_row_of_another_width(write, tmp_path):
     text = gzip.decompress(write().read_bytes()).decode().replace('"cg00000003"\t', '"cg00000003"\t0.5\t')
     (tmp_path / "wide.gz").write_bytes(gzip.compress(text.encode()))
-    refused(tmp_path / "wide.gz", tmp_path, "cannot read the values of .*Expected 5 columns, got 6")
+    refused(tmp_path / "wide.gz", tmp_path, "has 6 fields in line 15 and 5 in its header")
 
 
 def test_what_is_no_series_matrix(tmp_path):
