@@ -36,9 +36,9 @@ from heteroage.age import inverse_transform_age, transform_age
 from heteroage.assembly import learn_distance
 from heteroage.clock import artifacts
 from heteroage.clock.loading import load_clock
-from heteroage.clock.weights import weights_table
 from heteroage.files import write_json, write_table
 from heteroage.stages import stage3
+from heteroage.stages.deployable import weights_table
 
 USED, EXPERTS, PER_EXPERT = 600, 10, 60
 GROUP = 50_000  # samples of a row group

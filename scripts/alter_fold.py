@@ -6,12 +6,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from heteroage.clock.weights import weights_table
 from heteroage.evaluation.falsification import alter_labels, alter_methylation, compare_files
 from heteroage.files import read_table, write_json, write_table
 from heteroage.grouping.folds import assign_outer_folds
 from heteroage.matrix import open_matrix
 from heteroage.stages.context import learn_pcs, read_pcs
+from heteroage.stages.deployable import weights_table
 from heteroage.stages.hallmarks import assign_features, read_dictionary
 from heteroage.stages.stage1 import selected_row, train
 from heteroage.stages.start_from import open_start

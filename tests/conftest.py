@@ -21,10 +21,10 @@ from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock import artifacts
 from heteroage.clock.cohort import StudyErrors
 from heteroage.clock.loading import load_clock
-from heteroage.clock.weights import weights_table
 from heteroage.files import write_json, write_model, write_table
 from heteroage.stages import stage3
 from heteroage.stages.context import compute_loadings, project
+from heteroage.stages.deployable import weights_table
 from heteroage.stages.training_data import TrainingData
 
 

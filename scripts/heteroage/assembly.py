@@ -18,9 +18,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.clock import artifacts
-from heteroage.clock.artifacts import READING, assemble, seal
+from heteroage.clock.artifacts import ANCHOR, CORRECTION, READING, assemble, seal
 from heteroage.clock.cohort import StudyErrors
-from heteroage.clock.columns import ANCHOR, CORRECTION
 from heteroage.clock.loading import read_parts
 from heteroage.clock.model import Applicability
 from heteroage.clock.predict import Clock

@@ -21,10 +21,10 @@ import numpy as np
 import refused_tables  # noqa: F401
 from table_cases import CASES, Case
 
-from heteroage.clock.columns import ANCHOR
+from heteroage.clock.artifacts import ANCHOR
 from heteroage.clock.master_table import open_tables
+from heteroage.clock.model import LinearModel
 from heteroage.clock.predict import Clock
-from heteroage.clock.weights import LinearModel
 from heteroage.config import table_entries
 from heteroage.errors import HeteroAgeError
 from heteroage.tables.metadata import Conventions

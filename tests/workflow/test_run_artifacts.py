@@ -9,7 +9,7 @@ import pytest
 from mini_study import ARTIFACTS, ASSEMBLED, FUSED, ORTHOGONAL, SETTINGS, TABLES, TRAINING
 
 from heteroage.age import inverse_transform_age
-from heteroage.clock.weights import LinearModel
+from heteroage.clock.model import LinearModel
 from heteroage.files import sha256_of
 from heteroage.stages.stage3 import encode
 
@@ -79,7 +79,11 @@ def linear_model(table):
 
 
 def predict_by_weights(table, frame):
-    return linear_model(table).predict(lambda name: frame[name].to_numpy(), len(frame))
+    model = linear_model(table)
+    total = np.full(len(frame), model.intercept)
+    for k, name in enumerate(model.features):
+        model.add(k, total, frame[name].to_numpy())
+    return total
 
 
 def expert_weights(study, hallmark):

@@ -6,8 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from heteroage.clock.columns import Wanted
-from heteroage.clock.master_table import open_each
+from heteroage.clock.master_table import Wanted, open_each
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN, spelling_key
 from heteroage.probes import is_pc, split_modality

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from heteroage.clock import explain
+from heteroage.clock.artifacts import ANCHOR
 from heteroage.clock.cohort import CohortSummary
-from heteroage.clock.columns import ANCHOR
 from heteroage.clock.compare import Beside
 from heteroage.clock.loading import load_clock
-from heteroage.clock.master_table import Table, open_tables
+from heteroage.clock.master_table import MasterTable, open_tables
 from heteroage.clock.model import ClockModel
 from heteroage.clock.output import check_ending, writing
 from heteroage.clock.predict import Clock
 from heteroage.clock.published import read_compared
+from heteroage.clock.trees import check_lightgbm, contributions_of
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import check_writable, write_json
 from heteroage.probes import is_pc, split_modality
@@ -52,7 +52,7 @@ def run_step(
         check_ending(path)
     _check_places([*inputs, offset], [*outputs, summary])
     if contributions is not None:
-        explain.check_lightgbm()
+        check_lightgbm()
     clock = load_clock(artifact_dir, public_key, **(conventions or {}))
     if offset is not None:
         clock = clock.with_offset(offset)
@@ -66,7 +66,7 @@ def run_step(
             writers[0].write(rows)
             cohort.add(rows)
             if contributions is not None:
-                writers[1].write(explain.contributions(clock, rows, features))
+                writers[1].write(contributions_of(clock, rows, features))
     if summary is not None:
         write_json(cohort.as_json(), summary)
     warning = cohort.warning()
@@ -93,7 +93,7 @@ def _check_places(inputs: Sequence[Path | None], outputs: Sequence[Path | None])
         raise HeteroAgeError(f"{same[0]} is an input and would be overwritten. Choose another output file.")
 
 
-def _progress(parts: Iterator[tuple], table: Table) -> Iterable[tuple]:
+def _progress(parts: Iterator[tuple], table: MasterTable) -> Iterable[tuple]:
     """Show a progress bar if standard error is a terminal."""
     from tqdm import tqdm
 

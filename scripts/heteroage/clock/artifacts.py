@@ -37,6 +37,10 @@ APPLICABILITY = "stage3/Applicability.json"
 COVARIANCE = "stage3/Feature_Covariance.csv"
 REFERENCE_SAMPLES = "reference/samples.csv"
 REFERENCE_PREDICTIONS = "reference/predictions.csv"
+ANCHOR, CORRECTION, OFFSET = "Stage1_Pred_Age", "_Correction", "Cohort_Offset"  # columns, and the suffix of columns
+# Columns of a weights table, and the name of its first row.
+WEIGHTS = ["feature", "weight_standardised", "weight_raw", "median", "mean", "scale"]
+INTERCEPT = "(intercept)"
 READING = "Reading.json"  # conventions of the training tables (tables/metadata.py)
 # Files that file managers create; they are ignored.
 LEFT_BY_DESKTOPS = re.compile(r"\.DS_Store|\._.*|Thumbs\.db|desktop\.ini")
@@ -49,6 +53,11 @@ MOST_KEY = 64 * 2**10  # bytes of a key file that are read
 def software_versions() -> dict[str, str]:
     """Return the versions of the packages that determine the numbers in an artifact."""
     return {name: version(name) for name in SOFTWARE}
+
+
+def stage_column(key: str | None) -> str:
+    """Return the output column of an expert, or of the anchor (None)."""
+    return ANCHOR if key is None else f"{key}{CORRECTION}"
 
 
 def assemble(sources: Iterable[Path], root: Path, target: Path) -> None:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heteroage.age import ADULT_AGE
-from heteroage.clock.columns import ANCHOR, stage_column
-from heteroage.clock.master_table import Table, open_tables
+from heteroage.clock.artifacts import ANCHOR, stage_column
+from heteroage.clock.master_table import MasterTable, open_tables
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import is_pc
 
 if TYPE_CHECKING:
-    from heteroage.clock.model import ClockModel
-    from heteroage.clock.weights import LinearModel
+    from heteroage.clock.model import ClockModel, LinearModel
 
 # A table that shares fewer of the clock's CpGs is of another platform, or its columns are misnamed.
 MINIMUM_SHARE = 0.1
@@ -61,7 +60,7 @@ def check_cpgs(clock: ClockModel, columns_of: Mapping[str, list[str]], where: st
         )
 
 
-def check_pcs(clock: ClockModel, table: Table, columns_of: Mapping[str, list[str]], allow_missing: bool) -> None:
+def check_pcs(clock: ClockModel, table: MasterTable, columns_of: Mapping[str, list[str]], allow_missing: bool) -> None:
     """Reject a table whose RF_PCs can neither be read nor computed; `clock` is as in `check_cpgs`."""
     absent = [name for name in clock.pc_names if name not in table.names]
     if clock.loadings is None:

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.clock.cohort import CohortSummary
-from heteroage.clock.columns import Wanted
-from heteroage.clock.master_table import Part, Table, open_tables
+from heteroage.clock.master_table import MasterTable, NamedPart, Wanted, open_tables
 from heteroage.clock.output import check_ending, writing
 from heteroage.clock.published import MISSING, MUCH_MISSING, Compared, read_compared, scale_of
 from heteroage.clock.sums import mean_of
@@ -51,7 +50,7 @@ class Beside:
         places = {name: own[0] for name, own in (clock.terms if clock else {}).items()}
         self._median = {name: clock.models[key].median[k] for name, (key, k) in places.items()}
 
-    def check(self, table: Table) -> None:
+    def check(self, table: MasterTable) -> None:
         """Reject a table that has no CpG in common with one of the clocks."""
         columns_of = self.wanted.columns_of(table.names)
         for one in self.compared:
@@ -61,7 +60,7 @@ class Beside:
                     "CpGs are named."
                 )
 
-    def rows(self, part: Part, names: Sequence[str]) -> Rows:
+    def rows(self, part: NamedPart, names: Sequence[str]) -> Rows:
         """Return ages (years) and numbers of missing CpGs of a block's samples, two columns per clock."""
         columns_of = self.wanted.columns_of(names)
         check = ValueCheck(part.where)
@@ -79,7 +78,7 @@ class Beside:
         check.verdict(len(part.ids), len(columns_of))
         return found
 
-    def _scale(self, part: Part, names: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _scale(self, part: NamedPart, names: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and standard deviation of each sample over its measured CpGs."""
         count, total, squares = np.zeros((3, len(part.ids)))
         for _, values in part.numbers([name for name in names if self.wanted.is_cpg(name)]):
@@ -132,7 +131,7 @@ def compare(
     return _report(parts, names, beside.compared, table.where)
 
 
-def _without_clock(part: Part, table: Table, beside: Beside, conventions: Conventions) -> Rows:
+def _without_clock(part: NamedPart, table: MasterTable, beside: Beside, conventions: Conventions) -> Rows:
     label = table.labels.get("Age", "Age")
     years = metadata.ages(part.text("Age"), label, part.ids, part.where, conventions)
     age = np.array([np.nan if one is None else one for one in years])

@@ -17,13 +17,11 @@ import pyarrow as pa
 import pyarrow.csv as pv
 
 from heteroage.clock import artifacts
-from heteroage.clock.artifacts import damaged, entries_of, parse_json
-from heteroage.clock.columns import ANCHOR, CORRECTION
+from heteroage.clock.artifacts import ANCHOR, CORRECTION, damaged, entries_of, parse_json
 from heteroage.clock.imputation import Covariance
-from heteroage.clock.model import Applicability, Loadings
+from heteroage.clock.model import Applicability, LinearModel, Loadings
 from heteroage.clock.predict import Clock
 from heteroage.clock.trees import parse_trees
-from heteroage.clock.weights import LinearModel
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import is_pc
 from heteroage.tables.metadata import Conventions

@@ -7,37 +7,83 @@ depends on the other rows of its part, so a sample's numbers do not depend on th
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heteroage.clock.columns import TEXT, Wanted
+from heteroage.clock.artifacts import ANCHOR, CORRECTION
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.coverage import gather
 from heteroage.labels import same_word, sex_of, tissue_of
+from heteroage.probes import is_pc, is_probe, plain_name, split_modality
 from heteroage.tables.ages import read_ages
 from heteroage.tables.layout import holds_values
 from heteroage.tables.metadata import Conventions, mangled_by_r
-from heteroage.tables.opening import Sheet, check_left_out, from_frame, open_source, sheet_of, table_of
-from heteroage.tables.table import Part as AnyPart
-from heteroage.tables.table import Table as AnyTable
-from heteroage.tables.table import check_cpg_names
-
-if TYPE_CHECKING:
-    import pandas as pd
+from heteroage.tables.opening import Sheet, check_left_out, open_source, sheet_of, table_of
+from heteroage.tables.table import Part, Table, check_cpg_names
 
 log = logging.getLogger(__name__)
+# Read as text; parsed by tables/metadata.py.
+TEXT = ("sample_id", "Tissue", "Sex", "Age", "project_id")
 GROUP = 32  # number of columns read at a time
 NORMALISED = {"Tissue": tissue_of, "Sex": sex_of}
 
 
+class Wanted:
+    """The columns that a clock can use: its features (under all accepted names), metadata, output of earlier stages."""
+
+    def __init__(self, features: Iterable[str]) -> None:
+        self.features = frozenset(features)
+        self._by_plain_name = {plain_name(name): name for name in sorted(self.features)}
+        self.probes = frozenset(name.split("_", 1)[0] for name in self.features)
+        self._positions = any(name[:2] != "cg" for name in self.features)
+        modalities = {split_modality(name)[1] for name in self.features if not is_pc(name)}
+        self.modality = modalities.pop() if len(modalities) == 1 else None
+
+    def among(self, names: Iterable[str]) -> list[str]:
+        """Return the usable columns among `names`. Fast for a million names, because most are rejected early."""
+        probes, features, positions = self.probes, self.features, self._positions
+        return [
+            name
+            for name in names
+            if name in features
+            or name == ANCHOR
+            or ((name.split("_", 1)[0] in probes or (positions and name[:2] != "cg")) and self.feature(name))
+            or name.endswith(CORRECTION)
+            or is_pc(name)
+        ]
+
+    def feature(self, name: str) -> str | None:
+        """Return the feature of a column: same name, EPICv2 replicate, or name without the clock's only suffix."""
+        plain = plain_name(name)
+        if plain not in self._by_plain_name and self.modality and split_modality(plain)[1] is None:
+            plain = f"{plain}_{self.modality}"
+        return self._by_plain_name.get(plain)
+
+    def columns_of(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """Return the columns of each feature among `names`, sorted. Several columns are replicates to be averaged."""
+        found: dict[str, list[str]] = {}
+        for name in names:
+            feature = self.feature(name)
+            if feature is not None:
+                found.setdefault(feature, []).append(name)
+        return {feature: sorted(own) for feature, own in found.items()}
+
+    def is_cpg(self, name: str) -> bool:
+        """Tell whether a name is a CpG name, used by the clock or not."""
+        return name in self.features or is_probe(name)
+
+    def is_value(self, name: str) -> bool:
+        """Tell whether a column contains numbers: a CpG, an RF_PC, or output of an earlier stage."""
+        return self.is_cpg(name) or name == ANCHOR or name.endswith(CORRECTION) or is_pc(name)
+
+
 @dataclass(frozen=True)
-class Part:
+class NamedPart:
     """A block of samples of a table, in table order; columns are read on demand."""
 
     ids: list[str]
@@ -53,82 +99,47 @@ class Part:
 
 
 @dataclass(frozen=True)
-class MasterTable:
-    """A table with the column names of a clock.
+class Joined:
+    """Columns of a table that is joined with another, by name, with its own names (`labels`) of Tissue, Sex and Age."""
 
-    place : position of each column in the table
-    labels : the table's own names of Tissue, Sex and Age
-    """
-
-    table: AnyTable
-    place: dict[str, int]
+    where: str
+    columns: dict[str, Sequence]
     labels: dict[str, str]
 
+
+@dataclass(frozen=True)
+class MasterTable:
+    """A table with the column names of a clock, read in blocks, and columns of other tables that are joined with it.
+
+    place : position of each column in the table
+    others : columns of the other tables
+    rows : position of each sample in these columns
+    """
+
+    table: Table
+    place: dict[str, int]
+    others: Sequence[Joined] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
+
     @classmethod
-    def of(cls, table: AnyTable, wanted: Wanted) -> MasterTable:
+    def of(cls, table: Table, wanted: Wanted) -> MasterTable:
         """Find the columns that a clock can use."""
         ours = {name: k for name, k in table.metadata.items() if name in TEXT}
         others = [(k, name) for k, name in enumerate(table.names) if name and k not in table.metadata.values()]
         kept = set(wanted.among([name for _, name in others]))
         found = [(k, name) for k, name in others if name in kept]
         check_cpg_names([name for _, name in found], table.where)
-        place = ours | {name: k for k, name in found}
         if table.layout.left_out:
             log.warning("%s: columns that are not samples are dropped (%s)", table.where, listed(table.layout.left_out))
         for step, count in table.source.notes.items():
             log.warning("%s: %d %s left out", table.where, count, step.replace("_", " "))
-        return cls(table, place, {name: table.names[k] for name, k in ours.items()})
+        return cls(table, ours | {name: k for k, name in found})
 
-    @property
-    def where(self) -> str:
-        """Name in messages."""
-        return self.table.where
-
-    @property
-    def n_rows(self) -> int | None:
-        """Number of samples, if known."""
-        return len(self.table.ids) if self.table.cpgs_in_rows else self.table.source.n_rows
-
-    @property
-    def names(self) -> list[str]:
-        """Every column's name."""
-        return list(dict.fromkeys(("sample_id", *self.place)))
-
-    def parts(self, columns: Sequence[str]) -> Iterator[Part]:
-        """Iterate over blocks of samples."""
-        chosen = [name for name in columns if name in self.place and name != "sample_id"]
-        text = [self.place[name] for name in chosen if name in TEXT]
-        values = [self.place[name] for name in chosen if name not in TEXT]
-        for part in self.table.parts(text, values):
-            yield Part(part.ids, self.where, partial(self._text, part), partial(self._numbers, part))
-
-    def _text(self, part: AnyPart, name: str) -> list[str | None]:
-        return part.text(self.place[name])
-
-    def _numbers(self, part: AnyPart, names: Sequence[str]) -> NDArray[np.float64]:
-        return part.numbers([self.place[name] for name in names])
-
-
-@dataclass(frozen=True)
-class Joined:
-    """A table that is read in blocks, joined with columns of other tables.
-
-    rows : position of each sample in the columns of `others`
-    others : name in messages, columns, and own names of Tissue, Sex and Age of each
-    """
-
-    first: MasterTable
-    rows: dict[str, int]
-    others: list[tuple[str, dict[str, Sequence], dict[str, str]]]
-    labels: dict[str, str]
-
-    @classmethod
-    def of(cls, tables: Sequence[MasterTable], sheets: Sequence[Sheet]) -> Joined:
+    def join(self, tables: Sequence[MasterTable], sheets: Sequence[Sheet]) -> MasterTable:
         """Join tables of values with the same samples, and sample sheets, which may contain more samples."""
-        first, labels = tables[0], {}
-        rows = {one: k for k, one in enumerate(first.table.ids)}
-        others: list[tuple[str, dict[str, Sequence], dict[str, str]]] = []
-        for table in tables[1:]:
+        rows = {one: k for k, one in enumerate(self.table.ids)}
+        others = []
+        for table in tables:
             own = {name: [None] * len(rows) if name in TEXT else np.empty(len(rows)) for name in table.place}
             for part in table.parts(table.names):
                 at = [rows[one] for one in part.ids]
@@ -138,65 +149,74 @@ class Joined:
                             own[name][row] = cell
                 for name, values in part.numbers([name for name in own if name not in TEXT]):
                     own[name][at] = values
-            others.append((table.where, own, table.labels))
-            labels = table.labels | labels
+            others.append(Joined(table.where, own, table.labels))
         for sheet in sheets:
             place = {one: k for k, one in enumerate(sheet.ids)}
             at = [place[one] for one in rows]
-            own = {name: [c[k] for k in at] for name, (_, c) in sheet.columns.items() if name in TEXT}
-            theirs = {name: label for name, (label, _) in sheet.columns.items()}
-            others.append((sheet.where, own, theirs))
-            labels = theirs | labels
-        return cls(first, rows, others, labels | first.labels)
+            own = {name: [cells[k] for k in at] for name, (_, cells) in sheet.columns.items() if name in TEXT}
+            others.append(Joined(sheet.where, own, {name: label for name, (label, _) in sheet.columns.items()}))
+        return replace(self, others=others, rows=rows)
 
     @property
     def where(self) -> str:
         """Name in messages: that of the first table."""
-        return self.first.where
+        return self.table.where
 
     @property
     def n_rows(self) -> int | None:
         """Number of samples, if known."""
-        return self.first.n_rows
+        return len(self.table.ids) if self.table.cpgs_in_rows else self.table.source.n_rows
 
     @property
     def names(self) -> list[str]:
         """Every column's name, once."""
-        return list(dict.fromkeys((*self.first.names, *(name for _, own, _ in self.others for name in own))))
+        return list(dict.fromkeys(("sample_id", *self.place, *(name for one in self.others for name in one.columns))))
 
-    def parts(self, columns: Sequence[str]) -> Iterator[Part]:
-        """Iterate over blocks of the first table, with the columns of the others."""
-        for part in self.first.parts([name for name in columns if name in self.first.place]):
-            yield Part(part.ids, self.where, partial(self._text, part), partial(self._numbers, part))
+    @property
+    def labels(self) -> dict[str, str]:
+        """The table's own names of Tissue, Sex and Age."""
+        own = {name: self.table.names[k] for name, k in self.place.items() if name in TEXT}
+        return {name: label for one in reversed(self.others) for name, label in one.labels.items()} | own
 
-    def _text(self, part: Part, name: str) -> list[str | None]:
-        at = [self.rows[one] for one in part.ids]
-        found = [(self.where, part.text(name), self.first.labels)] if name in self.first.place else []
-        found += [(where, [own[name][k] for k in at], labels) for where, own, labels in self.others if name in own]
-        cells = [(where, own) for where, own, _ in found]
-        if name != "Age" or len(found) == 1:
-            return _agreed(name, cells, part.ids)
-        # Each table may have its own unit, which the column's name gives.
-        _agreed(name, [(where, self._years(own, labels[name])) for where, own, labels in found], part.ids)
-        return cells[0][1]
+    def parts(self, columns: Sequence[str]) -> Iterator[NamedPart]:
+        """Iterate over blocks of samples; `columns` are all columns that will be used."""
+        chosen = [name for name in columns if name in self.place and name != "sample_id"]
+        text = [self.place[name] for name in chosen if name in TEXT]
+        values = [self.place[name] for name in chosen if name not in TEXT]
+        for part in self.table.parts(text, values):
+            at = np.array([self.rows[one] for one in part.ids] if self.others else [], dtype=np.int64)
+            yield NamedPart(part.ids, self.where, partial(self._text, part, at), partial(self._numbers, part, at))
+
+    def _text(self, part: Part, at: NDArray[np.int64], name: str) -> list[str | None]:
+        """Return a column of text; several tables' columns must agree, ages each in the unit that its name gives."""
+        found = []
+        if name in self.place:
+            found.append((self.where, part.text(self.place[name]), self.table.names[self.place[name]]))
+        for one in self.others:
+            if name in one.columns:
+                found.append((one.where, [one.columns[name][k] for k in at], one.labels[name]))
+        if len(found) > 1:
+            read = self._years if name == "Age" else lambda cells, _: cells
+            _agreed(name, [(where, read(cells, label)) for where, cells, label in found], part.ids)
+        return found[0][1]
 
     def _years(self, cells: Sequence[str | None], label: str) -> list[float | None]:
-        how = self.first.table.conventions
+        how = self.table.conventions
         years = read_ages(cells, label, how.age_unit, how.allow_prenatal, how.missing_values).years
         return [None if age is None else round(age, 6) for age in years]
 
-    def _numbers(self, part: Part, names: Sequence[str]) -> NDArray[np.float64]:
-        at = np.array([self.rows[one] for one in part.ids], dtype=np.int64)
-        own = dict(part.numbers([name for name in names if name in self.first.place]))
+    def _numbers(self, part: Part, at: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.float64]:
+        own = [name for name in names if name in self.place]
+        read = part.numbers([self.place[name] for name in own])
+        if not self.others:
+            return read
+        ours = dict(zip(own, read, strict=True))
         found = []
         for name in names:
-            several = [(self.where, own[name])] if name in own else []
-            several += [(where, columns[name][at]) for where, columns, _ in self.others if name in columns]
+            several = [(self.where, ours[name])] if name in ours else []
+            several += [(one.where, one.columns[name][at]) for one in self.others if name in one.columns]
             found.append(_agreed(name, several, part.ids))
         return np.array(found).reshape(len(names), len(at))
-
-
-Table = MasterTable | Joined
 
 
 def _agreed(name: str, several: list[tuple[str, Sequence]], ids: Sequence[str]) -> Sequence:
@@ -234,12 +254,7 @@ def _check_samples(rows: Collection[str], ids: Sequence[str], where: str, first:
         log.warning("%s: samples that are not in %s are dropped (%s)", where, first, listed(alone))
 
 
-def of_frame(frame: pd.DataFrame, wanted: Wanted, conventions: Conventions | None = None) -> MasterTable:
-    """Wrap a pandas frame with samples in rows or CpGs in rows."""
-    return MasterTable.of(from_frame(frame, wanted.is_cpg, conventions), wanted)
-
-
-def open_tables(paths: Sequence[str | Path], wanted: Wanted, conventions: Conventions | None = None) -> Table:
+def open_tables(paths: Sequence[str | Path], wanted: Wanted, conventions: Conventions | None = None) -> MasterTable:
     """Open a table, or join several on sample_id. Shared columns must agree. Coverage files together are one table.
 
     Tables of values must contain the same samples. Additional samples in sample sheets are ignored.
@@ -248,7 +263,7 @@ def open_tables(paths: Sequence[str | Path], wanted: Wanted, conventions: Conven
     disagree.
     """
     tables, sheets = open_each(paths, wanted, conventions or Conventions())
-    return tables[0] if len(tables) == 1 and not sheets else Joined.of(tables, sheets)
+    return tables[0].join(tables[1:], sheets) if len(tables) > 1 or sheets else tables[0]
 
 
 def open_each(

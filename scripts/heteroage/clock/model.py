@@ -9,17 +9,56 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from heteroage.clock.artifacts import damaged, entries_of
+from heteroage.clock.artifacts import INTERCEPT, WEIGHTS, damaged, entries_of, stage_column
 from heteroage.clock.cohort import Offset, StudyErrors
-from heteroage.clock.columns import Wanted, stage_column
 from heteroage.clock.imputation import Conditional, Covariance
+from heteroage.clock.master_table import Wanted
 from heteroage.clock.trees import Trees
-from heteroage.clock.weights import LinearModel
-from heteroage.errors import HeteroAgeError
+from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import is_pc, pc_number
 from heteroage.tables.metadata import Conventions
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """intercept + sum over features of weight × (value - mean) / scale, with missing values at the median."""
+
+    intercept: float
+    features: list[str]
+    weight: NDArray[np.float64]
+    median: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, ArrayLike], where: str) -> LinearModel:
+        """Parse and validate a weights table: a frame, or columns by name."""
+        if absent := [column for column in WEIGHTS if column not in table]:
+            raise HeteroAgeError(f"{where} is not a weights table: columns are missing ({listed(absent)}).")
+        names = [str(name) for name in np.asarray(table["feature"])]
+        features = names[1:]
+        if names[:1] != [INTERCEPT] or len(set(features)) < len(features):
+            raise HeteroAgeError(f"{where} must start with the row {INTERCEPT} and contain each feature once.")
+        numbers = np.array([np.asarray(table[column], dtype=np.float64) for column in WEIGHTS[1:]])
+        weight, _, median, mean, scale = numbers[:, 1:]
+        intercept = float(numbers[0, 0])
+        if not (np.isfinite(numbers[:, 1:]).all() and np.isfinite(intercept) and (scale > 0).all()):
+            raise HeteroAgeError(
+                f"{where} contains weights that are not finite numbers, or a scale that is not positive."
+            )
+        return cls(intercept, features, weight, median, mean, scale)
+
+    @property
+    def raw(self) -> NDArray[np.float64]:
+        """Weights on the raw scale of the features."""
+        return self.weight / self.scale
+
+    def add(self, k: int, total: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+        """Add feature k's term to the totals, elementwise: a sample's bits do not depend on other samples."""
+        filled = np.where(np.isnan(values), self.median[k], values)
+        total += self.weight[k] * ((filled - self.mean[k]) / self.scale[k])
 
 
 @dataclass(frozen=True)

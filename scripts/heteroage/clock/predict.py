@@ -16,15 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.age import inverse_transform_age, transform_age
+from heteroage.clock.artifacts import ANCHOR, CORRECTION, OFFSET
 from heteroage.clock.check import MOST_MISSING_WEIGHT, check_cpgs, check_pcs
 from heteroage.clock.cohort import CohortSummary, Offset
-from heteroage.clock.columns import ANCHOR, CORRECTION, OFFSET
-from heteroage.clock.master_table import Joined, Table, of_frame, open_tables
+from heteroage.clock.master_table import MasterTable, open_tables
 from heteroage.clock.model import ClockModel
 from heteroage.clock.sums import Rows, Source, Sums
+from heteroage.clock.trees import contributions_of
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN
 from heteroage.probes import is_pc
+from heteroage.tables.opening import from_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,10 +82,8 @@ class Clock(ClockModel):
 
     def contributions(self, table: Samples, allow_missing: bool = False) -> pd.DataFrame:
         """Return each Stage 3 feature's contribution in years: Stage1_Pred_Age + contributions = HeteroAge."""
-        from heteroage.clock.explain import contributions  # LightGBM takes a second to import
-
         parts = self.stream("predict", self._open(table), allow_missing)
-        return _concatenated([contributions(self, rows, features) for rows, features in parts])
+        return _concatenated([contributions_of(self, rows, features) for rows, features in parts])
 
     def calibrate(self, table: Samples, allow_missing: bool = False) -> Offset:
         """Estimate an offset from samples of known age of one cohort, for `with_offset`.
@@ -105,7 +105,7 @@ class Clock(ClockModel):
         return pd.DataFrame(stage_costs(self, self._open(table).names))
 
     def stream(
-        self, step: str, table: Table, allow_missing: bool = False, beside: Beside | None = None
+        self, step: str, table: MasterTable, allow_missing: bool = False, beside: Beside | None = None
     ) -> Iterator[tuple[Rows, Rows]]:
         """Predict a table in blocks; yields each block's output and the input features of the fusion.
 
@@ -125,7 +125,7 @@ class Clock(ClockModel):
         needed = names
         if step != "predict_stage3":
             check_cpgs(clock, columns_of, table.where, allow_missing)
-        elif not isinstance(table, Joined) and set(clock.pc_names) <= set(names):
+        elif not table.others and set(clock.pc_names) <= set(names):
             cpgs = {column for own in columns_of.values() for column in own}  # read only to compute RF_PCs
             needed = [name for name in names if name not in cpgs]
         check_pcs(clock, table, columns_of, allow_missing)
@@ -143,7 +143,7 @@ class Clock(ClockModel):
                 "but are empty. `heteroage check` lists the missing CpGs; --allow-missing predicts anyway."
             )
 
-    def _open(self, table: Samples) -> Table:
+    def _open(self, table: Samples) -> MasterTable:
         """Open a frame, a Series of one sample's values, a path, or several paths."""
         paths = [table] if isinstance(table, (str, Path)) else table
         if isinstance(paths, (list, tuple)) and paths and all(isinstance(one, (str, Path)) for one in paths):
@@ -152,14 +152,13 @@ class Clock(ClockModel):
         if pandas is not None and isinstance(table, pandas.Series):
             row = table.to_frame().T
             row.index = [str(row.index[0] if table.name is not None else "sample")]
-            row = row if "sample_id" in row else row.rename_axis("sample_id")
-            return of_frame(row, self.wanted, self.conventions)
-        if pandas is not None and isinstance(table, pandas.DataFrame):
-            return of_frame(table, self.wanted, self.conventions)
-        raise HeteroAgeError(
-            f"cannot predict a {type(table).__name__}. Give a pandas DataFrame (samples or CpGs in rows), a Series of "
-            "one sample's values by CpG, the path of a table, or a list of paths."
-        )
+            table = row if "sample_id" in row else row.rename_axis("sample_id")
+        if pandas is None or not isinstance(table, pandas.DataFrame):
+            raise HeteroAgeError(
+                f"cannot predict a {type(table).__name__}. Give a pandas DataFrame (samples or CpGs in rows), a Series "
+                "of one sample's values by CpG, the path of a table, or a list of paths."
+            )
+        return MasterTable.of(from_frame(table, self.wanted.is_cpg, self.conventions), self.wanted)
 
     def _frame(self, step: str, table: Samples, allow_missing: bool) -> pd.DataFrame:
         return _concatenated([rows for rows, _ in self.stream(step, self._open(table), allow_missing)])

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heteroage.age import inverse_transform_age
-from heteroage.clock.columns import CORRECTION
+from heteroage.clock.artifacts import CORRECTION
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import feature_name, is_probe
 from heteroage.tables.opening import open_source

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.age import ADULT_AGE
+from heteroage.clock.artifacts import ANCHOR, CORRECTION
 from heteroage.clock.check import MOST_MISSING_WEIGHT
-from heteroage.clock.columns import ANCHOR, CORRECTION
 from heteroage.clock.imputation import Imputation
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import is_pc, pc_number
@@ -25,7 +25,7 @@ from heteroage.tables.ages import unit_in
 from heteroage.tables.values import ValueCheck
 
 if TYPE_CHECKING:
-    from heteroage.clock.master_table import Part
+    from heteroage.clock.master_table import NamedPart
     from heteroage.clock.model import ClockModel
 
 Rows = dict[str, Any]  # columns by name: lists of text, arrays of numbers
@@ -38,7 +38,7 @@ class Source:
     def __init__(
         self,
         clock: ClockModel,
-        part: Part,
+        part: NamedPart,
         names: set[str],
         columns_of: Mapping[str, list[str]],
         labels: Mapping[str, str],
@@ -116,7 +116,7 @@ class Sums:
     imputation : imputation of missing CpGs, in format version 2
     """
 
-    def __init__(self, clock: ClockModel, part: Part) -> None:
+    def __init__(self, clock: ClockModel, part: NamedPart) -> None:
         self.clock, self.part, n = clock, part, len(part.ids)
         self.totals = {key: np.full(n, model.intercept) for key, model in clock.models.items()}
         self.pcs = {name: np.zeros(n) for name in (clock.loadings.names if clock.loadings else [])}

@@ -1,4 +1,4 @@
-"""Parser and evaluator of LightGBM's text model, without LightGBM.
+"""The fusion: parser and evaluator of LightGBM's text model, without LightGBM, and contributions of its features.
 
 There are two reasons for our own code. First, LightGBM's parser trusts its input: a child index out of range or in a
 cycle makes it crash or hang, and users apply folders of other people. Second, importing it takes longer than
@@ -11,11 +11,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from heteroage.clock.artifacts import ANCHOR, OFFSET
 from heteroage.errors import HeteroAgeError, readable
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
+
+    from heteroage.clock.model import ClockModel
+    from heteroage.clock.sums import Rows
 
 CATEGORICAL, DEFAULT_LEFT = 1, 2  # bits of a node's decision type
 MISSING_ZERO, MISSING_NAN = 1, 2  # missing type, in bits 2 and 3 of the decision type
@@ -207,3 +215,54 @@ def _sets(fields: dict[str, str], count: int) -> list[NDArray[np.int64]]:
         raise ValueError("invalid category sets")
     bits = (words[:, None] >> np.arange(32)) & 1
     return [np.flatnonzero(bits[a:b].ravel()) for a, b in pairwise(boundaries)]
+
+
+def contributions_of(clock: ClockModel, rows: Rows, features: Rows) -> Rows:
+    """Compute the contributions of all features for predicted samples.
+
+    rows : predictions, as yielded by `Clock.stream`
+    features : input features of the fusion for the same samples
+
+    Returns sample_id, Stage1_Pred_Age, one column per feature of Stage 3 (Stage1_Pred_Age_Contribution for the anchor),
+    Bias if the mean of the trees is not 0, Cohort_Offset if one is used, and HeteroAge; in years. Stage1_Pred_Age +
+    contributions + Bias + Cohort_Offset = HeteroAge.
+    Raises HeteroAgeError: the model does not contain node counts, which TreeSHAP needs as weights.
+    """
+    order = clock.meta["feature_order"]
+    matrix = np.ascontiguousarray(np.array([features[name] for name in order]).T)
+    identity = {"sample_id": rows["sample_id"], ANCHOR: rows[ANCHOR]}
+    last = {name: rows[name] for name in (OFFSET, "HeteroAge") if name in rows}
+    return identity | by_feature(_booster(clock), matrix, order) | last
+
+
+def by_feature(booster: lgb.Booster, matrix: ArrayLike, names: Sequence[str]) -> Rows:
+    """Return each feature's contribution in years, and Bias if not 0; `matrix` is (samples, features named `names`)."""
+    values = booster.predict(matrix, pred_contrib=True, num_threads=1)
+    labels = [f"{ANCHOR}_Contribution" if name == ANCHOR else name for name in names]
+    columns = {label: np.ascontiguousarray(values[:, k]) for k, label in enumerate([*labels, "Bias"])}
+    if not columns["Bias"].any():
+        del columns["Bias"]
+    return columns
+
+
+def check_lightgbm() -> None:
+    """Raise an early error if LightGBM is not installed. Prediction itself does not need it."""
+    try:
+        import lightgbm  # noqa: F401
+    except ImportError as error:
+        raise HeteroAgeError(
+            'contributions need LightGBM, which is not installed. Install it: pip install "heteroage-clock[train]", or '
+            "pip install lightgbm."
+        ) from error
+
+
+def _booster(clock: ClockModel) -> lgb.Booster:
+    check_lightgbm()
+    import lightgbm as lgb
+
+    if any(len(tree.leaf) > 1 and "internal_count" not in tree.fields for tree in clock.fusion.trees):
+        raise HeteroAgeError(
+            "the fusion's model contains no node counts, which contributions need. Copy the folder again."
+        )
+    # LightGBM gets only the text that was validated.
+    return lgb.Booster(model_str=clock.fusion.text())

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heteroage.clock.columns import CORRECTION
+from heteroage.clock.artifacts import CORRECTION
 from heteroage.errors import listed
 from heteroage.grouping.folds import draws
 from heteroage.labels import OLDEST, UNKNOWN

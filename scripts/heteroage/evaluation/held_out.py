@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.clock import artifacts
-from heteroage.clock.columns import ANCHOR, CORRECTION
+from heteroage.clock.artifacts import ANCHOR, CORRECTION
 from heteroage.clock.predict import Clock
 from heteroage.files import read_table
 from heteroage.matrix import values_of

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from heteroage.clock.columns import CORRECTION
+from heteroage.clock.artifacts import CORRECTION
 from heteroage.figures.style import (
     BLUE,
     GREY,

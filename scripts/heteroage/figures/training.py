@@ -10,8 +10,8 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from heteroage.clock.columns import ANCHOR
-from heteroage.clock.explain import by_feature
+from heteroage.clock.artifacts import ANCHOR
+from heteroage.clock.trees import by_feature
 from heteroage.figures.style import (
     BLACK,
     BLUE,

@@ -1,4 +1,4 @@
-"""Deployable models: the scikit-learn Pipeline of one configuration, for use in Python."""
+"""Deployable models: the scikit-learn Pipeline of one configuration, for use in Python, and its table of weights."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from heteroage.age import inverse_transform_age, transform_age
+from heteroage.clock.artifacts import INTERCEPT, WEIGHTS
 from heteroage.engine.elastic_net import exact_weights, fit_paths
 from heteroage.engine.training_set import TrainingSet
 from heteroage.probes import is_pc
@@ -117,3 +118,27 @@ def _fitted(
     elif transform_target:
         final.intercept_ = float(np.average(target, weights=weight))  # the features are centred
     return pipeline
+
+
+def weights_table(pipeline: Pipeline) -> pd.DataFrame:
+    """Convert a fitted Pipeline (imputer, scaler, elastic net) to a table.
+
+    Returns one row for the intercept (on both scales; median, mean and scale are empty), then one row per feature,
+    sorted by decreasing absolute standardised weight, ties by name.
+    """
+    imputer, scaler, net = pipeline
+    net = getattr(net, "regressor_", net)
+    table = pd.DataFrame(
+        {
+            "feature": pipeline.feature_names_in_,
+            "weight_standardised": net.coef_,
+            "weight_raw": net.coef_ / scaler.scale_,
+            "median": imputer.statistics_,
+            "mean": scaler.mean_,
+            "scale": scaler.scale_,
+        }
+    )
+    table = table.iloc[np.lexsort((table["feature"], -table["weight_standardised"].abs()))]
+    raw_intercept = net.intercept_ - (table["weight_raw"] * table["mean"]).sum()
+    head = pd.DataFrame([[INTERCEPT, net.intercept_, raw_intercept, np.nan, np.nan, np.nan]], columns=WEIGHTS)
+    return pd.concat([head, table], ignore_index=True)

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heteroage.clock.weights import weights_table
 from heteroage.engine.elastic_net import Paths, open_paths
 from heteroage.errors import listed
 from heteroage.files import write_json, write_table
@@ -224,7 +223,8 @@ def train_expert(
     hallmark: str, data: TrainingData, anchor: pd.DataFrame, grid: ExpertGrid, configuration: Mapping[str, float]
 ) -> Expert:
     """Cross-fit one hallmark's expert (see `cross_fit`), and fit the deployable model on all samples."""
-    from heteroage.stages.deployable import fit_pipeline  # loads scikit-learn, which nothing else here needs
+    # Loads scikit-learn, which nothing else here needs.
+    from heteroage.stages.deployable import fit_pipeline, weights_table
 
     fitted = cross_fit(hallmark, data, anchor, grid, configuration)
     tuned = {"alpha": fitted.alpha, "l1_ratio": fitted.l1_ratio}

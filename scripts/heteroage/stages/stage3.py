@@ -16,8 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heteroage.clock.artifacts import software_versions
-from heteroage.clock.columns import ANCHOR, CORRECTION
+from heteroage.clock.artifacts import ANCHOR, CORRECTION, software_versions
 from heteroage.files import read_table, rows_of
 from heteroage.labels import UNKNOWN
 from heteroage.metrics import group_errors, r2_against_none, score_predictions

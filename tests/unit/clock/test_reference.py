@@ -5,8 +5,8 @@ import pytest
 from command_line import command
 
 from heteroage.clock import artifacts
-from heteroage.clock.columns import TEXT
 from heteroage.clock.loading import load_clock
+from heteroage.clock.master_table import TEXT
 from heteroage.clock.reference import reference_samples, verify_folder
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from sample_tables import cpgs_of, table_refused, write
 
-from heteroage.clock.master_table import of_frame
+from heteroage.clock.master_table import MasterTable
 from heteroage.clock.sums import Sums, mean_of
 from heteroage.errors import HeteroAgeError
+from heteroage.tables.opening import from_frame
 
 
 def test_replicates_are_averaged_under_the_plain_name(loaded, clock):
@@ -40,7 +41,7 @@ def test_percent_and_m_values_are_refused_with_advice(clock, tmp_path):
 
 
 def sums_of(clock, table):
-    opened = of_frame(table, clock.wanted)
+    opened = MasterTable.of(from_frame(table, clock.wanted.is_cpg), clock.wanted)
     (part,) = opened.parts(opened.names)
     return Sums(clock, part).walk(clock.wanted.columns_of(opened.names))
 

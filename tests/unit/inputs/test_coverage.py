@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from heteroage.clock.columns import ANCHOR
+from heteroage.clock.artifacts import ANCHOR
 from heteroage.clock.master_table import open_tables
+from heteroage.clock.model import LinearModel
 from heteroage.clock.predict import Clock
-from heteroage.clock.weights import LinearModel
 from heteroage.errors import HeteroAgeError
 from heteroage.files import coverage_files
 from heteroage.inputs.coverage import write_coverage

@@ -12,9 +12,9 @@ import pytest
 from altered_data import altered
 from weighted_pipeline import weights_of
 
-from heteroage.clock.weights import weights_table
 from heteroage.metrics import score_predictions
 from heteroage.stages import stage1, stage2
+from heteroage.stages.deployable import weights_table
 from heteroage.stages.stage2 import ExpertGrid, View
 
 BALANCING = {"min_cohorts": 1, "min_cap": 5, "max_cap": 24, "median_mult": 1.0}

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from heteroage.age import inverse_transform_age, transform_age
-from heteroage.clock.weights import weights_table
 from heteroage.errors import HeteroAgeError
 from heteroage.stages import stage1
+from heteroage.stages.deployable import weights_table
 from heteroage.stages.start_from import describe_start, open_start
 
 CONFIGURATION = {"min_cohorts": 1, "min_cap": 5, "max_cap": 24, "median_mult": 1.0}
