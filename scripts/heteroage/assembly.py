@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from heteroage.clock import artifacts
 from heteroage.clock.artifacts import ANCHOR, CORRECTION, READING, assemble, seal
 from heteroage.clock.cohort import StudyErrors
-from heteroage.clock.loading import read_parts
+from heteroage.clock.loading import read_parts, write_reference
 from heteroage.clock.model import Applicability
 from heteroage.clock.predict import Clock
-from heteroage.clock.reference import write_reference
 from heteroage.files import atomic_path, read_table, sha256_of, write_json, write_table
 from heteroage.labels import UNKNOWN
 from heteroage.probes import is_pc

@@ -131,7 +131,7 @@ def _compare(options: Namespace) -> int:
 
 
 def _verify(options: Namespace) -> int:
-    from heteroage.clock.reference import verify_folder
+    from heteroage.clock.loading import verify_folder
 
     return _say(verify_folder(options.folder, options.public_key))
 

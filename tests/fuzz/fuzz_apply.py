@@ -27,8 +27,7 @@ os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"
 from heteroage.clock import artifacts
 from heteroage.clock.apply import run_step
 from heteroage.clock.check import check
-from heteroage.clock.loading import load_clock
-from heteroage.clock.reference import verify_folder
+from heteroage.clock.loading import load_clock, verify_folder
 from heteroage.errors import HeteroAgeError
 
 GOLDEN = Path(__file__).parents[1] / "data/golden_clock_2"  # of the format version that `seal` writes

@@ -147,6 +147,14 @@ def damaged(what: str) -> HeteroAgeError:
     return HeteroAgeError(f"{what}. Copy the folder again.")
 
 
+def decoded(content: bytes, where: str) -> str:
+    """Decode the text of a file."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise damaged(f"{where} is not UTF-8 text") from error
+
+
 @contextmanager
 def entries_of(where: str) -> Iterator[None]:
     """Context that reads the entries of parsed JSON: a missing one, or one of the wrong type, is an error."""

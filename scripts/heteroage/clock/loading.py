@@ -1,11 +1,15 @@
-"""Load a clock from a sealed folder. Every file is checked against the manifest; nothing is unpickled."""
+"""Load a clock from a sealed folder. Every file is checked against the manifest; nothing is unpickled.
+
+The folder's reference samples test later versions. They are simulated from the stored mean and scale of the features,
+so they are no data of people.
+"""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -17,20 +21,24 @@ import pyarrow as pa
 import pyarrow.csv as pv
 
 from heteroage.clock import artifacts
-from heteroage.clock.artifacts import ANCHOR, CORRECTION, damaged, entries_of, parse_json
+from heteroage.clock.artifacts import ANCHOR, CORRECTION, damaged, decoded, entries_of, parse_json
 from heteroage.clock.imputation import Covariance
+from heteroage.clock.master_table import open_tables
 from heteroage.clock.model import Applicability, LinearModel, Loadings
+from heteroage.clock.output import writing
 from heteroage.clock.predict import Clock
+from heteroage.clock.sums import Rows
 from heteroage.clock.trees import parse_trees
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import is_pc
 from heteroage.tables.metadata import Conventions
 from heteroage.tables.source import floats_of
 
-NEEDED = [artifacts.STAGE1_WEIGHTS, artifacts.STAGE2_WEIGHTS, artifacts.STAGE3_MODEL, artifacts.STAGE3_META]
 TEXT = ("feature", "hallmark")
-CONTEXT = ("Tissue", "Sex")
 MOST_HEADER = 2**20  # maximum length of a CSV's first line, in bytes
+N_REFERENCE = 8  # number of reference samples
+MISSING = 0.05  # fraction of the CpGs that are missing in a reference sample
+TOLERANCE = 1e-9  # largest accepted difference from the stored predictions, years
 
 Columns = Mapping[str, np.ndarray]
 
@@ -47,8 +55,12 @@ def load_clock(folder: str | Path, public_key: str | Path | None = None, **conve
     """
     given = Conventions.of(**conventions)
     folder = Path(folder)
-    manifest = artifacts.verify(folder, None if public_key is None else Path(public_key))
-    if absent := [name for name in NEEDED if name not in manifest["files"]]:
+    return _load_verified(folder, artifacts.verify(folder, None if public_key is None else Path(public_key)), given)
+
+
+def _load_verified(folder: Path, manifest: Mapping[str, Any], given: Conventions) -> Clock:
+    needed = (artifacts.STAGE1_WEIGHTS, artifacts.STAGE2_WEIGHTS, artifacts.STAGE3_MODEL, artifacts.STAGE3_META)
+    if absent := [name for name in needed if name not in manifest["files"]]:
         raise HeteroAgeError(
             f"{folder} is not a complete clock: files are missing from its manifest ({listed(absent)})."
         )
@@ -70,7 +82,7 @@ def read_parts(
         return columns_of(read(name), name)
 
     meta = check_meta(json_of(artifacts.STAGE3_META))
-    trees = parse_trees(_text(read(artifacts.STAGE3_MODEL), artifacts.STAGE3_MODEL), artifacts.STAGE3_MODEL)
+    trees = parse_trees(decoded(read(artifacts.STAGE3_MODEL), artifacts.STAGE3_MODEL), artifacts.STAGE3_MODEL)
     if trees.features != meta["feature_order"]:
         raise HeteroAgeError(f"{artifacts.STAGE3_MODEL} and {artifacts.STAGE3_META} name different features.")
     conventions = Conventions()
@@ -89,25 +101,23 @@ def read_parts(
         limits = Applicability.from_json(json_of(artifacts.APPLICABILITY), artifacts.APPLICABILITY)
         clock = replace(clock, applicability=limits)
         if artifacts.COVARIANCE in present:
-            where, weights = artifacts.COVARIANCE, clock.linear_weights(limits)
-            clock = filled_by(clock, Covariance.of(table_of(where), weights, version, where))
+            table = table_of(artifacts.COVARIANCE)
+            clock = filled_by(clock, Covariance.of(table, clock.linear_weights(limits), version, artifacts.COVARIANCE))
     return clock
 
 
 def filled_by(clock: Clock, covariance: Covariance) -> Clock:
     """Return the clock with a covariance. If it contains means, they replace the medians as first imputation values."""
 
-    def fills(names: Sequence[str], median: np.ndarray) -> np.ndarray:
+    def fills(names: Iterable[str], median: np.ndarray) -> np.ndarray:
         return np.array([covariance.fill(name, x) for name, x in zip(names, median.tolist(), strict=True)])
 
-    def filled(model: LinearModel) -> LinearModel:
-        return replace(model, median=fills(model.features, model.median))
-
-    loadings = clock.loadings
+    anchor, loadings = clock.anchor, clock.loadings
+    anchor = replace(anchor, median=fills(anchor.features, anchor.median))
+    experts = {name: replace(one, median=fills(one.features, one.median)) for name, one in clock.experts.items()}
     if loadings is not None:
-        loadings = replace(loadings, median=fills(list(loadings.row), loadings.median))
-    experts = {name: filled(expert) for name, expert in clock.experts.items()}
-    return replace(clock, covariance=covariance, anchor=filled(clock.anchor), experts=experts, loadings=loadings)
+        loadings = replace(loadings, median=fills(loadings.row, loadings.median))
+    return replace(clock, covariance=covariance, anchor=anchor, experts=experts, loadings=loadings)
 
 
 def columns_of(content: bytes, where: str, texts: Sequence[str] = TEXT) -> dict[str, np.ndarray]:
@@ -116,7 +126,7 @@ def columns_of(content: bytes, where: str, texts: Sequence[str] = TEXT) -> dict[
     if len(first) > MOST_HEADER:
         raise damaged(f"{where} has no header")
     try:
-        header = next(csv.reader([_text(first, where).rstrip("\r")]), [])
+        header = next(csv.reader([decoded(first, where).rstrip("\r")]), [])
         if len(set(header)) < len(header):
             raise damaged(f"{where} has columns of the same name ({listed(header)})")
         kinds = {name: pa.string() if name in texts else pa.float64() for name in header}
@@ -126,8 +136,7 @@ def columns_of(content: bytes, where: str, texts: Sequence[str] = TEXT) -> dict[
             convert_options=pv.ConvertOptions(column_types=kinds),
         )
     except (pa.ArrowException, csv.Error) as error:
-        said = " ".join(str(error).split())
-        raise damaged(f"{where} is not a table of weights ({said[:200]})") from error
+        raise damaged(f"{where} is not a table of weights ({' '.join(str(error).split())[:200]})") from error
     cells = {name: table.column(name).combine_chunks() for name in table.column_names}
     return {
         name: floats_of(column) if pa.types.is_floating(column.type) else np.array(column.to_pylist(), dtype=object)
@@ -145,23 +154,21 @@ def check_meta(meta: Any) -> dict:  # noqa: ANN401
         context = [n for n in order if n != ANCHOR and not n.endswith(CORRECTION) and not is_pc(n)]
         numbers = [line["slope"], line["intercept"], *(medians[name] for name in order if is_pc(name))]
         if (intervals := meta.get("intervals")) is not None:
-            tissues = intervals.get("tissues", {})
-            widths = [intervals["half_width"], *(tissues[name]["half_width"] for name in tissues)]
+            widths = [intervals["half_width"], *(own["half_width"] for own in intervals.get("tissues", {}).values())]
             if any(not width >= 0 for width in widths):
                 raise damaged(f"{where} has intervals of negative width")
             numbers += widths
             if spread := intervals.get("spread"):
                 knots, errors = spread["predicted"], spread["error"]
                 numbers += [*knots, *errors]
-                falls = any(a > b for a, b in pairwise(knots))
-                if not knots or len(knots) != len(errors) or falls or min(errors) < 0:
+                if not knots or len(knots) != len(errors) or any(a > b for a, b in pairwise(knots)) or min(errors) < 0:
                     raise damaged(f"{where} has intervals with a damaged spread by age")
     if any(isinstance(x, bool) or not isinstance(x, (int, float)) or not abs(x) < 1e300 for x in numbers):
         raise damaged(f"{where} contains text or infinite numbers in a numeric field")
     named = isinstance(order, list) and all(isinstance(text, str) for text in texts)
     if not named or len(set(order)) < len(order) or ANCHOR not in order or set(context) != set(categories):
         raise damaged(f"{where} does not list the fusion's features")
-    if set(categories) - set(CONTEXT):
+    if set(categories) - {"Tissue", "Sex"}:
         raise damaged(f"{where} has categories of unknown columns ({listed(categories)})")
     return meta
 
@@ -195,8 +202,95 @@ def _experts(columns: Columns, feature_order: list[str]) -> dict[str, LinearMode
     return {name: LinearModel.from_table(table, f"{where} ({name}{CORRECTION})") for name, table in tables.items()}
 
 
-def _text(content: bytes, where: str) -> str:
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise damaged(f"{where} is not UTF-8 text") from error
+def reference_samples(clock: Clock) -> Rows:
+    """Simulate a table: values within 1.5 standard deviations of the mean, cycling through tissues and sexes."""
+    rows: Rows = {"sample_id": [f"reference_{k + 1}" for k in range(N_REFERENCE)]}
+    for name in ("Tissue", "Sex"):
+        levels = clock.meta["categories"].get(name) or ["unknown"]
+        rows[name] = [levels[k % len(levels)] for k in range(N_REFERENCE)]
+    rows["Age"] = np.linspace(20, 80, N_REFERENCE).round()
+    for feature in clock.cpgs_read:
+        mean, scale = _spread(clock, feature)
+        drawn = np.array([_uniform(f"{feature} {k}") for k in range(N_REFERENCE)])
+        values = np.clip(mean + 1.5 * scale * (2 * drawn - 1), 0.0, 1.0).round(6)
+        # The first sample is complete; the others have missing values.
+        lacks = np.array([k > 0 and _uniform(f"missing {feature} {k}") < MISSING for k in range(N_REFERENCE)])
+        rows[feature] = np.where(lacks, np.nan, values)
+    for name in clock.pc_names if clock.loadings is None else []:
+        drawn = np.array([_uniform(f"{name} {k}") for k in range(N_REFERENCE)])
+        rows[name] = (clock.meta["pc_medians"][name] + (drawn - 0.5)).round(6)
+    return rows
+
+
+def write_reference(folder: Path, clock: Clock) -> None:
+    """Store reference samples and their predictions."""
+    (folder / artifacts.REFERENCE_SAMPLES).parent.mkdir(exist_ok=True)
+    with writing([folder / artifacts.REFERENCE_SAMPLES]) as (writer,):
+        writer.write(reference_samples(clock))
+    with writing([folder / artifacts.REFERENCE_PREDICTIONS]) as (writer,):
+        for rows in _predicted(folder, clock):
+            writer.write(rows)
+
+
+def verify_folder(folder: Path, public_key: Path | None = None) -> str:
+    """Check a folder, predict its reference samples again, and compare; returns a report to print.
+
+    Raises HeteroAgeError: the folder was modified after it was sealed or signed; a prediction differs from the stored
+    one.
+    """
+    manifest = artifacts.verify(folder, public_key)
+    clock = _load_verified(folder, manifest, Conventions())
+    signed = "; its signature is the key's" if public_key else ""
+    head = f"{folder}: format version {manifest['format_version']}, {len(manifest['files'])} files as sealed{signed}."
+    warning = ""
+    if unopened := [name for name in manifest["files"] if name.endswith(".joblib")]:
+        warning = (
+            f"\nNot opened: joblib files ({listed(unopened)}). Loading one with joblib runs any code in it. Do so only "
+            "if you trust the author of the folder. `heteroage` never loads them."
+        )
+    if not {artifacts.REFERENCE_SAMPLES, artifacts.REFERENCE_PREDICTIONS} <= set(manifest["files"]):
+        return f"{head} It holds no reference samples to predict again.{warning}"
+    where = artifacts.REFERENCE_PREDICTIONS
+    stored = columns_of((folder / where).read_bytes(), where, ("sample_id", "Tissue", "Sex", "Flags"))
+    if "sample_id" not in stored or "HeteroAge" not in stored:
+        raise damaged(f"{where} contains no predictions")
+    row = {sample: k for k, sample in enumerate(stored["sample_id"])}
+    gaps = {
+        f"{name} of {sample}": _gap(cells[k], stored[name][row[sample]] if name in stored and sample in row else np.nan)
+        for rows in _predicted(folder, clock)
+        for name, cells in rows.items()
+        if isinstance(cells, np.ndarray)
+        for k, sample in enumerate(rows["sample_id"])
+    }
+    differ = [f"{cell} by {gap:g}" for cell, gap in gaps.items() if gap > TOLERANCE]
+    if differ or not gaps:
+        raise HeteroAgeError(
+            f"{folder}: predictions of this version differ from the stored ones ({listed(differ)}). Use the version "
+            f"that created it ({manifest.get('software', {}).get('heteroage-clock', 'unknown')}), or ask its author."
+        )
+    return (
+        f"{head} {len(row)} reference samples get their stored ages "
+        f"(largest gap {max(gaps.values()):.1e} years).{warning}"
+    )
+
+
+def _predicted(folder: Path, clock: Clock) -> list[Rows]:
+    table = open_tables([folder / artifacts.REFERENCE_SAMPLES], clock.wanted)
+    return [rows for rows, _ in clock.for_our_tables().stream("predict", table, allow_missing=True)]
+
+
+def _gap(one: float, other: float) -> float:
+    """Return the absolute difference: 0 if both are NaN, infinite if one is."""
+    return 0.0 if np.isnan(one) and np.isnan(other) else float(np.nan_to_num(abs(one - other), nan=np.inf))
+
+
+def _spread(clock: Clock, feature: str) -> tuple[float, float]:
+    if feature not in clock.terms:
+        return float(clock.loadings.mean[clock.loadings.row[feature]]), 0.05
+    key, k = clock.terms[feature][0]
+    return float(clock.models[key].mean[k]), float(clock.models[key].scale[k])
+
+
+def _uniform(text: str) -> float:
+    """Return a pseudo-random number in [0, 1) from a hash of the text."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
