@@ -122,7 +122,7 @@ def _check(options: Namespace) -> int:
 
 
 def _compare(options: Namespace) -> int:
-    from heteroage.clock.compare import compare
+    from heteroage.clock.apply import compare
     from heteroage.tables.metadata import Conventions
 
     clock = _clock(options) if options.artifact_dir is not None else None

@@ -1,4 +1,4 @@
-"""Implementation of the command `heteroage` and of the predict rule: predict tables, calibrate, export coefficients."""
+"""What the command `heteroage` and the predict rule do: predict tables, calibrate, compare, export coefficients."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heteroage.clock.artifacts import ANCHOR
 from heteroage.clock.cohort import CohortSummary
-from heteroage.clock.compare import Beside
 from heteroage.clock.loading import load_clock
-from heteroage.clock.master_table import MasterTable, open_tables
+from heteroage.clock.master_table import MasterTable, NamedPart, open_tables
 from heteroage.clock.model import ClockModel
 from heteroage.clock.output import check_ending, writing
 from heteroage.clock.predict import Clock
-from heteroage.clock.published import read_compared
+from heteroage.clock.published import MISSING, MUCH_MISSING, Compared, read_compared
+from heteroage.clock.sums import Beside, Rows
 from heteroage.clock.trees import check_lightgbm, contributions_of
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import check_writable, write_json
 from heteroage.probes import is_pc, split_modality
+from heteroage.tables.metadata import Conventions, ages
 
+FEWEST_PROJECTS = 3  # minimum number of projects for a paired difference over projects instead of samples
 INTERCEPT = {"biolearn": "intercept", "methylclock": "(Intercept)"}  # name of the intercept in each style of export
 
 
@@ -146,3 +149,103 @@ def export_coefficients(clock: ClockModel, out: Path, style: str) -> str:
     others = sorted({split_modality(name)[1] or "" for name in order} - {"beta"})
     note = f" {', '.join(others)} keep their suffix; other tools will not recognise them." if others else ""
     return f"{out}: {len(order)} coefficients of {ANCHOR}, on Horvath's transformed age (see docs/apply.md).{note}"
+
+
+def compare(
+    inputs: Sequence[Path],
+    given: Mapping[str, Mapping[str, object]],
+    clock: Clock | None = None,
+    out: Path | None = None,
+    conventions: Conventions | None = None,
+) -> str:
+    """Compare published clocks, and optionally a trained clock, on tables with ages; returns a report to print.
+
+    given : as the config's `compare`
+    clock : a trained clock to compare them with
+    out : file for the ages of every sample
+
+    Raises HeteroAgeError: invalid tables; no ages; no CpG in common with a published clock.
+    """
+    if out is not None:
+        check_ending(out)
+    _check_places(inputs, [out])
+    beside = Beside(read_compared(given), clock, projects=True)
+    conventions = conventions or (clock.conventions if clock else Conventions())
+    table = open_tables(inputs, beside.wanted, conventions)
+    beside.check(table)
+    if "Age" not in table.names:
+        raise HeteroAgeError(
+            f"{table.where} has no column Age: there is nothing to compare ages with. Add it, or name your column by "
+            "--columns Age=YOURS. `heteroage pipeline-predict --compare` predicts without ages."
+        )
+    if clock is not None:
+        wanted = ["sample_id", "project_id", "Age", "HeteroAge"]
+        wanted += [name for one in beside.compared for name in (one.name, one.name + MISSING)]
+        blocks = clock.stream("predict", table, beside=beside)
+        parts = [{name: rows[name] for name in wanted if name in rows} for rows, _ in blocks]
+    else:
+        parts = [_without_clock(part, table, beside, conventions) for part in table.parts(table.names)]
+    if out is not None:
+        with writing([out]) as (writer,):
+            for rows in parts:
+                writer.write(rows)
+    names = [*(["HeteroAge"] if clock else []), *(one.name for one in beside.compared)]
+    return _report(parts, names, beside.compared, table.where)
+
+
+def _without_clock(part: NamedPart, table: MasterTable, beside: Beside, conventions: Conventions) -> Rows:
+    label = table.labels.get("Age", "Age")
+    years = ages(part.text("Age"), label, part.ids, part.where, conventions)
+    age = np.array([np.nan if one is None else one for one in years])
+    return {"sample_id": part.ids, "Age": age, **beside.rows(part, table.names)}
+
+
+def _report(parts: Sequence[Rows], names: Sequence[str], compared: Sequence[Compared], where: str) -> str:
+    """Format one line per clock for all samples and for each project, then the paired differences to HeteroAge."""
+    joined = {name: np.concatenate([rows[name] for rows in parts]) for name in parts[0] if name != "sample_id"}
+    age, cpgs = joined["Age"], {one.name: len(one.clock.features) for one in compared}
+    projects = np.array([name or "unknown" for name in joined.get("project_id", [""] * len(age))])
+    wide = max(map(len, ["clock", *names]))
+    lines = [
+        f"{'clock':{wide}} {'samples':>8} {'MAE':>7} {'median':>7} {'bias':>7} {'r':>6} {'CpGs missing':>15}  project"
+    ]
+    levels = sorted(set(projects))
+    for level in ["all", *(levels if len(levels) > 1 else [])]:
+        own = np.full(len(age), True) if level == "all" else projects == level
+        for name in names:
+            cohort = CohortSummary()
+            cohort.add({"sample_id": range(own.sum()), "Age": age[own], "HeteroAge": joined[name][own]})
+            found = cohort.accuracy()
+            if not found and level == "all":
+                raise HeteroAgeError(f"no sample of {where} has both an Age and the CpGs of {name}.")
+            if found:
+                missing = f"{joined[name + MISSING][own].mean():.1f} of {cpgs[name]}" if name in cpgs else ""
+                lines.append(f"{name:{wide}} {_errors(found)} {missing:>15}  {level}")
+    if "HeteroAge" in names:
+        ours = np.abs(joined["HeteroAge"] - age)
+        lines += [_difference(name, np.abs(joined[name] - age) - ours, projects) for name in cpgs]
+    for name in cpgs:
+        if (missing := joined[name + MISSING].mean()) > MUCH_MISSING * cpgs[name]:
+            lines.append(
+                f"Warning: samples are missing {missing:.0f} of the {cpgs[name]} CpGs of {name}: the comparison is "
+                "unfair to it."
+            )
+    return "\n".join(lines)
+
+
+def _errors(found: Mapping[str, float]) -> str:
+    r = f"{found['r']:.3f}" if "r" in found else ""
+    return f"{found['n']:>8.0f} {found['MAE']:>7.2f} {found['MedAE']:>7.2f} {found['bias']:>+7.2f} {r:>6}"
+
+
+def _difference(name: str, change: NDArray[np.float64], projects: NDArray[np.str_]) -> str:
+    """A clock's error minus that of HeteroAge: the mean over projects, or over samples below three projects."""
+    projects, change = projects[~np.isnan(change)], change[~np.isnan(change)]
+    levels, what = np.unique(projects), "samples"
+    if len(levels) >= FEWEST_PROJECTS:
+        change, what = np.array([change[projects == level].mean() for level in levels]), "projects"
+    error = change.std(ddof=1) / np.sqrt(len(change)) if len(change) > 1 else np.nan
+    return (
+        f"{name} minus HeteroAge: {change.mean():+.2f} years of error (mean over {len(change)} {what}, paired; "
+        f"standard error {error:.2f})"
+    )

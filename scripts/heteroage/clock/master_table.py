@@ -34,10 +34,10 @@ NORMALISED = {"Tissue": tissue_of, "Sex": sex_of}
 
 
 class Wanted:
-    """The columns that a clock can use: its features (under all accepted names), metadata, output of earlier stages."""
+    """The columns that a clock can use: its features (or `every` CpG), metadata, output of earlier stages."""
 
-    def __init__(self, features: Iterable[str]) -> None:
-        self.features = frozenset(features)
+    def __init__(self, features: Iterable[str], every: bool = False) -> None:
+        self.features, self.every = frozenset(features), every
         self._by_plain_name = {plain_name(name): name for name in sorted(self.features)}
         self.probes = frozenset(name.split("_", 1)[0] for name in self.features)
         self._positions = any(name[:2] != "cg" for name in self.features)
@@ -46,6 +46,8 @@ class Wanted:
 
     def among(self, names: Iterable[str]) -> list[str]:
         """Return the usable columns among `names`. Fast for a million names, because most are rejected early."""
+        if self.every:
+            return [name for name in names if self.is_value(name)]
         probes, features, positions = self.probes, self.features, self._positions
         return [
             name

@@ -21,7 +21,7 @@ from heteroage.clock.check import MOST_MISSING_WEIGHT, check_cpgs, check_pcs
 from heteroage.clock.cohort import CohortSummary, Offset
 from heteroage.clock.master_table import MasterTable, open_tables
 from heteroage.clock.model import ClockModel
-from heteroage.clock.sums import Rows, Source, Sums
+from heteroage.clock.sums import Beside, Rows, Source, Sums
 from heteroage.clock.trees import contributions_of
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN
@@ -30,8 +30,6 @@ from heteroage.tables.opening import from_frame
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from heteroage.clock.compare import Beside
 
     Samples = pd.DataFrame | pd.Series | str | Path | Sequence[str | Path]
 

@@ -60,14 +60,6 @@ class PublishedClock:
     reference: NDArray[np.float64] | None = None
 
 
-def transform_named(name: str, where: str = "") -> Callable[[ArrayLike], NDArray[np.float64]]:
-    """Return the transform with this name. Raises HeteroAgeError: unknown name, at `where`."""
-    if name not in TRANSFORMS:
-        place = f"{where}: " if where else ""
-        raise HeteroAgeError(f"{place}unknown transform {name!r}. Known are {', '.join(TRANSFORMS)}.")
-    return TRANSFORMS[name]
-
-
 def read_coefficients(path: str | Path, where: str = "", intercept: float | None = None) -> PublishedClock:
     """Read a coefficient table. All table formats are supported; in text files the header is optional.
 
@@ -175,7 +167,10 @@ class Compared:
                 f"{where} has the name of a column of predictions. Give the clock another name, such as Horvath2013."
             )
         transform = str(given.get("transform", "identity"))
-        transform_named(transform, f"compare.{name}.transform")
+        if transform not in TRANSFORMS:
+            raise HeteroAgeError(
+                f"compare.{name}.transform: unknown transform {transform!r}. Known are {', '.join(TRANSFORMS)}."
+            )
         intercept = given.get("intercept")
         try:
             intercept = None if intercept is None else float(str(intercept))  # text, from the command line
@@ -216,7 +211,7 @@ class Compared:
             if scale is not None:
                 filled = (filled - scale[0]) / scale[1]
             total += coefficient * np.where(np.isnan(filled), 0.0, filled)
-        ages = transform_named(self.transform)(total)
+        ages = TRANSFORMS[self.transform](total)
         return np.where(missing.all(axis=0), np.nan, ages), missing.sum(axis=0).astype(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""A block of samples of a table: its metadata, and all sums over features, from one pass over the block's columns.
+"""A block of samples of a table: its metadata, all sums over features, and the ages of published clocks.
 
 Features are added one by one, in the order of their names, elementwise over samples. So a sample's sums have the same
 bits for any other samples in the table. An absent column is treated as a column of missing values.
@@ -18,6 +18,8 @@ from heteroage.age import ADULT_AGE
 from heteroage.clock.artifacts import ANCHOR, CORRECTION
 from heteroage.clock.check import MOST_MISSING_WEIGHT
 from heteroage.clock.imputation import Imputation
+from heteroage.clock.master_table import MasterTable, NamedPart, Wanted
+from heteroage.clock.published import MISSING, Compared, scale_of
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import is_pc, pc_number
 from heteroage.tables import metadata
@@ -25,7 +27,6 @@ from heteroage.tables.ages import unit_in
 from heteroage.tables.values import ValueCheck
 
 if TYPE_CHECKING:
-    from heteroage.clock.master_table import NamedPart
     from heteroage.clock.model import ClockModel
 
 Rows = dict[str, Any]  # columns by name: lists of text, arrays of numbers
@@ -232,3 +233,58 @@ def mean_of(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
         total += np.where(absent, 0.0, values)
         count += ~absent
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+class Beside:
+    """Published clocks that are applied to a table, block by block.
+
+    A missing value is replaced by the training median of `clock` if that clock uses the CpG, otherwise as in
+    `Compared.ages`. With `projects`, the column project_id is passed on if the table has it.
+    """
+
+    def __init__(self, compared: Sequence[Compared], clock: ClockModel | None = None, projects: bool = False) -> None:
+        self.compared, self.projects = compared, projects
+        features = {name for one in compared for name in one.clock.features}
+        # z-scores are computed over all CpGs of the table.
+        every = any(one.standardised for one in compared)
+        self.wanted = Wanted(features | (clock.wanted.features if clock else set()), every)
+        places = {name: own[0] for name, own in (clock.terms if clock else {}).items()}
+        self._median = {name: clock.models[key].median[k] for name, (key, k) in places.items()}
+
+    def check(self, table: MasterTable) -> None:
+        """Reject a table that has no CpG in common with one of the clocks."""
+        columns_of = self.wanted.columns_of(table.names)
+        for one in self.compared:
+            if not columns_of.keys() & set(one.clock.features):
+                raise HeteroAgeError(
+                    f"{table.where} shares no CpG with {one.name}, which reads {len(one.clock.features)}. Check how "
+                    "CpGs are named."
+                )
+
+    def rows(self, part: NamedPart, names: Sequence[str]) -> Rows:
+        """Return ages (years) and numbers of missing CpGs of a block's samples, two columns per clock."""
+        columns_of = self.wanted.columns_of(names)
+        check = ValueCheck(part.where)
+        scale = self._scale(part, names) if self.wanted.every else None
+        found: Rows = {"project_id": part.text("project_id")} if self.projects and "project_id" in names else {}
+        for one in self.compared:
+            values = np.full((len(one.clock.features), len(part.ids)), np.nan)
+            for k, feature in enumerate(one.clock.features):
+                if own := columns_of.get(feature):
+                    cells = check.convert(np.array([cells for _, cells in part.numbers(own)]), own, part.ids)
+                    values[k] = mean_of(list(cells))
+            reference = np.array([self._median.get(name, np.nan) for name in one.clock.features])
+            ages, missing = one.ages(values, reference, scale if one.standardised else None)
+            found |= {one.name: ages, one.name + MISSING: missing}
+        check.verdict(len(part.ids), len(columns_of))
+        return found
+
+    def _scale(self, part: NamedPart, names: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and standard deviation of each sample over its measured CpGs."""
+        count, total, squares = np.zeros((3, len(part.ids)))
+        for _, values in part.numbers([name for name in names if self.wanted.is_cpg(name)]):
+            known = ~np.isnan(values)
+            count += known
+            total[known] += values[known]
+            squares[known] += values[known] ** 2
+        return scale_of(count, total, squares)
