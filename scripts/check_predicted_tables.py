@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from heteroage.checks.predicted import check_predicted_tables
+from heteroage.clock.check import check_predicted_tables
 from heteroage.files import read_table, write_table
 from heteroage.stages.sampling import training_samples
 from heteroage.tables.metadata import Conventions

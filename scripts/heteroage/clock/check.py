@@ -1,4 +1,4 @@
-"""Missing CpGs of a table: whether prediction accepts it, and what they cost in years."""
+"""Whether tables can be predicted: before training, before prediction, and on request with the cost of missing CpGs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ import numpy as np
 
 from heteroage.age import ADULT_AGE
 from heteroage.clock.artifacts import ANCHOR, stage_column
-from heteroage.clock.master_table import MasterTable, open_tables
+from heteroage.clock.master_table import MasterTable, Wanted, open_each, open_tables
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.probes import is_pc
+from heteroage.labels import UNKNOWN, spelling_key
+from heteroage.probes import is_pc, read_probes, split_modality
+from heteroage.tables.metadata import Conventions, ages, check_sexes, tissues
+from heteroage.tables.opening import Sheet
+from heteroage.tables.table import Table
+from heteroage.tables.values import ValueCheck
 
 if TYPE_CHECKING:
     from heteroage.clock.model import ClockModel, LinearModel
@@ -22,23 +27,28 @@ if TYPE_CHECKING:
 MINIMUM_SHARE = 0.1
 # A sample with more than this fraction of the weight missing is predicted from little.
 MOST_MISSING_WEIGHT = 0.5
+WELL_COVERED = 0.9  # tables with a smaller fraction of the training data's CpGs get a remark
 COMPUTED = "RF_PCs"  # name of the row for RF_PCs that are computed from CpGs
 
 
-def missing_weight(clock: ClockModel, absent: Collection[str]) -> float:
-    """Return the fraction of the anchor's absolute standardised weight on the absent CpGs."""
-    return fsum(clock.anchor_weight.get(name, 0.0) for name in absent)
+def share_of(weight: Mapping[str, float], names: Iterable[str]) -> float:
+    """Return the fraction of a weight (`anchor_weight` or `context_weight` of a clock) that is on these CpGs."""
+    return fsum(weight.get(name, 0.0) for name in names)
 
 
-def missing_context(clock: ClockModel, absent: Collection[str]) -> float:
-    """Return the fraction of the computed RF_PCs' squared loadings on the absent CpGs."""
-    return fsum(clock.context_weight.get(name, 0.0) for name in absent)
+def missing_from(clock: ClockModel, names: Iterable[str]) -> tuple[ClockModel, list[str]]:
+    """Return the clock for a table with these columns, and the CpGs that it reads and the table does not have."""
+    names = list(names)
+    clock = clock.for_table(names)
+    columns_of = clock.wanted.columns_of(names)
+    return clock, [name for name in clock.cpgs_read if name not in columns_of]
 
 
 def too_much_is_missing(clock: ClockModel, absent: Collection[str]) -> bool:
     """Tell whether a table without these CpGs is rejected (unless --allow-missing is given)."""
     few = len(clock.cpgs_read) - len(absent) < MINIMUM_SHARE * len(clock.cpgs_read)
-    return few or max(missing_weight(clock, absent), missing_context(clock, absent)) > MOST_MISSING_WEIGHT
+    weights = (clock.anchor_weight, clock.context_weight)
+    return few or any(share_of(own, absent) > MOST_MISSING_WEIGHT for own in weights)
 
 
 def check_cpgs(clock: ClockModel, columns_of: Mapping[str, list[str]], where: str, allow_missing: bool) -> None:
@@ -50,10 +60,10 @@ def check_cpgs(clock: ClockModel, columns_of: Mapping[str, list[str]], where: st
     absent = [name for name in clock.cpgs_read if name not in columns_of]
     shared = len(clock.cpgs_read) - len(absent)
     if absent and (shared == 0 or (too_much_is_missing(clock, absent) and not allow_missing)):
-        context = missing_context(clock, absent)
+        context = share_of(clock.context_weight, absent)
         raise HeteroAgeError(
             f"{where} shares {shared} of the clock's {len(clock.cpgs_read)} CpGs. Missing are "
-            f"{missing_weight(clock, absent):.0%} of the anchor's weight"
+            f"{share_of(clock.anchor_weight, absent):.0%} of the anchor's weight"
             + (f" and {context:.0%} of what the RF_PCs are computed from" if context else "")
             + f" ({listed(absent)}). Columns are named <cpg>_<modality>, as cg00000029_beta; check names and platform. "
             "`heteroage check` lists the missing CpGs" + ("." if shared == 0 else "; --allow-missing predicts anyway.")
@@ -73,60 +83,63 @@ def check_pcs(clock: ClockModel, table: MasterTable, columns_of: Mapping[str, li
         return
     gone = [name for name in clock.loadings.row if name not in columns_of]
     known = len(clock.loadings.row) - len(gone)
-    if known == 0 or (missing_context(clock, gone) > MOST_MISSING_WEIGHT and not allow_missing):
+    if known == 0 or (share_of(clock.context_weight, gone) > MOST_MISSING_WEIGHT and not allow_missing):
         raise HeteroAgeError(
             f"{table.where} has neither the columns ({listed(absent)}) nor the CpGs to compute them from: {known} of "
-            f"{len(clock.loadings.row)}, with {missing_context(clock, gone):.0%} of their weight missing "
+            f"{len(clock.loadings.row)}, with {share_of(clock.context_weight, gone):.0%} of their weight missing "
             f"({listed(gone)}). Add either."
         )
 
 
 def check(clock: ClockModel, inputs: Sequence[Path], platform: Path | None) -> tuple[str, dict[str, Sequence], bool]:
     """Return a report on missing CpGs to print, the CpGs as columns, and whether prediction accepts the table."""
-    from heteroage.probes import read_probes
-
     if platform is not None:
         names, what = read_probes(platform, clock.wanted.modality), f"{platform} names"
     else:
         table = open_tables(inputs, clock.wanted, clock.conventions)
         names, what = table.names, f"{table.where} holds"
-    clock = clock.for_table(names)
-    costs, missing = stage_costs(clock, names), missing_features(clock, names)
+    clock, absent = missing_from(clock, names)
+    costs, missing = stage_costs(clock, absent), missing_features(clock, absent)
     lines = [
-        f"{what} {len(clock.cpgs_read) - len(missing['feature'])} of the clock's {len(clock.cpgs_read)} CpGs.",
+        f"{what} {len(clock.cpgs_read) - len(absent)} of the clock's {len(clock.cpgs_read)} CpGs.",
         "",
         f"{'stage':40} {'CpGs':>7} {'missing':>8} {'of weight':>10} {'cost, years':>12}",
     ]
-    for stage, cpgs, absent, weight, years in zip(*costs.values(), strict=True):
+    for stage, cpgs, gone, weight, years in zip(*costs.values(), strict=True):
         cost = "unknown" if years != years else f"{years:.2f}"
-        lines.append(f"{stage:40} {cpgs:>7} {absent:>8} {weight:>10.1%} {cost:>12}")
-    if missing["feature"]:
+        lines.append(f"{stage:40} {cpgs:>7} {gone:>8} {weight:>10.1%} {cost:>12}")
+    if absent:
         lines += ["", f"Missing, by weight: {listed(missing['feature'])}."]
     computed = clock.loadings.names if clock.loadings else []
     needed = [name for name in ("Tissue", "Sex", *clock.pc_names) if name not in [*names, *computed]]
     if needed and platform is None and ANCHOR not in names:
         lines.append(f"It has no column {', '.join(needed)}.")
-    accepted = not too_much_is_missing(clock, missing["feature"])
+    accepted = not too_much_is_missing(clock, absent)
     verdict = "can be predicted" if accepted else "would be rejected (--allow-missing predicts anyway)"
     return "\n".join([*lines, "", f"Samples with these CpGs {verdict}."]), missing, accepted
 
 
-def stage_costs(clock: ClockModel, names: Iterable[str]) -> dict[str, list]:
-    """Count the missing CpGs of each linear model, and compute their cost in years; `names` are a table's columns.
+def stage_costs(clock: ClockModel, absent: Collection[str]) -> dict[str, list]:
+    """Count the missing CpGs of each linear model, and compute their cost in years.
 
+    clock, absent : as `missing_from` returns
     Returns columns stage, CpGs, missing, missing_weight (fraction of the absolute standardised weight) and cost_years
     (standard deviation of the missing CpGs' contribution, for an adult; NaN if unknown). The rows are the anchor, each
     expert, the computed RF_PCs, and HeteroAge (linear approximation of the fusion). The CpGs of a model include those
     of the computed RF_PCs that it uses.
     """
-    clock, absent = _missing(clock, names)
-    lacking, rows, total = set(absent), [], {}
-    if clock.covariance is not None:  # years per unit of each feature, through all stages
-        by_row = (ADULT_AGE + 1) * clock.covariance.a + clock.covariance.b
-        total = {name: float(by_row[row]) for name, row in clock.covariance.features.items()}
+    lacking, rows, total, covariance = set(absent), [], {}, clock.covariance
+    measured = [name for name in clock.cpgs_read if name not in lacking]
+    if covariance is not None:  # years per unit of each feature, through all stages
+        by_row = (ADULT_AGE + 1) * covariance.a + covariance.b
+        total = {name: float(by_row[row]) for name, row in covariance.features.items()}
 
     def add(stage: str, n_cpgs: int, share: float, years: dict[str, float]) -> None:
-        rows.append((stage, n_cpgs, len(years), share, _cost(clock, years, lacking)))
+        """Add a row; the cost is the standard deviation of sum over CpGs of years × value, given the measured CpGs."""
+        cost = np.nan if years else 0.0
+        if covariance is not None and all(name in covariance.features for name in years):
+            cost = covariance.deviation(years, measured)
+        rows.append((stage, n_cpgs, len(years), share, cost))
 
     for key, model in clock.models.items():
         shares = clock.weight_shares(model)
@@ -138,31 +151,22 @@ def stage_costs(clock: ClockModel, names: Iterable[str]) -> dict[str, list]:
         years = dict.fromkeys(own, np.nan)  # format version 1 has no slopes of RF_PCs
         if total and clock.version > 1:
             years = {name: sum(total[pc] * x for pc, x in clock.loadings_of(name).items()) for name in own}
-        add(COMPUTED, len(clock.loadings.row), missing_context(clock, own), years)
+        add(COMPUTED, len(clock.loadings.row), share_of(clock.context_weight, own), years)
     years = {name: total.get(name, np.nan) for name in absent}
-    add("HeteroAge", len(clock.cpgs_read), missing_weight(clock, absent), years)
+    add("HeteroAge", len(clock.cpgs_read), share_of(clock.anchor_weight, absent), years)
     titles = ("stage", "CpGs", "missing", "missing_weight", "cost_years")
     return {title: list(cells) for title, cells in zip(titles, zip(*rows, strict=True), strict=True)}
 
 
-def missing_features(clock: ClockModel, names: Iterable[str]) -> dict[str, Sequence]:
-    """Return the clock's CpGs that are not among the names, by weight, with their models and fraction of the weight."""
-    clock, absent = _missing(clock, names)
-    absent.sort(key=lambda name: (-clock.anchor_weight.get(name, 0.0), name))
+def missing_features(clock: ClockModel, absent: Collection[str]) -> dict[str, Sequence]:
+    """Return the missing CpGs by weight, with their models and fraction of the weight; arguments as `stage_costs`."""
+    absent = sorted(absent, key=lambda name: (-clock.anchor_weight.get(name, 0.0), name))
     stages = [
         [stage_column(key) for key, _ in clock.terms.get(name, [])] + [COMPUTED] * (name in clock.context_weight)
         for name in absent
     ]
     share = np.array([clock.anchor_weight.get(name, 0.0) for name in absent], dtype=np.float64)
     return {"feature": absent, "stages": [";".join(own) for own in stages], "anchor_weight_share": share}
-
-
-def _missing(clock: ClockModel, names: Iterable[str]) -> tuple[ClockModel, list[str]]:
-    """Return the clock for a table with these columns, and the CpGs that it reads and the table does not have."""
-    names = list(names)
-    clock = clock.for_table(names)
-    columns_of = clock.wanted.columns_of(names)
-    return clock, [name for name in clock.cpgs_read if name not in columns_of]
 
 
 def _raw_weights(clock: ClockModel, model: LinearModel, scale: float) -> dict[str, float]:
@@ -176,9 +180,112 @@ def _raw_weights(clock: ClockModel, model: LinearModel, scale: float) -> dict[st
     return raw
 
 
-def _cost(clock: ClockModel, years: dict[str, float], lacking: Collection[str]) -> float:
-    """Return the standard deviation of sum over features of years × value, given the other CpGs; NaN if unknown."""
-    covariance = clock.covariance
-    if covariance is None or not all(name in covariance.features for name in years):
-        return 0.0 if not years else float("nan")
-    return covariance.deviation(years, [name for name in clock.cpgs_read if name not in lacking])
+def check_predicted_table(
+    name: str,
+    paths: Sequence[str],
+    features: Sequence[str],
+    known: Collection[str],
+    conventions: Conventions,
+    needs_pcs: bool = False,
+) -> dict[str, object]:
+    """Check the tables of one entry under `predict:`, as far as possible without a clock.
+
+    name, paths : the key and the files in the config
+    features : feature names of the training data
+    known : tissues of the training samples
+    needs_pcs : the training RF_PCs come from a file, so prediction cannot compute them
+
+    Returns `table`, `file`, `n_samples`, `n_cpgs` (in common with the training data), `share_of_cpgs`, `remark`.
+    Raises HeteroAgeError if prediction would reject the table: unreadable file, no CpG in common, values that are not
+    beta values, unknown codes of Sex, impossible ages, no RF_PCs.
+    """
+    wanted = Wanted(features)
+    tables, sheets = open_each(paths, wanted, conventions, f"predict.{name} ({{}})")
+    columns = wanted.columns_of(column for one in tables for column in one.table.names)
+    first = tables[0].table
+    if not columns:
+        raise HeteroAgeError(
+            f"{first.where} shares no CpG with the training data. It has {listed(first.names)}; the training data have "
+            f"{listed(features)}. Check the names of the CpGs."
+        )
+    if needs_pcs and not any(is_pc(column) for one in tables for column in one.table.names):
+        raise HeteroAgeError(
+            f"{first.where} has no RF_PC columns. The RF_PCs of the training samples come from a file: project these "
+            "samples with the same loadings and add the columns, or set inputs.context_pcs: compute."
+        )
+    found = [*(one.table for one in tables), *sheets]
+    for one in found:  # Sex and Age are read by the functions of prediction
+        where, ids, own = one.where, one.ids, one.columns
+        if "Sex" in own:
+            check_sexes(own["Sex"][1], where, conventions)
+        if "Age" in own:
+            ages(own["Age"][1], own["Age"][0], ids, where, conventions)
+    for one in tables:
+        _check_values(one.table, wanted.columns_of(one.table.names))
+    share = len(columns) / len(features)
+    remarks = [f"has {share:.0%} of the training data's CpGs"] if share < WELL_COVERED else []
+    remarks += _metadata_remarks(found, known, conventions)
+    return {
+        "table": name,
+        "file": ", ".join(paths),
+        "n_samples": len(first.ids),
+        "n_cpgs": len(columns),
+        "share_of_cpgs": round(share, 4),
+        "remark": "; ".join(remarks),
+    }
+
+
+def check_predicted_tables(
+    tables: Mapping[str, Sequence[str]],
+    features: Sequence[str],
+    known: Collection[str],
+    conventions: Conventions,
+    own: Mapping[str, Conventions] | None = None,
+    needs_pcs: bool = False,
+) -> list[dict[str, object]]:
+    """Check all tables to predict; raises one error that lists all rejected tables with the reasons.
+
+    conventions, own : conventions of the lab's tables, and deviations of single tables
+    """
+    rows, problems = [], []
+    for name, paths in tables.items():
+        try:
+            written = conventions.updated((own or {}).get(name, Conventions()))
+            rows.append(check_predicted_table(name, paths, features, known, written, needs_pcs))
+        except HeteroAgeError as problem:
+            problems.append(str(problem))
+    if problems:
+        raise HeteroAgeError(
+            f"{len(problems)} of {len(tables)} tables under predict: cannot be predicted:\n"
+            + "\n".join(problems)
+            + "\nCorrect them, or remove them from predict:. Nothing was trained yet."
+        )
+    return rows
+
+
+def _check_values(table: Table, columns: Mapping[str, Sequence[str]]) -> None:
+    """Check in one pass that all values are beta values, per modality."""
+    modality_of = {name: split_modality(feature)[1] for feature, own in columns.items() for name in own}
+    places = [k for k, name in enumerate(table.names) if name in modality_of]
+    names = np.array([table.names[k] for k in places], dtype=object)
+    modality = np.array([modality_of[name] for name in names], dtype=object)
+    checks = {m: ValueCheck(table.where) for m in sorted(set(modality))}
+    samples = np.array(table.ids, dtype=object)
+    for block in table.blocks(places):
+        for m, check in checks.items():
+            own = modality[block.features] == m
+            check.convert(block.values[own], names[block.features[own]], samples[block.samples])
+    for m, check in checks.items():
+        check.verdict(len(samples), int((modality == m).sum()))
+
+
+def _metadata_remarks(found: Sequence[Table | Sheet], known: Collection[str], conventions: Conventions) -> list[str]:
+    """Describe missing metadata that the fusion uses."""
+    cells = {name: cells for one in found for name, (_, cells) in one.columns.items()}
+    remarks = [f"has no column {name}: it is taken for unknown" for name in ("Tissue", "Sex") if name not in cells]
+    if "Tissue" in cells:
+        spellings = {spelling_key(tissue) for tissue in known}
+        given = set(tissues(cells["Tissue"], conventions)) - {UNKNOWN}
+        if new := sorted(tissue for tissue in given if spelling_key(tissue) not in spellings):
+            remarks.append(f"has tissues that no training sample has ({listed(new)})")
+    return remarks

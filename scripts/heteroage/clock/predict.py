@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock.artifacts import ANCHOR, CORRECTION, OFFSET
-from heteroage.clock.check import MOST_MISSING_WEIGHT, check_cpgs, check_pcs
+from heteroage.clock.check import MOST_MISSING_WEIGHT, check_cpgs, check_pcs, missing_from, stage_costs
 from heteroage.clock.cohort import CohortSummary, Offset
 from heteroage.clock.master_table import MasterTable, open_tables
 from heteroage.clock.model import ClockModel
@@ -98,9 +98,7 @@ class Clock(ClockModel):
         """Return the table's missing CpGs per stage, and their cost in years (see `heteroage check`)."""
         import pandas as pd
 
-        from heteroage.clock.check import stage_costs
-
-        return pd.DataFrame(stage_costs(self, self._open(table).names))
+        return pd.DataFrame(stage_costs(*missing_from(self, self._open(table).names)))
 
     def stream(
         self, step: str, table: MasterTable, allow_missing: bool = False, beside: Beside | None = None

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from heteroage.checks.predicted import check_predicted_table, check_predicted_tables
+from heteroage.clock.check import check_predicted_table, check_predicted_tables
 from heteroage.errors import HeteroAgeError
 from heteroage.tables.metadata import Conventions
 
