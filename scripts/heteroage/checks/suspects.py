@@ -51,22 +51,20 @@ def find_outliers(
         if n_pcs < 1:
             continue
         part = samples.iloc[columns][["sample_id", "project_id", "Tissue"]].reset_index(drop=True)
+        part.insert(0, "modality", modality)
         pcs = _components(store[chosen][:, columns], n_pcs)
         distance = robust_distances(pcs, part["Tissue"])
         names = [f"PC{k + 1}" for k in range(n_pcs)]
         part = pd.concat([part, pd.DataFrame(pcs, columns=names).round(5)], axis=1)
         part["Farthest_PC"] = np.where(np.isnan(distance[:, 0]), "", np.array(names)[distance.argmax(axis=1)])
         part["Outlier_Score"] = distance.max(axis=1).round(2)
-        parts.append(part.assign(modality=modality, Outlier=distance.max(axis=1) >= FAR))
+        part["Outlier"] = distance.max(axis=1) >= FAR
+        parts.append(part.sort_values(["Outlier_Score", "sample_id"], ascending=[False, True]))
     if not parts:
         return pd.DataFrame(
             columns=["modality", "sample_id", "project_id", "Tissue", "Farthest_PC", "Outlier_Score", "Outlier"]
         )
-    table = pd.concat(parts, ignore_index=True)
-    table.insert(0, "modality", table.pop("modality"))
-    rank = table.assign(modality=table["modality"].map(list(has).index))
-    rank = rank.sort_values(["modality", "Outlier_Score", "sample_id"], ascending=[True, False, True])
-    return table.loc[rank.index].reset_index(drop=True)
+    return pd.concat(parts, ignore_index=True)
 
 
 def robust_distances(pcs: NDArray[np.float64], tissue: pd.Series) -> NDArray[np.float64]:

@@ -39,20 +39,18 @@ class Covariance:
     contributes (slope a + b) x to HeteroAge. `slope` is years per unit of transformed age at the sample's age. a is the
     feature's raw weight in the anchor and b its weight in the experts, both times the fusion's slopes.
 
-    rows : row of each feature in the arrays
+    features : row of each feature in the arrays
     mean : means of the features, for imputation by the factor model (format version 2). None in version 1; `years` is
         then the unconditional standard deviation of the missing features' total contribution.
-    features : rows of the features with weights
 
     The sums over a sample's missing features have these rows: a F for each factor, b F for each factor, a² d, a b d,
     b² d.
     """
 
-    rows: Mapping[str, int]
+    features: Mapping[str, int]
     factors: NDArray[np.float64]
     own: NDArray[np.float64]
     mean: NDArray[np.float64] | None
-    features: Mapping[str, int]
     a: NDArray[np.float64]
     b: NDArray[np.float64]
 
@@ -80,15 +78,13 @@ class Covariance:
         if len(factors) > MOST_FACTORS:
             raise damaged(f"{where} has {len(factors)} factors, more than any clock")
         by_feature, zeros = np.ascontiguousarray(table[2:].T), np.zeros(len(own))
-        return cls(known, by_feature, own, mean if version > 1 else None, {}, zeros, zeros).weighted(weights)
+        return cls(known, by_feature, own, mean if version > 1 else None, zeros, zeros).weighted(weights)
 
     def weighted(self, weights: Mapping[str, tuple[float, float]]) -> Covariance:
-        """Return a copy with other weights a and b."""
-        features = {name: self.rows[name] for name in weights}
-        a, b = np.zeros((2, len(self.own)))
-        for row, (own_a, own_b) in zip(features.values(), weights.values(), strict=True):
-            a[row], b[row] = own_a, own_b
-        return replace(self, features=features, a=a, b=b)
+        """Return a copy with other weights a and b; features without them have weight 0."""
+        ab = np.zeros((len(self.own), 2))
+        ab[[self.features[name] for name in weights]] = np.reshape(list(weights.values()), (-1, 2))
+        return replace(self, a=ab[:, 0].copy(), b=ab[:, 1].copy())
 
     def fill(self, feature: str, median: float) -> float:
         """Return the unconditional imputation value: the mean, or the median if the factor model has no mean."""
