@@ -101,3 +101,12 @@ def test_what_is_refused(given, clock, capsys, change, options, text):
     table = ["--input", str(folder / "changed.csv"), "--coefficients", f"P={folder / 'published.csv'}"]
     assert main(["compare", *table, *options]) == 1
     assert text in capsys.readouterr().err
+
+
+def test_its_input_is_not_overwritten(given, capsys):
+    folder = given[0]
+    before = (folder / "master.csv").read_bytes()
+    options = ["--input", str(folder / "master.csv"), "--coefficients", f"P={folder / 'published.csv'}"]
+    assert main(["compare", *options, "--out", str(folder / "master.csv")]) == 1
+    assert "is an input and would be overwritten" in capsys.readouterr().err
+    assert (folder / "master.csv").read_bytes() == before
