@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from heteroage.clock.artifacts import ANCHOR
 from heteroage.clock.cohort import CohortSummary
 from heteroage.clock.loading import load_clock
-from heteroage.clock.master_table import MasterTable, NamedPart, open_tables
+from heteroage.clock.master_table import MasterTable, open_tables
 from heteroage.clock.model import ClockModel
 from heteroage.clock.output import check_ending, writing
 from heteroage.clock.predict import Clock
 from heteroage.clock.published import MISSING, MUCH_MISSING, Compared, read_compared
-from heteroage.clock.sums import Beside, Rows
+from heteroage.clock.sums import Beside, Rows, ages_of
 from heteroage.clock.trees import check_lightgbm, contributions_of
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import check_writable, write_json
 from heteroage.probes import is_pc, split_modality
-from heteroage.tables.metadata import Conventions, ages
+from heteroage.tables.metadata import Conventions
 
 FEWEST_PROJECTS = 3  # minimum number of projects for a paired difference over projects instead of samples
 INTERCEPT = {"biolearn": "intercept", "methylclock": "(Intercept)"}  # name of the intercept in each style of export
@@ -62,7 +62,7 @@ def run_step(
     beside = Beside(read_compared(compare), clock) if compare else None
     table = open_tables(inputs, (beside or clock).wanted, clock.conventions)
     if beside:
-        beside.check(table)
+        beside.find(table)
     cohort = CohortSummary(studies=clock.studies)
     with writing(outputs) as writers:
         for rows, features in _progress(clock.stream(step, table, allow_missing, beside), table):
@@ -172,7 +172,7 @@ def compare(
     beside = Beside(read_compared(given), clock, projects=True)
     conventions = conventions or (clock.conventions if clock else Conventions())
     table = open_tables(inputs, beside.wanted, conventions)
-    beside.check(table)
+    beside.find(table)
     if "Age" not in table.names:
         raise HeteroAgeError(
             f"{table.where} has no column Age: there is nothing to compare ages with. Add it, or name your column by "
@@ -184,20 +184,16 @@ def compare(
         blocks = clock.stream("predict", table, beside=beside)
         parts = [{name: rows[name] for name in wanted if name in rows} for rows, _ in blocks]
     else:
-        parts = [_without_clock(part, table, beside, conventions) for part in table.parts(table.names)]
+        parts = [
+            {"sample_id": part.ids, "Age": ages_of(part, conventions), **beside.rows(part)}
+            for part in table.parts(table.names)
+        ]
     if out is not None:
         with writing([out]) as (writer,):
             for rows in parts:
                 writer.write(rows)
     names = [*(["HeteroAge"] if clock else []), *(one.name for one in beside.compared)]
     return _report(parts, names, beside.compared, table.where)
-
-
-def _without_clock(part: NamedPart, table: MasterTable, beside: Beside, conventions: Conventions) -> Rows:
-    label = table.labels.get("Age", "Age")
-    years = ages(part.text("Age"), label, part.ids, part.where, conventions)
-    age = np.array([np.nan if one is None else one for one in years])
-    return {"sample_id": part.ids, "Age": age, **beside.rows(part, table.names)}
 
 
 def _report(parts: Sequence[Rows], names: Sequence[str], compared: Sequence[Compared], where: str) -> str:

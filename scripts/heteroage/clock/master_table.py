@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 # Read as text; parsed by tables/metadata.py.
 TEXT = ("sample_id", "Tissue", "Sex", "Age", "project_id")
 GROUP = 32  # number of columns read at a time
-NORMALISED = {"Tissue": tissue_of, "Sex": sex_of}
 
 
 class Wanted:
@@ -70,8 +69,7 @@ class Wanted:
         """Return the columns of each feature among `names`, sorted. Several columns are replicates to be averaged."""
         found: dict[str, list[str]] = {}
         for name in names:
-            feature = self.feature(name)
-            if feature is not None:
+            if feature := self.feature(name):
                 found.setdefault(feature, []).append(name)
         return {feature: sorted(own) for feature, own in found.items()}
 
@@ -86,10 +84,12 @@ class Wanted:
 
 @dataclass(frozen=True)
 class NamedPart:
-    """A block of samples of a table, in table order; columns are read on demand."""
+    """A block of samples of a table, in table order; columns are read on demand. `names` are all of the table's."""
 
     ids: list[str]
     where: str
+    names: frozenset[str]
+    labels: dict[str, str]
     text: Callable[[str], list[str | None]]
     get: Callable[[Sequence[str]], NDArray[np.float64]]
 
@@ -185,9 +185,11 @@ class MasterTable:
         chosen = [name for name in columns if name in self.place and name != "sample_id"]
         text = [self.place[name] for name in chosen if name in TEXT]
         values = [self.place[name] for name in chosen if name not in TEXT]
+        names, labels = frozenset(self.names), self.labels
         for part in self.table.parts(text, values):
             at = np.array([self.rows[one] for one in part.ids] if self.others else [], dtype=np.int64)
-            yield NamedPart(part.ids, self.where, partial(self._text, part, at), partial(self._numbers, part, at))
+            read = partial(self._text, part, at), partial(self._numbers, part, at)
+            yield NamedPart(part.ids, self.where, names, labels, *read)
 
     def _text(self, part: Part, at: NDArray[np.int64], name: str) -> list[str | None]:
         """Return a column of text; several tables' columns must agree, ages each in the unit that its name gives."""
@@ -224,7 +226,7 @@ class MasterTable:
 def _agreed(name: str, several: list[tuple[str, Sequence]], ids: Sequence[str]) -> Sequence:
     """Return the first of several columns of one name, and check that all agree (45 equals 45.0, female equals F)."""
     first, cells = several[0]
-    same = NORMALISED.get(name, lambda cell: cell)
+    same = {"Tissue": tissue_of, "Sex": sex_of}.get(name, lambda cell: cell)
     for where, others in several[1:]:
         if differ := [
             f"{one}: {a} and {b}"

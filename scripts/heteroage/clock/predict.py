@@ -21,7 +21,7 @@ from heteroage.clock.check import MOST_MISSING_WEIGHT, check_cpgs, check_pcs, mi
 from heteroage.clock.cohort import CohortSummary, Offset
 from heteroage.clock.master_table import MasterTable, open_tables
 from heteroage.clock.model import ClockModel
-from heteroage.clock.sums import Beside, Rows, Source, Sums
+from heteroage.clock.sums import Beside, Rows, SampleBlock, Sums
 from heteroage.clock.trees import contributions_of
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN
@@ -127,10 +127,10 @@ class Clock(ClockModel):
         check_pcs(clock, table, columns_of, allow_missing)
         usable = None
         for part in table.parts(needed):
-            source = Source(clock, part, set(names), columns_of, table.labels)
-            rows, features = run(source)
-            usable = usable or source.usable
-            yield rows | (beside.rows(part, names) if beside else {}), features
+            block = SampleBlock(clock, part, columns_of)
+            rows, features = run(block)
+            usable = usable or block.usable
+            yield rows | (beside.rows(part) if beside else {}), features
         if usable is None:
             raise HeteroAgeError(f"{table.where} has a header and no rows. Give at least one sample.")
         if not usable and not allow_missing:
@@ -166,47 +166,47 @@ class Clock(ClockModel):
         trees = f"{len(self.fusion.trees)} trees"
         return f"Clock({len(self.cpgs_read)} CpGs{pcs}, {experts}, {trees}, format version {self.version})"
 
-    def _pipeline(self, source: Source) -> tuple[Rows, Rows]:
-        output = source.identity()  # first, because its errors need no pass over the CpGs
-        output |= {ANCHOR: inverse_transform_age(source.sums.totals[None])} | source.corrections()
-        features = self._fuse(output, source)
-        output["Imputed_Fraction"] = source.sums.missing / max(len(self.reported), 1)
-        output["Imputed_Years"] = source.sums.imputed_years()
-        output["Flags"] = flags_of(self, output, source.sums)
+    def _pipeline(self, block: SampleBlock) -> tuple[Rows, Rows]:
+        output = block.identity()  # first, because its errors need no pass over the CpGs
+        output |= {ANCHOR: inverse_transform_age(block.sums.totals[None])} | block.corrections()
+        features = self._fuse(output, block)
+        output["Imputed_Fraction"] = block.sums.missing / max(len(self.reported), 1)
+        output["Imputed_Years"] = block.sums.imputed_years()
+        output["Flags"] = flags_of(self, output, block.sums)
         return output, features
 
-    def _stage1(self, source: Source) -> tuple[Rows, Rows]:
-        return source.context() | {ANCHOR: inverse_transform_age(source.sums.totals[None])}, {}
+    def _stage1(self, block: SampleBlock) -> tuple[Rows, Rows]:
+        return block.context() | {ANCHOR: inverse_transform_age(block.sums.totals[None])}, {}
 
-    def _stage2(self, source: Source) -> tuple[Rows, Rows]:
-        return source.context() | source.corrections(), {}
+    def _stage2(self, block: SampleBlock) -> tuple[Rows, Rows]:
+        return block.context() | block.corrections(), {}
 
-    def _stage3(self, source: Source) -> tuple[Rows, Rows]:
+    def _stage3(self, block: SampleBlock) -> tuple[Rows, Rows]:
         names = [f"{hallmark}{CORRECTION}" for hallmark in self.experts]
-        if ANCHOR not in source.names:
+        if ANCHOR not in block.part.names:
             raise HeteroAgeError(f"the table has no column {ANCHOR}. `heteroage stage1-predict` makes it.")
-        if absent := [name for name in names if name not in source.names]:
+        if absent := [name for name in names if name not in block.part.names]:
             raise HeteroAgeError(
                 f"the table is missing columns ({listed(absent)}). `heteroage stage2-predict` makes them: join its "
                 "output with Stage 1's by sample_id, or give both files to --input."
             )
-        numbers = {name: source.numbers(name) for name in (ANCHOR, *names)}
+        numbers = {name: block.numbers(name) for name in (ANCHOR, *names)}
         # Samples without any CpG have no anchor and no corrections, and get no age.
         without = np.isnan(list(numbers.values())).all(axis=0)
         for name, values in numbers.items():
-            if empty := [source.part.ids[k] for k in np.flatnonzero(np.isnan(values) & ~without)]:
+            if empty := [block.part.ids[k] for k in np.flatnonzero(np.isnan(values) & ~without)]:
                 raise HeteroAgeError(
                     f"column {name} is empty for samples ({listed(empty)}). Run the earlier stages on them."
                 )
-        output = source.identity() | numbers
-        return output, self._fuse(output, source)
+        output = block.identity() | numbers
+        return output, self._fuse(output, block)
 
-    def _fuse(self, output: Rows, source: Source) -> Rows:
+    def _fuse(self, output: Rows, block: SampleBlock) -> Rows:
         """Add HeteroAge and the columns derived from it; returns the input features of the fusion."""
         features: Rows = {}
         for name in self.meta["feature_order"]:
             if is_pc(name):
-                values = source.pc(name)
+                values = block.pc(name)
                 features[name] = np.where(np.isnan(values), self.meta["pc_medians"][name], values)
             else:
                 features[name] = self.encoded(name, output[name])

@@ -28,23 +28,17 @@ from heteroage.tables.values import ValueCheck
 
 if TYPE_CHECKING:
     from heteroage.clock.model import ClockModel
+    from heteroage.tables.metadata import Conventions
 
 Rows = dict[str, Any]  # columns by name: lists of text, arrays of numbers
 SLACK = 1e-6  # accepted deviation of a beta value from 0 to 1 (rounding)
 
 
-class Source:
+class SampleBlock:
     """A block of samples, with the values that a clock needs. Sums over features are computed on first use."""
 
-    def __init__(
-        self,
-        clock: ClockModel,
-        part: NamedPart,
-        names: set[str],
-        columns_of: Mapping[str, list[str]],
-        labels: Mapping[str, str],
-    ) -> None:
-        self.clock, self.part, self.names, self.columns_of, self.labels = clock, part, names, columns_of, labels
+    def __init__(self, clock: ClockModel, part: NamedPart, columns_of: Mapping[str, list[str]]) -> None:
+        self.clock, self.part, self.columns_of = clock, part, columns_of
         self.usable = True
 
     @cached_property
@@ -61,7 +55,7 @@ class Source:
 
     def pc(self, name: str, sums: Sums | None = None) -> NDArray[np.float64]:
         """Return an RF_PC: the table's column if it exists, otherwise computed from the clock's loadings."""
-        if name in self.names:
+        if name in self.part.names:
             return self.numbers(name)
         return (sums or self.sums).pcs.get(name, np.full(len(self.part.ids), np.nan))
 
@@ -81,26 +75,23 @@ class Source:
     def identity(self) -> Rows:
         """Return sample_id, Tissue and Sex ("unknown" if absent), and Age if the table has it."""
         conventions, part = self.clock.conventions, self.part
-        label = self.labels.get("Age", "Age")
-        staged = any(name == ANCHOR or name.endswith(CORRECTION) for name in self.names)
-        if staged and unit_in(label) is None:
+        staged = any(name == ANCHOR or name.endswith(CORRECTION) for name in part.names)
+        if staged and unit_in(part.labels.get("Age", "Age")) is None:
             conventions = replace(conventions, age_unit="years")  # an earlier stage wrote the table
-        tissues, sexes = (
-            part.text(name) if name in self.names else [None] * len(part.ids) for name in ("Tissue", "Sex")
-        )
+        nothing = [None] * len(part.ids)
+        tissues, sexes = (part.text(name) if name in part.names else nothing for name in ("Tissue", "Sex"))
         rows: Rows = {"sample_id": part.ids, "Tissue": metadata.tissues(tissues, conventions)}
         rows["Sex"] = metadata.check_sexes(sexes, part.where, conventions)
-        if "Age" in self.names:
-            years = metadata.ages(part.text("Age"), label, part.ids, part.where, conventions)
-            rows["Age"] = np.array([np.nan if age is None else age for age in years])
+        if "Age" in part.names:
+            rows["Age"] = ages_of(part, conventions)
         return rows
 
     def context(self) -> Rows:
         """Return the columns that a later stage needs: metadata, RF_PCs and the output of earlier stages."""
         rows = self.identity()
-        pcs = {name for name in self.names if is_pc(name)} | set(self.sums.pcs)
+        pcs = {name for name in self.part.names if is_pc(name)} | set(self.sums.pcs)
         rows |= {name: self.pc(name) for name in sorted(pcs, key=pc_number)}
-        staged = (name for name in sorted(self.names) if name == ANCHOR or name.endswith(CORRECTION))
+        staged = (name for name in sorted(self.part.names) if name == ANCHOR or name.endswith(CORRECTION))
         return rows | {name: self.numbers(name) for name in staged}
 
 
@@ -223,6 +214,12 @@ class Sums:
             self.outside |= (values < -SLACK) | (values > 1 + SLACK)
 
 
+def ages_of(part: NamedPart, conventions: Conventions) -> NDArray[np.float64]:
+    """Return the ages of a block with a column Age, in years; NaN if unknown."""
+    label = part.labels.get("Age", "Age")
+    return np.array(metadata.ages(part.text("Age"), label, part.ids, part.where, conventions), dtype=np.float64)
+
+
 def mean_of(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Return the mean of the available replicates; NaN if all are missing."""
     if len(columns) == 1:
@@ -251,38 +248,39 @@ class Beside:
         places = {name: own[0] for name, own in (clock.terms if clock else {}).items()}
         self._median = {name: clock.models[key].median[k] for name, (key, k) in places.items()}
 
-    def check(self, table: MasterTable) -> None:
-        """Reject a table that has no CpG in common with one of the clocks."""
-        columns_of = self.wanted.columns_of(table.names)
+    def find(self, table: MasterTable) -> None:
+        """Find the CpGs of a table. Raises HeteroAgeError: no CpG in common with one of the clocks."""
+        self.columns_of = self.wanted.columns_of(table.names)
+        self.scaled_by = [name for name in table.names if self.wanted.is_cpg(name)] if self.wanted.every else []
         for one in self.compared:
-            if not columns_of.keys() & set(one.clock.features):
+            if not self.columns_of.keys() & set(one.clock.features):
                 raise HeteroAgeError(
                     f"{table.where} shares no CpG with {one.name}, which reads {len(one.clock.features)}. Check how "
                     "CpGs are named."
                 )
 
-    def rows(self, part: NamedPart, names: Sequence[str]) -> Rows:
+    def rows(self, part: NamedPart) -> Rows:
         """Return ages (years) and numbers of missing CpGs of a block's samples, two columns per clock."""
-        columns_of = self.wanted.columns_of(names)
         check = ValueCheck(part.where)
-        scale = self._scale(part, names) if self.wanted.every else None
-        found: Rows = {"project_id": part.text("project_id")} if self.projects and "project_id" in names else {}
+        scale = self._scale(part) if self.scaled_by else None
+        known = self.projects and "project_id" in part.names
+        found: Rows = {"project_id": part.text("project_id")} if known else {}
         for one in self.compared:
             values = np.full((len(one.clock.features), len(part.ids)), np.nan)
             for k, feature in enumerate(one.clock.features):
-                if own := columns_of.get(feature):
+                if own := self.columns_of.get(feature):
                     cells = check.convert(np.array([cells for _, cells in part.numbers(own)]), own, part.ids)
                     values[k] = mean_of(list(cells))
             reference = np.array([self._median.get(name, np.nan) for name in one.clock.features])
             ages, missing = one.ages(values, reference, scale if one.standardised else None)
             found |= {one.name: ages, one.name + MISSING: missing}
-        check.verdict(len(part.ids), len(columns_of))
+        check.verdict(len(part.ids), len(self.columns_of))
         return found
 
-    def _scale(self, part: NamedPart, names: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _scale(self, part: NamedPart) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and standard deviation of each sample over its measured CpGs."""
         count, total, squares = np.zeros((3, len(part.ids)))
-        for _, values in part.numbers([name for name in names if self.wanted.is_cpg(name)]):
+        for _, values in part.numbers(self.scaled_by):
             known = ~np.isnan(values)
             count += known
             total[known] += values[known]
