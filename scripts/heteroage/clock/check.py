@@ -16,8 +16,7 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN, spelling_key
 from heteroage.probes import is_pc, read_probes, split_modality
 from heteroage.tables.metadata import Conventions, ages, check_sexes, tissues
-from heteroage.tables.opening import Sheet
-from heteroage.tables.table import Table
+from heteroage.tables.table import Sheet, Table
 from heteroage.tables.values import ValueCheck
 
 if TYPE_CHECKING:

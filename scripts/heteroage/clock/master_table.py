@@ -21,10 +21,10 @@ from heteroage.inputs.coverage import gather
 from heteroage.labels import same_word, sex_of, tissue_of
 from heteroage.probes import is_pc, is_probe, plain_name, split_modality
 from heteroage.tables.ages import read_ages
-from heteroage.tables.layout import holds_values
+from heteroage.tables.layout import check_cpg_names, holds_values
 from heteroage.tables.metadata import Conventions, mangled_by_r
-from heteroage.tables.opening import Sheet, check_left_out, open_source, sheet_of, table_of
-from heteroage.tables.table import Part, Table, check_cpg_names
+from heteroage.tables.opening import open_source, table_of
+from heteroage.tables.table import Part, Sheet, Table, check_left_out, sheet_of
 
 log = logging.getLogger(__name__)
 # Read as text; parsed by tables/metadata.py.

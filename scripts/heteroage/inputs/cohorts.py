@@ -21,7 +21,7 @@ from heteroage.probes import read_probes, split_modality
 from heteroage.tables import metadata
 from heteroage.tables.ages import unit_in
 from heteroage.tables.metadata import METADATA, Conventions, mangled_by_r
-from heteroage.tables.opening import check_left_out
+from heteroage.tables.table import check_left_out
 
 log = logging.getLogger(__name__)
 

@@ -24,10 +24,9 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import atomic_path
 from heteroage.labels import is_missing
 from heteroage.tables.ages import is_age, is_prenatal, read_ages
-from heteroage.tables.kinds import opened
 from heteroage.tables.metadata import words_of
 from heteroage.tables.source import BadCells
-from heteroage.tables.text import TextSource
+from heteroage.tables.text import TextSource, opened
 
 log = logging.getLogger(__name__)
 

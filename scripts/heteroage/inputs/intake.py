@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 
 from heteroage.errors import FIRST, HeteroAgeError, listed
 from heteroage.probes import feature_name
-from heteroage.tables.layout import DETECT
+from heteroage.tables.layout import DETECT, check_cpg_names
 from heteroage.tables.metadata import Conventions
-from heteroage.tables.opening import Sheet, open_source, sheet_of, table_of
-from heteroage.tables.table import Table, check_cpg_names
+from heteroage.tables.opening import open_source, table_of
+from heteroage.tables.table import Sheet, Table, sheet_of
 
 log = logging.getLogger(__name__)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from heteroage.matrix import create_matrix, feature_blocks, release, write_names
 from heteroage.progress import Progress
 from heteroage.tables.layout import DETECT
 from heteroage.tables.source import ahead
+from heteroage.tables.table import Block
 from heteroage.tables.values import BETA, ValueCheck
 
+STRIP_BYTES = 256 << 20  # size of the values that are joined before they are written
 PART = 1 << 20  # number of values checked and written at a time
 RELEASED = 256 << 20  # bytes written before memory-mapped pages are released
 
@@ -57,7 +60,7 @@ def _write_table(
     progress = Progress(f"reading {table.where}", len(target) * len(columns))
     with tempfile.TemporaryFile(dir=Path(store.filename).parent, prefix=".replicates") as file:
         waiting = np.memmap(file, np.float32, "w+", shape=(max(len(aside), 1), len(columns)))
-        for block in ahead(table.table.blocks(table.places)):
+        for block in ahead(_strips(table.table.blocks(table.places), len(ids))):
             own = columns[block.samples]
             by, called = np.argsort(own), ids[block.samples]
             step = max(1, PART // len(own))
@@ -120,3 +123,31 @@ def _merge_replicates(
         with np.errstate(invalid="ignore"):  # 0 / 0 gives the intended NaN if all replicates are missing
             store[target[start], columns] = np.where(known, values, 0).sum(axis=0) / known.sum(axis=0)
     return len(starts)
+
+
+def _strips(blocks: Iterator[Block], n_samples: int) -> Iterator[Block]:
+    """Join blocks of few samples: a wide strip is written faster to the store, where samples are columns."""
+    waiting: list[Block] = []
+    for block in blocks:
+        if waiting and not np.array_equal(block.features, waiting[0].features):
+            yield _joined(waiting)
+        if len(block.samples) * 4 >= n_samples and not waiting:
+            yield block
+            continue
+        block.values = block.values.astype(np.float32)
+        waiting.append(block)
+        if sum(block.values.nbytes for block in waiting) >= STRIP_BYTES:
+            yield _joined(waiting)
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(blocks: list[Block]) -> Block:
+    """Join blocks of the same features, and empty the list, to release the memory of each."""
+    features, samples = blocks[0].features, np.concatenate([block.samples for block in blocks])
+    values, at = np.empty((len(samples), len(features)), np.float32), 0
+    while blocks:
+        part = blocks.pop(0).values
+        values[at : at + part.shape[1]] = part.T
+        at += part.shape[1]
+    return Block(features, samples, values.T)

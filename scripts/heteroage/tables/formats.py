@@ -19,8 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.tables import kinds
-from heteroage.tables.source import Batch, Source, is_text, number_of, text_array, text_of
+from heteroage.tables.source import CUT_SHORT, Batch, Source, is_text, number_of, text_array, text_of
 from heteroage.tables.text import TextSource
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class ColumnarSource(Source):
 class ParquetSource(ColumnarSource):
     """A Parquet file; a part is a row group."""
 
-    kind = kinds.PARQUET
+    kind = "parquet"
 
     def __init__(self, path: Path, where: str) -> None:
         import pyarrow.parquet as pq
@@ -102,7 +101,7 @@ class ParquetSource(ColumnarSource):
 class FeatherSource(ColumnarSource):
     """A Feather file (version 2: Arrow's own format), mapped into memory; a part is a record batch."""
 
-    kind = kinds.FEATHER
+    kind = "feather"
 
     def __init__(self, path: Path, where: str) -> None:
         self._path = path
@@ -187,13 +186,13 @@ def open_h5ad(path: Path, where: str) -> FrameSource:
             f"{where} is HDF5, and no .h5ad: {error.args[0]}. Write it with anndata, or save the table as Parquet."
         ) from error
     except Exception as error:  # any error of anndata and h5py for a damaged file
-        raise HeteroAgeError(f"cannot read {where}: {str(error).splitlines()[0]}. {kinds.CUT_SHORT}") from error
+        raise HeteroAgeError(f"cannot read {where}: {str(error).splitlines()[0]}. {CUT_SHORT}") from error
     matrix = data.X
     if matrix is None:
         raise HeteroAgeError(f"{where} has no matrix X ({listed(data.layers)} are layers). Set X to the betas.")
     if hasattr(matrix, "to_memory"):  # sparse, so small; and anndata 0.12 cannot slice it on disk with scipy 1.17
         matrix = matrix.to_memory().tocsr()
-    source = FrameSource(data.obs, where, kinds.H5AD, matrix, data.var_names)
+    source = FrameSource(data.obs, where, "h5ad", matrix, data.var_names)
     source.keep.append(data)  # which keeps the file open
     return source
 
@@ -208,7 +207,7 @@ def open_workbook(path: Path, where: str, missing_values: Collection[str]) -> Te
         sheets = {sheet.title: [list(map(_text, row)) for row in sheet.values] for sheet in book.worksheets}
         book.close()
     except Exception as error:  # any error of openpyxl for a damaged file
-        raise HeteroAgeError(f"cannot read {where} as an Excel workbook: {error!r}. {kinds.CUT_SHORT}") from error
+        raise HeteroAgeError(f"cannot read {where} as an Excel workbook: {error!r}. {CUT_SHORT}") from error
     filled = {title: rows for title, rows in sheets.items() if sum(map(any, rows)) > 1}
     if not filled:
         raise HeteroAgeError(f"{where} has no sheet with a table (sheets: {listed(sheets)}). Check the file.")
@@ -221,7 +220,7 @@ def open_workbook(path: Path, where: str, missing_values: Collection[str]) -> Te
     writer.writerows([*row, *[""] * (width - len(row))] for row in rows)
     copy.flush()
     source = TextSource(Path(copy.name), where, missing_values)
-    source.kind = kinds.XLSX
+    source.kind = "xlsx"
     source.keep.append(copy)
     return source
 
@@ -241,7 +240,7 @@ def open_pickle(path: Path, where: str, allowed: bool) -> FrameSource:
         raise HeteroAgeError(f"cannot unpickle {where}: {error!r}. Save the table as Parquet.") from error
     if not isinstance(frame, pd.DataFrame):
         raise HeteroAgeError(f"{where} holds a {type(frame).__name__}, not a pandas DataFrame. Save a frame.")
-    return FrameSource(frame, where, kinds.PICKLE)
+    return FrameSource(frame, where, "pickle")
 
 
 def _leaves(kind: pa.DataType) -> int:
@@ -266,7 +265,7 @@ def reading(where: str) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())[:300].rstrip(".")
-        raise HeteroAgeError(f"cannot read {where}: {reason}. {kinds.CUT_SHORT}") from error
+        raise HeteroAgeError(f"cannot read {where}: {reason}. {CUT_SHORT}") from error
 
 
 def _package(name: str, problem: str, advice: str) -> ModuleType:

@@ -7,11 +7,13 @@ GenomeStudio, GEO's processed tables, minfi, ChAMP and RnBeads write them. They 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.probes import split_modality
 from heteroage.tables.metadata import Conventions, find_columns
 from heteroage.tables.source import Source, number_of
 
@@ -234,3 +236,15 @@ def _not_samples(names: Mapping[int, str]) -> dict[int, str]:
             elif not BETA.search(name) and any(name[: cut.start()] in betas for cut in re.finditer("[ ._:-]", name)):
                 others[k] = BESIDE
     return others
+
+
+def check_cpg_names(names: Sequence[str], where: str) -> None:
+    """Reject repeated CpGs. Replicates of one probe (EPICv2) are not repeats; they are averaged."""
+    if len(set(names)) < len(names):
+        same = sorted(name for name, count in Counter(names).items() if count > 1)
+        raise HeteroAgeError(f"{where} has CpGs of the same name ({listed(same)}). Keep one of each.")
+    known = set(names)
+    twice = sorted(name for name in names if (split := split_modality(name))[1] and split[0] in known)
+    if twice:
+        suffix = f"_{split_modality(twice[0])[1]}"
+        raise HeteroAgeError(f"{where} has CpGs both with and without the suffix {suffix} ({listed(twice)}). Keep one.")

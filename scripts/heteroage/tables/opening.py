@@ -1,79 +1,111 @@
-"""Opening of tables and sample sheets: any kind of file, a pipe, standard input, or a pandas frame."""
+"""Opening of tables: any kind of file, detected by its content; a pipe, standard input, or a pandas frame.
+
+For unsupported formats, the message names the format and how to convert it.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from heteroage.errors import HeteroAgeError, listed
+from heteroage.errors import HeteroAgeError
 from heteroage.probes import is_probe
-from heteroage.tables import kinds
-from heteroage.tables.layout import DETECT, UNNAMED, IsCpg, find_layout, no_ids, no_rows
-from heteroage.tables.metadata import Conventions, column_key, find_columns, names, sample_ids
+from heteroage.tables.layout import DETECT, IsCpg, find_layout
+from heteroage.tables.metadata import Conventions
 from heteroage.tables.source import Source
 from heteroage.tables.table import Table
+from heteroage.tables.text import TextSource, is_gzip, opened
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CALLS = (4, 6, 7)  # columns of Bismark's bedGraph, coverage and CpG report, which have no header
-SLIDES = ("sentrix_id", "sentrixbarcode_a", "sentrix_barcode", "slide", "beadchip")
-POSITIONS = ("sentrix_position", "sentrixposition_a", "array")
-Cells = Sequence[str | None]
+PARQUET, FEATHER, H5AD, XLSX, PICKLE, TEXT = "parquet", "feather", "h5ad", "xlsx", "pickle", "csv"
+GZIP = b"\x1f\x8b"
+HEAD = 4096  # number of bytes that are examined
+WORKSPACE = "In R: load it, then write.csv(as.data.frame(betas), 'betas.csv')."
+RDS = "In R: write.csv(as.data.frame(readRDS(file)), 'betas.csv')."
+SERIES_MATRIX = "Download the series matrix and give it as inputs.geo (config/README.md)."
+NO_PAGE = "The server sent a page instead: download the file again."
 
-
-@dataclass(frozen=True)
-class Sheet:
-    """A sample sheet: a table with only metadata, one row per sample.
-
-    columns : {our name: (the sheet's name, its cells as text)}
-    named : whether the column of ids was found by its name
-    left_out : the other columns
-    """
-
-    source: Source
-    ids: list[str]
-    columns: dict[str, tuple[str, list[str | None]]]
-    named: bool
-    left_out: list[str]
-
-    @property
-    def where(self) -> str:
-        """Name of the sheet in messages."""
-        return self.source.where
+# Unsupported formats: first bytes, name, and what to do.
+REFUSED = (
+    (b"BZh", "is compressed with bzip2", "Unpack it (bunzip2), or compress it with gzip."),
+    (b"\xfd7zXZ\x00", "is compressed with xz", "Unpack it (unxz), or compress it with gzip."),
+    (b"\x28\xb5\x2f\xfd", "is compressed with zstd", "Unpack it (unzstd), or compress it with gzip."),
+    (b"\x04\x22\x4d\x18", "is compressed with lz4", "Unpack it (unlz4), or compress it with gzip."),
+    (b"\x1f\x9d", "is compressed with compress", "Unpack it (uncompress), or compress it with gzip."),
+    (GZIP, "is gzipped twice", "Unpack it once (gunzip)."),
+    (b"\xff\xff\xff\xff", "is an Arrow stream", "Write it as Feather or Parquet."),
+    (b"7z\xbc\xaf\x27\x1c", "is a 7z archive", "Unpack it and give the table in it."),
+    (b"Rar!", "is a rar archive", "Unpack it and give the table in it."),
+    *((begins, "is an R workspace (.rda, .RData)", WORKSPACE) for begins in (b"RDX", b"RDA")),
+    *((begins, "is an R object (.rds)", RDS) for begins in (b"X\n\x00\x00", b"A\n2\n", b"A\n3\n")),
+    (b"IDAT", "is an IDAT file: raw intensities", "Compute beta values (minfi, SeSAMe, methylprep) and give those."),
+    (b"\xd0\xcf\x11\xe0", "is an old Excel workbook (.xls)", "Save the sheet as CSV or .xlsx."),
+    (b"FEA1", "is Feather version 1", "Write it as Parquet, or as Feather version 2."),
+    (b"%PDF", "is a PDF", "Give the table in it as CSV."),
+    (b"\x93NUMPY", "is a NumPy array, without names of samples and CpGs", "Give CSV or Parquet with both."),
+    (b"BAM\x01", "is a BAM file: aligned reads", "Call methylation first (Bismark) and give a table of it."),
+    (b"SQLite format 3\x00", "is a SQLite database", "Export the table as CSV."),
+    (b"!series_", "is a GEO series matrix", "Give it as inputs.geo: [{file: ...}] (config/README.md)."),
+    (b"!sample_", "is a GEO series matrix", "Give it as inputs.geo: [{file: ...}] (config/README.md)."),
+    *((b"^" + what, "is a GEO SOFT file", SERIES_MATRIX) for what in (b"series", b"database", b"platform", b"sample")),
+    *((b"<" + what, "is a web page, not a table", NO_PAGE) for what in (b"!", b"html", b"head", b"body", b"script")),
+    (b"<?xml", "is XML, not a table", "Export the table as CSV."),
+    (b"##fileformat=vcf", "is a VCF file: genotypes", "Give a table of methylation."),
+    (b"/annex/objects/", "is a git-annex pointer, not the file", "Fetch the file itself: git annex get."),
+    (b"version https://git-lfs", "is a Git LFS pointer, not the file", "Fetch the file itself: git lfs pull."),
+)
+TAR = b"ustar"  # at byte 257
 
 
 def open_source(path: str | Path, where: str, missing_values: Sequence[str] = (), allow_pickle: bool = False) -> Source:
     """Open a file by its content; `-` is standard input.
 
+    Standard input and pipes are copied to a temporary file; gzipped files that are not text are unpacked to one.
+
     where : name of the file in messages
     missing_values : additional codes for missing values
     Raises HeteroAgeError: a file that cannot be read as a table.
     """
-    if str(path).endswith((".cov", ".cov.gz")):
+    path, copies = Path(path), []
+    if path.name.endswith((".cov", ".cov.gz")):
         raise _calls(where)
-    kind, path, keep = kinds.readable(path, where)
-    if kind == kinds.TEXT:
-        from heteroage.tables.text import TextSource
+    if str(path) == "-":
+        copies.append(_copied(sys.stdin.buffer))
+    elif path.exists() and not (path.is_file() or path.is_dir()):
+        with path.open("rb") as pipe:
+            copies.append(_copied(pipe))
+    path = Path(copies[0].name) if copies else path
+    kind = _kind_of(path, where)
+    if kind != TEXT and is_gzip(path):
+        with opened(path, where) as stream:
+            copies.append(_copied(stream))
+        path = Path(copies[-1].name)
+    source = _open(kind, path, where, missing_values, allow_pickle)
+    source.keep += copies
+    return source
 
-        source: Source = TextSource(path, where, missing_values)
+
+def _open(kind: str, path: Path, where: str, missing_values: Sequence[str], allow_pickle: bool) -> Source:
+    if kind == TEXT:
+        source = TextSource(path, where, missing_values)
         if len(source.header) in CALLS and is_probe(":".join(source.header[:2])):
             raise _calls(where)
-    else:
-        from heteroage.tables import formats
+        return source
+    from heteroage.tables import formats
 
-        if kind == kinds.XLSX:
-            source = formats.open_workbook(path, where, missing_values)
-        elif kind == kinds.PICKLE:
-            source = formats.open_pickle(path, where, allow_pickle)
-        else:
-            opened = {kinds.PARQUET: formats.ParquetSource, kinds.FEATHER: formats.FeatherSource}
-            source = opened.get(kind, formats.open_h5ad)(path, where)
-    source.keep += keep
-    return source
+    if kind == XLSX:
+        return formats.open_workbook(path, where, missing_values)
+    if kind == PICKLE:
+        return formats.open_pickle(path, where, allow_pickle)
+    return {PARQUET: formats.ParquetSource, FEATHER: formats.FeatherSource, H5AD: formats.open_h5ad}[kind](path, where)
 
 
 def table_of(
@@ -97,70 +129,54 @@ def from_frame(
     return table_of(FrameSource(frame, where), is_cpg, conventions or Conventions())
 
 
-def sheet_of(source: Source, known: Collection[str], conventions: Conventions) -> Sheet:
-    """Read the metadata columns of an opened sample sheet as text.
-
-    known : ids of the tables of values, which decide between several possible columns of ids
-    Raises HeteroAgeError: no rows, no column of ids, rows without an id, or several of one id.
-    """
-    header, where = source.header, source.where
-    columns = source.texts(range(len(header)))
-    if not columns or not columns[0]:
-        raise no_rows(where)
-    ours = find_columns(header, conventions, where)
-    unnamed = [k for k, name in enumerate(header) if name in UNNAMED and any(columns[k])]
-    forms = possible_ids(header, ours.get("sample_id"), columns, known)
-    if not forms and (source.index is not None or unnamed):
-        forms = [columns[unnamed[0] if source.index is None else source.index]]
-    if not forms:
-        problem = no_ids(where, header)
-        raise HeteroAgeError(f"{problem} The header must be the first row.")
-    found = {name: (header[k], columns[k]) for name, k in ours.items() if name != "sample_id"}
-    ids = sample_ids(forms[0], where)
-    others = [k for k in range(len(header)) if k not in ours.values() and names(_file_names(columns[k])) != ids]
-    others = [k for k in others if column_key(header[k]) not in SLIDES + POSITIONS]
-    left_out = [header[k] or f"column {k + 1} (no name{'' if any(columns[k]) else ', empty'})" for k in others]
-    return Sheet(source, ids, found, "sample_id" in ours, left_out)
-
-
-def check_left_out(ids: Collection[str], where: str, left_out: Sequence[str], table: str) -> None:
-    """Reject a sheet with samples that a table has as columns that are not samples by their names.
-
-    ids, where : the sheet's samples, and its name in messages
-    left_out, table : `Layout.left_out` of the table, and its name in messages
-    """
-    if twofold := [column for column in left_out if column.rpartition(" (")[0] in ids]:
-        raise HeteroAgeError(
-            f"{table} has columns whose names are not those of samples ({listed(twofold)}), but {where} lists them as "
-            "samples. Rename these samples in both, or delete their rows if they are not samples."
-        )
+def _kind_of(path: Path, where: str) -> str:
+    """Return a table's kind by its first bytes, also inside gzip."""
+    with opened(path, where) as stream:
+        head = stream.read(HEAD)
+    if not head:
+        raise HeteroAgeError(f"{where} is empty. Check how it was written.")
+    if head[:4] == b"PAR1":
+        return PARQUET
+    if head[:6] == b"ARROW1":
+        return FEATHER
+    if head[:8] == b"\x89HDF\r\n\x1a\n":
+        return H5AD
+    if head[:4] == b"PK\x03\x04":
+        if _is_workbook(path):
+            return XLSX
+        raise _refusal(where, "is a zip archive", "Unpack it and give the table in it, or compress it with gzip.")
+    if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05":
+        return PICKLE
+    if head[257:262] == TAR:
+        raise _refusal(where, "is a tar archive", "Unpack it and give the table in it.")
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    for begins, what, advice in REFUSED:
+        if head.startswith(begins) or (begins.islower() and text.startswith(begins)):
+            raise _refusal(where, what, advice)
+    if head[:1] in b"{" or text.startswith((b"[{", b"[[")):
+        raise _refusal(where, "is JSON, not a table", "Give CSV or Parquet.")
+    return TEXT
 
 
-def possible_ids(
-    header: Sequence[str], column: int | None, columns: Sequence[Cells], known: Collection[str]
-) -> list[Cells]:
-    """Return the possible ids of a sheet's samples, those with the most `known` ids first.
-
-    These are the `column` of ids, slide and position in Illumina's sheets, file names, and other columns that name all
-    samples.
-    """
-    keys = [column_key(name) for name in header]
-    forms: list[Cells] = [] if column is None else [columns[column]]
-    slide = next((k for k, key in enumerate(keys) if key in SLIDES), None)
-    place = next((k for k, key in enumerate(keys) if key in POSITIONS), None)
-    if slide is not None and place is not None:
-        pairs = zip(names(columns[slide]), names(columns[place]), strict=True)
-        forms.append([None if one is None or other is None else f"{one}_{other}" for one, other in pairs])
-    for k, cells in enumerate(columns):
-        files = _file_names(cells)
-        # Any other column that names every sample; numbers may do so by chance.
-        if k == column or (known and set(known) <= set(files) and not all(map(str.isdigit, known))):
-            forms.append(files)
-    return sorted(forms, key=lambda form: -sum(name in known for name in names(form)))
+def _is_workbook(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.startswith("xl/") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return False
 
 
-def _file_names(cells: Cells) -> list[str | None]:
-    return [None if cell is None else re.split(r"[/\\]", cell.strip())[-1] for cell in cells]
+def _copied(stream: BinaryIO) -> BinaryIO:
+    copy = tempfile.NamedTemporaryFile()  # noqa: SIM115, lives as long as its table
+    shutil.copyfileobj(stream, copy, 1 << 20)
+    copy.flush()
+    return copy
+
+
+def _refusal(where: str, what: str, advice: str) -> HeteroAgeError:
+    return HeteroAgeError(
+        f"{where} {what}. {advice} Tables are CSV or TSV (also gzip), Parquet, Feather, .h5ad or .xlsx."
+    )
 
 
 def _calls(where: str) -> HeteroAgeError:

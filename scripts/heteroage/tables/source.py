@@ -26,6 +26,7 @@ NUMBER_WITH_SIGN = re.compile(r"[<>~=]?\s*[-+]?[\d.,]*\d[\d.,]*\s*[%*]?")
 TEXT = (pa.string(), pa.large_string())
 # Text stored as bytes (by R and Spark) or as a view (by polars; PyArrow 16 and later).
 LIKE_TEXT = (pa.binary(), pa.large_binary(), *([pa.string_view()] if hasattr(pa, "string_view") else []))
+CUT_SHORT = "Is it cut short? Copy or download it again."
 LOOK = 50  # number of first rows used to detect a column's type
 
 
@@ -89,6 +90,7 @@ class Source:
     index : the column that pandas wrote as a frame's index, if any
     at_once : columns read at a time, if reading more would take too much memory
     notes : skipped lines and rows: {step: number}
+    kind : name of the format
     keep : what must stay open while the source is used, for instance temporary files
     """
 

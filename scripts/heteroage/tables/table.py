@@ -1,4 +1,4 @@
-"""An opened table of methylation values or metadata: sample ids, metadata, and values in blocks.
+"""An opened table of methylation values, or a sample sheet: sample ids, metadata, and values in blocks.
 
 Training and prediction read through this module alone. Which of rows and columns are the samples is found out
 (`layout.py`); from here on values are (CpGs, samples). What a metadata column means is not decided here: its cells are
@@ -7,8 +7,8 @@ text.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.probes import split_modality
-from heteroage.tables.layout import CPGS_IN_ROWS, IsCpg, Layout, columns_of, no_rows
-from heteroage.tables.metadata import Conventions, sample_ids
+from heteroage.tables import metadata
+from heteroage.tables.layout import CPGS_IN_ROWS, UNNAMED, IsCpg, Layout, columns_of, no_ids, no_rows
+from heteroage.tables.metadata import Cells, Conventions, column_key, find_columns, sample_ids
 from heteroage.tables.source import BadCells, Batch, Source, ahead, number_of
 
-STRIP_BYTES = 256 << 20  # size of the values that are joined
+SLIDES = ("sentrix_id", "sentrixbarcode_a", "sentrix_barcode", "slide", "beadchip")
+POSITIONS = ("sentrix_position", "sentrixposition_a", "array")
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Block:
 
     features: NDArray[np.int64]
     samples: NDArray[np.int64]
-    values: NDArray[np.floating]
+    values: NDArray[np.float64]
 
 
 @dataclass
@@ -108,12 +109,12 @@ class Table:
         return [found[place] for place in places]
 
     def blocks(self, places: Sequence[int]) -> Iterator[Block]:
-        """Yield the values of some of `names` in one pass, in the file's order, as float32 or float64.
+        """Yield the values of some of `names` in one pass, in the file's order.
 
         Raises HeteroAgeError: text where numbers belong: names sample and CpG.
         """
         bad = BadCells()
-        for block in _strips(self._as_read(places, bad), len(self.ids)):
+        for block in self._as_read(places, bad):
             if not bad.total:
                 yield block
         self._check(bad, places)
@@ -204,41 +205,88 @@ class Part:
     numbers: Callable[[Sequence[int]], NDArray[np.float64]]
 
 
-def _strips(blocks: Iterator[Block], n_samples: int) -> Iterator[Block]:
-    """Join blocks of few samples: a wide strip is written faster to the store, where samples are columns."""
-    waiting: list[Block] = []
-    for block in blocks:
-        if waiting and not np.array_equal(block.features, waiting[0].features):
-            yield _joined(waiting)
-        if len(block.samples) * 4 >= n_samples and not waiting:
-            yield block
-            continue
-        block.values = block.values.astype(np.float32)
-        waiting.append(block)
-        if sum(block.values.nbytes for block in waiting) >= STRIP_BYTES:
-            yield _joined(waiting)
-    if waiting:
-        yield _joined(waiting)
+@dataclass(frozen=True)
+class Sheet:
+    """A sample sheet: a table with only metadata, one row per sample.
+
+    columns : {our name: (the sheet's name, its cells as text)}
+    named : whether the column of ids was found by its name
+    left_out : the other columns
+    """
+
+    source: Source
+    ids: list[str]
+    columns: dict[str, tuple[str, list[str | None]]]
+    named: bool
+    left_out: list[str]
+
+    @property
+    def where(self) -> str:
+        """Name of the sheet in messages."""
+        return self.source.where
 
 
-def _joined(blocks: list[Block]) -> Block:
-    """Join blocks of the same features, and empty the list, to release the memory of each."""
-    features, samples = blocks[0].features, np.concatenate([block.samples for block in blocks])
-    values, at = np.empty((len(samples), len(features)), np.float32), 0
-    while blocks:
-        part = blocks.pop(0).values
-        values[at : at + part.shape[1]] = part.T
-        at += part.shape[1]
-    return Block(features, samples, values.T)
+def sheet_of(source: Source, known: Collection[str], conventions: Conventions) -> Sheet:
+    """Read the metadata columns of an opened sample sheet as text.
+
+    known : ids of the tables of values, which decide between several possible columns of ids
+    Raises HeteroAgeError: no rows, no column of ids, rows without an id, or several of one id.
+    """
+    header, where = source.header, source.where
+    columns = source.texts(range(len(header)))
+    if not columns or not columns[0]:
+        raise no_rows(where)
+    ours = find_columns(header, conventions, where)
+    unnamed = [k for k, name in enumerate(header) if name in UNNAMED and any(columns[k])]
+    forms = possible_ids(header, ours.get("sample_id"), columns, known)
+    if not forms and (source.index is not None or unnamed):
+        forms = [columns[unnamed[0] if source.index is None else source.index]]
+    if not forms:
+        problem = no_ids(where, header)
+        raise HeteroAgeError(f"{problem} The header must be the first row.")
+    found = {name: (header[k], columns[k]) for name, k in ours.items() if name != "sample_id"}
+    ids = sample_ids(forms[0], where)
+    used = {*ours.values(), *(k for k, name in enumerate(header) if column_key(name) in SLIDES + POSITIONS)}
+    others = [k for k in range(len(header)) if k not in used and metadata.names(_file_names(columns[k])) != ids]
+    left_out = [header[k] or f"column {k + 1} (no name{'' if any(columns[k]) else ', empty'})" for k in others]
+    return Sheet(source, ids, found, "sample_id" in ours, left_out)
 
 
-def check_cpg_names(names: Sequence[str], where: str) -> None:
-    """Reject repeated CpGs. Replicates of one probe (EPICv2) are not repeats; they are averaged."""
-    if len(set(names)) < len(names):
-        same = sorted(name for name, count in Counter(names).items() if count > 1)
-        raise HeteroAgeError(f"{where} has CpGs of the same name ({listed(same)}). Keep one of each.")
-    known = set(names)
-    twice = sorted(name for name in names if (split := split_modality(name))[1] and split[0] in known)
-    if twice:
-        suffix = f"_{split_modality(twice[0])[1]}"
-        raise HeteroAgeError(f"{where} has CpGs both with and without the suffix {suffix} ({listed(twice)}). Keep one.")
+def check_left_out(ids: Collection[str], where: str, left_out: Sequence[str], table: str) -> None:
+    """Reject a sheet with samples that a table has as columns that are not samples by their names.
+
+    ids, where : the sheet's samples, and its name in messages
+    left_out, table : `Layout.left_out` of the table, and its name in messages
+    """
+    if twofold := [column for column in left_out if column.rpartition(" (")[0] in ids]:
+        raise HeteroAgeError(
+            f"{table} has columns whose names are not those of samples ({listed(twofold)}), but {where} lists them as "
+            "samples. Rename these samples in both, or delete their rows if they are not samples."
+        )
+
+
+def possible_ids(
+    header: Sequence[str], column: int | None, columns: Sequence[Cells], known: Collection[str]
+) -> list[Cells]:
+    """Return the possible ids of a sheet's samples, those with the most `known` ids first.
+
+    These are the `column` of ids, slide and position in Illumina's sheets, file names, and other columns that name all
+    samples.
+    """
+    keys = [column_key(name) for name in header]
+    forms: list[Cells] = [] if column is None else [columns[column]]
+    slide = next((k for k, key in enumerate(keys) if key in SLIDES), None)
+    place = next((k for k, key in enumerate(keys) if key in POSITIONS), None)
+    if slide is not None and place is not None:
+        pairs = zip(metadata.names(columns[slide]), metadata.names(columns[place]), strict=True)
+        forms.append([None if one is None or other is None else f"{one}_{other}" for one, other in pairs])
+    for k, cells in enumerate(columns):
+        files = _file_names(cells)
+        # Any other column that names every sample; numbers may do so by chance.
+        if k == column or (known and set(known) <= set(files) and not all(map(str.isdigit, known))):
+            forms.append(files)
+    return sorted(forms, key=lambda form: -sum(name in known for name in metadata.names(form)))
+
+
+def _file_names(cells: Cells) -> list[str | None]:
+    return [None if cell is None else re.split(r"[/\\]", cell.strip())[-1] for cell in cells]

@@ -1,4 +1,4 @@
-"""CSV and TSV files, read in blocks of whole lines. `fields.py` cuts the lines; Arrow parses the numbers."""
+"""CSV and TSV files, also gzipped, in blocks of whole lines. `fields.py` cuts the lines; Arrow parses the numbers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import codecs
 import csv
 import io
 import re
+import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +18,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError
-from heteroage.tables import kinds
 from heteroage.tables.fields import NEWLINE, QUOTE, Fields, chosen, cut, joined
 from heteroage.tables.header import BOM, MOST_HEADER, SEPARATORS, decode, encoding_of, has_nul, read_header
-from heteroage.tables.source import SPELLINGS, Batch, Source, ahead, is_missing
+from heteroage.tables.source import CUT_SHORT, SPELLINGS, Batch, Source, ahead, is_missing
 
 CHUNK = 16 << 20  # bytes of text per block
 PEEK = 1 << 18  # bytes read to find the header; more for longer lines
@@ -32,7 +34,7 @@ class TextSource(Source):
     ended : whether this line was found, after the file was read
     """
 
-    kind = kinds.TEXT
+    kind = "csv"
 
     def __init__(
         self,
@@ -45,7 +47,7 @@ class TextSource(Source):
         super().__init__(where)
         self.path, self.ended, self._begin = path, False, begin
         self._null = [*SPELLINGS, *missing_values]
-        with kinds.opened(path, where) as stream:
+        with opened(path, where) as stream:
             stream.read(begin[0])
             head = more = stream.read(PEEK)
             self._encoding = encoding_of(head)
@@ -115,7 +117,7 @@ class TextSource(Source):
             elif len(row) != width:
                 raise HeteroAgeError(
                     f"{self.where} has {len(row)} fields in line {line + before} and {width} in its header "
-                    f"(separated by {SEPARATORS[self._how.separator]}). {kinds.CUT_SHORT}"
+                    f"(separated by {SEPARATORS[self._how.separator]}). {CUT_SHORT}"
                 )
             cells += row
             before = rows.line_num
@@ -145,7 +147,7 @@ class TextSource(Source):
         """Yield the rows in blocks of whole lines: (number of the first line, text)."""
         line, above, rest, self.ended = self._how.first + self._begin[1], self._how.size, b"", False
         decoded = _decoder(self._encoding)
-        with kinds.opened(self.path, self.where) as stream:
+        with opened(self.path, self.where) as stream:
             stream.read(self._begin[0])
             block = b"-"
             while block and not self.ended:
@@ -200,3 +202,41 @@ def _decoder(encoding: str) -> Callable[[bytes, bool], bytes]:
         return block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     return decoded
+
+
+@contextmanager
+def opened(path: Path, where: str) -> Iterator[BinaryIO]:
+    """Open a file's bytes, unpacked if it is gzip.
+
+    Raises HeteroAgeError: no such file, a file that cannot be read, or a gzip stream that is cut short.
+    """
+    if path.is_dir():
+        raise HeteroAgeError(f"{where} is a folder, not a table. Give the file in it.")
+    if not path.exists():
+        raise HeteroAgeError(f"no file {path}. Check the path; relative paths start at the working directory.")
+    packed = False
+    broken: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error)
+    try:
+        packed = is_gzip(path)
+        if packed:
+            try:
+                from isal import igzip as gzip
+                from isal import isal_zlib
+
+                broken = (*broken, isal_zlib.error)
+            except ImportError:  # half as fast
+                import gzip
+            stream = gzip.open(path, "rb")  # noqa: SIM115
+        else:
+            stream = path.open("rb", buffering=1 << 20)
+        with stream:
+            yield stream
+    except broken as error:
+        what = " as gzip" if packed else ""
+        raise HeteroAgeError(f"cannot read {where}{what}: {error}. {CUT_SHORT}") from error
+
+
+def is_gzip(path: Path) -> bool:
+    """Tell whether a file is gzipped."""
+    with path.open("rb") as raw:
+        return raw.read(2) == b"\x1f\x8b"

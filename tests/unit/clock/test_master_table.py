@@ -10,7 +10,7 @@ from sample_tables import FORMS, cpgs_of, equal, from_files, predicted_bytes, re
 from heteroage.clock.master_table import Wanted
 from heteroage.errors import HeteroAgeError
 from heteroage.files import write_table
-from heteroage.tables.table import check_cpg_names
+from heteroage.tables.layout import check_cpg_names
 
 QUICK = [Phase.explicit, Phase.generate]  # an example takes a tenth of a second: to shrink one would take minutes
 

@@ -3,7 +3,7 @@
 import pytest
 
 from heteroage.inputs import store
-from heteroage.tables import formats, table, text
+from heteroage.tables import formats, text
 
 
 @pytest.fixture
@@ -16,6 +16,6 @@ def folder(tmp_path, monkeypatch):
 def block_bytes(request, monkeypatch):
     """Blocks of a few values, or of all of them."""
     monkeypatch.setattr(formats, "READ_BYTES", request.param)
-    monkeypatch.setattr(table, "STRIP_BYTES", request.param)
+    monkeypatch.setattr(store, "STRIP_BYTES", request.param)
     monkeypatch.setattr(store, "PART", request.param)
     monkeypatch.setattr(text, "CHUNK", request.param)

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heteroage.clock.apply import run_step
+from heteroage.inputs import store
 from heteroage.inputs.cohorts import InputOptions, read_cohorts
 from heteroage.inputs.intake import Intake, TableEntry
 from heteroage.inputs.store import write_store
-from heteroage.tables import formats, table, text
+from heteroage.tables import formats, text
 
 SHEET = ["sample_id", "project_id", "Tissue", "Sex", "Age", "Is_Healthy"]
 forms = st.fixed_dictionaries(
@@ -139,5 +140,5 @@ def test_any_form_of_the_same_values_is_understood_alike_by_both_sides(form, stu
         expected = understood(plain, None, folder, clock.folder)
         patch.setattr(text, "CHUNK", form["block"])
         patch.setattr(formats, "READ_BYTES", form["block"])
-        patch.setattr(table, "STRIP_BYTES", form["block"])
+        patch.setattr(store, "STRIP_BYTES", form["block"])
         assert understood(*written(study, form, folder), folder, clock.folder) == expected

@@ -8,7 +8,7 @@ import pytest
 from heteroage.errors import HeteroAgeError
 from heteroage.tables import metadata as m
 from heteroage.tables.metadata import Conventions
-from heteroage.tables.opening import possible_ids
+from heteroage.tables.table import possible_ids
 
 
 def refused(text, function, *arguments):
