@@ -17,7 +17,7 @@ from heteroage.clock.output import check_ending, writing
 from heteroage.clock.predict import Clock
 from heteroage.clock.published import MISSING, MUCH_MISSING, Compared, read_compared
 from heteroage.clock.sums import Beside, Rows, ages_of
-from heteroage.clock.trees import check_lightgbm, contributions_of
+from heteroage.clock.trees import booster_of, contributions_of
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import check_writable, write_json
 from heteroage.probes import is_pc, split_modality
@@ -54,9 +54,8 @@ def run_step(
     for path in outputs:
         check_ending(path)
     _check_places([*inputs, offset], [*outputs, summary])
-    if contributions is not None:
-        check_lightgbm()
     clock = load_clock(artifact_dir, public_key, **(conventions or {}))
+    booster = booster_of(clock) if contributions is not None else None
     if offset is not None:
         clock = clock.with_offset(offset)
     beside = Beside(read_compared(compare), clock) if compare else None
@@ -68,8 +67,8 @@ def run_step(
         for rows, features in _progress(clock.stream(step, table, allow_missing, beside), table):
             writers[0].write(rows)
             cohort.add(rows)
-            if contributions is not None:
-                writers[1].write(contributions_of(clock, rows, features))
+            if booster is not None:
+                writers[1].write(contributions_of(clock, booster, rows, features))
     if summary is not None:
         write_json(cohort.as_json(), summary)
     warning = cohort.warning()

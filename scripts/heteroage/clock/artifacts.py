@@ -156,12 +156,12 @@ def decoded(content: bytes, where: str) -> str:
 
 
 @contextmanager
-def entries_of(where: str) -> Iterator[None]:
+def entries_of(where: str, advice: str = "Copy the folder again.") -> Iterator[None]:
     """Context that reads the entries of parsed JSON: a missing one, or one of the wrong type, is an error."""
     try:
         yield
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise damaged(f"{where} has a missing or invalid entry ({error})") from error
+        raise HeteroAgeError(f"{where} has a missing or invalid entry ({error}). {advice}") from error
 
 
 def make_keys(private: Path, public: Path) -> None:

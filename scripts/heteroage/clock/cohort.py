@@ -239,15 +239,11 @@ class Offset:
         except OSError as error:
             raise HeteroAgeError(f"cannot read the offset {path}: {error.strerror}. Check the path.") from error
         found = parse_json(content, path)
-        try:
+        with entries_of(f"{path} is not an offset: it", AGAIN):
             if found["offset_version"] != OFFSET_VERSION:
                 raise HeteroAgeError(f"{path} is an offset of version {found['offset_version']!r}. {AGAIN}")
             years, bias, shrinkage = numbers = [float(found[name]) for name in ("years", "bias", "shrinkage")]
             n, clock = int(found["n"]), str(found["clock"])
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise HeteroAgeError(
-                f"{path} is not an offset: it has a missing or invalid entry ({error}). {AGAIN}"
-            ) from error
         if not all(map(math.isfinite, numbers)) or max(abs(years), abs(bias)) > MOST_OFFSET_YEARS or n < 1:
             raise HeteroAgeError(
                 f"{path} contains numbers that are not possible for an offset (years {years}, n {n}). {AGAIN}"

@@ -139,24 +139,19 @@ class MasterTable:
 
     def join(self, tables: Sequence[MasterTable], sheets: Sequence[Sheet]) -> MasterTable:
         """Join tables of values with the same samples, and sample sheets, which may contain more samples."""
-        rows = {one: k for k, one in enumerate(self.table.ids)}
+        rows = {sample: k for k, sample in enumerate(self.table.ids)}
         others = []
-        for table in tables:
-            own = {name: [None] * len(rows) if name in TEXT else np.empty(len(rows)) for name in table.place}
-            for part in table.parts(table.names):
-                at = [rows[one] for one in part.ids]
-                for name in own:
-                    if name in TEXT:
-                        for row, cell in zip(at, part.text(name), strict=True):
-                            own[name][row] = cell
-                for name, values in part.numbers([name for name in own if name not in TEXT]):
-                    own[name][at] = values
-            others.append(Joined(table.where, own, table.labels))
-        for sheet in sheets:
-            place = {one: k for k, one in enumerate(sheet.ids)}
-            at = [place[one] for one in rows]
-            own = {name: [cells[k] for k in at] for name, (_, cells) in sheet.columns.items() if name in TEXT}
-            others.append(Joined(sheet.where, own, {name: label for name, (label, _) in sheet.columns.items()}))
+        for one in (*(table.table for table in tables), *sheets):
+            place, found = {sample: k for k, sample in enumerate(one.ids)}, one.columns.items()
+            text = {name: [cells[place[sample]] for sample in rows] for name, (_, cells) in found if name in TEXT}
+            others.append(Joined(one.where, text, {name: label for name, (label, _) in found}))
+        for table, joined in zip(tables, others, strict=False):  # the sheets have no numbers
+            numbers = {name: np.empty(len(rows)) for name in table.place if name not in TEXT}
+            for part in table.parts(list(numbers)):
+                at = [rows[sample] for sample in part.ids]
+                for name, values in part.numbers(list(numbers)):
+                    numbers[name][at] = values
+            joined.columns.update(numbers)
         return replace(self, others=others, rows=rows)
 
     @property

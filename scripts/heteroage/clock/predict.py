@@ -22,7 +22,7 @@ from heteroage.clock.cohort import CohortSummary, Offset
 from heteroage.clock.master_table import MasterTable, open_tables
 from heteroage.clock.model import ClockModel
 from heteroage.clock.sums import Beside, Rows, SampleBlock, Sums
-from heteroage.clock.trees import contributions_of
+from heteroage.clock.trees import booster_of, contributions_of
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN
 from heteroage.probes import is_pc
@@ -80,8 +80,8 @@ class Clock(ClockModel):
 
     def contributions(self, table: Samples, allow_missing: bool = False) -> pd.DataFrame:
         """Return each Stage 3 feature's contribution in years: Stage1_Pred_Age + contributions = HeteroAge."""
-        parts = self.stream("predict", self._open(table), allow_missing)
-        return _concatenated([contributions_of(self, rows, features) for rows, features in parts])
+        booster, parts = booster_of(self), self.stream("predict", self._open(table), allow_missing)
+        return _concatenated([contributions_of(self, booster, rows, features) for rows, features in parts])
 
     def calibrate(self, table: Samples, allow_missing: bool = False) -> Offset:
         """Estimate an offset from samples of known age of one cohort, for `with_offset`.

@@ -217,22 +217,22 @@ def _sets(fields: dict[str, str], count: int) -> list[NDArray[np.int64]]:
     return [np.flatnonzero(bits[a:b].ravel()) for a, b in pairwise(boundaries)]
 
 
-def contributions_of(clock: ClockModel, rows: Rows, features: Rows) -> Rows:
+def contributions_of(clock: ClockModel, booster: lgb.Booster, rows: Rows, features: Rows) -> Rows:
     """Compute the contributions of all features for predicted samples.
 
+    booster : the clock's fusion (`booster_of`)
     rows : predictions, as yielded by `Clock.stream`
     features : input features of the fusion for the same samples
 
     Returns sample_id, Stage1_Pred_Age, one column per feature of Stage 3 (Stage1_Pred_Age_Contribution for the anchor),
     Bias if the mean of the trees is not 0, Cohort_Offset if one is used, and HeteroAge; in years. Stage1_Pred_Age +
     contributions + Bias + Cohort_Offset = HeteroAge.
-    Raises HeteroAgeError: the model does not contain node counts, which TreeSHAP needs as weights.
     """
     order = clock.meta["feature_order"]
     matrix = np.ascontiguousarray(np.array([features[name] for name in order]).T)
     identity = {"sample_id": rows["sample_id"], ANCHOR: rows[ANCHOR]}
     last = {name: rows[name] for name in (OFFSET, "HeteroAge") if name in rows}
-    return identity | by_feature(_booster(clock), matrix, order) | last
+    return identity | by_feature(booster, matrix, order) | last
 
 
 def by_feature(booster: lgb.Booster, matrix: ArrayLike, names: Sequence[str]) -> Rows:
@@ -245,24 +245,20 @@ def by_feature(booster: lgb.Booster, matrix: ArrayLike, names: Sequence[str]) ->
     return columns
 
 
-def check_lightgbm() -> None:
-    """Raise an early error if LightGBM is not installed. Prediction itself does not need it."""
+def booster_of(clock: ClockModel) -> lgb.Booster:
+    """Build LightGBM's model of the fusion, from the text that was validated only.
+
+    Raises HeteroAgeError: LightGBM is not installed; the model has no node counts, which TreeSHAP needs as weights.
+    """
     try:
-        import lightgbm  # noqa: F401
+        import lightgbm as lgb  # slow to import, and prediction itself does not need it
     except ImportError as error:
         raise HeteroAgeError(
             'contributions need LightGBM, which is not installed. Install it: pip install "heteroage-clock[train]", or '
             "pip install lightgbm."
         ) from error
-
-
-def _booster(clock: ClockModel) -> lgb.Booster:
-    check_lightgbm()
-    import lightgbm as lgb
-
     if any(len(tree.leaf) > 1 and "internal_count" not in tree.fields for tree in clock.fusion.trees):
         raise HeteroAgeError(
             "the fusion's model contains no node counts, which contributions need. Copy the folder again."
         )
-    # LightGBM gets only the text that was validated.
     return lgb.Booster(model_str=clock.fusion.text())

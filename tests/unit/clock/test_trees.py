@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heteroage.clock.master_table import MasterTable
-from heteroage.clock.trees import contributions_of, parse_trees
+from heteroage.clock.trees import booster_of, contributions_of, parse_trees
 from heteroage.errors import HeteroAgeError
 from heteroage.tables.opening import from_frame
 
@@ -149,7 +149,7 @@ def test_contributions_add_up_to_the_age(loaded, clock):
 
 def test_contributions_are_lightgbms_own(loaded, clock):
     (part,) = loaded.stream("predict", MasterTable.of(from_frame(clock.master, loaded.wanted.is_cpg), loaded.wanted))
-    table = contributions_of(loaded, *part)
+    table = contributions_of(loaded, booster_of(loaded), *part)
     order = loaded.meta["feature_order"]
     matrix = np.array([part[1][name] for name in order]).T
     expected = clock.booster.predict(matrix, pred_contrib=True)
