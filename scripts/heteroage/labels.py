@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterable
 from itertools import combinations
 
@@ -25,7 +26,7 @@ HEALTH = {
 # Codes for missing values, in lower case.
 WORDS = frozenset(
     {"", "na", "n/a", "n.a.", "#n/a", "#n/a n/a", "#na", "<na>", "nan", "-nan", "1.#ind", "-1.#ind", "1.#qnan"}
-    | {"-1.#qnan", "none", "null", "nil", "unknown", "missing", "not available", "not applicable"}
+    | {"#div/0!", "#num!", "-1.#qnan", "none", "null", "nil", "unknown", "missing", "not available", "not applicable"}
     | {f"not {word}" for word in ("known", "determined", "reported", "provided", "collected", "stated", "given")}
     | {"not specified", "not recorded", "unspecified", "no data", "withheld", "declined", "prefer not to say"}
     | {"-", "--", ".", "?"}
@@ -33,7 +34,14 @@ WORDS = frozenset(
 
 # The usual spellings of WORDS, which Arrow compares exactly. `is_missing` finds the others more slowly.
 SPELLINGS = sorted({f(word) for word in WORDS for f in (str, str.upper, str.capitalize, str.title)} | {"NaN", "-NaN"})
+# Characters that nobody sees: soft hyphen, zero-width blank, marks of direction, word joiner, byte-order mark.
+INVISIBLE = str.maketrans("\u00a0\u202f", "  ", "\u00ad\u200b\u200e\u200f\u2060\ufeff")
 LONG, LONGER = 4, 9  # minimum word lengths for one misspelt letter, and for two
+
+
+def clean(text: str) -> str:
+    """Return text without blanks around and without invisible characters, accents composed (NFC)."""
+    return (text if text.isascii() else unicodedata.normalize("NFC", text.translate(INVISIBLE))).strip()
 
 
 def is_missing(cell: str | None, missing_values: Collection[str] = ()) -> bool:

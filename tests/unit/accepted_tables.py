@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.feather
 import pyarrow.parquet as pq
 from table_cases import betas, case, csv, edited, in_rows, m_values, sheet_of, study, transposed, two_tables, with_cell
 
 edited("A byte-order mark", {}, lambda f: b"\xef\xbb\xbf" + csv(f).encode())
 edited("Windows line ends", {}, lambda f: csv(f).replace("\n", "\r\n"))
 edited("UTF-16", {}, lambda frame: csv(frame).encode("utf-16"))
+for _order in ("le", "be"):
+    edited(f"UTF-16 ({_order}) without a byte-order mark", {}, lambda f, order=_order: csv(f).encode(f"utf-16-{order}"))
 edited("Decimal commas", {}, lambda f: f.to_csv(index=False, sep=";", decimal=","))
 edited("Quoted names and numbers", {}, lambda f: f.to_csv(index=False, quoting=1))
 edited("Tabs or semicolons instead of commas", {}, lambda f: f.to_csv(index=False, sep=";"))
@@ -204,6 +207,14 @@ edited(
     lambda f: f.rename(columns={"Age": "age at sampling:ch1", "Sex": "gender:ch1", "Tissue": "tissue:ch1"}),
 )
 edited("More words for sexes", {"unknown_sex": 4}, lambda f: f.assign(Sex=["women", "XY", "not stated", "Both"] * 2))
+edited(
+    "Invisible characters in names, ids and cells",
+    {},
+    lambda f: f.assign(
+        sample_id="\u200b" + f["sample_id"], Tissue="Blood\u00a0\ufeff", Age=f["Age"].astype(str) + "\u200e"
+    ).rename(columns={"Sex": "Sex\u200b", "cg00000001": "cg00000001\u2060"}),
+)
+edited("Errors of a spreadsheet's divisions", {"missing_values": 1}, with_cell("cg00000001", "#DIV/0!"))
 edited("Words for health", {}, lambda f: f.assign(Is_Healthy=["healthy", "Control", "normal", "TRUE"] * 2))
 
 
@@ -216,10 +227,19 @@ def _nested() -> None:
 def _kinds_of_columns() -> None:
     frame = pa.Table.from_pandas(study(), preserve_index=False)
     kinds = {"sample_id": pa.binary(), "cg00000001": pa.decimal128(6, 4), "cg00000002": pa.string_view()}
+    kinds |= {"project_id": pa.binary_view()}
     for name, kind in kinds.items():
-        text = frame[name] if name == "sample_id" else pa.chunked_array([pa.array(map(str, frame[name].to_pylist()))])
+        text = pa.array(map(str, frame[name].to_pylist()))
         frame = frame.set_column(frame.schema.names.index(name), name, text.cast(kind))
     pq.write_table(frame, "beta.parquet")
+
+
+@case("Categories of views of text, ids of a fixed number of bytes", {}, beta="beta.feather")
+def _categories_of_views() -> None:
+    frame = pa.Table.from_pandas(study(), preserve_index=False)
+    tissues = pa.array(frame["Tissue"].to_pylist(), pa.string_view()).dictionary_encode()
+    ids = pa.array([one.encode() for one in frame["sample_id"].to_pylist()], pa.binary(2))
+    pa.feather.write_feather(frame.set_column(2, "Tissue", tissues).set_column(0, "sample_id", ids), "beta.feather")
 
 
 @case(
@@ -241,3 +261,21 @@ def _basenames() -> None:
     transposed(frame).to_csv("beta.csv", index=False)
     paths = "/data/idat/" + frame["sample_id"]
     sheet_of(frame).assign(Basename=paths).drop(columns="sample_id").to_csv("s.csv", index=False)
+
+
+@case(
+    "Ages in months in the table, and rounded years in the sheet",
+    {"map_columns": 1, "convert_ages": 8, "rounded_ages": 8},
+    sample_sheet="s.csv",
+)
+def _rounded_ages() -> None:
+    frame = study()
+    frame.rename(columns={"Age": "age_months"}).assign(age_months=12 * frame["Age"] + 1).to_csv("beta.csv", index=False)
+    sheet_of(frame).assign(Age=(frame["Age"] + 1 / 12).round(2)).to_csv("s.csv", index=False)
+
+
+@case("A row of totals below a sample sheet", {"sheet_only": 1}, sample_sheet="s.csv")
+def _totals() -> None:
+    frame = study()
+    transposed(frame).to_csv("beta.csv", index=False)
+    Path("s.csv").write_text(csv(sheet_of(frame)) + "Total,,8,4/4,420,\n")

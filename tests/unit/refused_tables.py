@@ -15,6 +15,12 @@ edited("An empty file", "beta.csv is empty", lambda frame: "")
 edited("A header and no rows", "has a header and no rows", lambda frame: frame.iloc[:0])
 edited("Text that is not UTF-8", "is not UTF-8 text", lambda f: csv(with_cell("Tissue", "Nägel")(f)).encode("latin1"))
 edited("A line cut short", "has 3 fields in line 9", lambda f: "\n".join(csv(f).splitlines()[:-1]) + "\ns7,p1,Blo\n")
+edited("A note below the table", "If it is a note, delete it. Is it cut short?", lambda f: csv(f) + "* at sampling\n")
+edited(
+    "A comma in a cell without quotes",
+    "in its header (separated by commas). Enclose cells that contain a separator in quotes",
+    lambda f: csv(f).replace("s2,p2,Blood,", "s2,p2,Blood, whole,"),
+)
 
 
 @case("A gzipped file cut short", "beta.csv.gz as gzip: ", beta="beta.csv.gz")

@@ -3,12 +3,17 @@
 import pytest
 from pandas._libs.parsers import STR_NA_VALUES
 
-from heteroage.labels import SEXES, SPELLINGS, UNKNOWN, WORDS, is_missing, sex_of, tissue_of
+from heteroage.labels import SEXES, SPELLINGS, UNKNOWN, WORDS, clean, is_missing, sex_of, tissue_of
 
 
 def test_what_pandas_reads_as_missing_is_missing_in_any_case():
     assert set(SPELLINGS) >= STR_NA_VALUES
     assert all(is_missing(word) and is_missing(f" {word.upper()} ") for word in STR_NA_VALUES)
+
+
+@pytest.mark.parametrize("text", ["\u200bmâle", "ma\u0302le\ufeff", "mâle\u00a0", " mâle "])
+def test_one_text_in_several_encodings_is_the_same_text(text):
+    assert clean(text) == "mâle"
 
 
 @pytest.mark.parametrize("cell", ["-9", "-9.0", "XX"])

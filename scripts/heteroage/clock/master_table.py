@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from heteroage.clock.agreement import agreed, agreed_ages
 from heteroage.clock.artifacts import ANCHOR, CORRECTION
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.coverage import gather
-from heteroage.labels import same_word, sex_of, tissue_of
 from heteroage.probes import is_pc, is_probe, plain_name, split_modality
-from heteroage.tables.ages import read_ages
 from heteroage.tables.layout import check_cpg_names, holds_values
 from heteroage.tables.metadata import Conventions, mangled_by_r
 from heteroage.tables.opening import open_source, table_of
@@ -180,29 +179,23 @@ class MasterTable:
         chosen = [name for name in columns if name in self.place and name != "sample_id"]
         text = [self.place[name] for name in chosen if name in TEXT]
         values = [self.place[name] for name in chosen if name not in TEXT]
-        names, labels = frozenset(self.names), self.labels
+        names, labels = frozenset(self.names), {} if self.others else self.labels
         for part in self.table.parts(text, values):
             at = np.array([self.rows[one] for one in part.ids] if self.others else [], dtype=np.int64)
             read = partial(self._text, part, at), partial(self._numbers, part, at)
             yield NamedPart(part.ids, self.where, names, labels, *read)
 
     def _text(self, part: Part, at: NDArray[np.int64], name: str) -> list[str | None]:
-        """Return a column of text; several tables' columns must agree, ages each in the unit that its name gives."""
+        """Return a column of text; several tables' columns must agree. Ages of joined tables have their unit."""
         found = []
         if name in self.place:
-            found.append((self.where, part.text(self.place[name]), self.table.names[self.place[name]]))
+            found.append((self.where, part.text(self.place[name]), self.table.names[self.place[name]], self.place))
         for one in self.others:
             if name in one.columns:
-                found.append((one.where, [one.columns[name][k] for k in at], one.labels[name]))
-        if len(found) > 1:
-            read = self._years if name == "Age" else lambda cells, _: cells
-            _agreed(name, [(where, read(cells, label)) for where, cells, label in found], part.ids)
-        return found[0][1]
-
-    def _years(self, cells: Sequence[str | None], label: str) -> list[float | None]:
-        how = self.table.conventions
-        years = read_ages(cells, label, how.age_unit, how.allow_prenatal, how.missing_values).years
-        return [None if age is None else round(age, 6) for age in years]
+                found.append((one.where, [one.columns[name][k] for k in at], one.labels[name], one.columns))
+        if name == "Age" and self.others:
+            return agreed_ages(found, part.ids, self.table.conventions)
+        return agreed(name, [(where, cells) for where, cells, *_ in found], part.ids)
 
     def _numbers(self, part: Part, at: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.float64]:
         own = [name for name in names if name in self.place]
@@ -214,25 +207,8 @@ class MasterTable:
         for name in names:
             several = [(self.where, ours[name])] if name in ours else []
             several += [(one.where, one.columns[name][at]) for one in self.others if name in one.columns]
-            found.append(_agreed(name, several, part.ids))
+            found.append(agreed(name, several, part.ids))
         return np.array(found).reshape(len(names), len(at))
-
-
-def _agreed(name: str, several: list[tuple[str, Sequence]], ids: Sequence[str]) -> Sequence:
-    """Return the first of several columns of one name, and check that all agree (45 equals 45.0, female equals F)."""
-    first, cells = several[0]
-    same = {"Tissue": tissue_of, "Sex": sex_of}.get(name, lambda cell: cell)
-    for where, others in several[1:]:
-        if differ := [
-            f"{one}: {a} and {b}"
-            for one, a, b in zip(ids, cells, others, strict=True)
-            if same(a) != same(b) and not (a != a and b != b) and not (a and b and same_word(str(a), str(b)))
-        ]:
-            raise HeteroAgeError(
-                f"samples whose {name} in {where} differs from that in {first} ({listed(differ)}). "
-                "Correct one of the tables."
-            )
-    return cells
 
 
 def _check_samples(rows: Collection[str], ids: Sequence[str], where: str, first: str, more: bool) -> None:

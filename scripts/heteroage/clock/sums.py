@@ -7,7 +7,6 @@ bits for any other samples in the table. An absent column is treated as a column
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.age import ADULT_AGE
+from heteroage.clock.agreement import conventions_of_ages
 from heteroage.clock.artifacts import ANCHOR, CORRECTION
 from heteroage.clock.check import MOST_MISSING_WEIGHT
 from heteroage.clock.imputation import Imputation
@@ -23,7 +23,6 @@ from heteroage.clock.published import MISSING, Compared, scale_of
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import is_pc, pc_number
 from heteroage.tables import metadata
-from heteroage.tables.ages import unit_in
 from heteroage.tables.values import ValueCheck
 
 if TYPE_CHECKING:
@@ -75,9 +74,6 @@ class SampleBlock:
     def identity(self) -> Rows:
         """Return sample_id, Tissue and Sex ("unknown" if absent), and Age if the table has it."""
         conventions, part = self.clock.conventions, self.part
-        staged = any(name == ANCHOR or name.endswith(CORRECTION) for name in part.names)
-        if staged and unit_in(part.labels.get("Age", "Age")) is None:
-            conventions = replace(conventions, age_unit="years")  # an earlier stage wrote the table
         nothing = [None] * len(part.ids)
         tissues, sexes = (part.text(name) if name in part.names else nothing for name in ("Tissue", "Sex"))
         rows: Rows = {"sample_id": part.ids, "Tissue": metadata.tissues(tissues, conventions)}
@@ -217,7 +213,8 @@ class Sums:
 def ages_of(part: NamedPart, conventions: Conventions) -> NDArray[np.float64]:
     """Return the ages of a block with a column Age, in years; NaN if unknown."""
     label = part.labels.get("Age", "Age")
-    return np.array(metadata.ages(part.text("Age"), label, part.ids, part.where, conventions), dtype=np.float64)
+    how = conventions_of_ages(conventions, label, part.names)
+    return np.array(metadata.ages(part.text("Age"), label, part.ids, part.where, how), dtype=np.float64)
 
 
 def mean_of(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

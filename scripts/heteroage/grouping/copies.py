@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import MODALITIES
-from heteroage.tables.values import HIGHEST, LOWEST
+from heteroage.tables.values import BETA, LIMITS
 
 SCREENED = 20_000  # features of a modality that are screened, evenly spread over its sorted names
 COMPARED = 0.1  # fraction of the screened features used for comparison (the most variable ones)
@@ -217,7 +217,8 @@ def most_variable(
 def _plausible(block: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the values, with NaN for those that cannot be beta values (sentinels such as -9)."""
     values = block.astype(np.float64)
-    values[(values < LOWEST) | (values > HIGHEST)] = np.nan
+    least, most = LIMITS[BETA]
+    values[(values < least) | (values > most)] = np.nan
     return values
 
 

@@ -19,7 +19,7 @@ from heteroage.inputs.intake import Intake, ModalityTable, TableEntry, open_moda
 from heteroage.labels import UNKNOWN, nearly_alike, same_word, spelling_key
 from heteroage.probes import read_probes, split_modality
 from heteroage.tables import metadata
-from heteroage.tables.ages import unit_in
+from heteroage.tables.ages import most_exact, roundings, unit_in
 from heteroage.tables.metadata import METADATA, Conventions, mangled_by_r
 from heteroage.tables.table import check_left_out
 
@@ -71,7 +71,11 @@ def read_cohorts(
     for entry in sheets:
         sheet = read_sheet(entry, known, options.conventions, intake, options.allow_pickle)
         conventions = entry.conventions(options.conventions)
-        frames[sheet.where] = _normalised(sheet.ids, sheet.columns, sheet.where, conventions, intake)
+        columns = {  # cells of samples that no table has are not read
+            ours: (label, [cell if one in known else None for one, cell in zip(sheet.ids, cells, strict=True)])
+            for ours, (label, cells) in sheet.columns.items()
+        }
+        frames[sheet.where] = _normalised(sheet.ids, columns, sheet.where, conventions, intake)
     return merge_cohorts(tables, frames, options, intake)
 
 
@@ -190,6 +194,7 @@ def _normalised(
             other = [cell for cell, age in known if not same_word(str(cell), repr(age))]
             before = [cell for cell, age in known if age < 0]
             unit = conventions.age_unit or unit_in(label) or "other units"
+            found["Age_rounding"] = roundings(cells, label, conventions.age_unit)
             intake.note("convert_ages", where, len(other), f"from {unit}", other)
             intake.note("prenatal_ages", where, len(before), "kept, as allow_prenatal says", before)
         elif ours == "Is_Healthy":
@@ -212,17 +217,16 @@ def _agreed(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intak
     frames = _one_spelling(frames, intake)
     samples = pd.DataFrame(index=pd.Index(sample_ids, name="sample_id"))
     for column in METADATA if "Platform" in given else METADATA[:-1]:
+        if column == "Age":
+            samples[column] = _ages(frames, sample_ids, intake)
+            continue
         merged = pd.Series(None, index=samples.index, dtype=object)
         for where, own in ((where, frame[column]) for where, frame in frames.items() if column in frame):
             new = own[own.notna() & own.index.isin(samples.index)].astype(object)
             known = merged.loc[new.index]
             differ = known.notna() & (known != new)
             if differ.any():
-                pairs = [f"{s}: {known[s]} and {new[s]}" for s in differ.index[differ]]
-                raise HeteroAgeError(
-                    f"samples whose {column} in {where} differs from an earlier table's ({listed(pairs)}). "
-                    "Correct one of the tables."
-                )
+                raise _differing(column, where, [f"{s}: {known[s]} and {new[s]}" for s in differ.index[differ]])
             merged.loc[new.index] = new
         samples[column] = merged
     homeless = samples.index[samples["project_id"].isna()]
@@ -234,7 +238,6 @@ def _agreed(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intak
         )
     for column in {"Tissue", "Sex", "Platform"} & set(samples.columns):
         samples[column] = samples[column].where(samples[column].notna(), UNKNOWN)
-    samples["Age"] = samples["Age"].astype(np.float64)
     for step, unknown in (
         ("unknown_sex", samples["Sex"] == UNKNOWN),
         ("unknown_tissue", samples["Tissue"] == UNKNOWN),
@@ -242,6 +245,32 @@ def _agreed(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intak
     ):
         intake.note(step, "all samples", int(unknown.sum()), "kept as unknown", samples.index[unknown])
     return samples.reset_index()
+
+
+def _ages(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intake: Intake) -> pd.Series:
+    """Return each sample's age, the most exact one if several tables give it (37 months and 3.08 years)."""
+    readings: dict[str, list[tuple[float, float]]] = {one: [] for one in sample_ids}
+    last = {}  # the last table with each sample's age
+    for where, frame in frames.items():
+        if "Age" in frame:
+            own = frame[frame["Age"].notna() & frame.index.isin(sample_ids)]
+            for one, age, rounding in zip(own.index, own["Age"], own["Age_rounding"], strict=True):
+                readings[one].append((age, rounding))
+                last[one] = where
+    chosen = {one: most_exact(own) for one, own in readings.items() if own}
+    if differ := [one for one, (_, other) in chosen.items() if other is not None]:
+        pairs = [f"{one}: {chosen[one][0]} and {chosen[one][1]}" for one in differ]
+        raise _differing("Age", last[differ[0]], pairs)
+    rounded = [f"{one}: {age}" for one, (age, _) in chosen.items() if any(a != age for a, _ in readings[one])]
+    intake.note("rounded_ages", "all samples", len(rounded), "kept from the table that gives more digits", rounded)
+    return pd.Series({one: age for one, (age, _) in chosen.items()}, sample_ids, np.float64)
+
+
+def _differing(column: str, where: str, pairs: Sequence[str]) -> HeteroAgeError:
+    return HeteroAgeError(
+        f"samples whose {column} in {where} differs from an earlier table's ({listed(pairs)}). "
+        "Correct one of the tables."
+    )
 
 
 def _one_spelling(frames: Mapping[str, pd.DataFrame], intake: Intake) -> dict[str, pd.DataFrame]:

@@ -42,6 +42,7 @@ STEPS = {
     "outside_0_1": "values below 0 or above 1, kept as they are",
     "convert_ages": "ages converted to years",
     "prenatal_ages": "ages before birth",
+    "rounded_ages": "ages that several tables give with different rounding",
     "tissue_spellings": "tissues that differ from another one in case or blanks only",
     "similar_tissues": "pairs of tissues whose names are nearly alike",
     "unknown_sex": "samples whose sex is unknown",

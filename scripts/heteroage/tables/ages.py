@@ -33,6 +33,7 @@ PRENATAL = re.compile(
 )
 FROM_CONCEPTION = re.compile(r"concept|\b(?:pcw|pcd|dpc)\b")
 YOUNGEST = -0.77  # years: 40 weeks before birth
+ROUNDED = 1e-6  # years: differences of conversions between units
 WEEKS_OF_PREGNANCY = {False: 40.0, True: 38.0}  # from the last menstrual period, and from conception
 # A number, its unit, and what may separate it from the next one.
 QUANTITY = re.compile(r"(\d+(?:[.,]\d+)?|\.\d+)[\s-]*([a-z]*)\.?[\s,;&+]*(?:and)?[\s,;&+]*")
@@ -122,6 +123,28 @@ def read_ages(
         if problem:
             getattr(found, problem).append(k)
     return found
+
+
+def roundings(cells: Sequence[str | None], label: str = "", unit: str | None = None) -> list[float]:
+    """Return half of the last digit that each cell shows, in years: 1 / 24 for `37 months`, 0.005 for `3.08`."""
+    general = unit or unit_in(label) or ("weeks" if is_prenatal(label) else "years")
+
+    @cache
+    def of_cell(cell: str | None) -> float:
+        digits, name = next(reversed(QUANTITY.findall((cell or "").lower())), ("", ""))
+        decimals = len(digits.replace(",", ".").partition(".")[2].rstrip("0"))  # 3.0 is 3 in other files
+        return 0.5 * 10.0**-decimals / PER_YEAR[UNITS.get(name, general)] if digits else 0.0
+
+    return [of_cell(cell) for cell in cells]
+
+
+def most_exact(readings: Sequence[tuple[float, float]]) -> tuple[float, float | None]:
+    """Choose between the ages that several tables give for a sample, as (years, rounding), in any order.
+
+    Returns the most exact one, and the first one that is not the same when rounded, or None.
+    """
+    kept = min(readings, key=lambda reading: (reading[1], reading[0]))[0]
+    return kept, next((age for age, rounding in readings if abs(age - kept) > rounding + ROUNDED), None)
 
 
 def _tokens(label: str) -> list[str]:

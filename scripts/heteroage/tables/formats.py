@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.labels import clean
 from heteroage.tables.source import CUT_SHORT, Batch, Source, is_text, number_of, text_array, text_of
 from heteroage.tables.text import TextSource
 
@@ -38,7 +39,7 @@ class ColumnarSource(Source):
         super().__init__(where, n_rows=sum(heights))
         self._schema, self._heights = schema, heights
         with reading(where):
-            self.header = ["" if name == UNNAMED else name.strip() for name in schema.names]
+            self.header = ["" if name == UNNAMED else clean(name) for name in schema.names]
             self.index = _index_column(schema)
         self.at_once = max(1, READ_BYTES // (8 * max(1, *heights, 1)))
 
@@ -136,7 +137,7 @@ class FrameSource(Source):
             self.index = 0 if len(levels) == 1 else None
         self._frame, self._matrix, self._width = frame, matrix, frame.shape[1]
         columns = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in (*frame, *names)]
-        self.header = [name.strip() for name in columns]
+        self.header = [clean(name) for name in columns]
 
     def numeric(self, column: int) -> bool:
         """Tell whether a column is in the matrix, or has a numeric type."""
@@ -295,4 +296,4 @@ def _array(column: pd.Series) -> pa.Array:
 def _text(cell: object) -> str:
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
-    return "" if cell is None else str(cell).strip()
+    return "" if cell is None else clean(str(cell))

@@ -55,8 +55,9 @@ class Header:
 
 
 def encoding_of(head: bytes) -> str:
-    """Return the encoding of a file by its byte-order mark; UTF-8 without one."""
-    return UTF16.get(head[:2], "utf-8")
+    """Return the encoding of a file by its byte-order mark, or by the zeros of UTF-16; otherwise UTF-8."""
+    zeros = [half.count(0) > 0.9 * len(half) > 0 for half in (head[::2], head[1::2])]
+    return UTF16.get(head[:2]) or {(True, False): "utf-16-be", (False, True): "utf-16-le"}.get(tuple(zeros), "utf-8")
 
 
 def decode(text: bytes, where: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.labels import HEALTH, OLDEST, SEXES, UNKNOWN, is_missing, same_word, spelling_key, tissue_of
+from heteroage.labels import HEALTH, OLDEST, SEXES, UNKNOWN, clean, is_missing, same_word, spelling_key, tissue_of
 from heteroage.tables.ages import PER_YEAR, YOUNGEST, is_age, read_ages, unit_in
 
 METADATA = ("project_id", "donor_id", "Tissue", "Sex", "Age", "Is_Healthy", "Platform")
@@ -49,7 +49,7 @@ class Conventions:
         Raises HeteroAgeError: an unknown column, unit or sex.
         """
         columns = {
-            ours: tuple(map(str, names if isinstance(names, (list, tuple)) else [names]))
+            ours: tuple(clean(str(name)) for name in (names if isinstance(names, (list, tuple)) else [names]))
             for ours, names in dict(given.get("columns") or {}).items()
         }
         codes = {word: sex for code, sex in dict(given.get("sex_codes") or {}).items() for word in words_of(code)}
@@ -96,7 +96,7 @@ def words_of(value: object) -> tuple[str, ...]:
     """Return the possible spellings of a YAML value, because YAML reads `no` as false and 1 as a number."""
     if isinstance(value, bool):
         return ("true", "yes", "on") if value else ("false", "no", "off")
-    return ("null", "") if value is None else (f"{value:g}" if isinstance(value, float) else str(value),)
+    return ("null", "") if value is None else (f"{value:g}" if isinstance(value, float) else clean(str(value)),)
 
 
 def find_columns(header: Sequence[str], conventions: Conventions, where: str) -> dict[str, int]:

@@ -19,13 +19,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from heteroage.errors import FIRST
-from heteroage.labels import SPELLINGS, is_missing
+from heteroage.labels import SPELLINGS, clean, is_missing
 
 T = TypeVar("T")
 NUMBER_WITH_SIGN = re.compile(r"[<>~=]?\s*[-+]?[\d.,]*\d[\d.,]*\s*[%*]?")
-TEXT = (pa.string(), pa.large_string())
-# Text stored as bytes (by R and Spark) or as a view (by polars; PyArrow 16 and later).
-LIKE_TEXT = (pa.binary(), pa.large_binary(), *([pa.string_view()] if hasattr(pa, "string_view") else []))
+# Text, also stored as bytes (by R and Spark) or as a view (by polars; PyArrow 16 and later).
+TEXT = re.compile(r"(?:large_)?(?:string|binary)(?:_view)?|fixed_size_binary\[\d+\]")
 CUT_SHORT = "Is it cut short? Copy or download it again."
 LOOK = 50  # number of first rows used to detect a column's type
 
@@ -170,7 +169,7 @@ def number_of(cell: object, also: Collection[str] = ()) -> float | None:
     if isinstance(cell, bool | np.bool_ | bytes):
         return None
     if isinstance(cell, str):
-        cell = cell.strip()
+        cell = clean(cell)
         if is_missing(cell, also):
             return np.nan
         if "_" in cell:
@@ -187,7 +186,7 @@ def text_of(cell: object) -> str | None:
         return None
     if isinstance(cell, float | np.floating) and float(cell).is_integer() and abs(cell) < 2**53:
         cell = int(cell)
-    text = str(cell).strip()
+    text = clean(str(cell))
     return None if is_missing(text) else text
 
 
@@ -236,15 +235,17 @@ def floats_of(array: pa.Array) -> NDArray[np.float64]:
 
 def is_text(kind: pa.DataType) -> bool:
     """Tell whether a column of this type holds text."""
-    return (kind.value_type if pa.types.is_dictionary(kind) else kind) in (*TEXT, *LIKE_TEXT)
+    return TEXT.fullmatch(str(kind.value_type if pa.types.is_dictionary(kind) else kind)) is not None
 
 
 def _plain(column: pa.Array) -> pa.Array:
     """Return a column without a dictionary, and text in a form that Arrow's functions accept."""
+    text = is_text(column.type)
     if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+        values = column.dictionary.cast(pa.large_string()) if text else column.dictionary
+        return values.take(column.indices)
     try:
-        return column.cast(pa.large_string()) if column.type in LIKE_TEXT else column
+        return column.cast(pa.large_string()) if text else column
     except pa.ArrowInvalid:  # bytes that are not text
         return column
 

@@ -18,11 +18,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError
+from heteroage.labels import clean
 from heteroage.tables.fields import NEWLINE, QUOTE, Fields, chosen, cut, joined
 from heteroage.tables.header import BOM, MOST_HEADER, SEPARATORS, decode, encoding_of, has_nul, read_header
 from heteroage.tables.source import CUT_SHORT, SPELLINGS, Batch, Source, ahead, is_missing
 
 CHUNK = 16 << 20  # bytes of text per block
+TOO_MANY = "Enclose cells that contain a separator in quotes, and delete titles above the header."
 PEEK = 1 << 18  # bytes read to find the header; more for longer lines
 
 
@@ -64,7 +66,7 @@ class TextSource(Source):
         self._how = read_header(text, whole, where)
         self._separator = self._how.separator.encode()
         self._end = re.compile(b"\n" + (re.escape(end) if end else rb'"?\[\w')) if end or self._how.section else None
-        self.header = [name.strip() for name in self._how.names]
+        self.header = [clean(name) for name in self._how.names]
         self.note("comment_lines", self._how.comments)
         self.note("blank_rows", self._how.blank)
 
@@ -75,7 +77,7 @@ class TextSource(Source):
     def first(self, columns: Sequence[int]) -> list[list[str | None]]:
         """Return the first cells of some columns as text."""
         rows = [row for row in self._how.rows if len(row) == len(self.header)]
-        return [[None if is_missing(row[k]) else row[k].strip() for row in rows] for k in columns]
+        return [[None if is_missing(row[k]) else clean(row[k]) for row in rows] for k in columns]
 
     def batches(
         self, text: Sequence[int], values: Sequence[int], rows: NDArray[np.bool_] | None = None
@@ -115,9 +117,10 @@ class TextSource(Source):
             if not any(cell.strip() for cell in row):
                 row = [""] * width if row else []  # a blank row may have any number of fields
             elif len(row) != width:
+                advice = f"If it is a note, delete it. {CUT_SHORT}" if len(row) < width else TOO_MANY
                 raise HeteroAgeError(
                     f"{self.where} has {len(row)} fields in line {line + before} and {width} in its header "
-                    f"(separated by {SEPARATORS[self._how.separator]}). {CUT_SHORT}"
+                    f"(separated by {SEPARATORS[self._how.separator]}). {advice}"
                 )
             cells += row
             before = rows.line_num

@@ -14,11 +14,11 @@ from heteroage.errors import FIRST, HeteroAgeError, listed
 BETA, PERCENT, M_VALUES = "beta", "percent", "m_values"
 # Normalised beta values may be slightly outside 0 to 1. With a larger fraction far outside, the scale is another one.
 FAR_BELOW, FAR_ABOVE, SHARE = -0.2, 1.2, 0.01
-# No batch correction gives beta values outside these limits. A single one is enough to reject a table.
-LOWEST, HIGHEST = -0.5, 1.5
+# No batch correction gives beta values outside these limits, and no array M-values. A single one rejects a table.
+LIMITS = {BETA: (-0.5, 1.5), PERCENT: (-0.5, 100.5), M_VALUES: (-30, 30)}
+FEWEST = 20  # minimum number of values of a sample whose scale is judged on its own
 CODES = 3  # maximum number of different codes for missing values
 OF_A_SAMPLE = 0.4  # a sample with a larger fraction of values outside 0 to 1 is on another scale
-HIGHEST_M = 30  # largest possible M-value
 NAMES = {BETA: "beta values, from 0 to 1", PERCENT: "percent, from 0 to 100", M_VALUES: "M-values"}
 FORMULAS = {PERCENT: "percent / 100", M_VALUES: "2^M / (2^M + 1)"}
 CORRECT = "Correct these cells, or leave them empty."
@@ -56,6 +56,7 @@ class ValueCheck:
         self._codes: Counter[float] = Counter()
         self._of_sample: dict[str, list[float]] = {}  # samples with values far outside: number, lowest, highest
         self._outside: Counter[str] = Counter()  # number of values below 0 or above 1 per sample
+        self._like_beta: dict[str, tuple[int, bool]] = {}  # number of values, whether all are from 0 to 1, per sample
 
     def convert(self, values: NDArray[np.float64], cpgs: Sequence[str], samples: Sequence[str]) -> NDArray[np.float64]:
         """Count the values of a block (CpGs, samples), and return it as beta values."""
@@ -74,12 +75,18 @@ class ValueCheck:
             self._infinite.add(np.isinf(values), values, cpgs, samples)
         if self.stated == BETA and lowest >= 0 and highest <= 1:
             return values
+        if self.stated != BETA:
+            beyond = ((values < FAR_BELOW) | (values > FAR_ABOVE)).any(axis=0)
+            for sample, n, odd in zip(samples, (~np.isnan(values)).sum(axis=0).tolist(), beyond.tolist(), strict=True):
+                before, all_within = self._like_beta.get(sample, (0, True))
+                self._like_beta[sample] = before + n, all_within and not odd
         betas = _as_beta(values, self.stated)
         self.below += int(np.count_nonzero(betas < 0))
         self.above += int(np.count_nonzero(betas > 1))
         outside = np.count_nonzero((betas < 0) | (betas > 1), axis=0)
         self._outside.update({samples[k]: int(outside[k]) for k in np.flatnonzero(outside)})
-        far = ((betas < LOWEST) | (betas > HIGHEST)) & ~np.isinf(values)
+        least, most = LIMITS[self.stated]
+        far = ((values < least) | (values > most)) & ~np.isinf(values)
         if far.any():
             self._far.add(far, values, cpgs, samples)
             if len(self._codes) <= CODES:
@@ -110,7 +117,7 @@ class ValueCheck:
                 raise self._refusal(CORRECT)
         looks: str | None = BETA
         if self._far_below > SHARE * known:
-            looks = M_VALUES if self._highest < HIGHEST_M else None
+            looks = M_VALUES if self._highest < LIMITS[M_VALUES][1] else None
         elif self._far_above > SHARE * known:
             looks = PERCENT if self._highest <= 100 else None
         share = (self._far_below + self._far_above) / known
@@ -128,10 +135,17 @@ class ValueCheck:
             )
         if self._far.n:
             raise self._refusal(CORRECT)
+        if betas := sorted(s for s, (n, within) in self._like_beta.items() if within and n >= FEWEST):
+            raise HeteroAgeError(
+                f"{self.where} has samples ({listed(betas)}) that look like {NAMES[BETA]}, the others like "
+                f"{NAMES[self.stated]}. Give them as a table of their own with values: beta."
+            )
 
     def _refusal(self, advice: str) -> HeteroAgeError:
+        least, most = LIMITS[self.stated]
+        name = NAMES[self.stated].partition(",")[0]
         return HeteroAgeError(
-            f"{self.where} has values outside {LOWEST} to {HIGHEST}, which are not beta values ({self._far}). {advice}"
+            f"{self.where} has values outside {least} to {most}, which are not {name} ({self._far}). {advice}"
         )
 
     def _refuse_codes(self, known: int) -> None:
@@ -147,19 +161,20 @@ class ValueCheck:
 
     def _refuse_samples(self, n_samples: int, n_cpgs: int) -> None:
         """Raise an error that lists samples with another scale than the rest."""
-        odd = {s: own for s, own in self._of_sample.items() if self._outside[s] > OF_A_SAMPLE * n_cpgs}
+        odd = {s: own for s, own in self._of_sample.items() if max(self._outside[s], own[0]) > OF_A_SAMPLE * n_cpgs}
         if not odd or len(odd) > n_samples / 2 or sum(own[0] for own in odd.values()) < self._far.n:
             return
         lowest, highest = min(own[1] for own in odd.values()), max(own[2] for own in odd.values())
-        if lowest < LOWEST and highest < HIGHEST_M:
+        if lowest < LIMITS[BETA][0] and highest < LIMITS[M_VALUES][1]:
             looks = M_VALUES
         elif lowest >= 0 and highest <= 100:
             looks = PERCENT
         else:
             return
+        advice = f"Convert them (beta = {FORMULAS[looks]}), or give" if self.stated == BETA else "Give"
         raise self._refusal(
-            f"These samples ({listed(sorted(odd))}) look like {NAMES[looks]}, the others like {NAMES[BETA]}. Convert "
-            f"them (beta = {FORMULAS[looks]}), or give them as a table of their own with values: {looks}."
+            f"These samples ({listed(sorted(odd))}) look like {NAMES[looks]}, the others like {NAMES[self.stated]}. "
+            f"{advice} them as a table of their own with values: {looks}."
         )
 
 

@@ -1,5 +1,7 @@
 """A sample's row is its own, whatever stands beside it, in one table or several, whichever way round."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from sample_tables import FORMS, cpgs_of, equal, from_files, predicted_bytes, re
 from heteroage.clock.master_table import Wanted
 from heteroage.errors import HeteroAgeError
 from heteroage.files import write_table
+from heteroage.labels import clean
 from heteroage.tables.layout import check_cpg_names
 
 QUICK = [Phase.explicit, Phase.generate]  # an example takes a tenth of a second: to shrink one would take minutes
@@ -60,7 +63,7 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\r\0", exclude_
 @given(ids=st.lists(NAMES, min_size=1, max_size=5, unique_by=str.strip), tissue=NAMES)
 def test_any_text_survives_the_way_through(loaded, clock, tmp_path_factory, ids, tissue):
     """Commas, quotes, line ends: what comes in as text comes out as text, from CSV as from Parquet."""
-    ids = [one.strip() for one in ids if one.strip()]
+    ids = list(dict.fromkeys(clean(one) for one in ids if clean(one)))
     if not ids:
         return
     folder = tmp_path_factory.mktemp("text")
@@ -203,3 +206,28 @@ def test_all_that_a_clock_may_use_is_found_among_a_tables_columns_and_nothing_el
     assert wanted.among([*strangers, *own, *others]) == [*own, *others]
     assert [wanted.feature(name) is not None for name in own] == [True] * len(own)
     assert [wanted.feature(name) for name in [*others, *strangers]] == [None] * (len(others) + len(strangers))
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_the_most_exact_of_ages_rounded_differently_counts_in_any_order(clock, loaded, predicted, tmp_path, order):
+    exact = clock.master["Age"]
+    write_table(clock.master, tmp_path / "a.csv")
+    write_table(clock.master[["sample_id"]].assign(Age=exact.astype(str) + " years"), tmp_path / "b.csv")
+    write_table(clock.master[["sample_id"]].assign(Age=exact.round()), tmp_path / "c.csv")
+    equal(from_files(loaded, *(tmp_path / ("a.csv", "b.csv", "c.csv")[k] for k in order)), predicted)
+
+
+def test_what_one_table_leaves_empty_is_taken_from_another(clock, loaded, predicted, tmp_path):
+    write_table(clock.master.assign(Tissue=None, Age=None), tmp_path / "a.csv")
+    write_table(clock.master[["sample_id", "Tissue", "Age"]], tmp_path / "b.csv")
+    equal(from_files(loaded, tmp_path / "a.csv", tmp_path / "b.csv"), predicted)
+
+
+def test_ages_of_a_sheet_keep_their_unit_beside_the_output_of_a_stage(clock, loaded, predicted, tmp_path):
+    stage = loaded.predict_stage1(clock.master).drop(columns="Age")
+    write_table(stage, tmp_path / "1.csv")
+    write_table(clock.master.drop(columns="Age"), tmp_path / "m.csv")
+    write_table(clock.master[["sample_id"]].assign(Age=clock.master["Age"] * 12), tmp_path / "sheet.csv")
+    months = replace(loaded, conventions=replace(loaded.conventions, age_unit="months"))
+    found = months.predict_stage2([tmp_path / name for name in ("1.csv", "m.csv", "sheet.csv")])
+    np.testing.assert_allclose(found["Age"], predicted["Age"])

@@ -193,6 +193,18 @@ def test_one_sample_with_different_metadata_in_two_tables(column, value, shown):
     )
 
 
+@pytest.mark.parametrize("order", [("beta", "chalm"), ("chalm", "beta")])
+def test_ages_rounded_differently_are_one_age_in_any_order(order):
+    years, months = table(), table(seed=2)
+    years["Age"] = [3.08, 10.5, 20.0, 30.0, 40.0, 50.42]
+    months = months.drop(columns="Age").assign(age_months=[37, 126, 240, 360, 480, 605])
+    tables = {"beta": years, "chalm": months}
+    found = merged({modality: tables[modality] for modality in order})
+    assert found.samples["Age"].tolist() == [3.08, 10.5, 20.0, 30.0, 40.0, 50.42]
+    (row,) = [row for row in found.intake.steps if row["step"] == "rounded_ages"]
+    assert (row["found"], row["first"]) == (2, ["s0: 3.08", "s5: 50.42"])
+
+
 def test_different_donor_in_two_tables():
     expect(
         "samples whose donor_id in the chalm table x differs",

@@ -1,9 +1,11 @@
 """Ages in any unit, with the unit in the cell or in the column's name, and ages before birth."""
 
+from itertools import permutations
+
 import pytest
 
 from heteroage.errors import HeteroAgeError
-from heteroage.tables.ages import YOUNGEST, is_age, is_prenatal, read_ages, unit_in
+from heteroage.tables.ages import YOUNGEST, is_age, is_prenatal, most_exact, read_ages, roundings, unit_in
 
 MONTHS = ["age (months)", "age_months", "age in months", "age (in months)", "age [months]", "age months", "age (mo)"]
 MONTHS += ["age (mos.)", "age (months at collection)", "ageMonths", "AGE_IN_MONTHS", "agemonths", "age.mo", "age (m)"]
@@ -88,3 +90,25 @@ def test_names_of_columns():
         *(True, True, True, False, False, False)
     ]
     assert not is_prenatal("age") and is_prenatal("GA_weeks") and is_prenatal("Fetal age")
+
+
+@pytest.mark.parametrize(
+    ("cells", "kept", "other"),
+    [
+        ({"37": "months", "3.08": None}, 3.08, None),
+        ({"37": "months", "3.08": None, "1126": "days"}, 1126 / 365.25, None),
+        ({"37": "months", "3": None}, 37 / 12, None),
+        ({"37": "months", "3.0": None}, 37 / 12, None),
+        ({"37": "months", "3.13": None}, 3.13, 37 / 12),
+        ({"30": None, "31": None}, 30, 31),
+        ({"30.4": None, "30": None, "29.6": None}, 29.6, 30.4),
+        ({"3y1m": None, "37": "months"}, 37 / 12, None),
+    ],
+)
+def test_ages_agree_within_their_rounding_in_any_order(cells, kept, other):
+    readings = [
+        (read_ages([cell], unit=unit).years[0], roundings([cell], unit=unit)[0]) for cell, unit in cells.items()
+    ]
+    for order in permutations(readings):
+        found = most_exact(order)
+        assert found == (pytest.approx(kept), None if other is None else pytest.approx(other))

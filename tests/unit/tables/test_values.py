@@ -148,3 +148,22 @@ def test_codes_and_samples_on_another_scale_are_named_with_the_remedy():
         message = refusal(values)
         assert f"These samples (1: s7) look like {looks}" in message
         assert "as a table of their own with values: " in message
+
+
+SCALES = {"percent": lambda b: 100 * b, "m_values": lambda b: np.log2(b / (1 - b))}
+
+
+@pytest.mark.parametrize("stated", SCALES)
+def test_one_sample_of_beta_values_among_others_is_named(stated):
+    values = SCALES[stated](betas())
+    values[:, 7] = betas()[:, 7]
+    with pytest.raises(HeteroAgeError, match=r"has samples \(1: s7\) that look like beta values.* with values: beta\."):
+        checked(values, stated)[0].verdict(40, 50)
+
+
+@pytest.mark.parametrize(("stated", "code"), [("percent", -9), ("percent", -1), ("m_values", -99), ("m_values", 999)])
+def test_codes_for_missing_values_are_found_in_all_scales(stated, code):
+    values = SCALES[stated](betas())
+    values[3, :3] = code
+    with pytest.raises(HeteroAgeError, match=rf"which are not \w.*Set inputs.missing_values: \[{code}\]"):
+        checked(values, stated)[0].verdict(40, 50)
