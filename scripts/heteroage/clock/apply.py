@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.clock.artifacts import ANCHOR
+from heteroage.clock.check import raw_weights
 from heteroage.clock.cohort import CohortSummary
 from heteroage.clock.loading import load_clock
 from heteroage.clock.master_table import MasterTable, open_tables
@@ -114,18 +115,15 @@ def coefficients(clock: ClockModel) -> tuple[float, dict[str, float]]:
     """
     model, loadings = clock.anchor, clock.loadings
     intercept = float(model.intercept - (model.raw * model.mean).sum())
-    weight = dict(zip(model.features, model.raw.tolist(), strict=True))
-    pcs = [name for name in model.features if is_pc(name)]
-    if pcs and loadings is None:
+    weight = raw_weights(clock, model)
+    if pcs := [name for name in weight if is_pc(name)]:
         raise HeteroAgeError(
             f"the anchor uses RF_PCs from a file ({listed(pcs)}), which cannot be converted to coefficients of CpGs. "
             "Train with stage1.context_pcs: false."
         )
-    for name in pcs:
-        share, column = weight.pop(name), loadings.weight[:, loadings.names.index(name)]
-        intercept -= share * float((column * loadings.mean).sum())
-        for feature, row in loadings.row.items():
-            weight[feature] = weight.get(feature, 0.0) + share * float(column[row])
+    for name, share in zip(model.features, model.raw.tolist(), strict=True):
+        if is_pc(name):
+            intercept -= share * float((loadings.weight[:, loadings.names.index(name)] * loadings.mean).sum())
     return intercept, weight
 
 

@@ -143,8 +143,9 @@ def stage_costs(clock: ClockModel, absent: Collection[str]) -> dict[str, list]:
     for key, model in clock.models.items():
         shares = clock.weight_shares(model)
         own = [name for name in shares if name in lacking]
-        raw = _raw_weights(clock, model, ADULT_AGE + 1 if key is None else 1.0)
-        add(stage_column(key), len(shares), sum(shares[name] for name in own), {name: raw[name] for name in own})
+        raw, slope = raw_weights(clock, model), ADULT_AGE + 1 if key is None else 1.0
+        years = {name: slope * raw[name] for name in own}
+        add(stage_column(key), len(shares), sum(shares[name] for name in own), years)
     if clock.loadings is not None:
         own = [name for name in clock.loadings.row if name in lacking]
         years = dict.fromkeys(own, np.nan)  # format version 1 has no slopes of RF_PCs
@@ -168,15 +169,14 @@ def missing_features(clock: ClockModel, absent: Collection[str]) -> dict[str, Se
     return {"feature": absent, "stages": [";".join(own) for own in stages], "anchor_weight_share": share}
 
 
-def _raw_weights(clock: ClockModel, model: LinearModel, scale: float) -> dict[str, float]:
-    """Return a model's weights per CpG on the beta scale; weights of computed RF_PCs are added to their CpGs."""
-    own = dict(zip(model.features, (scale * model.raw).tolist(), strict=True))
-    raw = {name: value for name, value in own.items() if not is_pc(name)}
-    if clock.loadings is not None and set(own) & set(clock.loadings.names):
-        for name in clock.loadings.row:
-            through = sum(own.get(pc, 0.0) * x for pc, x in clock.loadings_of(name).items())
-            raw[name] = raw.get(name, 0.0) + through
-    return raw
+def raw_weights(clock: ClockModel, model: LinearModel) -> dict[str, float]:
+    """Return a model's weights on the beta scale; weights of computed RF_PCs are added to their CpGs."""
+    weight = dict(zip(model.features, model.raw.tolist(), strict=True))
+    for name in [name for name in weight if clock.loadings is not None and name in clock.loadings.names]:
+        share, column = weight.pop(name), clock.loadings.weight[:, clock.loadings.names.index(name)]
+        for feature, loading in zip(clock.loadings.row, column.tolist(), strict=True):
+            weight[feature] = weight.get(feature, 0.0) + share * loading
+    return weight
 
 
 def check_predicted_table(
