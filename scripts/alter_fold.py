@@ -16,11 +16,12 @@ from heteroage.stages.hallmarks import assign_features, read_dictionary
 from heteroage.stages.stage1 import selected_row, train
 from heteroage.stages.start_from import open_start
 from heteroage.stages.training_data import TRAINING_COLUMNS, TrainingData, select
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 MADE_AGAIN = ("samples", "pcs", "loadings", "dictionary", "weights")
 
 
+@script
 def main(
     inputs: Mapping[str, str],
     report: str,
@@ -60,7 +61,3 @@ def main(
         anchor = train(of_anchor, selected_row(read_table(report), report), threads, start)
         write_table(weights_table(anchor), again["weights"])
         write_table(compare_files(own, again), compared)
-
-
-if __name__ == "__main__":
-    run_script(main)

@@ -3,9 +3,10 @@
 from heteroage.evaluation.falsification import plant_study, shuffle_ages
 from heteroage.files import read_table, rows_of, write_table
 from heteroage.grouping.folds import assign_folds
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(run: str, samples: str, pcs: str, folds: int, seed: int, altered: str, altered_pcs: str) -> None:
     """Write the run's samples and RF_PCs.
 
@@ -24,7 +25,3 @@ def main(run: str, samples: str, pcs: str, folds: int, seed: int, altered: str, 
         table, context = plant_study(table, context, seed)
     write_table(table, altered)
     write_table(context, altered_pcs)
-
-
-if __name__ == "__main__":
-    run_script(main)

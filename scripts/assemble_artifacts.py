@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from heteroage.assembly import assemble_run
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(inputs: Mapping, settings: Mapping, manifest: str) -> None:
     """Write the folder."""
     assemble_run(inputs, Path(manifest).parent, **settings)
-
-
-if __name__ == "__main__":
-    run_script(main)

@@ -16,9 +16,10 @@ from heteroage.evaluation.held_out import (
 from heteroage.files import read_table, write_table
 from heteroage.matrix import open_matrix
 from heteroage.stages.stage3 import FusionInput, fuse, train
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(
     run: str,
     inputs: Mapping,
@@ -51,7 +52,3 @@ def main(
     ages = fuse(fusion.booster, table[list(fusion.frame.columns)], fusion.categories)
     parts = table[["sample_id"]].assign(Anchor_Plus_Experts=summed, Fusion_Without_Context=ages)
     write_table(parts, ablated)
-
-
-if __name__ == "__main__":
-    run_script(main)

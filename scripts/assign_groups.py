@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 
-from heteroage.files import atomic_path, read_table, write_table
+from heteroage.files import read_table, write_table, write_text
 from heteroage.grouping.copies import find_copies, refuse_copies
 from heteroage.grouping.folds import (
     MINIMUM_FOLDS,
@@ -15,7 +15,7 @@ from heteroage.grouping.folds import (
 )
 from heteroage.matrix import open_matrix
 from heteroage.stages.sampling import training_samples
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 NEAR = (
     "near-identical arrays: %(sample_1)s (%(project_1)s) and %(sample_2)s (%(project_2)s): %(distance_ratio).3f of the "
@@ -23,6 +23,7 @@ NEAR = (
 )
 
 
+@script
 def main(
     inputs: Mapping[str, str], policy: str, distance_ratio: float, outer_folds: int, outputs: Mapping[str, str]
 ) -> None:
@@ -42,14 +43,9 @@ def main(
     folds = folds_to_leave_out(training_samples(table))
     write_table(pairs, outputs["duplicates"])
     write_table(table, outputs["samples"])
-    with atomic_path(outputs["folds"]) as beside:
-        beside.write_text("".join(f"{fold}\n" for fold in folds), encoding="utf-8")
+    write_text("".join(f"{fold}\n" for fold in folds), outputs["folds"])
     logging.info("%d samples of %d projects in %d groups", len(table), *table[["project_id", "group"]].nunique())
     if not folds:
         logging.warning("no nested runs: without an outer fold, fewer than %d groups are left", MINIMUM_FOLDS)
     for sentence in describe_ties(table, pairs):
         logging.warning("%s", sentence)
-
-
-if __name__ == "__main__":
-    run_script(main)

@@ -11,9 +11,10 @@ from heteroage.files import read_json, read_table, write_table
 from heteroage.matrix import open_matrix
 from heteroage.stages.hallmarks import match_features, read_dictionary
 from heteroage.stages.sampling import training_samples
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(inputs: Mapping[str, str], outputs: Mapping[str, str], sizes: str | None = None) -> None:
     """Write the tables of results/audit/."""
     store, feature_names = open_matrix(inputs["features"], inputs["names"])
@@ -43,7 +44,3 @@ def main(inputs: Mapping[str, str], outputs: Mapping[str, str], sizes: str | Non
             logging.warning("%s: %d values below 0 or above 1", row.modality, row.n_outside)
     for row in outliers[outliers["Outlier"]].itertuples():
         logging.warning("%s: %s lies far from its tissue (score %.1f)", row.modality, row.sample_id, row.Outlier_Score)
-
-
-if __name__ == "__main__":
-    run_script(main)

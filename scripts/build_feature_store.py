@@ -10,9 +10,10 @@ from heteroage.inputs.intake import Intake, TableEntry
 from heteroage.inputs.store import write_store
 from heteroage.stages.sampling import training_samples
 from heteroage.tables.metadata import Conventions
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(
     tables: Mapping[str, Sequence[Mapping]],
     sample_sheets: Sequence[Mapping],
@@ -38,7 +39,3 @@ def main(
     for row in record.steps:
         if row["found"]:
             logging.info("%(step)s, %(where)s: %(found)d %(done)s %(first)s", row)
-
-
-if __name__ == "__main__":
-    run_script(main)

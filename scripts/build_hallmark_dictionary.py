@@ -6,9 +6,10 @@ from heteroage.errors import listed
 from heteroage.files import write_json, write_table
 from heteroage.inputs.annotation import read_annotation
 from heteroage.stages.hallmarks import match_genes, read_gene_sets
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(gene_sets: str, annotation: str, dictionary: str, sizes: str) -> None:
     """Write the dictionary, and how many genes and CpGs each hallmark has."""
     cpgs, counts = match_genes(read_gene_sets(gene_sets), read_annotation(annotation, "gene"))
@@ -18,7 +19,3 @@ def main(gene_sets: str, annotation: str, dictionary: str, sizes: str) -> None:
             logging.warning("%s: genes without a CpG (%s)", row.hallmark, listed(row.genes_without_cpg.split(";")))
     write_table(counts, sizes)
     write_json(cpgs, dictionary)
-
-
-if __name__ == "__main__":
-    run_script(main)

@@ -10,9 +10,10 @@ from heteroage.clock.check import check_predicted_tables
 from heteroage.files import read_table, write_table
 from heteroage.stages.sampling import training_samples
 from heteroage.tables.metadata import Conventions
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(
     names: str,
     samples: str,
@@ -31,7 +32,3 @@ def main(
     for row in rows[rows["remark"] != ""].itertuples():
         logging.warning("predict.%s: %s", row.table, row.remark)
     write_table(rows, checked)
-
-
-if __name__ == "__main__":
-    run_script(main)

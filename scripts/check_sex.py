@@ -9,9 +9,10 @@ from heteroage.figures.style import save_png
 from heteroage.files import read_table, write_table
 from heteroage.inputs.annotation import read_annotation
 from heteroage.matrix import open_matrix
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(features: str, names: str, samples: str, annotation: str, table: str, figure: str) -> None:
     """Write the table and the picture."""
     checked = check_sex(*open_matrix(features, names), read_table(samples), read_annotation(annotation, "chromosome"))
@@ -22,7 +23,3 @@ def main(features: str, names: str, samples: str, annotation: str, table: str, f
         logging.warning("sex labels that disagree with the X and Y chromosomes (%s)", listed(wrong))
     write_table(checked, table)
     save_png(plot_sex(checked), figure)
-
-
-if __name__ == "__main__":
-    run_script(main)

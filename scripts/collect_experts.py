@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from heteroage.files import read_json, read_table
 from heteroage.stages.stage2 import write_experts
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(
     hallmarks: Sequence[str],
     expert_corrections: Sequence[str],
@@ -19,7 +20,3 @@ def main(
     corrections = dict(zip(hallmarks, map(read_table, expert_corrections), strict=True))
     summaries = [read_json(path) for path in expert_summaries]
     write_experts(corrections, [read_table(path) for path in expert_weights], summaries, read_json(skipped), outputs)
-
-
-if __name__ == "__main__":
-    run_script(main)

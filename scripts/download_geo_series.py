@@ -5,9 +5,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from heteroage.inputs.download import copy_gzip, download_gzip, matrix_url
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(base_url: str, series: str, matrix: str) -> None:
     """Write the series matrix, once it is whole."""
     url = matrix_url(base_url, series)
@@ -18,7 +19,3 @@ def main(base_url: str, series: str, matrix: str) -> None:
         folder = base_url.removeprefix("file://")
         copy_gzip(folder, matrix_url("", series).lstrip("/"), matrix)
     logging.info("%d bytes", Path(matrix).stat().st_size)
-
-
-if __name__ == "__main__":
-    run_script(main)

@@ -6,9 +6,10 @@ import sys
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.evaluation.falsification import FAIL, INCONCLUSIVE
 from heteroage.files import read_table
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(certificate: str) -> None:
     """Read the certificate."""
     table = read_table(certificate)
@@ -22,7 +23,3 @@ def main(certificate: str) -> None:
             f"falsification tests failed ({listed(numbers)}). {certificate} says what each measures; do not quote "
             "the clock's error before the cause is found."
         )
-
-
-if __name__ == "__main__":
-    run_script(main)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from heteroage.files import write_json
 from heteroage.stages.hallmarks import assign_features, read_dictionary
 from heteroage.stages.training_data import TrainingData
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(inputs: Mapping[str, str], hallmarks: str, dictionary: str, skipped: str) -> None:
     """Write the orthogonalised dictionary, and which hallmarks get no expert and why."""
     orthogonal, reasons = assign_features(read_dictionary(hallmarks), TrainingData.open(inputs))
@@ -16,7 +17,3 @@ def main(inputs: Mapping[str, str], hallmarks: str, dictionary: str, skipped: st
         logging.warning("%s is skipped: %s", hallmark, reason)
     write_json(orthogonal, dictionary)
     write_json(reasons, skipped)
-
-
-if __name__ == "__main__":
-    run_script(main)

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from heteroage.checks.findings import find_noteworthy, write_findings
 from heteroage.figures import audit
 from heteroage.figures.style import save_png
-from heteroage.files import atomic_path, read_table
+from heteroage.files import read_table, write_text
 from heteroage.stages.sampling import training_samples
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
     """Write the pictures of results/audit/ and the findings."""
     of = {name: read_table(path) for name, path in inputs.items()}
@@ -29,9 +30,4 @@ def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
     findings = find_noteworthy(of)
     for sentence in findings:
         logging.warning("%s", sentence)
-    with atomic_path(outputs["findings"]) as beside:
-        beside.write_text(write_findings(findings), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    run_script(main)
+    write_text(write_findings(findings), outputs["findings"])

@@ -6,9 +6,10 @@ from heteroage.figures.evaluation import plot_ablation, plot_coverage, plot_opti
 from heteroage.figures.hallmarks import plot_random_sets
 from heteroage.figures.style import save_pictures
 from heteroage.files import read_json, read_table
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(inputs: Mapping[str, str], metadata: str, outputs: Mapping[str, str]) -> None:
     """Write the pictures."""
     intervals = read_json(metadata)["intervals"]
@@ -21,7 +22,3 @@ def main(inputs: Mapping[str, str], metadata: str, outputs: Mapping[str, str]) -
     if "published" in outputs:
         pictures["published"] = plot_published(read_table(inputs["accuracy"]))
     save_pictures(pictures, outputs)
-
-
-if __name__ == "__main__":
-    run_script(main)

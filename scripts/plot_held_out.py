@@ -7,9 +7,10 @@ import pandas as pd
 from heteroage.figures.accuracy import ACCELERATION, plot_acceleration, plot_projects, plot_tissues
 from heteroage.figures.style import save_pictures
 from heteroage.files import read_json, read_table
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(predictions: Sequence[str], metadata: str, outputs: Mapping[str, str]) -> None:
     """Write the pictures. The first table has healthy samples, a second one unhealthy samples."""
     tables = [read_table(path) for path in predictions]
@@ -20,7 +21,3 @@ def main(predictions: Sequence[str], metadata: str, outputs: Mapping[str, str]) 
         samples["Is_Healthy"] = True
     pictures = {"tissues": plot_tissues(tables[0]), "projects": plot_projects(tables[0])}
     save_pictures(pictures | {"acceleration": plot_acceleration(samples)}, outputs)
-
-
-if __name__ == "__main__":
-    run_script(main)

@@ -16,9 +16,10 @@ from heteroage.figures.training import (
 from heteroage.files import read_json, read_table
 from heteroage.stages.stage3 import FusionInput
 from heteroage.stages.training_data import OUT_OF_FOLD
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
     """Write the pictures; contributions are the final fusion's on the training samples' out-of-fold features."""
     data, experts = FusionInput.open(inputs), read_table(inputs["experts"])
@@ -37,7 +38,3 @@ def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
         "sample": plot_sample(most_moved(table)),
     }
     save_pictures(pictures, outputs)
-
-
-if __name__ == "__main__":
-    run_script(main)

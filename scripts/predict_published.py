@@ -7,9 +7,10 @@ from heteroage.evaluation.published import describe_clocks, published_ages
 from heteroage.files import read_table, write_table
 from heteroage.matrix import open_matrix
 from heteroage.stages.sampling import training_samples
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(
     features: str, names: str, samples: str, compare: Mapping[str, Mapping[str, object]], ages: str, clocks: str
 ) -> None:
@@ -20,7 +21,3 @@ def main(
     compared = read_compared(compare, feature_names)
     write_table(describe_clocks(compared, compare, feature_names), clocks)
     write_table(published_ages(compared, store, feature_names, table, trains), ages)
-
-
-if __name__ == "__main__":
-    run_script(main)

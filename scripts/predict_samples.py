@@ -5,16 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from heteroage.clock.apply import run_step
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(manifest: str, tables: Sequence[str], conventions: Mapping[str, object], predictions: str) -> None:
     """Write the predictions; the log says how accurate they are where ages are given."""
     said = run_step(
         "predict", Path(manifest).parent, [Path(table) for table in tables], Path(predictions), conventions=conventions
     )
     logging.info("%s", said)
-
-
-if __name__ == "__main__":
-    run_script(main)

@@ -4,15 +4,12 @@ import logging
 from collections.abc import Mapping
 
 from heteroage.inputs.coverage import write_coverage
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(samples: Mapping[str, str], least_coverage: int, table: str) -> None:
     """Write the Parquet table, positions in rows."""
     positions, below = write_coverage(samples, least_coverage, table)
     counts = (positions, len(samples), below, least_coverage)
     logging.info("%d positions of %d samples; %d values of fewer than %d reads are missing", *counts)
-
-
-if __name__ == "__main__":
-    run_script(main)

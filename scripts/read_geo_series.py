@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from heteroage.files import write_table
 from heteroage.inputs.geo import Mapped, map_samples, read_samples, write_values
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(
     matrix: str,
     series: str,
@@ -29,7 +30,3 @@ def main(
     logging.info("%s: %d CpGs of %d samples", series, cpgs, columns)
     for column in sheet.columns[2:]:
         logging.info("%s: %d of %d known", column, sheet[column].replace("", None).notna().sum(), len(sheet))
-
-
-if __name__ == "__main__":
-    run_script(main)

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from heteroage.evaluation.published import with_published
 from heteroage.evaluation.scores import ablation, accuracy, coverage, put_together
 from heteroage.files import read_table, write_table
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(
     held_out: Sequence[str],
     ablated: Sequence[str],
@@ -28,7 +29,3 @@ def main(
     write_table(coverage(table[healthy]), outputs["coverage"])
     without_context = put_together([read_table(path) for path in ablated])
     write_table(ablation(table[healthy].merge(without_context, on="sample_id")), outputs["ablation"])
-
-
-if __name__ == "__main__":
-    run_script(main)

@@ -9,9 +9,10 @@ from heteroage.files import read_json, read_table, write_table
 from heteroage.stages.stage1 import selected_row
 from heteroage.stages.stage2 import ExpertGrid, cross_fit
 from heteroage.stages.training_data import TrainingData, read_views
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(
     hallmark: str, inputs: Mapping[str, str], report: str, settings: Mapping, seed: int, n_sets: int, scores: str
 ) -> None:
@@ -26,7 +27,3 @@ def main(
         fitted = cross_fit(label, chosen, views, ExpertGrid.of(settings), configuration, only_predict=True)
         rows.append({"hallmark": hallmark, "set": k, "R2_Residual": fitted.r2})
     write_table(pd.DataFrame(rows, columns=["hallmark", "set", "R2_Residual"]), scores)
-
-
-if __name__ == "__main__":
-    run_script(main)

@@ -9,9 +9,10 @@ from heteroage.matrix import open_matrix
 from heteroage.stages.context import learn_pcs, read_pcs
 from heteroage.stages.hallmarks import check_any_match, match_features, read_dictionary
 from heteroage.stages.training_data import TRAINING_COLUMNS, select
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(
     run: str,
     all_samples: str,
@@ -47,7 +48,3 @@ def main(
     logging.info("%d training samples; samples by fold: %s", len(table), sizes.to_dict())
     if len(sizes) != selection["folds"]:
         logging.warning("%d folds instead of %d, because there are not more groups", len(sizes), selection["folds"])
-
-
-if __name__ == "__main__":
-    run_script(main)

@@ -8,9 +8,10 @@ import yaml
 from heteroage.demo import simulate
 from heteroage.files import write_json, write_table
 from heteroage.stages.hallmarks import read_dictionary
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(settings: str, hallmarks: str, modalities: Sequence[str], outputs: Mapping) -> None:
     """Write the simulated tables, one per modality, and what goes with them."""
     demo = simulate(yaml.safe_load(Path(settings).read_text()), read_dictionary(hallmarks))
@@ -19,7 +20,3 @@ def main(settings: str, hallmarks: str, modalities: Sequence[str], outputs: Mapp
     write_table(demo.context_pcs, outputs["context_pcs"])
     write_table(demo.held_back, outputs["held_back"])
     write_json(demo.truth, outputs["truth"])
-
-
-if __name__ == "__main__":
-    run_script(main)

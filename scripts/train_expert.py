@@ -7,9 +7,10 @@ from heteroage.files import read_json, read_table, write_json, write_model, writ
 from heteroage.stages.stage1 import selected_row
 from heteroage.stages.stage2 import ExpertGrid, train_expert
 from heteroage.stages.training_data import TrainingData, read_views
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(hallmark: str, inputs: Mapping[str, str], report: str, settings: Mapping, outputs: Mapping[str, str]) -> None:
     """Write the expert's model, weights, corrections in every view, and row of the summary."""
     own = read_json(inputs["dictionary"]).get(hallmark)
@@ -22,7 +23,3 @@ def main(hallmark: str, inputs: Mapping[str, str], report: str, settings: Mappin
     write_table(expert.corrections, outputs["corrections"])
     write_json(expert.summary, outputs["summary"])
     write_model(expert.model, outputs["model"])
-
-
-if __name__ == "__main__":
-    run_script(main)

@@ -9,9 +9,10 @@ from heteroage.stages.hallmarks import assign_features, read_dictionary
 from heteroage.stages.stage1 import selected_row
 from heteroage.stages.stage2 import ExpertGrid, train_expert, write_experts
 from heteroage.stages.training_data import TrainingData, read_views
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(inputs: Mapping[str, str], report: str, settings: Mapping, outputs: Mapping[str, str]) -> None:
     """Write the orthogonalised dictionary, the experts' models, and their tables and manifest."""
     data = TrainingData.open(inputs)
@@ -28,7 +29,3 @@ def main(inputs: Mapping[str, str], report: str, settings: Mapping, outputs: Map
         summaries.append(expert.summary)
         write_model(expert.model, Path(outputs["models"]) / f"Hallmark_{hallmark}.joblib")
     write_experts(corrections, weights, summaries, skipped, outputs)
-
-
-if __name__ == "__main__":
-    run_script(main)

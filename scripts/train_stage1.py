@@ -7,9 +7,10 @@ from heteroage.stages.deployable import weights_table
 from heteroage.stages.stage1 import Grid, cross_fit, follow, out_of_fold_table, selected_row, sweep, train
 from heteroage.stages.start_from import open_start
 from heteroage.stages.training_data import TrainingData
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(
     inputs: Mapping[str, str], settings: Mapping, threads: int, outputs: Mapping[str, str], earlier: str | None = None
 ) -> None:
@@ -25,7 +26,3 @@ def main(
     write_table(out_of_fold_table(data, anchor), outputs["out_of_fold"])
     write_table(weights_table(final), outputs["weights"])
     write_model(final, outputs["model"])
-
-
-if __name__ == "__main__":
-    run_script(main)

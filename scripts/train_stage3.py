@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from heteroage.files import atomic_path, write_json, write_model, write_table
+from heteroage.files import write_json, write_model, write_table, write_text
 from heteroage.stages.stage3 import FusionInput, cross_fit, importance, metadata, train
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(inputs: Mapping[str, str], settings: Mapping, outputs: Mapping[str, str]) -> None:
     """Write out-of-fold ages, the model (for Python, and as LightGBM's text), importance, metadata, tuning curve."""
     data, tuned = FusionInput.open(inputs), (settings["lightgbm"], settings["max_rounds"])
@@ -17,9 +18,4 @@ def main(inputs: Mapping[str, str], settings: Mapping, outputs: Mapping[str, str
     write_table(importance(fusion.booster, fusion.frame, fusion.categories), outputs["importance"])
     write_json(metadata(fusion, data, crossed, settings["lightgbm"], settings["intervals"]), outputs["metadata"])
     write_model(fusion.booster, outputs["model"])
-    with atomic_path(outputs["text"]) as beside:
-        beside.write_text(fusion.booster.model_to_string(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    run_script(main)
+    write_text(fusion.booster.model_to_string(), outputs["text"])

@@ -7,9 +7,10 @@ import pandas as pd
 
 from heteroage.evaluation import falsification as f
 from heteroage.files import read_table, write_table
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(inputs: Mapping[str, str], random_scores: Sequence[str], seed: int, outputs: Mapping[str, str]) -> None:
     """Write the certificate, and how the hallmarks compare with random sets."""
     scores = pd.concat([read_table(path) for path in random_scores], ignore_index=True)
@@ -30,7 +31,3 @@ def main(inputs: Mapping[str, str], random_scores: Sequence[str], seed: int, out
     write_table(f.certificate(verdicts), outputs["certificate"])
     write_table(random_sets, outputs["random_sets"])
     write_table(scores, outputs["scores"])
-
-
-if __name__ == "__main__":
-    run_script(main)

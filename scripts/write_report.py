@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from heteroage.files import atomic_path, read_json, read_table
+from heteroage.files import read_json, read_table, write_text
 from heteroage.report.page import page, page_content, read_figure
-from heteroage.workflow import run_script
+from heteroage.workflow import script
 
 
+@script
 def main(
     pictures: Sequence[str],
     tables: Sequence[str],
@@ -34,9 +35,4 @@ def main(
         content_of_card["groups"],
         content_of_card,
     )
-    with atomic_path(report) as beside:
-        beside.write_text(page(Path(template), content), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    run_script(main)
+    write_text(page(Path(template), content), report)

@@ -23,7 +23,7 @@ from heteroage.clock.cohort import StudyErrors
 from heteroage.clock.loading import read_parts, write_reference
 from heteroage.clock.model import Applicability
 from heteroage.clock.predict import Clock
-from heteroage.files import atomic_path, read_table, sha256_of, write_json, write_table
+from heteroage.files import read_table, sha256_of, write_json, write_table, write_text
 from heteroage.labels import UNKNOWN
 from heteroage.probes import is_pc
 from heteroage.report.model_card import describe, render
@@ -70,8 +70,7 @@ def assemble_run(
     training_data = training_digest([inputs[name] for name in ("samples", "names", "pcs")], data)
     card = describe(beside, data.samples, training_data, tables, read_table(inputs["duplicates"]), start_from, alphas)
     write_json(card, beside / "MODEL_CARD.json")
-    with atomic_path(beside / "MODEL_CARD.md") as text:
-        text.write_text(render(card), encoding="utf-8")
+    write_text(render(card), beside / "MODEL_CARD.md")
     seal(beside, training_data)
     shutil.rmtree(target, ignore_errors=True)
     beside.rename(target)

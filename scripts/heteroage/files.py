@@ -158,10 +158,15 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
             table.to_csv(beside, index=False, lineterminator="\n")
 
 
+def write_text(text: str, path: str | Path) -> None:
+    """Write UTF-8 text."""
+    with atomic_path(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
 def write_json(content: object, path: str | Path) -> None:
     """Write indented JSON with the keys in the given order. NaN is rejected, because it is not valid JSON."""
-    with atomic_path(path) as beside:
-        beside.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", path)
 
 
 def read_json(path: str | Path) -> object:

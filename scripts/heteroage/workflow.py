@@ -114,12 +114,18 @@ def _version(library: str) -> str:
         return "not installed"
 
 
-def run_script(main: Callable[..., None]) -> None:
-    """Run a rule's script: call `main` with the job's inputs, outputs, params, wildcards and threads, by name.
+def script(main: Callable[..., None]) -> Callable[..., None]:
+    """Decorator of `main` in a rule's script: calls it with the job's files, params, wildcards and threads, by name.
 
     Without Snakemake, the job is selected by its wildcards, in the study's folder:
-    `python scripts/train_stage1.py run=full`.
+    `python scripts/train_stage1.py run=full`. An imported script does nothing.
     """
+    if main.__module__ == "__main__":
+        _run(main)
+    return main
+
+
+def _run(main: Callable[..., None]) -> None:
     job = main.__globals__.get("snakemake")
     if job is None:
         try:
