@@ -6,8 +6,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from heteroage.checks import audit
-from heteroage.checks.suspects import find_outliers
+from heteroage.checks.suspects import check_sex, find_outliers
 from heteroage.files import read_json, read_table, write_table
+from heteroage.inputs.annotation import read_annotation
 from heteroage.matrix import open_matrix
 from heteroage.stages.hallmarks import match_features, read_dictionary
 from heteroage.stages.sampling import training_samples
@@ -15,8 +16,10 @@ from heteroage.workflow import script
 
 
 @script
-def main(inputs: Mapping[str, str], outputs: Mapping[str, str], sizes: str | None = None) -> None:
-    """Write the tables of results/audit/."""
+def main(
+    inputs: Mapping[str, str], outputs: Mapping[str, str], sizes: str | None = None, annotation: str | None = None
+) -> None:
+    """Write the tables of results/audit/; that of sexes, if an annotation says which CpGs are on X and Y."""
     store, feature_names = open_matrix(inputs["features"], inputs["names"])
     table = read_table(inputs["samples"])
     table["trains"] = table["sample_id"].isin(training_samples(table)["sample_id"])
@@ -37,6 +40,8 @@ def main(inputs: Mapping[str, str], outputs: Mapping[str, str], sizes: str | Non
         "pc_space": outliers,
         "hallmarks": audit.count_hallmarks(hallmarks, matched, sizes_of_sets),
     }
+    if annotation:
+        tables["sex"] = check_sex(store, feature_names, table, read_annotation(annotation, "chromosome"))
     for name, content in tables.items():
         write_table(content, outputs[name])
     for row in tables["values"].itertuples():

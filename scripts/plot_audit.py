@@ -25,6 +25,8 @@ def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
         "pc_space": audit.plot_pc_space(of["pc_space"]),
         "hallmarks": audit.plot_hallmarks(of["hallmarks"]),
     }
+    if "sex" in outputs:
+        figures["sex"] = audit.plot_sex(of["sex"])
     for name, figure in figures.items():
         save_png(figure, outputs[name])
     findings = find_noteworthy(of)

@@ -9,7 +9,6 @@ from browser import CHROMIUM, browser
 
 # Rules that need inputs of their own, with tests of their own; and those without a script.
 ELSEWHERE = {"download_geo_series", "read_geo_series", "read_coverage", "simulate_demo", "build_hallmark_dictionary"}
-ELSEWHERE |= {"check_sex", "fit_context_pcs", "compute_context_pcs"}
 
 
 @pytest.fixture(scope="module")

@@ -24,12 +24,15 @@ PICTURES = {
     "hallmarks": "Hallmarks (picture)",
 }
 # Tables that exist only for some configurations.
-SEX = {"sex": "results/audit/sex.csv"} if CHECK_SEX else {}
+if CHECK_SEX:
+    TABLES["sex"] = "Sex labels"
+    PICTURES["sex"] = "Sex labels (picture)"
+ANNOTATION = [config["inputs"]["annotation"]] if CHECK_SEX else []
 PREDICTED = {"predicted": "results/audit/predicted_tables.csv"} if config["predict"] else {}
 
 AUDIT = collect("results/audit/{name}.csv", name=[*TABLES, "duplicated_arrays"])
-AUDIT += collect("results/audit/{name}.png", name=[*PICTURES, *SEX])
-AUDIT += ["results/audit/findings.txt", *SEX.values(), *PREDICTED.values()]
+AUDIT += collect("results/audit/{name}.png", name=PICTURES)
+AUDIT += ["results/audit/findings.txt", *PREDICTED.values()]
 if config["compare"]:
     AUDIT.append(PUBLISHED_AGES)
 
@@ -40,6 +43,7 @@ rule audit_inputs:
         samples=SAMPLES,
         intake="results/store/intake.json",
         dictionary=DICTIONARY,
+        annotation=ANNOTATION,
         sizes=branch(BUILD_DICTIONARY, then="results/hallmarks/sizes.csv", otherwise=[]),
     output:
         **{name: audited(f"results/audit/{name}.csv", title) for name, title in TABLES.items()},
@@ -54,7 +58,7 @@ rule audit_inputs:
         **needs(),
     params:
         code=code_of("audit_inputs"),
-        given=state_of([DICTIONARY]),
+        given=state_of([DICTIONARY, *ANNOTATION]),
     message:
         "Checking the input"
     script:
@@ -63,7 +67,6 @@ rule audit_inputs:
 
 rule plot_audit:
     input:
-        **SEX,
         **PREDICTED,
         **{name: f"results/audit/{name}.csv" for name in TABLES if name not in ("tables", "steps", "confounding")},
         samples=SAMPLES,
@@ -84,33 +87,6 @@ rule plot_audit:
         "Drawing the audit and listing its findings"
     script:
         "../../scripts/plot_audit.py"
-
-
-if CHECK_SEX:
-
-    rule check_sex:
-        input:
-            **STORE,
-            samples=SAMPLES,
-            annotation=config["inputs"]["annotation"],
-        output:
-            table=audited("results/audit/sex.csv", "Sex labels"),
-            figure=audited("results/audit/sex.png", "Sex labels (picture)", "sex"),
-        log:
-            "logs/check_sex.log",
-        benchmark:
-            "results/benchmarks/check_sex.tsv"
-        conda:
-            "../../envs/heteroage.yaml"
-        resources:
-            **needs(),
-        params:
-            code=code_of("check_sex"),
-            given=state_of([config["inputs"]["annotation"]]),
-        message:
-            "Comparing sex labels with the X and Y chromosomes"
-        script:
-            "../../scripts/check_sex.py"
 
 
 if config["predict"]:
