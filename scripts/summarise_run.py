@@ -1,18 +1,17 @@
-"""Write a short summary of a run: its outputs, its accuracy, and the next steps."""
+"""Write a short summary of a run (its outputs, accuracy and next steps), and the picture that it names."""
 
 from collections.abc import Sequence
 
+from heteroage.figures.accuracy import plot_predicted_age
+from heteroage.figures.style import save_png
 from heteroage.files import read_json, read_table, write_text
 from heteroage.report.text import summarise
 from heteroage.workflow import script
 
 
 @script
-def main(
-    out_of_fold: str, experts: str, metadata: str, card: str, predictions: Sequence[str], simulated: bool, summary: str
-) -> None:
-    """Write the summary."""
-    predicted = {path: read_table(path) for path in predictions}
-    groups = read_json(card)["groups"]
-    text = summarise(read_table(out_of_fold), read_table(experts), read_json(metadata), predicted, simulated, groups)
-    write_text(text, summary)
+def main(out_of_fold: str, card: str, predictions: Sequence[str], simulated: bool, summary: str, figure: str) -> None:
+    """Write the summary, and the picture of predicted against actual age."""
+    table, predicted = read_table(out_of_fold), {path: read_table(path) for path in predictions}
+    write_text(summarise(table, read_json(card), predicted, simulated), summary)
+    save_png(plot_predicted_age(table), figure)

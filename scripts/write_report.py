@@ -10,29 +10,16 @@ from heteroage.workflow import script
 
 @script
 def main(
-    pictures: Sequence[str],
-    tables: Sequence[str],
-    metadata: str,
-    manifest: str,
-    card: str,
-    template: str,
-    simulated: bool,
-    report: str,
+    pictures: Sequence[str], tables: Sequence[str], card: str, template: str, simulated: bool, report: str
 ) -> None:
-    """Write the page; what the tables do not hold is said in its place. Captions stand beside the template."""
-    captions = Path(template).parent
-    figures = {Path(path).stem: Path(path) for path in pictures}
-    read = {name: read_figure(path, captions / f"{name}.rst") for name, path in figures.items()}
-    audit = [name for name, path in figures.items() if path.suffix == ".png"]
-    content_of_card = read_json(card)
+    """Write the page. Captions are in the folder of the template; pictures of the audit are PNG."""
+    captions, paths = Path(template).parent, [Path(path) for path in pictures]
+    read = {path: read_figure(path, captions / f"{path.stem}.rst") for path in paths}
     content = page_content(
-        {name: figure for name, figure in read.items() if name not in audit},
-        [read[name] for name in audit],
+        {path.stem: figure for path, figure in read.items() if path.suffix != ".png"},
+        [figure for path, figure in read.items() if path.suffix == ".png"],
         {Path(path).stem: read_table(path) for path in tables},
-        read_json(metadata),
-        read_json(manifest),
+        read_json(card),
         simulated,
-        content_of_card["groups"],
-        content_of_card,
     )
     write_text(page(Path(template), content), report)

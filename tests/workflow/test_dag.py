@@ -11,7 +11,7 @@ import pytest
 from mini_study import ARTIFACTS, ASSEMBLED, SETTINGS, TRAINING, call, experts_trained
 
 PREDICT = {"assemble_artifacts", "predict_samples", "summarise_run"}
-STAGE3 = {"train_stage3", "plot_predictions", *PREDICT}
+STAGE3 = {"train_stage3", *PREDICT}
 STAGE2 = {"train_expert", "collect_experts", *STAGE3}
 STAGE1 = {"train_stage1", *STAGE2}
 EXPERTS = len(SETTINGS["hallmarks"])
@@ -134,7 +134,7 @@ def test_a_given_sweep_report_skips_the_sweep_and_is_followed(study_copy):
         ("engine/elastic_net", STAGE1),
         ("stages/stage2", STAGE2),
         ("report/model_card", PREDICT),
-        ("figures/accuracy", {"plot_predictions", "summarise_run"}),
+        ("figures/accuracy", {"summarise_run"}),
         ("demo", set()),  # this study is not simulated by the workflow
     ],
 )
@@ -144,8 +144,8 @@ def test_an_edited_module_reruns_the_rules_that_use_it(study_copy, module, rules
 
 
 def test_an_edited_script_reruns_its_rule(study_copy):
-    with edited(study_copy.repository / "scripts/plot_predictions.py"):
-        assert study_copy.plan().jobs == once({"plot_predictions", "summarise_run"})
+    with edited(study_copy.repository / "scripts/predict_samples.py"):
+        assert study_copy.plan().jobs == once({"predict_samples", "summarise_run"})
 
 
 def test_a_reworded_module_or_script_reruns_nothing(study):

@@ -165,10 +165,10 @@ def audited(path, check, caption="audit_table"):
     return report(path, caption=f"../report/{caption}.rst", category="Audit", labels={"check": check})
 
 
-def picture(path, category, figure, run=None):
+def picture(path, category, figure):
     """Flag a picture for `snakemake --report`; the name of the file selects its caption."""
-    name, labels = Path(path).stem.removeprefix("{run}_"), {"figure": figure} | ({"run": run} if run else {})
-    return report(path, caption=f"../report/{name}.rst", category=category, labels=labels)
+    name = Path(path).stem.removeprefix("full_")
+    return report(path, caption=f"../report/{name}.rst", category=category, labels={"figure": figure})
 
 
 def report_page(wildcards):

@@ -15,27 +15,6 @@ PUBLISHED_PICTURE = (
 )
 
 
-rule plot_predictions:
-    input:
-        out_of_fold="results/{run}/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
-    output:
-        figure=picture(
-            "results/figures/{run}_predicted_age.png", "Accuracy", "Predicted against actual age", run="{run}"
-        ),
-    log:
-        "logs/{run}/plot_predictions.log",
-    benchmark:
-        "results/benchmarks/{run}/plot_predictions.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    params:
-        code=code_of("plot_predictions"),
-    message:
-        "Drawing predicted against actual age of {wildcards.run}"
-    script:
-        "../../scripts/plot_predictions.py"
-
-
 rule plot_held_out:
     input:
         predictions=lambda wildcards: HELD_OUT[wildcards.scored],

@@ -13,10 +13,7 @@ PAGES = {
             *collect("results/figures/out_of_fold/{name}.svg", name=HELD_OUT_PICTURES),
             *TRAINING_PICTURES,
         ],
-        "tables": [
-            "results/full/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
-            "results/full/artifacts/stage2/Stage2_Performance_Summary.csv",
-        ],
+        "tables": ["results/full/artifacts/stage3/Stage3_Final_Predictions_OOF.csv"],
     }
 }
 PAGES["index"] = {
@@ -40,13 +37,11 @@ PAGES["index"] = {
 rule summarise_run:
     input:
         out_of_fold="results/full/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
-        experts="results/full/artifacts/stage2/Stage2_Performance_Summary.csv",
-        metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
         card="results/full_artifacts/MODEL_CARD.json",
         predictions=collect("results/predictions/{name}.csv", name=config["predict"] or []),
-        figure="results/figures/full_predicted_age.png",
     output:
         summary="results/summary.txt",
+        figure=picture("results/figures/full_predicted_age.png", "Accuracy", "Predicted against actual age"),
     log:
         "logs/summarise_run.log",
     benchmark:
@@ -55,7 +50,6 @@ rule summarise_run:
         "../../envs/heteroage.yaml"
     params:
         code=code_of("summarise_run"),
-        names=list(config["predict"] or []),
         simulated=SIMULATED,
     message:
         "Writing the summary"
@@ -67,8 +61,6 @@ rule write_report:
     input:
         pictures=lambda wildcards: PAGES[wildcards.page]["pictures"],
         tables=lambda wildcards: PAGES[wildcards.page]["tables"],
-        metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
-        manifest="results/full_artifacts/MANIFEST.json",
         card="results/full_artifacts/MODEL_CARD.json",
         template=REPORT / "report.html.j2",
         texts=sorted([*REPORT.glob("*.rst"), *REPORT.glob("*.css")]),

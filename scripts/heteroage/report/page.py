@@ -90,40 +90,36 @@ def page_content(
     figures: Mapping[str, Figure],
     audit: Sequence[Figure],
     tables: Mapping[str, pd.DataFrame],
-    meta: Mapping,
-    manifest: Mapping,
+    card: Mapping,
     simulated: bool,
-    groups: Sequence[str] = (),
-    card: Mapping | None = None,
 ) -> dict[str, object]:
     """Collect the content of the template.
 
     figures : by name
     audit : pictures of the data themselves, if any
-    tables : by file name: Stage3_Final_Predictions_OOF, Stage2_Performance_Summary, and for an evaluated clock
-        accuracy, optimism, ablation, coverage, certificate
-    meta : Stage3_Artifacts.json
-    manifest : MANIFEST.json
-    groups : sentences on studies that are one group, and on a group that dominates
-    card : MODEL_CARD.json, for the methods paragraph
+    tables : by file name: Stage3_Final_Predictions_OOF, and for an evaluated clock accuracy, optimism, ablation,
+        coverage, certificate and published_clocks
+    card : MODEL_CARD.json
     """
     nested = "accuracy" in tables
-    accuracy = tables["accuracy"] if nested else out_of_fold_errors(tables["Stage3_Final_Predictions_OOF"])
-    experts = tables["Stage2_Performance_Summary"]
+    predictions, experts = tables["Stage3_Final_Predictions_OOF"], pd.DataFrame(card["stage2"]["experts"])
+    rounds, intervals, errors = (card["stage3"][key] for key in ("boosting_rounds", "intervals", "errors_out_of_fold"))
+    accuracy = tables["accuracy"] if nested else out_of_fold_errors(predictions)
     covered = tables.get("coverage", pd.DataFrame(columns=["stratum", "coverage"])).query("stratum == 'all'")
     return {
         "nested": nested,
         "simulated": simulated,
-        "groups": groups,
+        "groups": card["groups"],
         "command": COMMAND,
         "contents": CONTENTS if audit else [entry for entry in CONTENTS if entry[0] != "data"],
         "audit": audit,
         "figures": figures,
         "headline": headline(accuracy),
-        "procedure": "" if nested else procedure_error(meta),
+        # With the rounds chosen again without each fold.
+        "procedure": f"{errors['procedure']['MicroMAE']:.2f}" if errors and not nested else "",
         "covered": f"{100 * covered['coverage'].iloc[0]:.1f}" if len(covered) else "",
         "covered_by_group": f"{100 * covered['group_coverage'].iloc[0]:.1f}" if len(covered) else "",
-        "nominal": f"{100 * meta['intervals']['level']:g}" if meta["intervals"] else "",
+        "nominal": f"{100 * intervals['level']:g}" if intervals else "",
         "accuracy": accuracy_tables(accuracy),
         "published": whole_table(by_project(accuracy)),
         "clocks": whole_table(tables.get("published_clocks", pd.DataFrame())),
@@ -134,13 +130,13 @@ def page_content(
         "certificate": _certificate(tables["certificate"]) if "certificate" in tables else [],
         "experts": _experts(experts),
         "unskilled": [readable(name, 99) for name in experts.loc[~has_skill(experts), "hallmark"]],
-        "experts_add": what_experts_add(experts, meta.get("errors_out_of_fold")),
-        "fusion_adds": what_fusion_adds(tables["Stage3_Final_Predictions_OOF"], meta["boosting_rounds"]),
-        "rounds": meta["boosting_rounds"],
+        "experts_add": what_experts_add(experts, errors),
+        "fusion_adds": what_fusion_adds(predictions, rounds),
+        "rounds": rounds,
         "coverage": _coverage(tables["coverage"]) if "coverage" in tables else None,
-        "methods": methods(card, tables.get("accuracy")) if card else None,
-        "software": meta["software"],
-        "digest": manifest["training_data"]["sha256"],
+        "methods": methods(card, tables.get("accuracy")),
+        "software": card["software"],
+        "digest": card["training_data"]["sha256"],
     }
 
 
@@ -154,12 +150,6 @@ def out_of_fold_errors(predictions: pd.DataFrame) -> pd.DataFrame:
         row |= {name: scores[name] for name in ("MedAE", "MacroMAE")}
         rows.append(row | {"Bias": float((predicted - age).mean()), "R": pearson_r(age, predicted)})
     return pd.DataFrame(rows)
-
-
-def procedure_error(meta: Mapping) -> str:
-    """Out-of-fold MAE in years, with the rounds chosen again without each fold; empty where it is not known."""
-    errors = meta.get("errors_out_of_fold")
-    return f"{errors['procedure']['MicroMAE']:.2f}" if errors else ""
 
 
 def headline(accuracy: pd.DataFrame) -> dict[str, str]:

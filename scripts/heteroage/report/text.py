@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
@@ -74,22 +74,22 @@ def what_fusion_adds(predictions: pd.DataFrame, rounds: int) -> str:
     return f"The fusion makes the anchor's error {change} by {abs(anchor - fused):.2f} years, out of fold."
 
 
-def summarise(
-    predictions: pd.DataFrame,
-    experts: pd.DataFrame,
-    meta: Mapping,
-    predicted: Mapping[str, pd.DataFrame],
-    simulated: bool,
-    groups: Sequence[str] = (),
-) -> str:
-    """Summarise the outputs, their accuracy, and the next steps for a new user."""
+def summarise(predictions: pd.DataFrame, card: Mapping, predicted: Mapping[str, pd.DataFrame], simulated: bool) -> str:
+    """Summarise the outputs, their accuracy, and the next steps for a new user.
+
+    predictions : Stage3_Final_Predictions_OOF
+    card : MODEL_CARD.json
+    predicted : {path: predictions of a table of the user's}
+    """
     age, projects = predictions["Age"], predictions["project_id"]
     held_out = "donors" if hold_out_donors(predictions, "project_id") else "groups"
+    experts = pd.DataFrame(card["stage2"]["experts"])
+    rounds, errors = card["stage3"]["boosting_rounds"], card["stage3"]["errors_out_of_fold"]
     skilled = experts.loc[has_skill(experts), "hallmark"]
     lines = [
         f"A clock was trained on {len(age)} healthy samples of {projects.nunique()} projects"
         + (" (simulated: the numbers say nothing about real tissue)." if simulated else "."),
-        *[line for sentence in groups for line in textwrap.wrap(sentence, WIDTH)],
+        *[line for sentence in card["groups"] for line in textwrap.wrap(sentence, WIDTH)],
         "",
         f"Error on held-out {held_out}, in years      all samples   mean over projects",
     ]
@@ -97,16 +97,16 @@ def summarise(
     for name, ages in zip(titles, predictors(predictions).values(), strict=True):
         scores = score_predictions(age, ages, projects)
         lines.append(f"  {name:<34} {scores['MicroMAE']:>11.2f} {scores['MacroMAE']:>20.2f}")
-        if name == "HeteroAge" and "errors_out_of_fold" in meta:
-            again = meta["errors_out_of_fold"]["procedure"]
+        if name == "HeteroAge" and errors:
+            again = errors["procedure"]
             lines.append(f"  {PROCEDURE:<34} {again['MicroMAE']:>11.2f} {again['MacroMAE']:>20.2f}")
     lines += [
         "",
-        what_experts_add(experts, meta.get("errors_out_of_fold")),
-        what_fusion_adds(predictions, meta["boosting_rounds"]),
+        what_experts_add(experts, errors),
+        what_fusion_adds(predictions, rounds),
         f"Hallmark experts with skill out of fold: {len(skilled)} of {len(experts)}"
         + (f" ({', '.join(skilled)})" if 0 < len(skilled) <= 4 else "")
-        + f"; boosting rounds earned: {meta['boosting_rounds']}.",
+        + f"; boosting rounds earned: {rounds}.",
     ]
     if len(skilled) < len(experts):
         lines.append("Corrections of the other experts are noise: do not interpret them.")

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from report_card import CARD
 
 from heteroage.report.text import REFERENCES, methods, summarise
 from heteroage.study import ADVICE
@@ -12,12 +13,18 @@ from heteroage.study import ADVICE
 EXPERTS = pd.DataFrame({"hallmark": ["Cellular_Senescence", "Telomere_Attrition"], "skill": [True, False]})
 
 
-def ended(n_projects, simulated=False, table=None, groups=(), rounds=4, experts=EXPERTS, **meta):
+def card_with(experts=EXPERTS, rounds=0, groups=(), errors=None):
+    stages = {"stage2": {"experts": experts.to_dict("records")}}
+    stages["stage3"] = {"boosting_rounds": rounds, "errors_out_of_fold": errors}
+    return {"groups": groups} | stages
+
+
+def ended(n_projects, simulated=False, table=None, groups=(), rounds=4, experts=EXPERTS, errors=None):
     age = np.linspace(20, 80, 24)
     predictions = pd.DataFrame({"Age": age, "HeteroAge": age + 2, "Stage1_Pred_Age": age - 3})
     predictions["project_id"] = predictions["fold"] = np.arange(24) // (24 // n_projects)
     tables = {} if table is None else {"results/predictions/new.csv": table}
-    return summarise(predictions, experts, {"boosting_rounds": rounds} | meta, tables, simulated, groups)
+    return summarise(predictions, card_with(experts, rounds, groups, errors), tables, simulated)
 
 
 def test_errors_and_their_rivals():
@@ -34,7 +41,7 @@ def test_what_was_held_out_is_named():
     assert "Error on held-out groups, in years" in ended(4)
     table = pd.DataFrame({"project_id": "p", "fold": [0, 1, 2], "Age": [20.0, 40, 60]})
     table = table.assign(HeteroAge=table["Age"], Stage1_Pred_Age=table["Age"])
-    said = summarise(table, EXPERTS, {"boosting_rounds": 0}, {}, simulated=False)
+    said = summarise(table, card_with(), {}, simulated=False)
     assert "Error on held-out donors, in years" in said
 
 
@@ -48,14 +55,14 @@ def test_a_sentence_says_what_the_experts_add():
     errors = {"anchor": {"MicroMAE": 3.0}, "anchor_plus_experts": {"MicroMAE": 2.9}}
     errors["procedure"] = {"MicroMAE": 2.0, "MacroMAE": 2.0}
     said = "The correction of the one expert with skill, added to the anchor, makes its error {} by 0.10 years"
-    assert said.format("smaller") in ended(4, errors_out_of_fold=errors)
+    assert said.format("smaller") in ended(4, errors=errors)
     errors["anchor"] = {"MicroMAE": 2.8}
-    assert said.format("larger") in ended(4, errors_out_of_fold=errors)
+    assert said.format("larger") in ended(4, errors=errors)
 
 
 def test_the_procedures_error_is_beside_this_clocks():
     procedure = {"anchor": {"MicroMAE": 3.0}, "procedure": {"MicroMAE": 2.5, "MacroMAE": 2.7}}
-    line = next(line for line in ended(4, errors_out_of_fold=procedure).splitlines() if "chosen in each fold" in line)
+    line = next(line for line in ended(4, errors=procedure).splitlines() if "chosen in each fold" in line)
     assert line.split()[-2:] == ["2.50", "2.70"]
 
 
@@ -86,35 +93,6 @@ def test_the_advice_to_make_the_report_can_be_found_and_left_out():
     assert "Apply the clock anywhere:" in ADVICE.sub("", ended(4))
 
 
-CARD = {
-    "groups": ["One sentence on groups."],
-    "held_out": "whole groups",
-    "training_data": {
-        "samples": 120,
-        "projects": 6,
-        "groups": 5,
-        "age_from": 3.0,
-        "age_to": 88.5,
-        "tissues": {"Blood": 100, "Skin": 20},
-        "sexes": {"F": 70, "M": 50},
-        "sha256": "0f" * 32,
-    },
-    "folds": [{"fold": k} for k in range(5)],
-    "stage1": {
-        "alpha": 0.05,
-        "l1_ratio": 0.1,
-        "technical_sd": 0.005,
-        "configurations_swept": 66,
-        "features_with_weight": 211,
-    },
-    "stage2": {"experts": [{"hallmark": "A", "skill": True}, {"hallmark": "B", "skill": False}]},
-    "stage3": {"boosting_rounds": 12, "intervals": {"level": 0.9}},
-    "errors_out_of_fold": [
-        {"predictor": "anchor (Stage 1)", "MicroMAE": 9.0},
-        {"predictor": "HeteroAge", "MicroMAE": 4.2},
-    ],
-    "software": {"heteroage-clock": "0.2.0", "numpy": "2.0"},
-}
 NESTED = pd.DataFrame(
     {
         "model": ["HeteroAge", "HeteroAge"],
