@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from heteroage.figures.evaluation import plot_ablation, plot_coverage, plot_optimism, plot_published
-from heteroage.figures.hallmarks import plot_random_sets
+from heteroage.figures.held_out import plot_ablation, plot_coverage, plot_optimism, plot_published
 from heteroage.figures.style import save_pictures
+from heteroage.figures.training import plot_random_sets
 from heteroage.files import read_json, read_table
 from heteroage.workflow import script
 

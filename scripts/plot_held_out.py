@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from heteroage.figures.accuracy import ACCELERATION, plot_acceleration, plot_projects, plot_tissues
+from heteroage.figures.held_out import ACCELERATION, plot_acceleration, plot_projects, plot_tissues
 from heteroage.figures.style import save_pictures
 from heteroage.files import read_json, read_table
 from heteroage.workflow import script

@@ -2,19 +2,24 @@
 
 from collections.abc import Mapping
 
-from heteroage.figures.hallmarks import noise_marked, plot_corrections, plot_skill
+import pandas as pd
+from lightgbm import Booster
+
+from heteroage.clock.artifacts import ANCHOR
+from heteroage.clock.trees import by_feature
 from heteroage.figures.style import save_pictures
 from heteroage.figures.training import (
-    contributions,
-    most_moved,
+    noise_marked,
     plot_cohort,
+    plot_corrections,
     plot_importance,
     plot_rounds,
     plot_sample,
+    plot_skill,
     plot_sweep,
 )
 from heteroage.files import read_json, read_table
-from heteroage.stages.stage3 import FusionInput
+from heteroage.stages.stage3 import FusionInput, encode
 from heteroage.stages.training_data import OUT_OF_FOLD
 from heteroage.workflow import script
 
@@ -23,11 +28,11 @@ from heteroage.workflow import script
 def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
     """Write the pictures; contributions are the final fusion's on the training samples' out-of-fold features."""
     data, experts = FusionInput.open(inputs), read_table(inputs["experts"])
-    noise = noise_marked(experts)
-    categories = read_json(inputs["metadata"])["categories"]
-    table = contributions(inputs["model"], data.frame(OUT_OF_FOLD), categories)
-    table.insert(0, "sample_id", data.samples["sample_id"].to_numpy())
-    table = table.rename(columns=noise)
+    noise, frame = noise_marked(experts), data.frame(OUT_OF_FOLD)
+    matrix = encode(frame, read_json(inputs["metadata"])["categories"])
+    parts = {ANCHOR: frame[ANCHOR].to_numpy()} | by_feature(Booster(model_file=inputs["model"]), matrix, frame.columns)
+    table = pd.DataFrame(parts).rename(columns=noise)
+    table = table.assign(HeteroAge=table.sum(axis=1), sample_id=data.samples["sample_id"].to_numpy())
     pictures = {
         "sweep": plot_sweep(read_table(inputs["sweep"])),
         "skill": plot_skill(experts),
@@ -35,6 +40,6 @@ def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
         "rounds": plot_rounds(read_table(inputs["rounds"])),
         "importance": plot_importance(read_table(inputs["importance"]).replace({"feature": noise})),
         "cohort": plot_cohort(table),
-        "sample": plot_sample(most_moved(table)),
+        "sample": plot_sample(table),
     }
     save_pictures(pictures, outputs)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from heteroage.figures.accuracy import plot_predicted_age
+from heteroage.figures.held_out import plot_predicted_age
 from heteroage.figures.style import save_png
 from heteroage.files import read_json, read_table, write_text
 from heteroage.report.text import summarise

@@ -134,7 +134,7 @@ def test_a_given_sweep_report_skips_the_sweep_and_is_followed(study_copy):
         ("engine/elastic_net", STAGE1),
         ("stages/stage2", STAGE2),
         ("report/model_card", PREDICT),
-        ("figures/accuracy", {"summarise_run"}),
+        ("figures/held_out", {"summarise_run"}),
         ("demo", set()),  # this study is not simulated by the workflow
     ],
 )

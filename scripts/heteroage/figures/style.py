@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,9 +80,9 @@ def save_png(figure: Figure, path: str | Path) -> None:
         figure.savefig(beside, format="png", dpi=150)
 
 
-def new_axes(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
+def new_axes(height: float) -> tuple[Figure, Axes]:
     """Return a figure with one panel."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, figure.add_subplot()
 
 
@@ -92,6 +92,11 @@ def empty_picture(title: str, text: str) -> Picture:
     axis.axis("off")
     axis.text(0.5, 0.5, textwrap.fill(text, 60), ha="center", va="center", color=GREY)
     return Picture(figure, title, text)
+
+
+def by_size(labels: pd.Series) -> list[str]:
+    """Return the distinct labels by falling number of samples, then by name."""
+    return list(labels.value_counts().sort_index().sort_values(ascending=False, kind="stable").index)
 
 
 def readable(name: str, width: int = 24) -> str:
@@ -138,11 +143,3 @@ def spread_sideways(values: NDArray[np.float64], height: float) -> NDArray[np.fl
             steps = np.arange(len(rows))
             offsets[rows] = np.where(steps % 2, 1, -1) * ((steps + 1) // 2) / max(densest / 2, 4) * height
     return offsets
-
-
-def by_group(
-    table: pd.DataFrame, column: str, key: Callable[[pd.DataFrame], float] | None = None
-) -> list[tuple[str, pd.DataFrame]]:
-    """Return the groups of a table, sorted by the key or else by name."""
-    groups = [(str(name), rows) for name, rows in table.groupby(column, sort=True)]
-    return sorted(groups, key=lambda pair: key(pair[1])) if key else groups

@@ -1,17 +1,12 @@
-"""The training: the choice of Stage 1's configuration and of the boosting rounds; contributions of features."""
+"""The training: the sweep, the hallmark experts, the boosting rounds and the contributions of the fusion's features."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-
-import lightgbm as lgb
 import matplotlib
 import numpy as np
 import pandas as pd
 
-from heteroage.clock.artifacts import ANCHOR
-from heteroage.clock.trees import by_feature
+from heteroage.clock.artifacts import ANCHOR, CORRECTION
 from heteroage.figures.style import (
     BLACK,
     BLUE,
@@ -21,6 +16,7 @@ from heteroage.figures.style import (
     PALE,
     SKY,
     Picture,
+    by_size,
     empty_picture,
     label_rows,
     new_axes,
@@ -28,12 +24,13 @@ from heteroage.figures.style import (
     spread_sideways,
     write_beside,
 )
-from heteroage.stages.stage3 import encode
+from heteroage.metrics import has_skill
 
 STAR = {"markersize": 15, "color": "white", "markeredgecolor": BLACK, "zorder": 5}
 PALE_LINES = ["min_cohorts", "min_cap", "max_cap", "median_mult", "technical_sd"]
 OWN_ANCHOR = "Stage1_Pred_Age_Contribution"
 MOST_ROWS = 20
+MOST_TISSUES = 12
 NO_ROUNDS = "The fusion earned no boosting rounds: HeteroAge is the anchor, and nothing else contributes."
 
 
@@ -45,21 +42,19 @@ def plot_sweep(report: pd.DataFrame) -> Picture:
     title = "Sweep of Stage 1"
     if "Score" not in report.columns or len(report) < 2:
         return empty_picture(title, "The configuration was given, not swept.")
-    table = report.assign(error=-report["Score"], technical_sd=report.get("technical_sd", 0.0))
+    table = report.assign(error=-report["Score"], technical_sd=report.get("technical_sd", 0.0)).sort_values("alpha")
     chosen = table[table["selected"].astype(str) == "True"].iloc[0]
     same = (table[PALE_LINES] == chosen[PALE_LINES]).all(axis=1)
     figure, axis = new_axes(3.7)
-    others = table[~same].groupby([*PALE_LINES, "l1_ratio"], sort=True)
-    for k, (_, line) in enumerate(others):
-        line, label = line.sort_values("alpha"), "other balancing or technical_sd" if k == 0 else None
+    for k, (_, line) in enumerate(table[~same].groupby([*PALE_LINES, "l1_ratio"])):
+        label = "other balancing or technical_sd" if k == 0 else None
         axis.plot(line["alpha"], line["error"], color=PALE, linewidth=1, label=label)
-    lines = list(table[same].groupby("l1_ratio", sort=True))
+    lines = list(table[same].groupby("l1_ratio"))
     shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.8, len(lines)))
     for k, ((l1_ratio, line), shade) in enumerate(zip(lines, shades, strict=True)):
-        line, look = line.sort_values("alpha"), {"color": shade, "marker": MARKERS[k % len(MARKERS)], "markersize": 3.5}
+        look = {"color": shade, "marker": MARKERS[k % len(MARKERS)], "markersize": 3.5}
         axis.plot(line["alpha"], line["error"], label=f"l1_ratio {l1_ratio:g}", **look)
-    error = chosen["error"]
-    axis.plot(chosen["alpha"], error, "*", label="chosen", **STAR)
+    axis.plot(chosen["alpha"], chosen["error"], "*", label="chosen", **STAR)
     axis.set_xscale("log")
     alphas = np.unique(table["alpha"])
     ticks = alphas[np.unique(np.linspace(0, len(alphas) - 1, 6).round().astype(int))]
@@ -67,13 +62,13 @@ def plot_sweep(report: pd.DataFrame) -> Picture:
     axis.minorticks_off()
     # The far end of a path predicts the mean: what matters is near the minimum.
     top = np.quantile(table["error"], 0.9)
-    axis.set_ylim(table["error"].min() - 0.06 * (top - table["error"].min()), max(top, error * 1.02))
+    axis.set_ylim(table["error"].min() - 0.06 * (top - table["error"].min()), max(top, chosen["error"] * 1.02))
     axis.set_xlabel("alpha (penalty, on the scale of transformed age; log axis)")
     axis.set_ylabel("(MicroMAE + MacroMAE) / 2 (years)")
     axis.legend()
     alt = (
         f"Error of {len(report)} configurations of the anchor against the penalty alpha. Chosen: alpha "
-        f"{chosen['alpha']:g}, l1_ratio {chosen['l1_ratio']:g}, error {error:.2f} years, "
+        f"{chosen['alpha']:g}, l1_ratio {chosen['l1_ratio']:g}, error {chosen['error']:.2f} years, "
         f"{chosen['n_features']:g} features on average over folds."
     )
     return Picture(figure, title, alt)
@@ -92,8 +87,7 @@ def plot_rounds(tuning: pd.DataFrame) -> Picture:
     axis.plot(rounds, error, color=BLUE, linewidth=1.5, label="error")
     axis.axhline(error[best], color=GREY, linewidth=1, linestyle="--", label="best round")
     axis.plot(rounds[chosen], error[chosen], "*", label="chosen", **STAR)
-    axis.set_xlabel("boosting rounds (no unit)")
-    axis.set_ylabel("mean over groups of MAE (years)")
+    axis.set(xlabel="boosting rounds (no unit)", ylabel="mean over groups of MAE (years)")
     axis.legend()
     alt = (
         f"Error of the fusion against its boosting rounds. The anchor, 0 rounds: {error[0]:.2f} years; best, "
@@ -111,18 +105,15 @@ def plot_importance(importance: pd.DataFrame) -> Picture:
     if table.empty:
         return empty_picture(title, NO_ROUNDS)
     figure, axis = new_axes(1.0 + 0.34 * len(table))
-    rows = np.arange(len(table))
-    axis.barh(rows, table["mean_abs_contribution_years"], height=0.55, color=BLUE)
-    for row, (years, splits) in enumerate(zip(table["mean_abs_contribution_years"], table["split_count"], strict=True)):
-        text = f"{years:.2f} ({splits} split{'s' if splits != 1 else ''})"
-        write_beside(axis, row, text)
-    label_rows(axis, [readable(_name(name)) for name in table["feature"]])
+    names, contributions = [_name(name) for name in table["feature"]], table["mean_abs_contribution_years"]
+    axis.barh(range(len(table)), contributions, height=0.55, color=BLUE)
+    for row, (years, splits) in enumerate(zip(contributions, table["split_count"], strict=True)):
+        write_beside(axis, row, f"{years:.2f} ({splits} split{'s' if splits != 1 else ''})")
+    label_rows(axis, [readable(name) for name in names])
     axis.set_xlabel("Mean absolute contribution (years)")
-    alt = "Mean absolute contribution in years of each feature that the fusion uses: " + ", ".join(
-        f"{readable(_name(name), 99)} {years:.2f}"
-        for name, years in zip(table["feature"], table["mean_abs_contribution_years"], strict=True)
-    )
-    return Picture(figure, title, alt + ".")
+    said = ", ".join(f"{readable(name, 99)} {years:.2f}" for name, years in zip(names, contributions, strict=True))
+    alt = f"Mean absolute contribution in years of each feature that the fusion uses: {said}."
+    return Picture(figure, title, alt)
 
 
 def plot_cohort(contributions: pd.DataFrame) -> Picture:
@@ -151,33 +142,31 @@ def plot_cohort(contributions: pd.DataFrame) -> Picture:
     return Picture(figure, title, alt)
 
 
-def plot_sample(contributions: pd.Series) -> Picture:
-    """One sample, from its anchor to its HeteroAge (years), a step per contribution."""
-    features = [name for name in _features(contributions.to_frame().T) if contributions[name] != 0]
-    title = f"One sample: {contributions['sample_id']}"
+def plot_sample(contributions: pd.DataFrame) -> Picture:
+    """The sample whose HeteroAge is farthest from its anchor (years), a step per contribution."""
+    own = contributions.iloc[int(np.argmax(np.abs(contributions["HeteroAge"] - contributions[ANCHOR])))]
+    features = [name for name in _features(contributions) if own[name]]
+    title = f"One sample: {own['sample_id']}"
     if not features:
         return empty_picture(title, NO_ROUNDS)
-    features = sorted(features, key=lambda name: (-abs(contributions[name]), name))
-    steps = [(readable(_name(name)), float(contributions[name])) for name in features[:10]]
+    features = sorted(features, key=lambda name: (-abs(own[name]), name))
+    steps = [(readable(_name(name)), float(own[name])) for name in features[:10]]
     if len(features) > 10:
-        steps.append((f"{len(features) - 10} others", float(sum(contributions[name] for name in features[10:]))))
+        steps.append((f"{len(features) - 10} others", float(sum(own[name] for name in features[10:]))))
     figure, axis = new_axes(1.2 + 0.34 * (len(steps) + 2))
-    start, end = float(contributions[ANCHOR]), float(contributions["HeteroAge"])
+    start, end = float(own[ANCHOR]), float(own["HeteroAge"])
     axis.plot(start, 0, "s", color=SKY, markersize=8, markeredgecolor=GREY)
-    level = start
+    levels, last = start + np.cumsum([0.0, *(years for _, years in steps)]), len(steps) + 1
+    for row, level in enumerate(levels):
+        axis.plot([level, level], [row, row + 1], color=GREY, linewidth=0.8)
     for row, (_, years) in enumerate(steps, start=1):
-        axis.plot([level, level], [row - 1, row], color=GREY, linewidth=0.8)
         colour = ORANGE if years > 0 else BLUE
-        axis.barh(row, years, left=level, height=0.5, color=colour)
+        axis.barh(row, years, left=levels[row - 1], height=0.5, color=colour)
         write_beside(axis, row, f"{years:+.2f}", color=colour)
-        level += years
-    last = len(steps) + 1
-    axis.plot([level, level], [last - 1, last], color=GREY, linewidth=0.8)
     axis.plot(end, last, "D", color=GREY, markersize=8)
     for row, years in ((0, start), (last, end)):
         write_beside(axis, row, f"{years:.2f}")
     label_rows(axis, ["Anchor (Stage 1)", *(name for name, _ in steps), "HeteroAge"])
-    levels = start + np.cumsum([0.0, *(years for _, years in steps)])
     room = max(0.15 * np.ptp(levels), 0.05)
     axis.set_xlim(levels.min() - room, levels.max() + room)
     axis.set_xlabel("Age (years)")
@@ -193,21 +182,102 @@ def _name(feature: str) -> str:
     return {ANCHOR: "anchor's age", OWN_ANCHOR: "anchor's age", "Bias": "same for all samples"}.get(feature, feature)
 
 
-def contributions(model: str | Path, frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """Each feature's contribution to HeteroAge, in years (LightGBM's SHAP values: Lundberg et al. 2020).
+def noise_marked(experts: pd.DataFrame) -> dict[str, str]:
+    """Return {column of corrections: its name in pictures} of the experts without skill."""
+    return {f"{name}{CORRECTION}": f"{name} (no skill: noise)" for name in experts.loc[~has_skill(experts), "hallmark"]}
 
-    model : LightGBM's text model
-    frame : the fusion's features, a row per sample
 
-    Returns a frame with Stage1_Pred_Age, a column per feature (the anchor's is Stage1_Pred_Age_Contribution), Bias
-    where it is not 0, and HeteroAge: the sum of the others, to rounding.
+def plot_skill(experts: pd.DataFrame) -> Picture:
+    """R2 of each expert's correction against no correction, out of fold; hollow where it has no skill."""
+    title = "Skill of the hallmark experts"
+    if experts.empty:
+        return empty_picture(title, "No hallmark has features.")
+    table = experts.sort_values(["R2_Residual", "hallmark"], ascending=[False, True])
+    skilled = has_skill(table)
+    figure, axis = new_axes(1.0 + 0.36 * len(table))
+    axis.axvline(0, color=GREY, linewidth=1)
+    for row, (r2, skill) in enumerate(zip(table["R2_Residual"], skilled, strict=True)):
+        colour = BLUE if skill else ORANGE
+        axis.plot([0, r2], [row, row], color=colour, linewidth=1.5)
+        axis.plot(r2, row, "o", markersize=7, markerfacecolor=colour if skill else "white", markeredgecolor=colour)
+        write_beside(axis, row, f"R² {r2:+.3f}" + ("" if skill else ", no skill"), color=colour)
+    label_rows(axis, [readable(name) for name in table["hallmark"]])
+    reach = max(0.01, 1.15 * table["R2_Residual"].abs().max())
+    lowest, highest = table["R2_Residual"].min(), table["R2_Residual"].max()
+    axis.set_xlim(min(-0.25 * reach, 1.3 * lowest), max(reach * 0.25, 1.15 * highest))
+    axis.set_xlabel("R² on the anchor's residual (no unit)")
+    found = ", ".join(readable(name, 99) for name in table.loc[skilled, "hallmark"]) or "none"
+    alt = (
+        f"R2 of {len(table)} hallmark experts on the anchor's residual, out of fold. With skill: {found}. The other "
+        f"{int((~skilled).sum())} have none: the anchor is as good without their corrections."
+    )
+    return Picture(figure, title, alt)
+
+
+def plot_corrections(corrections: pd.DataFrame, samples: pd.DataFrame, experts: pd.DataFrame) -> Picture:
+    """Mean absolute correction (years) of each hallmark in each tissue, out of fold; experts without skill are marked.
+
+    corrections : sample_id and `<Hallmark>_Correction` columns, years
+    samples : sample_id, Tissue
+    experts : hallmark, skill
     """
-    booster = lgb.Booster(model_file=str(model))
-    parts = by_feature(booster, encode(frame, categories), list(frame.columns))
-    table = pd.DataFrame({ANCHOR: frame[ANCHOR].to_numpy()} | parts)
-    return table.assign(HeteroAge=table.sum(axis=1))
+    title = "Hallmark corrections by tissue"
+    names = [column for column in corrections.columns if column.endswith(CORRECTION)]
+    if not names:
+        return empty_picture(title, "No hallmark has an expert.")
+    table = corrections.merge(samples[["sample_id", "Tissue"]], on="sample_id", validate="one_to_one")
+    tissues = by_size(table["Tissue"])[:MOST_TISSUES]
+    sizes = table[names].abs().groupby(table["Tissue"]).mean().loc[tissues].T
+    values, most = sizes.to_numpy(), sizes.to_numpy().max()
+    figure, axis = new_axes(1.3 + 0.42 * len(names))
+    image = axis.imshow(values, cmap="Blues", vmin=0, vmax=max(most, 0.1), aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        colour = "white" if value > 0.55 * max(most, 0.1) else "black"
+        text = f"{value:.2f}" if value else "0"
+        axis.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+    axis.grid(False)
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
+    noise = dict.fromkeys(noise_marked(experts), "\n(no skill: noise)")
+    axis.set_yticks(range(len(names)), [readable(name) + noise.get(name, "") for name in names])
+    turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if len(tissues) > 5 else {}
+    axis.set_xticks(range(len(tissues)), [readable(tissue, 12) for tissue in tissues], **turned)
+    figure.colorbar(image, ax=axis, shrink=0.7, label="mean absolute correction (years)")
+    alt = f"Mean absolute correction in years of {len(names)} hallmarks in {len(tissues)} tissues, out of fold. "
+    if unskilled := [readable(name, 99) for name in names if name in noise]:
+        alt += f"Noise, as their experts have no skill: {', '.join(unskilled)}. "
+    strongest, tissue = sizes.stack().idxmax()
+    largest = f"Largest: {readable(strongest, 99)} in {tissue}, {most:.2f} years."
+    return Picture(figure, title, alt + (largest if most > 1e-6 else "All are 0: no expert uses a feature."))
 
 
-def most_moved(table: pd.DataFrame) -> pd.Series:
-    """Return the sample with the largest difference between HeteroAge and anchor."""
-    return table.iloc[int(np.argmax(np.abs(table["HeteroAge"] - table[ANCHOR])))]
+def plot_random_sets(hallmarks: pd.DataFrame, scores: pd.DataFrame) -> Picture:
+    """R2 of each hallmark's expert among those of random CpG sets of its size.
+
+    hallmarks : a row per hallmark: hallmark, statistic (R2 on the residual), p_value
+    scores : a row per random set: hallmark, R2_Residual
+    """
+    title = "Hallmarks against random CpG sets of the same size"
+    own = hallmarks[hallmarks["hallmark"].isin(scores["hallmark"])]
+    own = own.sort_values(["p_value", "statistic"], ascending=[True, False])
+    if own.empty:
+        return empty_picture(title, "No hallmark was tested.")
+    figure, axis = new_axes(1.3 + 0.42 * len(own))
+    axis.axvline(0, color=GREY, linewidth=1)
+    random = {"color": GREY, "alpha": 0.5, "markersize": 3.5, "markeredgewidth": 0}
+    columns = [own[name] for name in ("hallmark", "statistic", "p_value")]
+    for row, (hallmark, statistic, p_value) in enumerate(zip(*columns, strict=True)):
+        values = scores.loc[scores["hallmark"] == hallmark, "R2_Residual"].to_numpy(np.float64)
+        labels = (f"random sets ({len(values)} each)", "the hallmark's own CpGs") if row == 0 else (None, None)
+        axis.plot(values, row + spread_sideways(values, 0.3), "o", label=labels[0], **random)
+        axis.plot(statistic, row, "D", color=BLUE, markersize=7, zorder=4, label=labels[1])
+        write_beside(axis, row, f"p = {p_value:.2g}")
+    label_rows(axis, [readable(name) for name in own["hallmark"]])
+    figure.legend(loc="outside lower center", ncols=2)
+    axis.set_xlabel("R² on the anchor's residual (no unit)")
+    better = own.loc[own["p_value"] <= 0.05, "hallmark"]
+    alt = (
+        f"R2 of {len(own)} hallmark experts, each among experts of random CpG sets of the same size. Better than "
+        f"chance (p of at most 0.05): {', '.join(readable(name, 99) for name in better) or 'none'}."
+    )
+    return Picture(figure, title, alt)

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from heteroage.evaluation.published import by_project, worth_training
 from heteroage.evaluation.scores import what_stages_add
-from heteroage.figures.evaluation import MODELS, STRATA, scoring_name
+from heteroage.figures.held_out import MODELS, STRATA, scoring_name
 from heteroage.figures.style import readable
 from heteroage.metrics import has_skill, pearson_r, score_predictions
 from heteroage.report.text import methods, predictors, what_experts_add, what_fusion_adds

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heteroage.clock.master_table import MasterTable
-from heteroage.clock.trees import booster_of, contributions_of, parse_trees
+from heteroage.clock.trees import booster_of, by_feature, contributions_of, parse_trees
 from heteroage.errors import HeteroAgeError
+from heteroage.stages import stage3
 from heteroage.tables.opening import from_frame
 
 
@@ -167,3 +168,16 @@ def test_a_model_without_counts_cannot_be_explained(loaded, clock):
     text = "the fusion's model contains no node counts, which contributions need. Copy the folder again."
     with pytest.raises(HeteroAgeError, match=f"^{re.escape(text)}$"):
         without.contributions(clock.master)
+
+
+def test_contributions_of_a_trained_model_lead_from_the_anchor_to_its_ages():
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame({"Stage1_Pred_Age": rng.uniform(20, 80, 200), "A_Correction": rng.normal(0, 2, 200)})
+    frame["Tissue"], frame["Sex"] = rng.choice(["Blood", "Skin"], 200), rng.choice(["F", "M"], 200)
+    age = (frame["Stage1_Pred_Age"] + frame["A_Correction"] + 5 * (frame["Sex"] == "F")).to_numpy()
+    categories = stage3.categories_of(frame)
+    booster = stage3.boost(frame, age, categories, {"learning_rate": 0.3, "min_data_in_leaf": 5}, 15)
+    parts = pd.DataFrame(by_feature(booster, stage3.encode(frame, categories), frame.columns))
+    ages = frame["Stage1_Pred_Age"] + parts.sum(axis=1)
+    np.testing.assert_allclose(ages, stage3.fuse(booster, frame, categories), atol=1e-9)
+    assert parts["Sex"].abs().mean() > 1

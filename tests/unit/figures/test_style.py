@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from picture_data import RNG, ablation, contributions, corrections, experts, predictions, sweep_report, tuning_curve
 
-from heteroage.figures import accuracy, evaluation, hallmarks, training
+from heteroage.figures import held_out, training
 from heteroage.figures.style import Picture, draw_spread, new_axes, save_picture, spread_sideways
 
 UNIT = re.compile(r"\((?:years|seconds|%|no unit|penalty, .*)\)|\(%\)")
@@ -22,20 +22,20 @@ def every_picture():
     accelerated = table.assign(Age_Acceleration_Residual=RNG.normal(0, 3, len(table)), Is_Healthy=table.index % 3 > 0)
     importance = pd.DataFrame({"feature": ["Sex", "RF_PC1"], "split_count": [3, 0]})
     return {
-        "tissues": accuracy.plot_tissues(table),
-        "projects": accuracy.plot_projects(table),
+        "tissues": held_out.plot_tissues(table),
+        "projects": held_out.plot_projects(table),
         "sweep": training.plot_sweep(sweep_report()),
         "rounds": training.plot_rounds(tuning_curve()),
-        "skill": hallmarks.plot_skill(experts()),
-        "corrections": hallmarks.plot_corrections(corrections(table), table, experts()),
-        "random_sets": hallmarks.plot_random_sets(experts().assign(statistic=0.2, p_value=[0.01, 0.6]), random),
-        "optimism": evaluation.plot_optimism(scores.assign(scoring=["random_split", "nested"], model="HeteroAge")),
-        "ablation": evaluation.plot_ablation(ablation()),
-        "coverage": evaluation.plot_coverage(coverage, 0.9),
-        "acceleration": accuracy.plot_acceleration(accelerated),
+        "skill": training.plot_skill(experts()),
+        "corrections": training.plot_corrections(corrections(table), table, experts()),
+        "random_sets": training.plot_random_sets(experts().assign(statistic=0.2, p_value=[0.01, 0.6]), random),
+        "optimism": held_out.plot_optimism(scores.assign(scoring=["random_split", "nested"], model="HeteroAge")),
+        "ablation": held_out.plot_ablation(ablation()),
+        "coverage": held_out.plot_coverage(coverage, 0.9),
+        "acceleration": held_out.plot_acceleration(accelerated),
         "importance": training.plot_importance(importance.assign(mean_abs_contribution_years=[0.4, 0.0])),
         "cohort": training.plot_cohort(contributions()),
-        "sample": training.plot_sample(contributions().iloc[0]),
+        "sample": training.plot_sample(contributions()),
     }
 
 
@@ -60,7 +60,7 @@ def test_a_picture_is_described_in_words_with_numbers(name):
 
 def test_equal_pictures_give_equal_bytes_without_a_date(tmp_path):
     for name in ("one", "other"):
-        save_picture(evaluation.plot_ablation(ablation()), tmp_path / f"{name}.svg")
+        save_picture(held_out.plot_ablation(ablation()), tmp_path / f"{name}.svg")
     content = (tmp_path / "one.svg").read_bytes()
     assert content == (tmp_path / "other.svg").read_bytes()
     assert b"dc:date" not in content

@@ -3,12 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from picture_data import contributions, sweep_report
+from picture_data import contributions, corrections, experts, predictions, sweep_report
 
 from heteroage.figures import training
-from heteroage.figures.hallmarks import noise_marked
 from heteroage.figures.style import Picture
-from heteroage.stages import stage3
 
 
 def test_a_given_configuration_is_said_to_be_given():
@@ -32,13 +30,16 @@ def test_the_chosen_configuration_is_marked_where_it_lies():
 
 def test_a_fusion_without_rounds_says_so_instead_of_drawing_nothing():
     flat = contributions().assign(Cellular_Senescence_Correction=0.0, Stage1_Pred_Age_Contribution=0.0, Bias=0.0)
-    for picture in (training.plot_cohort(flat), training.plot_sample(flat.iloc[0])):
+    for picture in (training.plot_cohort(flat), training.plot_sample(flat)):
         assert "earned no boosting rounds" in picture.alt
 
 
 def test_a_samples_steps_lead_from_the_anchor_to_heteroage():
-    row = contributions().iloc[3]
-    axis = training.plot_sample(row).figure.axes[0]
+    table = contributions()
+    row = table.loc[(table["HeteroAge"] - table["Stage1_Pred_Age"]).abs().idxmax()]
+    picture = training.plot_sample(table)
+    assert picture.title == f"One sample: {row['sample_id']}"
+    axis = picture.figure.axes[0]
     ends = [bar.get_x() + bar.get_width() for bar in axis.patches]
     assert len(ends) == 3
     assert ends[-1] == pytest.approx(row["HeteroAge"])
@@ -47,22 +48,42 @@ def test_a_samples_steps_lead_from_the_anchor_to_heteroage():
 
 def test_corrections_of_experts_without_skill_are_marked():
     experts = pd.DataFrame({"hallmark": ["Cellular_Senescence", "Telomere_Attrition"], "skill": [False, True]})
-    table = contributions().rename(columns=noise_marked(experts))
-    for picture in (training.plot_cohort(table), training.plot_sample(table.iloc[3])):
+    table = contributions().rename(columns=training.noise_marked(experts))
+    for picture in (training.plot_cohort(table), training.plot_sample(table)):
         assert "Cellular Senescence (no skill: noise)" in picture.alt
 
 
-def test_contributions_add_up_to_heteroage(tmp_path):
-    rng = np.random.default_rng(2)
-    frame = pd.DataFrame({"Stage1_Pred_Age": rng.uniform(20, 80, 200), "A_Correction": rng.normal(0, 2, 200)})
-    frame["Tissue"], frame["Sex"] = rng.choice(["Blood", "Skin"], 200), rng.choice(["F", "M"], 200)
-    age = (frame["Stage1_Pred_Age"] + frame["A_Correction"] + 5 * (frame["Sex"] == "F")).to_numpy()
-    categories = stage3.categories_of(frame)
-    booster = stage3.boost(frame, age, categories, {"learning_rate": 0.3, "min_data_in_leaf": 5}, 15)
-    booster.save_model(tmp_path / "model.txt")
-    table = training.contributions(tmp_path / "model.txt", frame, categories)
-    np.testing.assert_allclose(table["HeteroAge"], stage3.fuse(booster, frame, categories), atol=1e-9)
-    np.testing.assert_allclose(table["HeteroAge"], table.drop(columns="HeteroAge").sum(axis=1), atol=1e-9)
-    moved = (table["HeteroAge"] - table["Stage1_Pred_Age"]).abs()
-    assert training.most_moved(table).name == moved.idxmax()
-    assert table["Sex"].abs().mean() > 1
+def test_experts_without_skill_are_said_to_have_none():
+    figure = training.plot_skill(experts()).figure
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts == ["R² +0.200", "R² -0.030, no skill"]
+
+
+def test_corrections_are_the_means_of_their_tissue():
+    table = predictions(tissues=3)
+    years = corrections(table)
+    picture = training.plot_corrections(years.sample(frac=1, random_state=1), table, experts())
+    sizes = years["Cellular_Senescence_Correction"].abs().groupby(table["Tissue"].to_numpy()).mean()
+    texts = [text.get_text() for text in picture.figure.axes[0].texts]
+    assert texts == [*(f"{sizes[tissue]:.2f}" for tissue in sorted(sizes.index)), "0", "0", "0"]
+    assert [label.get_text() for label in picture.figure.axes[0].get_yticklabels()] == [
+        "Cellular Senescence",
+        "Telomere Attrition\n(no skill: noise)",
+    ]
+    assert "Noise, as their experts have no skill: Telomere Attrition." in picture.alt
+    assert f"Largest: Cellular Senescence in {sizes.idxmax()}, {sizes.max():.2f} years." in picture.alt
+
+
+def test_corrections_of_nothing_are_said_to_be_0():
+    table = predictions()
+    years = corrections(table).assign(Cellular_Senescence_Correction=0.0)
+    assert training.plot_corrections(years, table, experts()).alt.endswith("All are 0: no expert uses a feature.")
+
+
+def test_hallmarks_better_than_chance_are_those_of_a_small_p():
+    tested = experts().assign(statistic=0.2, p_value=[0.05, 0.0501])
+    random = pd.DataFrame({"hallmark": np.repeat(tested["hallmark"], 9), "R2_Residual": np.linspace(-0.1, 0.1, 18)})
+    assert training.plot_random_sets(tested, random).alt.endswith("(p of at most 0.05): Cellular Senescence.")
+    only = random[random["hallmark"] == "Telomere_Attrition"]
+    assert training.plot_random_sets(tested, only).alt.endswith("(p of at most 0.05): none.")
+    assert training.plot_random_sets(tested, random.iloc[:0]).alt == "No hallmark was tested."

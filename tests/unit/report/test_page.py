@@ -8,7 +8,7 @@ from browser import CHROMIUM, browser
 from picture_data import ablation
 from report_card import CARD
 
-from heteroage.figures.evaluation import plot_ablation
+from heteroage.figures.held_out import plot_ablation
 from heteroage.figures.style import save_picture
 from heteroage.report.page import out_of_fold_errors, page, page_content, read_figure
 
