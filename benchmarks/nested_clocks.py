@@ -24,7 +24,7 @@ import yaml
 
 from heteroage.clock.loading import load_clock
 from heteroage.clock.predict import Clock
-from heteroage.evaluation.held_out import features_looked_at, held_out_samples, master_table
+from heteroage.evaluation.nested import held_out_samples, master_table
 from heteroage.files import read_table
 from heteroage.matrix import open_matrix, values_of
 
@@ -74,8 +74,9 @@ def nested_clocks(results: Path, pcs: Path | None = None) -> Iterator[Nested]:
             continue
         training = read_table(results / f"nested-{fold}/training/samples.csv")["store_column"].to_numpy()
         median = pd.Series(np.nanmedian(values_of(store, names, names, training), axis=0), index=names)
-        master = master_table(features_looked_at(folder), store, names, samples, known)
-        yield Nested(load_clock(folder).for_our_tables(), samples.reset_index(drop=True), master, median)
+        clock = load_clock(folder).for_our_tables()
+        master = master_table(clock.cpgs_read, store, names, samples, known)
+        yield Nested(clock, samples.reset_index(drop=True), master, median)
 
 
 def missing_cpgs(runs: list[Nested], absent: list[str]) -> pd.DataFrame:

@@ -34,7 +34,7 @@ from threadpoolctl import threadpool_limits
 
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock.predict import interval
-from heteroage.evaluation.scores import coverage
+from heteroage.evaluation.nested import coverage
 from heteroage.grouping.copies import find_copies
 from heteroage.grouping.folds import assign_folds, assign_groups, assign_outer_folds, folds_to_leave_out
 from heteroage.inputs.annotation import read_annotation

@@ -6,13 +6,7 @@ from pathlib import Path
 from heteroage.assembly import assemble_run
 from heteroage.clock.loading import load_clock
 from heteroage.errors import HeteroAgeError
-from heteroage.evaluation.held_out import (
-    anchor_plus_experts,
-    features_looked_at,
-    held_out_samples,
-    master_table,
-    predict_held_out,
-)
+from heteroage.evaluation.nested import anchor_plus_experts, held_out_samples, master_table, predict_held_out
 from heteroage.files import read_table, write_table
 from heteroage.matrix import open_matrix
 from heteroage.stages.stage3 import FusionInput, fuse, train
@@ -42,8 +36,9 @@ def main(
         raise HeteroAgeError(f"{run} was trained on {len(seen)} samples that it should predict. Remove results/{run}.")
     known = read_table(given_pcs) if given_pcs else None
     store = open_matrix(inputs["features"], inputs["names"])
-    master = master_table(features_looked_at(folder), *store, held_out, known)
-    table = predict_held_out(load_clock(folder), held_out, master, training["Age"].mean())
+    clock = load_clock(folder)
+    master = master_table(clock.cpgs_read, *store, held_out, known)
+    table = predict_held_out(clock, held_out, master, training["Age"].mean())
     write_table(table, predictions)
 
     # Without tissue, sex and RF_PCs, with rounds tuned again.

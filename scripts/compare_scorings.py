@@ -1,6 +1,6 @@
 """Compare the nested error with other ways of scoring the same clock."""
 
-from heteroage.evaluation.scores import optimism
+from heteroage.evaluation.nested import optimism
 from heteroage.files import read_table, write_table
 from heteroage.workflow import script
 

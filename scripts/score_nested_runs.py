@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from heteroage.evaluation.nested import ablation, accuracy, coverage, put_together
 from heteroage.evaluation.published import with_published
-from heteroage.evaluation.scores import ablation, accuracy, coverage, put_together
 from heteroage.files import read_table, write_table
 from heteroage.workflow import script
 

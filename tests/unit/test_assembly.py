@@ -13,7 +13,7 @@ from heteroage.clock import artifacts
 from heteroage.clock.imputation import Covariance
 from heteroage.clock.model import Applicability
 from heteroage.errors import HeteroAgeError
-from heteroage.evaluation.scores import MODELS
+from heteroage.evaluation.nested import MODELS
 from heteroage.files import read_json, read_table, sha256_of, write_table
 from heteroage.stages.context import project
 from heteroage.stages.training_data import TrainingData

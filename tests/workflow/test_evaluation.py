@@ -9,7 +9,7 @@ import pytest
 from mini_study import ASSEMBLED, FUSED, TABLES, call
 
 from heteroage.evaluation.falsification import Verdict, certificate
-from heteroage.evaluation.scores import accuracy, coverage
+from heteroage.evaluation.nested import accuracy, coverage
 from heteroage.report.model_card import describe, render
 
 RUN = "nested-0"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from heteroage.clock.published import MISSING, MUCH_MISSING, Compared, scale_of
-from heteroage.evaluation.scores import accuracy, bootstrap_mae, strata
+from heteroage.evaluation.nested import accuracy, bootstrap_mae, strata
 from heteroage.matrix import feature_blocks, read_rows
 
 DIFFERENCE = "Minus_HeteroAge"

@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from heteroage.evaluation.nested import what_stages_add
 from heteroage.evaluation.published import by_project, worth_training
-from heteroage.evaluation.scores import what_stages_add
 from heteroage.figures.held_out import MODELS, STRATA, scoring_name
 from heteroage.figures.style import readable
 from heteroage.metrics import has_skill, pearson_r, score_predictions

@@ -6,13 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from heteroage.evaluation.held_out import (
-    anchor_plus_experts,
-    features_looked_at,
-    held_out_samples,
-    master_table,
-    predict_held_out,
-)
+from heteroage.evaluation.nested import anchor_plus_experts, held_out_samples, master_table, predict_held_out
 
 
 @pytest.fixture
@@ -35,14 +29,9 @@ def test_all_samples_of_the_fold_whose_age_is_known_are_held_out(store):
     assert set(held_out["Is_Healthy"]) == {True, False}
 
 
-def test_what_the_clock_looks_at_is_what_the_loaded_clock_reads(loaded, clock):
-    assert features_looked_at(clock.folder) >= set(loaded.cpgs_read)
-    assert {name for name in features_looked_at(clock.folder) if name.startswith("cg")} == set(loaded.cpgs_read)
-
-
 def test_a_fold_is_predicted_as_these_samples_are_from_a_users_table(loaded, clock, store):
     held_out = held_out_samples(store[2], 1)
-    master = master_table(features_looked_at(clock.folder), *store[:2], held_out, None)
+    master = master_table(loaded.cpgs_read, *store[:2], held_out, None)
     assert sorted(name for name in master if name.startswith("cg")) == loaded.cpgs_read
     table = predict_held_out(without_intervals(loaded), held_out, master, 41.5)
     expected = loaded.predict(clock.master).set_index("sample_id").loc[held_out["sample_id"]].reset_index()

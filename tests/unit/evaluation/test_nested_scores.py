@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from heteroage.errors import HeteroAgeError
-from heteroage.evaluation.scores import (
+from heteroage.evaluation.nested import (
     ablation,
     accuracy,
     bootstrap_mae,

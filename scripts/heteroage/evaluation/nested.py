@@ -1,4 +1,4 @@
-"""Errors of nested predictions, that is of samples that were not used in any part of the training.
+"""Nested runs: prediction of their held-out samples, by the code that users run, and the errors of these predictions.
 
 The table of nested predictions has one row per healthy sample with a known age, predicted by the run without its outer
 fold. Intervals are computed by bootstrap over projects, because the samples of a project are not independent.
@@ -6,16 +6,21 @@ fold. Intervals are computed by bootstrap over projects, because the samples of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.age import age_band
+from heteroage.clock.artifacts import ANCHOR, CORRECTION
+from heteroage.clock.predict import Clock
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.metrics import pearson_r, score_predictions
+from heteroage.matrix import values_of
+from heteroage.metrics import has_skill, pearson_r, score_predictions
+from heteroage.probes import pc_columns
 
+IDENTITY = ["sample_id", "Tissue", "Sex", "Age"]
 MODELS = ("HeteroAge", "Stage1_Pred_Age", "Training_Mean_Age")
 STRATA = ("project_id", "Tissue", "Sex", "Age_Band", "Platform")
 # {column of the predictions: stage}
@@ -35,6 +40,54 @@ ACCURACY = ["model", "stratum", "level", "n", "n_projects", "MAE", "MAE_Lower", 
 ACCURACY += ["MacroMAE", "MacroMAE_Lower", "MacroMAE_Upper", "MacroR"]
 DRAWS, SEED = 2000, 1
 INTERVAL = (2.5, 97.5)  # per cent
+
+
+def held_out_samples(samples: pd.DataFrame, outer_fold: int) -> pd.DataFrame:
+    """Return the samples of one outer fold with a known age, healthy or not; the index is the column in the store."""
+    return samples[(samples["outer_fold"] == outer_fold) & samples["Age"].notna()]
+
+
+def master_table(
+    cpgs: Collection[str],
+    store: NDArray[np.float32],
+    feature_names: Sequence[str],
+    samples: pd.DataFrame,
+    pcs: pd.DataFrame | None,
+) -> pd.DataFrame:
+    """Build the input table of these samples: metadata, `cpgs` (those that the clock reads), and RF_PCs.
+
+    store : (features, all samples)
+    samples : rows of the store's samples, indexed by their column in it
+    pcs : the user's table of RF_PCs, for a clock that was trained on one; NaN for samples that are not in it
+    """
+    read = set(cpgs)
+    wanted = [name for name in feature_names if name in read]
+    values = values_of(store, feature_names, wanted, samples.index.to_numpy())
+    betas = pd.DataFrame(values, columns=wanted, dtype=np.float64)
+    parts = [samples[IDENTITY].reset_index(drop=True), betas]
+    if pcs is not None:
+        known = pcs.set_index("sample_id")[pc_columns(pcs.columns)]
+        parts.append(known.reindex(samples["sample_id"]).reset_index(drop=True))
+    return pd.concat(parts, axis=1)
+
+
+def anchor_plus_experts(predictions: pd.DataFrame, experts: pd.DataFrame) -> pd.Series:
+    """The anchor plus the corrections of the experts that had skill in training, in years."""
+    skilled = experts.loc[has_skill(experts), "hallmark"] + CORRECTION
+    return predictions[ANCHOR] + predictions[list(skilled)].sum(axis=1)
+
+
+def predict_held_out(clock: Clock, samples: pd.DataFrame, master: pd.DataFrame, mean_age: float) -> pd.DataFrame:
+    """Predict; adds project, health, platform (if known), outer fold and the training samples' mean age as columns."""
+    table = clock.for_our_tables().predict(master)
+    known = samples.reset_index(drop=True).rename(columns={"outer_fold": "fold"})
+    for after, added in (("sample_id", ["project_id", "group"]), ("Age", ["fold", "Is_Healthy", "Platform"])):
+        for place, name in enumerate(added, start=table.columns.get_loc(after) + 1):
+            if name in known:
+                table.insert(place, name, known[name])
+    if clock.meta["intervals"] is None:
+        table["HeteroAge_Lower"] = table["HeteroAge_Upper"] = np.nan
+    return table.assign(Training_Mean_Age=mean_age)
 
 
 def strata(predictions: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
