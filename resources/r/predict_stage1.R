@@ -1,33 +1,37 @@
-# Predicts Stage 1's ages with base R alone:
+# Predict Stage 1's ages with base R only:
 #   Rscript predict_stage1.R results/full_artifacts/stage1/Stage1_Global_Model_Weights.csv samples.csv ages.csv
-# samples.csv: a row per sample, sample_id and CpGs as cg00000029_beta or, for a clock of one modality, cg00000029.
-# RF_PCs that samples.csv does not have are computed from RF_PC_Loadings.csv, which is read beside the weights.
+# samples.csv has one row per sample: sample_id, and CpGs named cg00000029_beta. If the clock uses one modality,
+# cg00000029 is accepted too. RF_PCs that are not in samples.csv are computed from RF_PC_Loadings.csv, which must be in
+# the folder of the weights.
 
-most_missing <- 0.5 # fraction of the absolute weight, as in `heteroage`
+most_missing <- 0.5 # maximum missing fraction of the absolute weight, as in `heteroage`
 paths <- commandArgs(trailingOnly = TRUE)
 weights <- read.csv(paths[1])
 samples <- read.csv(paths[2], check.names = FALSE)
 intercept <- weights$weight_raw[1]
 weights <- weights[-1, ]
 is_pc <- grepl("^RF_PC[0-9]+$", weights$feature)
-pcs <- setdiff(weights$feature[is_pc], names(samples)) # to be computed
+pcs <- setdiff(weights$feature[is_pc], names(samples)) # RF_PCs to compute
 
 loadings <- data.frame(feature = character(), median = numeric(), mean = numeric())
 if (length(pcs) > 0) {
-  beside <- file.path(dirname(paths[1]), "RF_PC_Loadings.csv")
-  if (!file.exists(beside)) stop("samples have no columns ", toString(pcs), ", and there is no ", beside)
-  loadings <- read.csv(beside)
+  loadings_file <- file.path(dirname(paths[1]), "RF_PC_Loadings.csv")
+  if (!file.exists(loadings_file)) {
+    stop("samples have no columns ", toString(pcs), ", and the file ", loadings_file, " does not exist")
+  }
+  loadings <- read.csv(loadings_file)
 }
 
 cpgs <- union(weights$feature[!is_pc], loadings$feature)
 
-# Missing CpGs take their conditional means given the sample's other CpGs (docs/method.md); without a file that says how
-# CpGs vary together, their training medians.
+# A missing CpG is imputed by its conditional mean, given the sample's other CpGs (docs/method.md). If the clock has no
+# factor model (Feature_Covariance.csv), it is imputed by its training median.
 factors <- file.path(dirname(paths[1]), "..", "stage3", "Feature_Covariance.csv")
 factors <- if (file.exists(factors)) read.csv(factors) else data.frame()
 is_conditional <- "mean" %in% names(factors) && any(grepl("^factor_", names(factors)))
 if (is_conditional) factors <- factors[!grepl("^RF_PC[0-9]+$", factors$feature), ]
-known <- if (is_conditional) factors$feature else cpgs # of all stages: the more are measured, the better
+# The factor model has the CpGs of all stages, and uses all that are measured.
+known <- if (is_conditional) factors$feature else cpgs
 
 columns <- union(cpgs, known)
 names(columns) <- columns
@@ -38,11 +42,12 @@ values_of <- function(feature, fill) {
   column <- if (feature %in% names(columns)) columns[[feature]] else feature
   x <- samples[[column]]
   if (is.null(x)) x <- rep(NA_real_, nrow(samples))
-  if (is.character(x)) stop("column ", column, " holds text where numbers belong")
+  if (is.character(x)) stop("column ", column, " contains text instead of numbers")
   ifelse(is.na(x), fill, x)
 }
 
-# What is missing counts by absolute weight; an RF_PC's is divided among its CpGs by squared loading.
+# The missing fraction is weighted by absolute weight. The weight of an RF_PC is divided among its CpGs, by squared
+# loading.
 weight <- setNames(numeric(length(cpgs)), cpgs)
 weight[weights$feature[!is_pc]] <- abs(weights$weight_standardised[!is_pc])
 for (pc in pcs) {
@@ -53,12 +58,12 @@ for (pc in pcs) {
 absent <- cpgs[!columns[cpgs] %in% names(samples)]
 missing <- if (length(cpgs) > 0) sum(weight[absent]) / sum(weight) else 0
 if (length(absent) > 0) {
-  said <- sprintf(
+  text <- sprintf(
     "%d of %d CpGs are missing (%s, ...), with %.0f%% of the anchor's weight.", length(absent), length(cpgs),
     toString(head(absent[order(-weight[absent])], 5)), 100 * missing
   )
-  if (missing > most_missing || length(absent) == length(cpgs)) stop(said, " Check names and platform.")
-  message(said)
+  if (missing > most_missing || length(absent) == length(cpgs)) stop(text, " Check names and platform.")
+  message(text)
 }
 
 if (is_conditional) {

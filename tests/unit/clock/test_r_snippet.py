@@ -65,4 +65,4 @@ def test_r_gets_the_ages_by_suffixed_and_plain_names_and_stops_without_cpgs(beta
     assert "CpGs are missing" in few.stderr
     assert "Check names and platform." in few.stderr
     text = in_r(folder, samples.assign(**{cpgs_of(samples)[0]: "n.d."}))
-    assert "holds text where numbers belong" in text.stderr
+    assert "contains text instead of numbers" in text.stderr
