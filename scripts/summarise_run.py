@@ -12,6 +12,6 @@ from heteroage.workflow import script
 @script
 def main(out_of_fold: str, card: str, predictions: Sequence[str], simulated: bool, summary: str, figure: str) -> None:
     """Write the summary, and the picture of predicted against actual age."""
-    table, predicted = read_table(out_of_fold), {path: read_table(path) for path in predictions}
-    write_text(summarise(table, read_json(card), predicted, simulated), summary)
-    save_png(plot_predicted_age(table), figure)
+    predicted = {path: read_table(path) for path in predictions}
+    write_text(summarise(read_json(card), predicted, simulated), summary)
+    save_png(plot_predicted_age(read_table(out_of_fold)), figure)

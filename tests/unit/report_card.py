@@ -24,8 +24,9 @@ CARD = {
     "stage2": {"experts": [{"hallmark": "A", "skill": True}, {"hallmark": "B", "skill": False}]},
     "stage3": {"boosting_rounds": 12, "intervals": {"level": 0.9}, "errors_out_of_fold": None},
     "errors_out_of_fold": [
-        {"predictor": "anchor (Stage 1)", "MicroMAE": 9.0},
-        {"predictor": "HeteroAge", "MicroMAE": 4.2},
+        {"predictor": "anchor (Stage 1)", "MicroMAE": 5.2, "MacroMAE": 5.3},
+        {"predictor": "HeteroAge (Stage 3)", "MicroMAE": 4.2, "MacroMAE": 4.3},
+        {"predictor": "mean age of the other folds", "MicroMAE": 15.0, "MacroMAE": 16.0},
     ],
     "software": {"heteroage-clock": "0.2.0", "numpy": "2.0"},
 }

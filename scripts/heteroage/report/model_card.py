@@ -11,8 +11,7 @@ import pandas as pd
 from heteroage.evaluation.published import worth_training
 from heteroage.files import read_json, read_table
 from heteroage.grouping.folds import describe_dominance, describe_few_groups, describe_ties, hold_out_donors
-from heteroage.metrics import score_predictions
-from heteroage.report.text import predictors
+from heteroage.metrics import mean_age_of_other_folds, score_predictions
 from heteroage.stages.stage1 import STRENGTH, selected_row
 from heteroage.stages.start_from import describe_start
 
@@ -221,14 +220,15 @@ def _certificate_section(certificate: list[dict] | None) -> list[str]:
 
 
 def _errors(predictions: pd.DataFrame) -> list[dict]:
-    ages = predictors(predictions)
-    titles = {"Stage1_Pred_Age": "anchor (Stage 1)", "HeteroAge": "HeteroAge (Stage 3)"}
-    titles["Training_Mean_Age"] = "mean age of the other folds"
-    rows = []
-    for name, title in titles.items():
-        scores = score_predictions(predictions["Age"], ages[name], predictions["project_id"])
-        rows.append({"predictor": title} | {key: scores[key] for key in ("MicroMAE", "MacroMAE", "MedAE", "MicroR")})
-    return _records(pd.DataFrame(rows))
+    predicted = {
+        "anchor (Stage 1)": predictions["Stage1_Pred_Age"],
+        "HeteroAge (Stage 3)": predictions["HeteroAge"],
+        "mean age of the other folds": mean_age_of_other_folds(predictions["Age"], predictions["fold"]),
+    }
+    projects = predictions["project_id"]
+    scores = {name: score_predictions(predictions["Age"], ages, projects) for name, ages in predicted.items()}
+    table = pd.DataFrame(scores).T[["MicroMAE", "MacroMAE", "MedAE", "MicroR"]]
+    return _records(table.rename_axis("predictor").reset_index())
 
 
 def _records(frame: pd.DataFrame | None) -> list[dict] | None:

@@ -12,12 +12,13 @@ from xml.etree import ElementTree
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from heteroage.evaluation.nested import accuracy as tabulate_errors
 from heteroage.evaluation.nested import what_stages_add
 from heteroage.evaluation.published import by_project, worth_training
 from heteroage.figures.held_out import MODELS, STRATA, scoring_name
 from heteroage.figures.style import readable
-from heteroage.metrics import has_skill, pearson_r, score_predictions
-from heteroage.report.text import methods, predictors, what_experts_add, what_fusion_adds
+from heteroage.metrics import has_skill, mean_age_of_other_folds
+from heteroage.report.text import methods, what_experts_add, what_fusion_adds
 
 COMMAND = "snakemake --cores 2 report"
 CONTENTS = [
@@ -103,7 +104,7 @@ def page_content(
     """
     nested = "accuracy" in tables
     predictions, experts = tables["Stage3_Final_Predictions_OOF"], pd.DataFrame(card["stage2"]["experts"])
-    rounds, intervals, errors = (card["stage3"][key] for key in ("boosting_rounds", "intervals", "errors_out_of_fold"))
+    intervals, errors = card["stage3"]["intervals"], card["stage3"]["errors_out_of_fold"]
     accuracy = tables["accuracy"] if nested else out_of_fold_errors(predictions)
     covered = tables.get("coverage", pd.DataFrame(columns=["stratum", "coverage"])).query("stratum == 'all'")
     return {
@@ -130,9 +131,9 @@ def page_content(
         "certificate": _certificate(tables["certificate"]) if "certificate" in tables else [],
         "experts": _experts(experts),
         "unskilled": [readable(name, 99) for name in experts.loc[~has_skill(experts), "hallmark"]],
-        "experts_add": what_experts_add(experts, errors),
-        "fusion_adds": what_fusion_adds(predictions, rounds),
-        "rounds": rounds,
+        "experts_add": what_experts_add(card),
+        "fusion_adds": what_fusion_adds(card),
+        "rounds": card["stage3"]["boosting_rounds"],
         "coverage": _coverage(tables["coverage"]) if "coverage" in tables else None,
         "methods": methods(card, tables.get("accuracy")),
         "software": card["software"],
@@ -141,15 +142,10 @@ def page_content(
 
 
 def out_of_fold_errors(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Score out-of-fold predictions and the mean age of the other folds, in the format of accuracy.csv."""
-    age, rows = predictions["Age"], []
-    for model, predicted in predictors(predictions).items():
-        scores = score_predictions(age, predicted, predictions["project_id"])
-        row = {"model": model, "stratum": "all", "level": "all", "n": len(age)}
-        row |= {"n_projects": predictions["project_id"].nunique(), "MAE": scores["MicroMAE"]}
-        row |= {name: scores[name] for name in ("MedAE", "MacroMAE")}
-        rows.append(row | {"Bias": float((predicted - age).mean()), "R": pearson_r(age, predicted)})
-    return pd.DataFrame(rows)
+    """Score out-of-fold predictions and the mean age of the other folds, as in accuracy.csv, over all samples."""
+    guessed = mean_age_of_other_folds(predictions["Age"], predictions["fold"])
+    table = tabulate_errors(predictions.assign(Training_Mean_Age=guessed))
+    return table[table["stratum"] == "all"].drop(columns=["MAE_Lower", "MAE_Upper", "R2"])
 
 
 def headline(accuracy: pd.DataFrame) -> dict[str, str]:

@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from heteroage.grouping.folds import MINIMUM_FOLDS, hold_out_donors
-from heteroage.metrics import has_skill, mean_age_of_other_folds, score_predictions
+from heteroage.grouping.folds import MINIMUM_FOLDS
 
 WIDTH = 110  # characters per line
-PROCEDURE = "  with rounds chosen in each fold"
 MOST_NAMED = 8  # maximum number of tissues that are named; more are only counted
 # Only references that the text cites are listed.
 REFERENCES = {
@@ -41,21 +39,18 @@ REFERENCES = {
 Cite = Callable[..., str]
 
 
-def predictors(predictions: pd.DataFrame) -> dict[str, pd.Series]:
-    """Return the out-of-fold ages of HeteroAge and of the anchor, and the mean age of the other folds' samples."""
-    ages = {name: predictions[name] for name in ("HeteroAge", "Stage1_Pred_Age")}
-    return ages | {"Training_Mean_Age": mean_age_of_other_folds(predictions["Age"], predictions["fold"])}
+def errors_of(card: Mapping) -> dict[str, Mapping[str, float]]:
+    """Return the errors out of fold of the `anchor`, of `HeteroAge`, and of the `mean` age of the other folds."""
+    return {row["predictor"].split(" ")[0]: row for row in card["errors_out_of_fold"]}
 
 
-def what_experts_add(experts: pd.DataFrame, errors: Mapping[str, Mapping[str, float]] | None) -> str:
-    """One sentence: by how much the experts' sum is better than the anchor out of fold, or that none has skill.
-
-    errors : `errors_out_of_fold` of Stage3_Artifacts.json; None where the clock does not know them
-    """
-    skilled = int(has_skill(experts).sum())
+def what_experts_add(card: Mapping) -> str:
+    """One sentence: by how much the experts' sum is better than the anchor out of fold, or that none has skill."""
+    experts, errors = card["stage2"]["experts"], card["stage3"]["errors_out_of_fold"]
+    skilled = sum(row["skill"] for row in experts)
     if not skilled:
         return "The experts add nothing here: none has skill out of fold."
-    if errors is None or "anchor_plus_experts" not in errors:
+    if errors is None or "anchor_plus_experts" not in errors:  # a clock of an earlier version
         return f"{skilled} of {len(experts)} experts have skill out of fold."
     gain = errors["anchor"]["MicroMAE"] - errors["anchor_plus_experts"]["MicroMAE"]
     who = f"The corrections of the {skilled} experts" if skilled > 1 else "The correction of the one expert"
@@ -65,48 +60,44 @@ def what_experts_add(experts: pd.DataFrame, errors: Mapping[str, Mapping[str, fl
     )
 
 
-def what_fusion_adds(predictions: pd.DataFrame, rounds: int) -> str:
+def what_fusion_adds(card: Mapping) -> str:
     """Return one sentence on the out-of-fold improvement of HeteroAge over the anchor."""
-    if not rounds:
+    if not card["stage3"]["boosting_rounds"]:
         return "The fusion adds nothing here: no boosting round was earned, and HeteroAge is the anchor."
-    anchor, fused = ((predictions[name] - predictions["Age"]).abs().mean() for name in ("Stage1_Pred_Age", "HeteroAge"))
+    anchor, fused = (errors_of(card)[name]["MicroMAE"] for name in ("anchor", "HeteroAge"))
     change = "smaller" if fused < anchor else "larger"
     return f"The fusion makes the anchor's error {change} by {abs(anchor - fused):.2f} years, out of fold."
 
 
-def summarise(predictions: pd.DataFrame, card: Mapping, predicted: Mapping[str, pd.DataFrame], simulated: bool) -> str:
+def summarise(card: Mapping, predicted: Mapping[str, pd.DataFrame], simulated: bool) -> str:
     """Summarise the outputs, their accuracy, and the next steps for a new user.
 
-    predictions : Stage3_Final_Predictions_OOF
     card : MODEL_CARD.json
-    predicted : {path: predictions of a table of the user's}
+    predicted : {path: predictions of one of the user's tables}
     """
-    age, projects = predictions["Age"], predictions["project_id"]
-    held_out = "donors" if hold_out_donors(predictions, "project_id") else "groups"
-    experts = pd.DataFrame(card["stage2"]["experts"])
-    rounds, errors = card["stage3"]["boosting_rounds"], card["stage3"]["errors_out_of_fold"]
-    skilled = experts.loc[has_skill(experts), "hallmark"]
+    data, experts, errors = card["training_data"], card["stage2"]["experts"], errors_of(card)
+    skilled = [row["hallmark"] for row in experts if row["skill"]]
+    held_out = "donors" if card["held_out"].startswith("donors") else "groups"
     lines = [
-        f"A clock was trained on {len(age)} healthy samples of {projects.nunique()} projects"
+        f"A clock was trained on {data['samples']} healthy samples of {data['projects']} projects"
         + (" (simulated: the numbers say nothing about real tissue)." if simulated else "."),
         *[line for sentence in card["groups"] for line in textwrap.wrap(sentence, WIDTH)],
         "",
         f"Error on held-out {held_out}, in years      all samples   mean over projects",
     ]
-    titles = ("HeteroAge", "anchor alone", "mean age of the other folds")
-    for name, ages in zip(titles, predictors(predictions).values(), strict=True):
-        scores = score_predictions(age, ages, projects)
+    rows = {"HeteroAge": errors["HeteroAge"]}
+    if card["stage3"]["errors_out_of_fold"]:
+        rows["  with rounds chosen in each fold"] = card["stage3"]["errors_out_of_fold"]["procedure"]
+    rows |= {"anchor alone": errors["anchor"], "mean age of the other folds": errors["mean"]}
+    for name, scores in rows.items():
         lines.append(f"  {name:<34} {scores['MicroMAE']:>11.2f} {scores['MacroMAE']:>20.2f}")
-        if name == "HeteroAge" and errors:
-            again = errors["procedure"]
-            lines.append(f"  {PROCEDURE:<34} {again['MicroMAE']:>11.2f} {again['MacroMAE']:>20.2f}")
     lines += [
         "",
-        what_experts_add(experts, errors),
-        what_fusion_adds(predictions, rounds),
+        what_experts_add(card),
+        what_fusion_adds(card),
         f"Hallmark experts with skill out of fold: {len(skilled)} of {len(experts)}"
         + (f" ({', '.join(skilled)})" if 0 < len(skilled) <= 4 else "")
-        + f"; boosting rounds earned: {rounds}.",
+        + f"; boosting rounds earned: {card['stage3']['boosting_rounds']}.",
     ]
     if len(skilled) < len(experts):
         lines.append("Corrections of the other experts are noise: do not interpret them.")
@@ -122,7 +113,7 @@ def summarise(predictions: pd.DataFrame, card: Mapping, predicted: Mapping[str, 
         "  results/full_artifacts/MODEL_CARD.md        what the clock is made of, and its limits",
         "  config/README.md                            how to train on your own cohorts",
         "Make the report, with the nested error to quote (or, at once and without it, results/report/training.html):"
-        if projects.nunique() > MINIMUM_FOLDS
+        if data["projects"] > MINIMUM_FOLDS
         else "Make the report (a nested error to quote takes four studies):",
         "  snakemake --cores 2 report                  (and the --configfile of this run, if it had one)",
         "Apply the clock anywhere:",
@@ -212,11 +203,11 @@ def _fusion(card: Mapping, cite: Cite) -> str:
 
 def _evaluation(card: Mapping, accuracy: pd.DataFrame | None, cite: Cite) -> str:
     if accuracy is None:
-        row = next(row for row in card["errors_out_of_fold"] if row["predictor"].startswith("HeteroAge"))
+        error = errors_of(card)["HeteroAge"]["MicroMAE"]
         return (
             f"Predicted in {len(card['folds'])} folds that hold out {card['held_out']}, the mean absolute error was "
-            f"{row['MicroMAE']:.2f} years. The same folds tuned the models, so this is probably too small; the error "
-            "on a new study was not measured by nested cross-validation."
+            f"{error:.2f} years. The same folds tuned the models, so this is probably too small; the error on a new "
+            "study was not measured by nested cross-validation."
         )
     row = accuracy[(accuracy["stratum"] == "all") & (accuracy["model"] == "HeteroAge")].iloc[0]
     spread = ""
