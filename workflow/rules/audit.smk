@@ -27,7 +27,7 @@ PICTURES = {
 if CHECK_SEX:
     TABLES["sex"] = "Sex labels"
     PICTURES["sex"] = "Sex labels (picture)"
-ANNOTATION = [config["inputs"]["annotation"]] if CHECK_SEX else []
+ANNOTATION = {"annotation": config["inputs"]["annotation"]} if CHECK_SEX else {}
 PREDICTED = {"predicted": "results/audit/predicted_tables.csv"} if config["predict"] else {}
 
 AUDIT = collect("results/audit/{name}.csv", name=[*TABLES, "duplicated_arrays"])
@@ -40,10 +40,10 @@ if config["compare"]:
 rule audit_inputs:
     input:
         **STORE,
+        **ANNOTATION,
         samples=SAMPLES,
         intake="results/store/intake.json",
         dictionary=DICTIONARY,
-        annotation=ANNOTATION,
         sizes=branch(BUILD_DICTIONARY, then="results/hallmarks/sizes.csv", otherwise=[]),
     output:
         **{name: audited(f"results/audit/{name}.csv", title) for name, title in TABLES.items()},
@@ -58,7 +58,7 @@ rule audit_inputs:
         **needs(),
     params:
         code=code_of("audit_inputs"),
-        given=state_of([DICTIONARY, *ANNOTATION]),
+        given=state_of([DICTIONARY, *ANNOTATION.values()]),
     message:
         "Checking the input"
     script:
