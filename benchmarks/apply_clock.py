@@ -35,7 +35,7 @@ from heteroage import assembly
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.assembly import learn_distance
 from heteroage.clock import artifacts
-from heteroage.clock.loading import load_clock
+from heteroage.clock.loading import load_clock, write_reference
 from heteroage.files import write_json, write_table
 from heteroage.stages import stage3
 from heteroage.stages.deployable import weights_table
@@ -120,7 +120,7 @@ def make_clock(folder: Path, names: list[str]) -> list[str]:
     fold = np.arange(400) % 5
     limit = learn_distance(values, fold)
     assembly.write_applicability(folder, age, limit, added, linear, values, used, fold)
-    assembly.add_reference(folder)
+    write_reference(folder, assembly.read_unsealed(folder))
     artifacts.seal(folder, {})
     return used
 

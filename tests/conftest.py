@@ -20,7 +20,7 @@ from heteroage import assembly
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock import artifacts
 from heteroage.clock.cohort import StudyErrors
-from heteroage.clock.loading import load_clock
+from heteroage.clock.loading import load_clock, write_reference
 from heteroage.files import write_json, write_model, write_table
 from heteroage.stages import stage3
 from heteroage.stages.context import compute_loadings, project
@@ -188,7 +188,7 @@ def clock(tmp_path_factory):
     assembly.write_applicability(
         folder, age, limit, fused - predicted, linear, full[features].to_numpy().T, features, fold, studies
     )
-    assembly.add_reference(folder)
+    write_reference(folder, assembly.read_unsealed(folder))
     artifacts.seal(folder, {"samples": len(training)})
 
     master = _master(14, np.random.default_rng(12), "n")

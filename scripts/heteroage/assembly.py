@@ -64,7 +64,7 @@ def assemble_run(
     data = TrainingData.open(inputs)
     tables = {name: read_table(inputs[name]) for name in ("accuracy", "coverage", "certificate") if name in inputs}
     add_applicability(beside, data, tables.get("accuracy"))
-    add_reference(beside)
+    write_reference(beside, read_unsealed(beside))
     spellings = sorted(set(data.samples["Tissue"]) - {UNKNOWN})
     write_json(Conventions.of(**conventions, tissues=spellings).as_json(), beside / READING)
     training_data = training_digest([inputs[name] for name in ("samples", "names", "pcs")], data)
@@ -87,11 +87,6 @@ def read_unsealed(folder: Path) -> Clock:
     """Load the clock from a folder that is not yet sealed."""
     present = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     return read_parts(lambda name: (folder / name).read_bytes(), present)
-
-
-def add_reference(folder: Path) -> None:
-    """Write the reference samples and their ages into the folder."""
-    write_reference(folder, read_unsealed(folder))
 
 
 def add_applicability(folder: Path, data: TrainingData, accuracy: pd.DataFrame | None = None) -> None:
@@ -139,7 +134,7 @@ def write_applicability(
     studies: StudyErrors | None = None,
 ) -> None:
     """Write Applicability.json and Feature_Covariance.csv; `values` are (features, samples), missing as NaN."""
-    slopes = learn_slopes(added, frame, ANCHOR)
+    slopes = learn_slopes(added, frame)
     limits = Applicability(float(ages.min()), float(ages.max()), distance_limit, slopes, studies)
     write_json(limits.as_json(), folder / artifacts.APPLICABILITY)
     write_table(_covariance_table(values, names, fold), folder / artifacts.COVARIANCE)
@@ -189,7 +184,7 @@ def learn_distance(values: NDArray[np.float64], fold: NDArray[np.int64]) -> floa
     return float(np.quantile(distances, DISTANCE_QUANTILE)) if len(values) else 0.0
 
 
-def learn_slopes(added: NDArray[np.float64], frame: Mapping[str, NDArray[np.float64]], anchor: str) -> dict[str, float]:
+def learn_slopes(added: NDArray[np.float64], frame: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
     """Fit a linear approximation of the fusion: years of HeteroAge per year of the anchor and of each correction.
 
     added : HeteroAge - anchor of the training samples, years
@@ -201,7 +196,7 @@ def learn_slopes(added: NDArray[np.float64], frame: Mapping[str, NDArray[np.floa
         X = np.array([frame[name] - frame[name].mean() for name in names]).T
         solved = np.linalg.lstsq(X, added - added.mean(), rcond=1e-10)[0]
         slopes = {name: float(f"{value:.8g}") for name, value in zip(names, solved, strict=True)}
-    slopes[anchor] += 1.0
+    slopes[ANCHOR] += 1.0
     return slopes
 
 

@@ -218,7 +218,7 @@ def nested_error(accuracy: Path) -> str:
 
 
 def state_of(paths: Iterable[str]) -> dict[str, str]:
-    """Return the states of input files, for a rule's params, so that the rule reruns when one changes.
+    """Return the states of the user's input files; as a parameter, they rerun a rule when a file changes.
 
     Small files are digested completely. For larger files, the size, the time and three parts are used. Files in
     results/ are left out, because rules create them.

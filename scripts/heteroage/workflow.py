@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.study import end_with, record, verify
+from heteroage.study import end_with, record, state_of, verify
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -132,9 +132,7 @@ def _run(main: Callable[..., None]) -> None:
             job = find_job(Path(inspect.getfile(main)).stem, sys.argv[1:])
         except HeteroAgeError as error:
             sys.exit(str(error))
-    # Input files that the user may change during the run.
-    given = [path for path in job.input if not str(path).startswith("results" + os.sep)]
-    with reporting(job.log[0], job.rule, given):
+    with reporting(job.log[0], job.rule, job.input):
         verify(job.input)
         if job.rule.startswith("train_") and REJECTED.is_file():
             raise HeteroAgeError(
@@ -231,12 +229,12 @@ def bind(main: Callable[..., None], job: SimpleNamespace) -> dict[str, object]:
 
 
 @contextmanager
-def reporting(log_path: str, rule: str, given: Iterable[str] = ()) -> Iterator[None]:
+def reporting(log_path: str, rule: str, inputs: Iterable[str] = ()) -> Iterator[None]:
     """Context of a rule's script: sets up the log file, progress on the terminal, and one BLAS thread.
 
     A HeteroAgeError ends the script with only its message. Other exceptions write a traceback to the log. If one of the
-    files in `given` changes meanwhile, the script fails. Otherwise its output would be newer than the change, and
-    Snakemake would not detect it.
+    user's files in `inputs` changes meanwhile, the script fails. Otherwise its output would be newer than the change,
+    and Snakemake would not detect it.
     """
     from threadpoolctl import threadpool_limits  # imported here, because the Snakefile does not need it
 
@@ -250,11 +248,11 @@ def reporting(log_path: str, rule: str, given: Iterable[str] = ()) -> Iterator[N
     )
     logging.captureWarnings(True)
     try:
-        before = _states(given)
+        before = state_of(inputs)
         # One BLAS thread, so that the order of sums, and so the bytes, do not depend on the number of cores.
         with threadpool_limits(1):
             yield
-        if changed := [path for path, state in _states(before).items() if state != before[path]]:
+        if changed := [path for path, state in state_of(before).items() if state != before[path]]:
             raise HeteroAgeError(
                 f"{len(changed)} input files changed while they were read: {listed(changed)}. Run again."
             )
@@ -266,14 +264,3 @@ def reporting(log_path: str, rule: str, given: Iterable[str] = ()) -> Iterator[N
     except Exception:
         logging.getLogger(rule).exception("unexpected error")
         raise
-
-
-def _states(paths: Iterable[str]) -> dict[str, tuple[int, int] | None]:
-    """Return time and size of files, None if a file does not exist."""
-    found = {}
-    for path in paths:
-        with suppress(FileNotFoundError):
-            state = Path(path).stat()
-            found[path] = (state.st_mtime_ns, state.st_size)
-        found.setdefault(path, None)
-    return found
