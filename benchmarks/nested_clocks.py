@@ -1,6 +1,6 @@
 """Missing CpGs, and a cohort that is off as a whole: what whole clocks do, nested, on real studies.
 
-    python benchmarks/nested_clocks.py ../shared/real --scratch scratch
+    python benchmarks/nested_clocks.py FOLDER --scratch scratch
 
 The workflow trains `blood_beta.parquet` (columns as in real_data.py) without each group in turn, in the folder
 `scratch`. Each clock then predicts the healthy samples of the group that it has not seen, by the package's own code:

@@ -1,9 +1,9 @@
 """The clock on real studies, stage by stage, beside scikit-learn's grouped ElasticNetCV on the same folds.
 
-    python benchmarks/real_data.py ../shared/real                 # all that the folder has
-    python benchmarks/real_data.py ../shared/real --only blood    # blood, other, glioma, brain, few or start
-    python benchmarks/real_data.py ../shared/real --only few --start-from horvath.csv         # whole clocks
-    python benchmarks/real_data.py ../shared/real --only start --coefficients horvath.csv     # anchors alone
+    python benchmarks/real_data.py FOLDER                 # all that the folder has
+    python benchmarks/real_data.py FOLDER --only blood    # blood, other, glioma, brain, few or start
+    python benchmarks/real_data.py FOLDER --only few --start-from horvath.csv         # whole clocks
+    python benchmarks/real_data.py FOLDER --only start --coefficients horvath.csv     # anchors alone
 
 The folder holds Parquet tables: samples in rows, `sample_id, project_id, Tissue, Age, Sex, Is_Healthy, donor_id`, then
 CpGs as beta values. Missing tables are skipped. Every number is of samples whose whole group was held out: the training
