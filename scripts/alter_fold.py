@@ -24,14 +24,12 @@ MADE_AGAIN = ("samples", "pcs", "loadings", "dictionary", "weights")
 @script
 def main(
     inputs: Mapping[str, str],
-    report: str,
     outer_folds: int | str,
     selection: Mapping,
     context: Mapping[str, int],
     settings: Mapping,
     threads: int,
     compared: str,
-    given_pcs: str | None = None,
 ) -> None:
     """Write which of the run's files (`MADE_AGAIN`) have the same bytes again.
 
@@ -47,7 +45,7 @@ def main(
         store = {"features": Path(folder) / "features.npy", "names": inputs["names"]}
         alter_methylation(Path(inputs["features"]), store["features"], held_out, selection["seed"])
         chosen = select(table, "nested-0", **selection)
-        if given_pcs:
+        if given_pcs := inputs.get("given_pcs"):
             pcs = read_pcs(read_table(given_pcs), chosen["sample_id"], given_pcs)
         else:
             loadings, pcs = learn_pcs(*open_matrix(*store.values()), chosen, **context)
@@ -58,6 +56,6 @@ def main(
         write_json(assign_features(read_dictionary(inputs["hallmarks"]), data)[0], again["dictionary"])
         of_anchor = data.with_pcs(settings["context_pcs"])
         start = open_start(settings["start_from"], of_anchor)
-        anchor = train(of_anchor, selected_row(read_table(report), report), threads, start)
+        anchor = train(of_anchor, selected_row(read_table(inputs["report"]), inputs["report"]), threads, start)
         write_table(weights_table(anchor), again["weights"])
         write_table(compare_files(own, again), compared)

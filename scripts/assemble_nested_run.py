@@ -23,7 +23,6 @@ def main(
     manifest: str,
     predictions: str,
     ablated: str,
-    given_pcs: str | None = None,
 ) -> None:
     """Write the folder, the predictions of held-out samples of known age, and those of parts of the clock."""
     folder = Path(manifest).parent
@@ -34,7 +33,7 @@ def main(
     training = read_table(inputs["samples"])
     if seen := set(training["sample_id"]) & set(held_out["sample_id"]):
         raise HeteroAgeError(f"{run} was trained on {len(seen)} samples that it should predict. Remove results/{run}.")
-    known = read_table(given_pcs) if given_pcs else None
+    known = read_table(inputs["given_pcs"]) if "given_pcs" in inputs else None
     store = open_matrix(inputs["features"], inputs["names"])
     clock = load_clock(folder)
     master = master_table(clock.cpgs_read, *store, held_out, known)

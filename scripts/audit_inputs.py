@@ -16,15 +16,13 @@ from heteroage.workflow import script
 
 
 @script
-def main(
-    inputs: Mapping[str, str], outputs: Mapping[str, str], sizes: str | None = None, annotation: str | None = None
-) -> None:
+def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
     """Write the tables of results/audit/; that of sexes, if an annotation says which CpGs are on X and Y."""
     store, feature_names = open_matrix(inputs["features"], inputs["names"])
     table = read_table(inputs["samples"])
     table["trains"] = table["sample_id"].isin(training_samples(table)["sample_id"])
     hallmarks, record = read_dictionary(inputs["dictionary"]), read_json(inputs["intake"])
-    matched, sizes_of_sets = match_features(hallmarks, feature_names), read_table(sizes) if sizes else None
+    matched, sizes = match_features(hallmarks, feature_names), read_table(inputs["sizes"]) if inputs["sizes"] else None
     scan = audit.scan_store(store, feature_names)
     outliers = find_outliers(store, feature_names, table, {m: scan.has(m) for m in scan.modalities})
     tables = {
@@ -38,9 +36,9 @@ def main(
         "associations": audit.associations(table[table["trains"]]),
         "ages": audit.ages_by_project(table),
         "pc_space": outliers,
-        "hallmarks": audit.count_hallmarks(hallmarks, matched, sizes_of_sets),
+        "hallmarks": audit.count_hallmarks(hallmarks, matched, sizes),
     }
-    if annotation:
+    if annotation := inputs.get("annotation"):
         tables["sex"] = check_sex(store, feature_names, table, read_annotation(annotation, "chromosome"))
     for name, content in tables.items():
         write_table(content, outputs[name])

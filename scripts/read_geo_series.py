@@ -1,7 +1,7 @@
 """Convert a series matrix to a table of values and a sample sheet."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from heteroage.files import write_table
 from heteroage.inputs.geo import Mapped, map_samples, read_samples, write_values
@@ -9,22 +9,9 @@ from heteroage.workflow import script
 
 
 @script
-def main(
-    matrix: str,
-    series: str,
-    characteristics: Mapping[str, Sequence[str]],
-    healthy: Sequence[str],
-    given: Mapping[str, object],
-    age_unit: str | None,
-    missing_values: Sequence[str],
-    allow_prenatal: bool,
-    table: str,
-    samples: str,
-) -> None:
+def main(matrix: str, series: str, mapping: Mapping[str, object], table: str, samples: str) -> None:
     """Write the Parquet table, CpGs in rows, and the sheet."""
-    words = [str(value) for value in missing_values]
-    how = Mapped(characteristics, healthy, given, age_unit, words, allow_prenatal)
-    sheet = map_samples(read_samples(matrix), series, how)
+    sheet = map_samples(read_samples(matrix), series, Mapped(**mapping))
     cpgs, columns = write_values(matrix, table)
     write_table(sheet, samples)
     logging.info("%s: %d CpGs of %d samples", series, cpgs, columns)

@@ -12,10 +12,9 @@ from heteroage.workflow import script
 def main(
     held_out: Sequence[str],
     ablated: Sequence[str],
+    inputs: Mapping,
     trained_on: Mapping[str, Sequence[str]],
     outputs: Mapping[str, str],
-    published: str | None = None,
-    clocks: str | None = None,
 ) -> None:
     """Write the predictions of healthy and of unhealthy samples, and three tables of the healthy ones' errors."""
     table = put_together([read_table(path) for path in held_out])
@@ -23,8 +22,9 @@ def main(
     write_table(table[healthy], outputs["predictions"])
     write_table(table[~healthy], outputs["unhealthy"])
     errors = accuracy(table[healthy])
-    if published and clocks:
-        errors = with_published(table[healthy], read_table(published), read_table(clocks), trained_on)
+    if "published" in inputs:
+        ages, clocks = read_table(inputs["published"]), read_table(inputs["clocks"])
+        errors = with_published(table[healthy], ages, clocks, trained_on)
     write_table(errors, outputs["accuracy"])
     write_table(coverage(table[healthy]), outputs["coverage"])
     without_context = put_together([read_table(path) for path in ablated])

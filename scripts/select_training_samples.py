@@ -14,33 +14,23 @@ from heteroage.workflow import script
 
 @script
 def main(
-    run: str,
-    all_samples: str,
-    features: str,
-    names: str,
-    selection: Mapping,
-    context: Mapping[str, int],
-    samples: str,
-    pcs: str,
-    given_pcs: str | None = None,
-    dictionary: str | None = None,
-    loadings: str | None = None,
+    run: str, inputs: Mapping[str, str], selection: Mapping, context: Mapping[str, int], outputs: Mapping[str, str]
 ) -> None:
     """Write the training samples and RF_PCs of `full`, or of `nested-<k>`, which leaves out outer fold k.
 
     RF_PCs are read from the given file, or computed from the run's samples without their ages, with their loadings.
     """
-    store, feature_names = open_matrix(features, names)
-    if dictionary:
+    store, feature_names = open_matrix(inputs["features"], inputs["names"])
+    if dictionary := inputs["dictionary"]:
         check_any_match(match_features(read_dictionary(dictionary), feature_names))
-    table = select(read_table(all_samples), run, **selection)
-    if given_pcs:
-        write_table(read_pcs(read_table(given_pcs), table["sample_id"], given_pcs), pcs)
+    table = select(read_table(inputs["all_samples"]), run, **selection)
+    if given_pcs := inputs.get("given_pcs"):
+        components = read_pcs(read_table(given_pcs), table["sample_id"], given_pcs)
     else:
-        learnt, components = learn_pcs(store, feature_names, table, **context)
-        write_table(learnt, loadings)
-        write_table(components, pcs)
-    write_table(table[TRAINING_COLUMNS], samples)
+        loadings, components = learn_pcs(store, feature_names, table, **context)
+        write_table(loadings, outputs["loadings"])
+    write_table(components, outputs["pcs"])
+    write_table(table[TRAINING_COLUMNS], outputs["samples"])
     dominance = [] if hold_out_donors(table) else describe_dominance(table)
     for sentence in [*dominance, *describe_few_groups(table)]:
         logging.warning("%s", sentence)

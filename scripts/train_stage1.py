@@ -11,12 +11,10 @@ from heteroage.workflow import script
 
 
 @script
-def main(
-    inputs: Mapping[str, str], settings: Mapping, threads: int, outputs: Mapping[str, str], earlier: str | None = None
-) -> None:
+def main(inputs: Mapping[str, str], settings: Mapping, threads: int, outputs: Mapping[str, str]) -> None:
     """Write the sweep report (or follow an earlier one), predictions out of fold and in every view, and the model."""
     data = TrainingData.open(inputs).with_pcs(settings["context_pcs"])
-    start = open_start(settings["start_from"], data)
+    start, earlier = open_start(settings["start_from"], data), inputs.get("earlier")
     table = follow(earlier) if earlier else sweep(data, Grid.of(settings), threads, start)
     configuration = selected_row(table, earlier or outputs["report"])
     anchor = cross_fit(data, configuration, threads, start)

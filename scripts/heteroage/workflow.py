@@ -208,8 +208,7 @@ def _rejecting(rule: str) -> Iterator[None]:
 def bind(main: Callable[..., None], job: SimpleNamespace) -> dict[str, object]:
     """Find the value of each parameter of `main` among a job's named inputs, outputs, params, wildcards and threads.
 
-    `inputs` and `outputs` are all named files: {name: path}. For an input without files, the parameter's default is
-    used.
+    `inputs` and `outputs` are all named files: {name: path}.
 
     Raises TypeError: a parameter has no value, or a name is used twice.
     """
@@ -217,14 +216,13 @@ def bind(main: Callable[..., None], job: SimpleNamespace) -> dict[str, object]:
     named["outputs"] = dict(job.output.items())
     parts = [named, *(dict(part.items()) for part in (job.input, job.output, job.params, job.wildcards))]
     bound = {}
-    for name, parameter in inspect.signature(main).parameters.items():
+    for name in inspect.signature(main).parameters:
         values = [part[name] for part in parts if name in part]
         if len(values) > 1:
             raise TypeError(f"rule {job.rule} uses the name {name} for two things")
-        if values and not (isinstance(values[0], list) and not values[0] and parameter.default is not parameter.empty):
-            bound[name] = values[0]
-        elif parameter.default is parameter.empty:
+        if not values:
             raise TypeError(f"rule {job.rule} has no input, output, parameter or wildcard {name}")
+        bound[name] = values[0]
     return bound
 
 

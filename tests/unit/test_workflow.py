@@ -112,13 +112,13 @@ def job(**changes):
 
 
 def test_a_script_gets_what_its_main_names():
-    def main(run, samples, model, seed, threads, inputs, outputs, pcs=None):
+    def main(run, samples, model, seed, threads, inputs, outputs):
         pass
 
     bound = bind(main, job())
     assert (bound["run"], bound["samples"], bound["model"]) == ("full", "samples.csv", "model.joblib")
     assert (bound["seed"], bound["threads"], bound["outputs"]) == (3, 2, {"model": "model.joblib"})
-    assert "pcs" not in bound  # no file was given
+    assert bound["inputs"] == {"samples": "samples.csv", "pcs": []}  # no file of RF_PCs was given
 
 
 def test_a_name_that_a_rule_does_not_have_or_has_twice_is_refused():

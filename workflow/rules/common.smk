@@ -149,10 +149,17 @@ def evaluation_of(wildcards):
     }
 
 
-def given_of_series(wildcards):
-    """Return the config's metadata for all samples of a series."""
+def mapping_of_series(wildcards):
+    """Return how a series' characteristics become the columns of a sample sheet, as the fields of `Mapped`."""
     own = config["geo"]["series"].get(wildcards.series, {})
-    return {name: value for name, value in own.items() if name not in ("values", "age_unit")}
+    return {
+        "characteristics": config["geo"]["characteristics"],
+        "healthy": config["geo"]["healthy"],
+        "given": {name: value for name, value in own.items() if name not in ("values", "age_unit")},
+        "age_unit": own.get("age_unit"),
+        "missing_values": [str(value) for value in config["inputs"]["missing_values"]],
+        "allow_prenatal": config["inputs"]["allow_prenatal"],
+    }
 
 
 def series_matrix(wildcards):

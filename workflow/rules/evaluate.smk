@@ -18,10 +18,9 @@ rule evaluate:
 
 rule score_nested_runs:
     input:
+        **({"published": PUBLISHED_AGES, "clocks": PUBLISHED_CLOCKS} if config["compare"] else {}),
         held_out=held_out("results/{run}/held_out/predictions.csv"),
         ablated=held_out("results/{run}/held_out/fusion_without_context.csv"),
-        published=PUBLISHED_AGES if config["compare"] else [],
-        clocks=PUBLISHED_CLOCKS if config["compare"] else [],
     output:
         **NESTED,
     log:

@@ -36,12 +36,7 @@ rule read_geo_series:
         **needs(),
     params:
         code=code_of("read_geo_series"),
-        characteristics=config["geo"]["characteristics"],
-        healthy=config["geo"]["healthy"],
-        given=given_of_series,
-        age_unit=lookup(dpath="geo/series/{series}/age_unit", within=config, default=None),
-        missing_values=config["inputs"]["missing_values"],
-        allow_prenatal=config["inputs"]["allow_prenatal"],
+        mapping=mapping_of_series,
     message:
         "Reading the series matrix of {wildcards.series}"
     script:
