@@ -82,11 +82,3 @@ def group_errors(absolute_error: NDArray[np.float64], groups: ArrayLike) -> NDAr
 def _indicators(labels: ArrayLike) -> list[NDArray[np.bool_]]:
     codes, names = pd.factorize(np.asarray(labels), sort=True)
     return [codes == k for k in range(len(names))]
-
-
-def has_skill(experts: pd.DataFrame) -> pd.Series:
-    """Which hallmark experts have skill, by the column `skill` of the performance summary (R2 out of fold above 0).
-
-    The corrections of the others are noise: the anchor is as good without them.
-    """
-    return experts["skill"].astype(str) == "True"

@@ -20,7 +20,7 @@ from heteroage.errors import listed
 from heteroage.grouping.folds import draws
 from heteroage.labels import OLDEST, UNKNOWN
 from heteroage.matrix import BLOCK
-from heteroage.metrics import has_skill, pearson_r
+from heteroage.metrics import pearson_r
 from heteroage.probes import pc_columns
 
 SHIFT = 20.0  # years added to every other group in the planted-study test
@@ -185,7 +185,7 @@ def compare_with_random_sets(
     """
     years = importance.set_index("feature")["mean_abs_contribution_years"]
     rows = []
-    for hallmark, own, skill in zip(summary["hallmark"], summary["R2_Residual"], has_skill(summary), strict=True):
+    for hallmark, own, skill in zip(summary["hallmark"], summary["R2_Residual"], summary["skill"], strict=True):
         random = scores[hallmark]
         at_least = int((random >= own).sum())
         contribution = float(years.get(f"{hallmark}{CORRECTION}", 0.0))
@@ -282,7 +282,7 @@ def compare_files(own: Mapping[str, str | Path], again: Mapping[str, str | Path]
 
 def judge_altered_fold(compared: pd.DataFrame) -> Verdict:
     """Count the files that changed."""
-    changed = compared.loc[compared["same"].astype(str) != "True", "file"].tolist()
+    changed = compared.loc[~compared["same"], "file"].tolist()
     meaning = (
         f"of {len(compared)} files of the run that leaves outer fold 0 out (samples and folds, RF_PCs, hallmark "
         "assignment, anchor), those that change a byte when that fold's methylation, ages, tissues, sexes and health "

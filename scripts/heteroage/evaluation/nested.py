@@ -17,7 +17,7 @@ from heteroage.clock.artifacts import ANCHOR, CORRECTION
 from heteroage.clock.predict import Clock
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.matrix import values_of
-from heteroage.metrics import has_skill, pearson_r, score_predictions
+from heteroage.metrics import pearson_r, score_predictions
 from heteroage.probes import pc_columns
 
 IDENTITY = ["sample_id", "Tissue", "Sex", "Age"]
@@ -73,7 +73,7 @@ def master_table(
 
 def anchor_plus_experts(predictions: pd.DataFrame, experts: pd.DataFrame) -> pd.Series:
     """The anchor plus the corrections of the experts that had skill in training, in years."""
-    skilled = experts.loc[has_skill(experts), "hallmark"] + CORRECTION
+    skilled = experts.loc[experts["skill"], "hallmark"] + CORRECTION
     return predictions[ANCHOR] + predictions[list(skilled)].sum(axis=1)
 
 

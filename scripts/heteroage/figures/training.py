@@ -24,7 +24,6 @@ from heteroage.figures.style import (
     spread_sideways,
     write_beside,
 )
-from heteroage.metrics import has_skill
 
 STAR = {"markersize": 15, "color": "white", "markeredgecolor": BLACK, "zorder": 5}
 PALE_LINES = ["min_cohorts", "min_cap", "max_cap", "median_mult", "technical_sd"]
@@ -81,7 +80,7 @@ def plot_rounds(tuning: pd.DataFrame) -> Picture:
     """
     rounds, error = tuning["rounds"].to_numpy(), tuning["Group_MAE"].to_numpy(np.float64)
     band = np.nan_to_num(tuning["Paired_SE"].to_numpy(np.float64))
-    best, chosen = int(np.argmin(error)), int(np.flatnonzero(tuning["chosen"].astype(str) == "True")[0])
+    best, chosen = int(np.argmin(error)), int(np.flatnonzero(tuning["chosen"])[0])
     figure, axis = new_axes(3.4)
     axis.fill_between(rounds, error - band, error + band, color=SKY, alpha=0.35, linewidth=0, label="± 1 paired SE")
     axis.plot(rounds, error, color=BLUE, linewidth=1.5, label="error")
@@ -184,7 +183,7 @@ def _name(feature: str) -> str:
 
 def noise_marked(experts: pd.DataFrame) -> dict[str, str]:
     """Return {column of corrections: its name in pictures} of the experts without skill."""
-    return {f"{name}{CORRECTION}": f"{name} (no skill: noise)" for name in experts.loc[~has_skill(experts), "hallmark"]}
+    return {f"{name}{CORRECTION}": f"{name} (no skill: noise)" for name in experts.loc[~experts["skill"], "hallmark"]}
 
 
 def plot_skill(experts: pd.DataFrame) -> Picture:
@@ -193,10 +192,9 @@ def plot_skill(experts: pd.DataFrame) -> Picture:
     if experts.empty:
         return empty_picture(title, "No hallmark has features.")
     table = experts.sort_values(["R2_Residual", "hallmark"], ascending=[False, True])
-    skilled = has_skill(table)
     figure, axis = new_axes(1.0 + 0.36 * len(table))
     axis.axvline(0, color=GREY, linewidth=1)
-    for row, (r2, skill) in enumerate(zip(table["R2_Residual"], skilled, strict=True)):
+    for row, (r2, skill) in enumerate(zip(table["R2_Residual"], table["skill"], strict=True)):
         colour = BLUE if skill else ORANGE
         axis.plot([0, r2], [row, row], color=colour, linewidth=1.5)
         axis.plot(r2, row, "o", markersize=7, markerfacecolor=colour if skill else "white", markeredgecolor=colour)
@@ -206,10 +204,10 @@ def plot_skill(experts: pd.DataFrame) -> Picture:
     lowest, highest = table["R2_Residual"].min(), table["R2_Residual"].max()
     axis.set_xlim(min(-0.25 * reach, 1.3 * lowest), max(reach * 0.25, 1.15 * highest))
     axis.set_xlabel("R² on the anchor's residual (no unit)")
-    found = ", ".join(readable(name, 99) for name in table.loc[skilled, "hallmark"]) or "none"
+    found = ", ".join(readable(name, 99) for name in table.loc[table["skill"], "hallmark"]) or "none"
     alt = (
         f"R2 of {len(table)} hallmark experts on the anchor's residual, out of fold. With skill: {found}. The other "
-        f"{int((~skilled).sum())} have none: the anchor is as good without their corrections."
+        f"{int((~table['skill']).sum())} have none: the anchor is as good without their corrections."
     )
     return Picture(figure, title, alt)
 

@@ -17,7 +17,7 @@ from heteroage.evaluation.nested import what_stages_add
 from heteroage.evaluation.published import by_project, worth_training
 from heteroage.figures.held_out import MODELS, STRATA, scoring_name
 from heteroage.figures.style import readable
-from heteroage.metrics import has_skill, mean_age_of_other_folds
+from heteroage.metrics import mean_age_of_other_folds
 from heteroage.report.text import methods, what_experts_add, what_fusion_adds
 
 COMMAND = "snakemake --cores 2 report"
@@ -130,7 +130,7 @@ def page_content(
         "ablation": _ablation(tables["ablation"]) if nested else None,
         "certificate": _certificate(tables["certificate"]) if "certificate" in tables else [],
         "experts": _experts(experts),
-        "unskilled": [readable(name, 99) for name in experts.loc[~has_skill(experts), "hallmark"]],
+        "unskilled": [readable(name, 99) for name in experts.loc[~experts["skill"], "hallmark"]],
         "experts_add": what_experts_add(card),
         "fusion_adds": what_fusion_adds(card),
         "rounds": card["stage3"]["boosting_rounds"],
@@ -206,7 +206,7 @@ def accuracy_tables(accuracy: pd.DataFrame) -> list[dict[str, object]]:
 
 def _experts(experts: pd.DataFrame) -> dict[str, list]:
     names = [readable(name, 99) for name in experts["hallmark"]]
-    skill = ["yes" if skill else "no skill: noise" for skill in has_skill(experts)]
+    skill = ["yes" if skill else "no skill: noise" for skill in experts["skill"]]
     return _table(experts.assign(hallmark=names, skill=skill), EXPERTS, {"R2_Residual": 3})
 
 
