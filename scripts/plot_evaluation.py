@@ -1,8 +1,14 @@
-"""Draw the nested evaluation: optimism, ablations, coverage of the intervals, published clocks, random sets of CpGs."""
+"""Draw the nested evaluation: held-out samples, optimism, ablations, coverage, published clocks, random CpG sets."""
 
 from collections.abc import Mapping
 
-from heteroage.figures.held_out import plot_ablation, plot_coverage, plot_optimism, plot_published
+from heteroage.figures.held_out import (
+    plot_ablation,
+    plot_coverage,
+    plot_held_out,
+    plot_optimism,
+    plot_published,
+)
 from heteroage.figures.style import save_pictures
 from heteroage.figures.training import plot_random_sets
 from heteroage.files import read_json, read_table
@@ -21,4 +27,4 @@ def main(inputs: Mapping[str, str], metadata: str, outputs: Mapping[str, str]) -
     }
     if "published" in outputs:
         pictures["published"] = plot_published(read_table(inputs["accuracy"]))
-    save_pictures(pictures, outputs)
+    save_pictures(pictures | plot_held_out(read_table(inputs["healthy"]), read_table(inputs["unhealthy"])), outputs)

@@ -1,4 +1,4 @@
-"""Draw the results of the training: the sweep, the experts' skill and corrections, and the fusion."""
+"""Draw the results of the training: the sweep, the experts, the fusion, and the samples predicted out of fold."""
 
 from collections.abc import Mapping
 
@@ -7,6 +7,7 @@ from lightgbm import Booster
 
 from heteroage.clock.artifacts import ANCHOR
 from heteroage.clock.trees import by_feature
+from heteroage.figures.held_out import ACCELERATION, plot_held_out
 from heteroage.figures.style import save_pictures
 from heteroage.figures.training import (
     noise_marked,
@@ -29,17 +30,20 @@ def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
     """Write the pictures; contributions are the final fusion's on the training samples' out-of-fold features."""
     data, experts = FusionInput.open(inputs), read_table(inputs["experts"])
     noise, frame = noise_marked(experts), data.frame(OUT_OF_FOLD)
-    matrix = encode(frame, read_json(inputs["metadata"])["categories"])
+    metadata = read_json(inputs["metadata"])
+    matrix = encode(frame, metadata["categories"])
     parts = {ANCHOR: frame[ANCHOR].to_numpy()} | by_feature(Booster(model_file=inputs["model"]), matrix, frame.columns)
     table = pd.DataFrame(parts).rename(columns=noise)
     table = table.assign(HeteroAge=table.sum(axis=1), sample_id=data.samples["sample_id"].to_numpy())
     pictures = {
         "sweep": plot_sweep(read_table(inputs["sweep"])),
         "skill": plot_skill(experts),
-        "corrections": plot_corrections(read_table(inputs["out_of_fold"]), data.samples, experts),
+        "corrections": plot_corrections(read_table(inputs["expert_corrections"]), data.samples, experts),
         "rounds": plot_rounds(read_table(inputs["rounds"])),
         "importance": plot_importance(read_table(inputs["importance"]).replace({"feature": noise})),
         "cohort": plot_cohort(table),
         "sample": plot_sample(table),
     }
-    save_pictures(pictures, outputs)
+    predictions, line = read_table(inputs["predictions"]), metadata["acceleration_reference"]
+    residual = predictions["HeteroAge"] - (line["intercept"] + line["slope"] * predictions["Age"])
+    save_pictures(pictures | plot_held_out(predictions.assign(Is_Healthy=True, **{ACCELERATION: residual})), outputs)

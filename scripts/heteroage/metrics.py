@@ -82,3 +82,10 @@ def group_errors(absolute_error: NDArray[np.float64], groups: ArrayLike) -> NDAr
 def _indicators(labels: ArrayLike) -> list[NDArray[np.bool_]]:
     codes, names = pd.factorize(np.asarray(labels), sort=True)
     return [codes == k for k in range(len(names))]
+
+
+def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's 95% range of a share of n (Wilson, JASA 22:209, 1927), as if samples were independent."""
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return float(centre - half), float(centre + half)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heteroage.metrics import group_errors, pearson_r, r2_against_none, score_predictions
+from heteroage.metrics import group_errors, pearson_r, r2_against_none, score_predictions, wilson
 
 SAMPLES = st.lists(st.tuples(st.integers(0, 90), st.integers(0, 90), st.sampled_from("abc")), min_size=1, max_size=25)
 
@@ -94,3 +94,19 @@ def test_group_errors_average_within_each_group():
     error = np.array([[1.0, 10.0], [3.0, 30.0], [5.0, 50.0]])
     np.testing.assert_array_equal(group_errors(error, ["b", "a", "b"]), [[3.0, 30.0], [3.0, 30.0]])
     np.testing.assert_array_equal(group_errors(error[:, 0], ["b", "b", "a"]), [5.0, 2.0])
+
+
+def test_the_range_of_a_share_holds_it_and_narrows_with_samples():
+    low, high = wilson(1.0, 30)
+    assert 0.85 < low < high == pytest.approx(1.0)
+    widths = [np.diff(wilson(0.9, n))[0] for n in (10, 100, 1000)]
+    assert widths == sorted(widths, reverse=True)
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.0, 7), (0.5, 12), (0.914, 35), (1.0, 3)])
+def test_the_range_is_where_the_score_test_does_not_refuse_the_share(share, n):
+    """Wilson 1927: |share - p| = z sqrt(p (1 - p) / n) at both ends."""
+    for p in wilson(share, n):
+        assert p >= -1e-12  # rounding of a difference that is 0
+        # 1e-9: the root of that rounding, over n.
+        assert abs(share - p) == pytest.approx(1.96 * np.sqrt(max(p * (1 - p), 0) / n), abs=1e-9)

@@ -91,7 +91,6 @@ OTHER_RUNS = rf"nested-\d+|{ALTERED_RUNS}"  # than `full`
 
 wildcard_constraints:
     run=f"full|{OTHER_RUNS}",
-    scored="out_of_fold|nested",
     page="index|training",
     hallmark="|".join(map(re.escape, HALLMARKS)),
     name="|".join(map(re.escape, config["predict"] or ["no-table"])),
@@ -172,10 +171,17 @@ def audited(path, check, caption="audit_table"):
     return report(path, caption=f"../report/{caption}.rst", category="Audit", labels={"check": check})
 
 
-def picture(path, category, figure):
-    """Flag a picture for `snakemake --report`; the name of the file selects its caption."""
-    name = Path(path).stem.removeprefix("full_")
-    return report(path, caption=f"../report/{name}.rst", category=category, labels={"figure": figure})
+def pictures(folder, labels):
+    """Flag pictures for `snakemake --report`; the name of a picture selects its caption.
+
+    labels : {name: (category, label)}
+    Returns {name: path}.
+    """
+    flagged = {}
+    for name, (category, label) in labels.items():
+        caption, path = f"../report/{name}.rst", f"results/figures/{folder}/{name}.svg"
+        flagged[name] = report(path, caption=caption, category=category, labels={"figure": label})
+    return flagged
 
 
 def report_page(wildcards):

@@ -3,38 +3,41 @@
 Each picture contains its title and alternative text. Its caption is workflow/report/<name>.rst.
 """
 
-# Ages of held-out samples, healthy ones first. Nested runs also predict unhealthy samples.
-HELD_OUT = {
-    "nested": [NESTED["predictions"], NESTED["unhealthy"]],
-    "out_of_fold": ["results/full/artifacts/stage3/Stage3_Final_Predictions_OOF.csv"],
-}
-PUBLISHED_PICTURE = (
-    {"published": picture("results/figures/evaluation/published.svg", "Accuracy", "Published clocks")}
-    if config["compare"]
-    else {}
+# {name: (category, label in the Snakemake report)}
+TRAINING_PICTURES = pictures(
+    "training",
+    {
+        "sweep": ("Training", "Sweep of Stage 1"),
+        "skill": ("Hallmarks", "Skill"),
+        "corrections": ("Hallmarks", "Corrections by tissue"),
+        "rounds": ("Training", "Boosting rounds"),
+        "importance": ("Explanation", "Importance"),
+        "cohort": ("Explanation", "Contributions in a cohort"),
+        "sample": ("Explanation", "Contributions in one sample"),
+    },
 )
-
-
-rule plot_held_out:
-    input:
-        predictions=lambda wildcards: HELD_OUT[wildcards.scored],
-        metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
-    output:
-        tissues=picture("results/figures/{scored}/tissues.svg", "Accuracy", "By tissue ({scored})"),
-        projects=picture("results/figures/{scored}/projects.svg", "Accuracy", "By project ({scored})"),
-        acceleration=picture("results/figures/{scored}/acceleration.svg", "Age acceleration", "By group ({scored})"),
-    log:
-        "logs/plot_held_out/{scored}.log",
-    benchmark:
-        "results/benchmarks/plot_held_out/{scored}.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    params:
-        code=code_of("plot_held_out"),
-    message:
-        "Drawing the accuracy and age acceleration of {wildcards.scored} predictions"
-    script:
-        "../../scripts/plot_held_out.py"
+EVALUATION_PICTURES = pictures(
+    "evaluation",
+    {
+        "optimism": ("Accuracy", "Optimism"),
+        "ablation": ("Accuracy", "Ablation"),
+        "coverage": ("Intervals", "Coverage"),
+        "random_sets": ("Hallmarks", "Against random CpG sets"),
+        **({"published": ("Accuracy", "Published clocks")} if config["compare"] else {}),
+    },
+)
+# Held-out samples, as predicted out of fold, and by nested runs.
+OUT_OF_FOLD_PICTURES, NESTED_PICTURES = (
+    pictures(
+        folder,
+        {
+            "tissues": ("Accuracy", f"By tissue ({folder})"),
+            "projects": ("Accuracy", f"By project ({folder})"),
+            "acceleration": ("Age acceleration", f"By group ({folder})"),
+        },
+    )
+    for folder in ("out_of_fold", "nested")
+)
 
 
 rule plot_evaluation:
@@ -43,15 +46,14 @@ rule plot_evaluation:
         ablation=NESTED["ablation"],
         coverage=NESTED["coverage"],
         accuracy=NESTED["accuracy"],
+        healthy=NESTED["predictions"],
+        unhealthy=NESTED["unhealthy"],
         hallmarks="results/falsification/random_sets.csv",
         random_scores="results/falsification/random_set_scores.csv",
         metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
     output:
-        **PUBLISHED_PICTURE,
-        optimism=picture("results/figures/evaluation/optimism.svg", "Accuracy", "Optimism"),
-        ablation=picture("results/figures/evaluation/ablation.svg", "Accuracy", "Ablation"),
-        coverage=picture("results/figures/evaluation/coverage.svg", "Intervals", "Coverage"),
-        random_sets=picture("results/figures/evaluation/random_sets.svg", "Hallmarks", "Against random CpG sets"),
+        **EVALUATION_PICTURES,
+        **NESTED_PICTURES,
     log:
         "logs/plot_evaluation.log",
     benchmark:
@@ -71,19 +73,15 @@ rule plot_training:
         **of_full(FUSED),
         sweep="results/full/artifacts/stage1/Stage1_Sweep_Report.csv",
         experts="results/full/artifacts/stage2/Stage2_Performance_Summary.csv",
-        out_of_fold="results/full/artifacts/stage2/Stage2_Expert_OOF_Corrections.csv",
+        expert_corrections="results/full/artifacts/stage2/Stage2_Expert_OOF_Corrections.csv",
+        predictions="results/full/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
         rounds="results/full/cross_fit/rounds.csv",
         importance="results/full/artifacts/stage3/Stage3_Attention_Importance.csv",
         model="results/full/artifacts/stage3/model.txt",
         metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
     output:
-        sweep=picture("results/figures/training/sweep.svg", "Training", "Sweep of Stage 1"),
-        skill=picture("results/figures/training/skill.svg", "Hallmarks", "Skill"),
-        corrections=picture("results/figures/training/corrections.svg", "Hallmarks", "Corrections by tissue"),
-        rounds=picture("results/figures/training/rounds.svg", "Training", "Boosting rounds"),
-        importance=picture("results/figures/training/importance.svg", "Explanation", "Importance"),
-        cohort=picture("results/figures/training/cohort.svg", "Explanation", "Contributions in a cohort"),
-        sample=picture("results/figures/training/sample.svg", "Explanation", "Contributions in one sample"),
+        **TRAINING_PICTURES,
+        **OUT_OF_FOLD_PICTURES,
     log:
         "logs/plot_training.log",
     benchmark:

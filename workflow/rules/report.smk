@@ -1,28 +1,18 @@
 """Input: predictions, pictures and tables of a run. Output: the summary printed at the end, and the report pages."""
 
 REPORT = Path(os.path.relpath(REPOSITORY / "workflow/report"))
-HELD_OUT_PICTURES = ["tissues", "projects", "acceleration"]
-TRAINING_PICTURES = collect(
-    "results/figures/training/{name}.svg",
-    name=["sweep", "skill", "corrections", "rounds", "importance", "cohort", "sample"],
-)
 # The pictures and tables of each page: `training` shows what one training run knows, `index` the evaluation too.
 PAGES = {
     "training": {
-        "pictures": [
-            *collect("results/figures/out_of_fold/{name}.svg", name=HELD_OUT_PICTURES),
-            *TRAINING_PICTURES,
-        ],
+        "pictures": [*OUT_OF_FOLD_PICTURES.values(), *TRAINING_PICTURES.values()],
         "tables": ["results/full/artifacts/stage3/Stage3_Final_Predictions_OOF.csv"],
     }
 }
 PAGES["index"] = {
     "pictures": [
-        *collect("results/figures/nested/{name}.svg", name=HELD_OUT_PICTURES),
-        *TRAINING_PICTURES,
-        *collect("results/figures/evaluation/{name}.svg", name=["optimism", "ablation", "coverage"]),
-        *PUBLISHED_PICTURE.values(),
-        "results/figures/evaluation/random_sets.svg",
+        *NESTED_PICTURES.values(),
+        *TRAINING_PICTURES.values(),
+        *EVALUATION_PICTURES.values(),
         *[path for path in AUDIT if path.endswith(".png")],
     ],
     "tables": [
@@ -41,7 +31,12 @@ rule summarise_run:
         predictions=collect("results/predictions/{name}.csv", name=config["predict"] or []),
     output:
         summary="results/summary.txt",
-        figure=picture("results/figures/full_predicted_age.png", "Accuracy", "Predicted against actual age"),
+        figure=report(
+            "results/figures/full_predicted_age.png",
+            caption="../report/predicted_age.rst",
+            category="Accuracy",
+            labels={"figure": "Predicted against actual age"},
+        ),
     log:
         "logs/summarise_run.log",
     benchmark:

@@ -27,7 +27,7 @@ from heteroage.figures.style import (
     readable,
     write_beside,
 )
-from heteroage.metrics import pearson_r, score_predictions
+from heteroage.metrics import pearson_r, score_predictions, wilson
 
 MOST_PANELS, MOST_ROWS, MOST_TISSUES = 8, 40, 12
 ACCELERATION = "Age_Acceleration_Residual"
@@ -68,6 +68,13 @@ def plot_predicted_age(predictions: pd.DataFrame) -> Figure:
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), frameon=False, fontsize=9)
     return figure
+
+
+def plot_held_out(healthy: pd.DataFrame, unhealthy: pd.DataFrame | None = None) -> dict[str, Picture]:
+    """Predicted ages by tissue and errors by project of the healthy samples; age acceleration of all."""
+    samples = pd.concat([healthy, unhealthy]) if unhealthy is not None and len(unhealthy) else healthy
+    pictures = {"tissues": plot_tissues(healthy), "projects": plot_projects(healthy)}
+    return pictures | {"acceleration": plot_acceleration(samples)}
 
 
 def plot_tissues(predictions: pd.DataFrame) -> Picture:
@@ -180,8 +187,7 @@ def plot_optimism(optimism: pd.DataFrame) -> Picture:
 
     optimism : scoring, model (HeteroAge or Stage1_Pred_Age), MicroMAE, MacroMAE, Gap_Years
     """
-    names = [scoring_name(*pair) for pair in zip(optimism["scoring"], optimism["model"], strict=True)]
-    table = optimism.set_axis(pd.Index(names))
+    table = optimism.set_axis(pd.Index(map(scoring_name, optimism["scoring"], optimism["model"])))
     texts = [f"{gap:+.2f}" if gap else "" for gap in table["Gap_Years"]]
     said = [f"{name} {mae:.2f} years" for name, mae in table["MicroMAE"].items()]
     alt = f"Mean absolute error by way of scoring: {'; '.join(said)}."
@@ -234,18 +240,16 @@ def plot_coverage(coverage: pd.DataFrame, nominal: float | None) -> Picture:
     table = coverage.loc[order.sort_values(kind="stable").index].head(MOST_ROWS)
     figure, axis = new_axes(1.2 + 0.24 * len(table))
     axis.axvline(100 * nominal, color=GREY, linewidth=1, linestyle="--")
-    columns = [table[name] for name in ("stratum", "coverage", "n", "median_width")]
-    for row, (stratum, share, n, width) in enumerate(zip(*columns, strict=True)):
-        low, high = wilson(share, n)
-        colour = BLUE if stratum == "all" else GREY
+    labels = []
+    for row, part in enumerate(table.itertuples()):
+        whole, (low, high) = part.stratum == "all", wilson(part.coverage, part.n)
+        colour = BLUE if whole else GREY
         axis.plot([100 * low, 100 * high], [row, row], color=colour, linewidth=1.5)
-        axis.plot(100 * share, row, "o", color=colour, markersize=7 if stratum == "all" else 5)
-        write_beside(axis, row, f"{width:.1f}")
+        axis.plot(100 * part.coverage, row, "o", color=colour, markersize=7 if whole else 5)
+        write_beside(axis, row, f"{part.median_width:.1f}")
+        level = "all samples" if whole else f"{STRATA.get(part.stratum, part.stratum)}: {part.level}"
+        labels.append(f"{level} (n = {part.n})")
     write_beside(axis, -1.0, "width (years)", ha="center", color=GREY, fontsize=8)
-    labels = [
-        f"all samples (n = {n})" if stratum == "all" else f"{STRATA.get(stratum, stratum)}: {level} (n = {n})"
-        for stratum, level, n in zip(table["stratum"], table["level"], table["n"], strict=True)
-    ]
     label_rows(axis, labels)
     axis.set_xlim(right=101)
     axis.set_xlabel(f"Samples inside their interval (%); dashed: {100 * nominal:g}%")
@@ -254,13 +258,6 @@ def plot_coverage(coverage: pd.DataFrame, nominal: float | None) -> Picture:
     if len(overall):
         alt += f" All samples: {100 * overall['coverage'].iloc[0]:.1f}%."
     return Picture(figure, title, alt)
-
-
-def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's 95% range of a share of n (Wilson, JASA 22:209, 1927), as if samples were independent."""
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return float(centre - half), float(centre + half)
 
 
 def plot_published(accuracy: pd.DataFrame) -> Picture:

@@ -211,8 +211,8 @@ def _experts(experts: pd.DataFrame) -> dict[str, list]:
 
 
 def _optimism(optimism: pd.DataFrame) -> dict[str, list]:
-    names = [scoring_name(*pair) for pair in zip(optimism["scoring"], optimism["model"], strict=True)]
-    return _table(optimism.assign(scoring=names), OPTIMISM, {"R": 3})
+    names = map(scoring_name, optimism["scoring"], optimism["model"])
+    return _table(optimism.assign(scoring=list(names)), OPTIMISM, {"R": 3})
 
 
 def _ablation(ablation: pd.DataFrame) -> dict[str, list]:

@@ -1,10 +1,8 @@
-"""Every sample is in one panel, however many tissues there are. The range drawn around a coverage is Wilson's."""
+"""Every sample is in one panel, however many tissues there are."""
 
 import re
 
-import numpy as np
 import pandas as pd
-import pytest
 from picture_data import predictions
 
 from heteroage.figures import held_out
@@ -52,22 +50,6 @@ def test_samples_of_unknown_health_are_left_out_of_the_acceleration():
     table.loc[10:19, "Is_Healthy"] = None
     labels = [label.get_text() for label in held_out.plot_acceleration(table).figure.axes[0].get_yticklabels()]
     assert labels[0] == "all samples (n = 100 + 10)"
-
-
-def test_the_range_of_a_share_holds_it_and_narrows_with_samples():
-    low, high = held_out.wilson(1.0, 30)
-    assert 0.85 < low < high == pytest.approx(1.0)
-    widths = [np.diff(held_out.wilson(0.9, n))[0] for n in (10, 100, 1000)]
-    assert widths == sorted(widths, reverse=True)
-
-
-@pytest.mark.parametrize(("share", "n"), [(0.0, 7), (0.5, 12), (0.914, 35), (1.0, 3)])
-def test_the_range_is_where_the_score_test_does_not_refuse_the_share(share, n):
-    """Wilson 1927: |share - p| = z sqrt(p (1 - p) / n) at both ends."""
-    for p in held_out.wilson(share, n):
-        assert p >= -1e-12  # rounding of a difference that is 0
-        # 1e-9: the root of that rounding, over n.
-        assert abs(share - p) == pytest.approx(1.96 * np.sqrt(max(p * (1 - p), 0) / n), abs=1e-9)
 
 
 def test_intervals_that_were_not_calibrated_are_said_to_be_none():
