@@ -143,6 +143,16 @@ in_rows(
     {"leave_out_columns": 4},
     lambda f: csv(f.assign(CHR="1", MAPINFO=10468, mean_beta=0.5, sd=0.1)),
 )
+
+
+def without_description(f: pd.DataFrame) -> str:
+    """What `grep -v '^!'` leaves of a series matrix."""
+    table = f.to_csv(index=False, sep="\t", quoting=2)
+    matrix = f'!Series_title\t"x"\n\n!Sample_title\t"s0"\n!series_matrix_table_begin\n{table}!series_matrix_table_end\n'
+    return "".join(line for line in matrix.splitlines(keepends=True) if not line.startswith("!"))
+
+
+in_rows("The table of a GEO series matrix, without the lines above and below", {"blank_rows": 1}, without_description)
 edited("Line ends of old Macs", {}, lambda f: csv(f).replace("\n", "\r"))
 edited("Rows of separators alone, as Excel leaves them", {"blank_rows": 2}, lambda f: csv(f) + ("," * 9 + "\n") * 2)
 edited("Comment lines above the header", {"comment_lines": 2}, lambda f: "sep=,\n# made by minfi\n" + csv(f))

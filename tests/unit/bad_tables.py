@@ -159,7 +159,7 @@ What the reader makes of files as they lie in public archives.
 | Sample sheets of methylprep and of TIME-Seq (with a byte-order mark) | read as sheets; `Sample_ID` is `sample_id` |
 | Signals and detection p-values in pairs (GSE72120) | refused: intensities; how to compute beta values |
 | Processed Excel file with a title row (GSE133355) | refused: the line above the header is a title |
-| GEO series matrix | refused as a table: give it as `inputs.geo: [{file: ...}]` |
+| GEO series matrix | refused as a table: give it as `inputs.geo: [{file: ...}]`, or its table alone to prediction |
 | Bismark coverage files (`.cov`) | a sample each, by a pattern (in prediction also as a list of files) |
 """
 

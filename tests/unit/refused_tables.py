@@ -61,7 +61,11 @@ for _name, _content, _text in (
     ("beta.zip", b"PK\x03\x04" + bytes(100), "is a zip archive. Unpack it"),
     ("beta.csv.bz2", b"BZh91AY&SY" + bytes(100), "is compressed with bzip2"),
     ("beta.rds", gzip.compress(b"X\n\x00\x00\x00\x03" + bytes(100), mtime=0), "is an R object (.rds)"),
-    ("beta.txt", b'!Series_title\t"x"\n!Series_geo_accession\t"GSE1"\n', "is a GEO series matrix"),
+    (
+        "beta.txt",
+        b'!Series_title\t"x"\n!Series_geo_accession\t"GSE1"\n',
+        "For prediction, keep its table alone: grep -v",
+    ),
     ("beta.html", b"<!DOCTYPE html><html></html>", "is a web page, not a table"),
     ("beta.idat", b"IDAT" + bytes(100), "raw intensities"),
 ):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -20,10 +21,12 @@ from numpy.typing import NDArray
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import LEAST_COVERAGE, atomic_path, coverage_files, is_coverage
 from heteroage.probes import is_probe, plain_name, split_modality
+from heteroage.tables.text import is_gzip, opened
 
 COLUMNS = {"chromosome": pa.string(), "start": pa.int64(), "end": pa.int64(), "percent": pa.float64()}
 COLUMNS |= {"methylated": pa.int64(), "unmethylated": pa.int64()}
 CHROMOSOME = 1 << 40  # positions are numbered chromosome by chromosome
+MOST_ABOVE = 100  # maximum number of lines above the first call
 BLOCK = 1 << 16  # number of positions written at a time
 
 
@@ -55,9 +58,10 @@ def _read_coverage(path: str, least: int, codes: dict[str, int]) -> tuple[NDArra
     codes : {chromosome: number}, to which new chromosomes are added
     """
     try:
+        above = _lines_above(path)
         table = pv.read_csv(
-            path,
-            pv.ReadOptions(column_names=list(COLUMNS), use_threads=False),
+            pa.input_stream(path, compression="gzip" if is_gzip(Path(path)) else None),
+            pv.ReadOptions(column_names=list(COLUMNS), skip_rows=above, use_threads=False),
             pv.ParseOptions(delimiter="\t"),
             pv.ConvertOptions(column_types=COLUMNS),
         )
@@ -87,6 +91,13 @@ def _read_coverage(path: str, least: int, codes: dict[str, int]) -> tuple[NDArra
             f"{path} has positions more than once ({len(twice)}; first {listed(shown)}). Keep one line."
         )
     return keys, betas, int(((reads < least) & (place >= 0)).sum())
+
+
+def _lines_above(path: str) -> int:
+    """Return the number of lines above the first call: names of columns, comments, or `track`."""
+    with opened(Path(path), path) as stream:
+        starts = (line.split(b"\t", 2)[1:2] for line in islice(stream, MOST_ABOVE))
+        return next((k for k, start in enumerate(starts) if start and start[0].isdigit()), 0)
 
 
 def position(chromosome: str, start: int) -> str:
@@ -119,7 +130,9 @@ def write_coverage(
     everything = np.unique(np.concatenate([keys[:-1] for keys, _ in samples.values()]))
     if not len(everything):
         which = "no position" if features is None else "no position that the clock reads,"
-        raise HeteroAgeError(f"{which} of {listed(files.values())} has {least} reads. Lower least_coverage.")
+        raise HeteroAgeError(
+            f"{which} of {listed(files.values())} has {least} reads. Lower least_coverage, or check the genome build."
+        )
     known = {code: name for name, code in codes.items()}
     suffix = "" if features is None else "_beta"  # which a clock of several modalities needs
     schema = pa.schema([("cpg", pa.string()), *((one, pa.float32()) for one in samples)])

@@ -30,6 +30,10 @@ GZIP = b"\x1f\x8b"
 HEAD = 4096  # number of bytes that are examined
 WORKSPACE = "In R: load it, then write.csv(as.data.frame(betas), 'betas.csv')."
 RDS = "In R: write.csv(as.data.frame(readRDS(file)), 'betas.csv')."
+MATRIX = (
+    "For training, give it as inputs.geo: [{file: ...}] (config/README.md). For prediction, keep its table alone: grep "
+    "-v '^!' matrix.txt > betas.tsv (zgrep if it ends in .gz)."
+)
 SERIES_MATRIX = "Download the series matrix and give it as inputs.geo (config/README.md)."
 NO_PAGE = "The server sent a page instead: download the file again."
 
@@ -53,8 +57,8 @@ REFUSED = (
     (b"\x93NUMPY", "is a NumPy array, without names of samples and CpGs", "Give CSV or Parquet with both."),
     (b"BAM\x01", "is a BAM file: aligned reads", "Call methylation first (Bismark) and give a table of it."),
     (b"SQLite format 3\x00", "is a SQLite database", "Export the table as CSV."),
-    (b"!series_", "is a GEO series matrix", "Give it as inputs.geo: [{file: ...}] (config/README.md)."),
-    (b"!sample_", "is a GEO series matrix", "Give it as inputs.geo: [{file: ...}] (config/README.md)."),
+    (b"!series_", "is a GEO series matrix", MATRIX),
+    (b"!sample_", "is a GEO series matrix", MATRIX),
     *((b"^" + what, "is a GEO SOFT file", SERIES_MATRIX) for what in (b"series", b"database", b"platform", b"sample")),
     *((b"<" + what, "is a web page, not a table", NO_PAGE) for what in (b"!", b"html", b"head", b"body", b"script")),
     (b"<?xml", "is XML, not a table", "Export the table as CSV."),

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,9 @@ def test_positions_with_fewer_reads_are_missing_and_counted(files, tmp_path):
     table, counts = table_of(files, 6, tmp_path)
     assert counts == (3, 3)
     np.testing.assert_allclose(table["a"], [np.nan, 0, np.nan])
-    with pytest.raises(HeteroAgeError, match=r"no position of 2: .* has 50 reads. Lower least_coverage"):
+    with pytest.raises(
+        HeteroAgeError, match=r"no position of 2: .* has 50 reads. Lower least_coverage, or check the gen"
+    ):
         table_of(files, 50, tmp_path)
 
 
@@ -66,6 +69,17 @@ def test_what_is_no_coverage_file(tmp_path, text, message):
     with pytest.raises(HeteroAgeError, match=re.escape(message)):
         write_coverage(coverage_files(str(tmp_path / "*.cov")), 5, tmp_path / "table.parquet")
     assert not (tmp_path / "table.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    "above", ["track type=bedGraph\n", "#chr\tstart\tend\t%\tm\tu\n", "chr\tstart\tend\tp\tm\tu\n\n"]
+)
+@pytest.mark.parametrize(("name", "gzipped"), [("a.cov", True), ("a.cov.gz", False), ("a.cov", False)])
+def test_lines_above_the_calls_and_names_that_hide_gzip(tmp_path, above, name, gzipped):
+    text = (above + "chr1\t10469\t10469\t75\t9\t3\n").encode()
+    (tmp_path / name).write_bytes(gzip.compress(text) if gzipped else text)
+    table, _ = table_of(coverage_files(str(tmp_path / name)), 5, tmp_path)
+    assert table["a"].to_dict() == {"chr1_10469": 0.75}
 
 
 def test_a_pattern_names_samples(files, tmp_path):
@@ -101,6 +115,18 @@ def test_coverage_files_are_predicted_as_a_table_of_the_same_values(files, clock
     assert ages_of(clock, [*files.values()]) == expected
     for one, path in files.items():  # whatever samples stand beside it
         assert ages_of(clock, [path]) == {one: expected[one]}
+
+
+def test_coverage_files_are_beta_values_for_a_clock_of_several_modalities(files, clock, tmp_path):
+    features = [*clock.wanted.features, "chr1_10469_chalm"]
+    anchor = LinearModel(0.0, features, *(np.full(len(features), value) for value in (0.1, 0.5, 0.5, 0.1)))
+    clock = replace(clock, anchor=anchor)
+    write_coverage(files, 5, tmp_path / "table.parquet")
+    table = pd.read_parquet(tmp_path / "table.parquet")
+    table.assign(cpg=table["cpg"] + "_beta").to_parquet(tmp_path / "table.parquet", index=False)
+    expected = ages_of(clock, [tmp_path / "table.parquet"])
+    assert len(set(expected.values())) == 2
+    assert ages_of(clock, [*files.values()]) == expected
 
 
 def test_a_coverage_file_without_a_position_of_the_clock_is_refused(clock, tmp_path):
