@@ -22,7 +22,7 @@ from heteroage.inputs.coverage import gather
 from heteroage.probes import is_pc, is_probe, plain_name, split_modality
 from heteroage.tables.layout import check_cpg_names, holds_values
 from heteroage.tables.metadata import Conventions, mangled_by_r
-from heteroage.tables.opening import open_source, table_of
+from heteroage.tables.opening import open_source
 from heteroage.tables.table import Part, Sheet, Table, check_left_out, sheet_of
 
 log = logging.getLogger(__name__)
@@ -257,7 +257,7 @@ def open_each(
         (valued if holds_values(source, wanted.is_value, wanted.is_cpg) else others).append(source)
     if not valued:
         valued, others = others, []
-    tables = [MasterTable.of(table_of(source, wanted.is_cpg, conventions), wanted) for source in valued]
+    tables = [MasterTable.of(Table(source, wanted.is_cpg, conventions), wanted) for source in valued]
     if len(paths) == 1:
         return tables, []
     first, known = tables[0].where, set(tables[0].table.ids)

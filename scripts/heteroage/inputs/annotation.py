@@ -44,14 +44,14 @@ def read_annotation(path: str | Path, needed: str) -> pd.DataFrame:
         raise HeteroAgeError(f"no file {path}. Check inputs.annotation.")
     with _reading(path):
         columns = _columns(path)
-        chosen = _choose(columns, ("cpg", needed))
-        for ours in ("cpg", needed):
-            if ours not in chosen:
+        found = {ours: _named(columns, ours) for ours in ("cpg", needed)}
+        for ours, named in found.items():
+            if not named:
                 raise HeteroAgeError(
                     f"the annotation {path} has no column of {ours}s (it has {listed(columns)}). Name one {ours}, or "
                     "use Illumina's original manifest."
                 )
-        names = [chosen[ours] for ours in ("cpg", needed)]
+        names = [named[0] for named in found.values()]
         if path.suffix in PARQUET:
             table = pd.read_parquet(path, columns=names)[names]
         else:
@@ -71,7 +71,7 @@ def read_annotation(path: str | Path, needed: str) -> pd.DataFrame:
 def annotates(path: str | Path, what: str) -> bool:
     """Tell whether an annotation has a column of "gene" or "chromosome". Only its header is read."""
     with _reading(Path(path)):
-        return bool(_choose(_columns(Path(path)), (what,)))
+        return bool(_named(_columns(Path(path)), what))
 
 
 @contextmanager
@@ -105,11 +105,6 @@ def _rows(path: Path) -> Iterator[list[str]]:
         yield from csv.reader(lines, delimiter="\t" if {".tsv", ".txt"} & set(path.suffixes) else ",")
 
 
-def _choose(columns: Sequence[str], wanted: Sequence[str]) -> dict[str, str]:
-    """Return {standard name: the first of its names that the table has}, for those that it has."""
-    chosen = {}
-    for ours in wanted:
-        found = [column for name in NAMES[ours] for column in columns if column.strip().lower() == name]
-        if found:
-            chosen[ours] = found[0]
-    return chosen
+def _named(columns: Sequence[str], ours: str) -> list[str]:
+    """Return the columns with one of the names of ours, the most usual name first."""
+    return [column for name in NAMES[ours] for column in columns if column.strip().lower() == name]

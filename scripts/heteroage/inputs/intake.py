@@ -22,7 +22,7 @@ from heteroage.errors import FIRST, HeteroAgeError, listed
 from heteroage.probes import feature_name
 from heteroage.tables.layout import DETECT, check_cpg_names
 from heteroage.tables.metadata import Conventions
-from heteroage.tables.opening import open_source, table_of
+from heteroage.tables.opening import open_source
 from heteroage.tables.table import Sheet, Table, sheet_of
 
 log = logging.getLogger(__name__)
@@ -127,11 +127,11 @@ class ModalityTable:
 def open_modality(
     entry: TableEntry, modality: str, conventions: Conventions, intake: Intake, allow_pickle: bool = False
 ) -> ModalityTable:
-    """Open a modality's table. Values are read with its blocks. Errors as `open_source`, `table_of` and `of_table`."""
+    """Open a modality's table. Values are read with its blocks. Errors as `open_source`, `Table` and `of_table`."""
     conventions = entry.conventions(conventions)
     source = open_source(entry.file, f"the {modality} table {entry.file}", conventions.missing_values, allow_pickle)
     is_cpg, like = (lambda name: feature_name(name, modality) is not None), f"cg00000029 or cg00000029_{modality}"
-    table = table_of(source, is_cpg, conventions, entry.orientation, like)
+    table = Table(source, is_cpg, conventions, entry.orientation, like)
     return of_table(table, entry, modality, intake)
 
 

@@ -87,14 +87,9 @@ class Layout:
     unnamed: bool = False
 
 
-def find_layout(
-    source: Source, is_cpg: IsCpg, conventions: Conventions, orientation: str = DETECT, like: str = "cg00000029"
-) -> Layout:
-    """Detect the layout of a table.
+def find_layout(source: Source, is_cpg: IsCpg, conventions: Conventions, orientation: str, like: str) -> Layout:
+    """Detect the layout of a table; the arguments are those of `Table`.
 
-    is_cpg : whether a name is that of a CpG
-    orientation : as stated
-    like : how a CpG is named, for messages
     Raises HeteroAgeError: neither or both of rows and columns are CpGs; a stated orientation that is not found; no
     sample ids; no column of a sample.
     """
@@ -133,6 +128,12 @@ def no_ids(where: str, header: Sequence[str]) -> HeteroAgeError:
     )
 
 
+def unnamed_columns(source: Source) -> list[int]:
+    """Return the columns that may name the samples although they have no name: first pandas' index."""
+    columns = [k for k, name in enumerate(source.header) if name in UNNAMED and k != source.index]
+    return columns if source.index is None else [source.index, *columns]
+
+
 def holds_values(source: Source, is_value: IsCpg, is_cpg: IsCpg) -> bool:
     """Tell whether a table contains values of samples, not only metadata."""
     header = source.header
@@ -151,8 +152,7 @@ def _samples_in_rows(source: Source, ours: dict[str, int], in_columns: Sequence[
     header = source.header
     if "sample_id" in ours:
         return Layout(SAMPLES_IN_ROWS, ours["sample_id"], ours)
-    unnamed = [source.index] if source.index is not None else []
-    unnamed += [k for k, name in enumerate(header) if name in UNNAMED]
+    unnamed = unnamed_columns(source)
     if in_columns and unnamed:
         return Layout(SAMPLES_IN_ROWS, unnamed[0], ours | {"sample_id": unnamed[0]}, unnamed=True)
     if in_columns:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from heteroage.errors import HeteroAgeError
 from heteroage.probes import is_probe
-from heteroage.tables.layout import DETECT, IsCpg, find_layout
+from heteroage.tables.layout import IsCpg
 from heteroage.tables.metadata import Conventions
 from heteroage.tables.source import Source
 from heteroage.tables.table import Table
@@ -112,25 +112,13 @@ def _open(kind: str, path: Path, where: str, missing_values: Sequence[str], allo
     return {PARQUET: formats.ParquetSource, FEATHER: formats.FeatherSource, H5AD: formats.open_h5ad}[kind](path, where)
 
 
-def table_of(
-    source: Source, is_cpg: IsCpg, conventions: Conventions, orientation: str = DETECT, like: str = "cg00000029"
-) -> Table:
-    """Find samples and CpGs in an opened file, in either orientation. Values are read with its blocks or parts.
-
-    is_cpg : whether a name is that of a CpG
-    like : how a CpG is named, for messages
-    Raises HeteroAgeError: neither or both of rows and columns are CpGs; nothing names the samples.
-    """
-    return Table(source, find_layout(source, is_cpg, conventions, orientation, like), is_cpg, conventions)
-
-
 def from_frame(
     frame: pd.DataFrame, is_cpg: IsCpg, conventions: Conventions | None = None, where: str = "the table"
 ) -> Table:
-    """Find samples and CpGs in a pandas frame; as `table_of`."""
+    """Find samples and CpGs in a pandas frame."""
     from heteroage.tables.formats import FrameSource
 
-    return table_of(FrameSource(frame, where), is_cpg, conventions or Conventions())
+    return Table(FrameSource(frame, where), is_cpg, conventions or Conventions())
 
 
 def _kind_of(path: Path, where: str) -> str:

@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.tables import metadata
-from heteroage.tables.layout import CPGS_IN_ROWS, UNNAMED, IsCpg, Layout, columns_of, no_ids, no_rows
+from heteroage.tables.layout import (
+    CPGS_IN_ROWS,
+    DETECT,
+    IsCpg,
+    columns_of,
+    find_layout,
+    no_ids,
+    no_rows,
+    unnamed_columns,
+)
 from heteroage.tables.metadata import Cells, Conventions, column_key, find_columns, sample_ids
 from heteroage.tables.source import BadCells, Batch, Source, ahead, number_of
 
@@ -36,15 +45,22 @@ class Block:
 
 @dataclass
 class Table:
-    """An opened table.
+    """Samples and CpGs of an opened file, in either orientation.
 
-    names : columns in the file's order; if CpGs are rows, the names of the rows
+    is_cpg : whether a name is that of a CpG
+    orientation : as stated, or detected
+    like : how a CpG is named, for messages
+    Raises HeteroAgeError: neither or both of rows and columns are CpGs; nothing names the samples.
     """
 
     source: Source
-    layout: Layout
     is_cpg: IsCpg
     conventions: Conventions
+    orientation: str = DETECT
+    like: str = "cg00000029"
+
+    def __post_init__(self) -> None:
+        self.layout = find_layout(self.source, self.is_cpg, self.conventions, self.orientation, self.like)
 
     @property
     def where(self) -> str:
@@ -237,13 +253,10 @@ def sheet_of(source: Source, known: Collection[str], conventions: Conventions) -
     if not columns or not columns[0]:
         raise no_rows(where)
     ours = find_columns(header, conventions, where)
-    unnamed = [k for k, name in enumerate(header) if name in UNNAMED and any(columns[k])]
     forms = possible_ids(header, ours.get("sample_id"), columns, known)
-    if not forms and (source.index is not None or unnamed):
-        forms = [columns[unnamed[0] if source.index is None else source.index]]
+    forms = forms or [columns[k] for k in unnamed_columns(source) if any(columns[k])]
     if not forms:
-        problem = no_ids(where, header)
-        raise HeteroAgeError(f"{problem} The header must be the first row.")
+        raise HeteroAgeError(f"{no_ids(where, header)} The header must be the first row.")
     found = {name: (header[k], columns[k]) for name, k in ours.items() if name != "sample_id"}
     ids = sample_ids(forms[0], where)
     used = {*ours.values(), *(k for k, name in enumerate(header) if column_key(name) in SLIDES + POSITIONS)}
