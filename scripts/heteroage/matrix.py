@@ -6,7 +6,9 @@ Every step after reading opens the store through this module.
 
 from __future__ import annotations
 
+import logging
 import mmap
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,9 +17,11 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError
 from heteroage.files import atomic_path
-from heteroage.progress import Progress
 
 BLOCK = 4096  # number of features per block: 16 MB per 1,000 samples
+SECONDS = 5.0  # interval between lines of progress in the log; shorter steps print nothing
+
+log = logging.getLogger(__name__)
 
 
 def open_matrix(features: str | Path, names: str | Path) -> tuple[NDArray[np.float32], list[str]]:
@@ -97,6 +101,28 @@ def release(matrix: np.memmap) -> None:
     """Release mapped pages to the operating system, which writes them to the file."""
     if hasattr(mmap, "MADV_DONTNEED"):
         matrix._mmap.madvise(mmap.MADV_DONTNEED)
+
+
+class Progress:
+    """Count the finished units of a long step.
+
+    what : name of the step, for example `reading data/beta.csv`
+    total : total number of units
+    """
+
+    def __init__(self, what: str, total: int) -> None:
+        self.what, self.total, self.done = what, total, 0
+        self.begun = self.last = time.monotonic()
+
+    def add(self, done: int) -> None:
+        """Add finished units; log the percentage and the remaining time at most every `SECONDS` seconds."""
+        self.done += done
+        now = time.monotonic()
+        if now - self.last < SECONDS or not self.done:
+            return
+        self.last, elapsed = now, now - self.begun
+        left = elapsed * (self.total - self.done) / self.done
+        log.info("%s: %.0f%% done, about %.0f s left", self.what, 100 * self.done / self.total, max(left, 0))
 
 
 def feature_blocks(

@@ -1,5 +1,6 @@
 """The store's format: what is written is read back, by blocks and by names."""
 
+import logging
 import re
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from heteroage import matrix as matrix_module
 from heteroage.errors import HeteroAgeError
 from heteroage.matrix import (
+    Progress,
     StackedRows,
     create_matrix,
     feature_blocks,
@@ -85,3 +87,18 @@ def test_rows_read_from_the_file_are_those_of_the_map(store):
     for part in (matrix, matrix[:7], np.asarray(matrix)):
         np.testing.assert_array_equal(read_rows(part, rows), np.arange(35).reshape(7, 5)[rows])
     np.testing.assert_array_equal(read_rows(matrix[2:], np.array([4, 0])), matrix[[6, 2]])
+
+
+def test_a_long_step_says_how_far_it_is(monkeypatch, caplog):
+    now = [0.0]
+    monkeypatch.setattr(matrix_module.time, "monotonic", lambda: now[0])
+    caplog.set_level(logging.INFO)
+    step = Progress("reading data/beta.csv", 400)
+    for seconds in (1.0, 8.0, 9.0, 20.0):
+        now[0] = seconds
+        step.add(100)
+    # After 8 s half is done, so that 8 s are left; the line at 9 s would come too soon.
+    assert caplog.messages == [
+        "reading data/beta.csv: 50% done, about 8 s left",
+        "reading data/beta.csv: 100% done, about 0 s left",
+    ]

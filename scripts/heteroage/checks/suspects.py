@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heteroage.components import principal_components
 from heteroage.grouping.copies import most_variable
 from heteroage.probes import split_modality
+from heteroage.stages.context import principal_components
 
 N_PCS = 5
 FEWEST = 10  # minimum number of samples of a tissue

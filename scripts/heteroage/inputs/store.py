@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from heteroage.files import atomic_path
 from heteroage.inputs.cohorts import Cohorts
 from heteroage.inputs.intake import Intake, ModalityTable
-from heteroage.matrix import create_matrix, feature_blocks, release, write_names
-from heteroage.progress import Progress
+from heteroage.matrix import Progress, create_matrix, feature_blocks, release, write_names
 from heteroage.tables.layout import DETECT
 from heteroage.tables.source import ahead
 from heteroage.tables.table import Block

@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
 
 from heteroage.errors import HeteroAgeError
-from heteroage.stages.context import compute_loadings, project, read_pcs
+from heteroage.stages.context import compute_loadings, principal_components, project, read_pcs
 
 NAMES = [f"cg{k:08d}_beta" for k in range(40)]
 
@@ -152,3 +152,15 @@ def test_duplicate_samples_and_text_in_the_pc_file():
     table.loc[2, "RF_PC1"] = "x"
     with pytest.raises(HeteroAgeError, match=re.escape("column RF_PC1 of pcs.csv has text in place of numbers")):
         read_pcs(table, ["a"], "pcs.csv")
+
+
+@pytest.mark.parametrize(("samples", "features"), [(30, 90), (90, 30)])
+@pytest.mark.parametrize(("solver", "by_covariance"), [("full", False), ("covariance_eigh", True)])
+def test_components_are_scikit_learns(samples, features, solver, by_covariance):
+    values = np.random.default_rng(0).normal(3, 1, (samples, features))
+    peer = PCA(4, svd_solver=solver)
+    expected = peer.fit_transform(values)
+    components, loadings, mean = principal_components(values, 4, by_covariance)
+    np.testing.assert_array_equal(loadings, peer.components_)
+    np.testing.assert_array_equal(mean, peer.mean_)
+    np.testing.assert_array_equal(components, expected)
