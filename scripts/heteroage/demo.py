@@ -15,7 +15,7 @@ The heterogeneity that is planted, and what has to find it:
 - In accelerated samples, most of them unhealthy, that hallmark's CpGs drift as if the sample were `acceleration_years`
   older: its correction in new samples. CpGs that it shares with another hallmark do not, so no other hallmark shows it.
 
-With `without_heterogeneity` there is nothing for the later stages to find, and HeteroAge is the anchor.
+Without these three, there is nothing for the later stages to find, and HeteroAge is the anchor.
 The three modalities see the same samples through different CpGs, gains and noise.
 """
 
@@ -42,11 +42,6 @@ class Demo:
     context_pcs: pd.DataFrame
     held_back: pd.DataFrame
     truth: dict[str, object]
-
-
-def without_heterogeneity(settings: Mapping) -> dict:
-    """The same settings with nothing planted that differs between hallmarks, tissues or people of the same age."""
-    return {**settings, "hallmark_drift": 0.0, "tissue_pace": {}, "acceleration_years": 0.0}
 
 
 def cpg_names(settings: Mapping) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import glob
 import hashlib
 import json
 import os
@@ -55,8 +54,6 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         return
     path = Path(os.path.realpath(path))
     beside = path.with_name(f".{path.name}.part")
-    for left in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*.part"):  # by a killed process of version 0.1
-        left.unlink(missing_ok=True)
     handle = _open_locked(beside, path)
     try:
         yield beside

@@ -139,8 +139,13 @@ def _run(main: Callable[..., None]) -> None:
                 f"the training was stopped, because a table was rejected (see {REJECTED}). Correct the table or remove "
                 "it from the configuration, then run again."
             )
-        with _rejecting(job.rule):
+        try:
             main(**bind(main, job))
+        except HeteroAgeError as error:
+            if job.rule in CHECKS:  # independent jobs continue, and training jobs must not start
+                REJECTED.parent.mkdir(parents=True, exist_ok=True)
+                REJECTED.write_text(f"{job.rule}: {error}\n", encoding="utf-8")
+            raise
         record(job.output)
 
 
@@ -191,18 +196,6 @@ def find_job(rule: str, arguments: Sequence[str]) -> SimpleNamespace:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         parts = {name: getattr(job, name) for name in ("input", "output", "params", "wildcards", "threads", "log")}
         return SimpleNamespace(rule=rule, **parts)
-
-
-@contextmanager
-def _rejecting(rule: str) -> Iterator[None]:
-    """Write down why a check has failed: independent jobs continue, and training jobs must not start."""
-    try:
-        yield
-    except HeteroAgeError as error:
-        if rule in CHECKS:
-            REJECTED.parent.mkdir(parents=True, exist_ok=True)
-            REJECTED.write_text(f"{rule}: {error}\n", encoding="utf-8")
-        raise
 
 
 def bind(main: Callable[..., None], job: SimpleNamespace) -> dict[str, object]:

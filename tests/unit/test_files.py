@@ -194,15 +194,6 @@ def test_sha256(tmp_path):
     assert sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
-def test_what_a_killed_process_left_half_written_goes_with_the_next_write(tmp_path):
-    left, another = tmp_path / ".report.csv.4242.part", tmp_path / ".report.csv.gz.4242.part"
-    for path in (left, another):
-        path.write_text("half")
-    with atomic_path(tmp_path / "report.csv") as beside:
-        beside.write_text("whole")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".report.csv.gz.4242.part", "report.csv"]
-
-
 # What --out may name
 
 

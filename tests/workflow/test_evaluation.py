@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from mini_study import ASSEMBLED, FUSED, TABLES, call
 
-from heteroage.evaluation.falsification import Verdict, certificate
+from heteroage.evaluation.falsification import Verdict
 from heteroage.evaluation.nested import accuracy, coverage
 from heteroage.report.model_card import describe, render
 
@@ -104,7 +104,7 @@ def test_a_failed_test_fails_the_run_and_leaves_the_certificate(nested):
 def test_the_card_tells_nested_errors_and_a_failed_test(study):
     predictions = study.table(FUSED).assign(Training_Mean_Age=50.0, HeteroAge_Lower=0.0, HeteroAge_Upper=200.0)
     predictions["group"] = predictions["project_id"]
-    failed = certificate([Verdict("planted_study", 0.7, 0.25, "fail", "share that is known")])
+    failed = pd.DataFrame([Verdict("planted_study", 0.7, 0.25, "fail", "share that is known")])
     tables = {"accuracy": accuracy(predictions), "coverage": coverage(predictions), "certificate": failed}
     samples = study.table("results/full/training/samples.csv")
     card = describe(study.path(ASSEMBLED), samples, {"sha256": "-"}, tables)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from heteroage.compiled import compiled
+from heteroage.engine.compiled import compiled
 
 
 @compiled

@@ -22,7 +22,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from heteroage.compiled import compiled
+from heteroage.engine.compiled import compiled
 from heteroage.engine.packing import BYTES, FEATURES, GROUP, LANES, PATHS, aligned, pack
 from heteroage.engine.simple_products import Found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from heteroage.compiled import compiled, compiled_sums
+from heteroage.engine.compiled import compiled, compiled_sums
 
 CHUNK = 64  # number of features sorted at a time, so that they fit into the cache
 ABSENT = 0xFFFFFFFF  # key of a missing value, which sorts last

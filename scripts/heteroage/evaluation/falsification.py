@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -52,11 +52,6 @@ def verdict_of(test: str, measured: float, limit: float, meaning: str, no_power:
     verdict = FAIL if measured > limit else INCONCLUSIVE if no_power else PASS
     said = f"{meaning}. Inconclusive: {no_power}" if verdict == INCONCLUSIVE else meaning
     return Verdict(test, float(measured), float(limit), verdict, said)
-
-
-def certificate(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """Tabulate the verdicts: test, measured, limit, verdict, meaning."""
-    return pd.DataFrame([asdict(verdict) for verdict in verdicts])
 
 
 # Ages shuffled within tissue

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from heteroage import compiled
+from heteroage.engine import compiled
 
 
 def test_compiled_functions_run_where_numba_may_keep_nothing(monkeypatch):
