@@ -1,14 +1,11 @@
-"""All formats other than text: Parquet, Feather, AnnData files, pandas frames and Excel workbooks."""
+"""All formats other than text and Excel workbooks: Parquet, Feather, AnnData files and pandas frames."""
 
 from __future__ import annotations
 
-import csv
 import importlib
 import json
-import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from io import BytesIO
 from itertools import accumulate
 from pathlib import Path
 from types import ModuleType
@@ -20,8 +17,8 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import clean
+from heteroage.tables.metadata import Conventions, find_columns
 from heteroage.tables.source import CUT_SHORT, Batch, Source, is_text, number_of, text_array, text_of
-from heteroage.tables.text import TextSource
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -179,7 +176,7 @@ class FrameSource(Source):
 
 def open_h5ad(path: Path, where: str) -> FrameSource:
     """Open an .h5ad file: obs are rows, with their columns; var_names are the other columns."""
-    anndata = _package("anndata", f"cannot read {where}:", "'heteroage-clock[h5ad]', or save the table as Parquet.")
+    anndata = package("anndata", f"cannot read {where}:", "'heteroage-clock[h5ad]', or save the table as Parquet.")
     try:
         data = anndata.read_h5ad(path, backed="r")
     except KeyError as error:
@@ -188,41 +185,20 @@ def open_h5ad(path: Path, where: str) -> FrameSource:
         ) from error
     except Exception as error:  # any error of anndata and h5py for a damaged file
         raise HeteroAgeError(f"cannot read {where}: {str(error).splitlines()[0]}. {CUT_SHORT}") from error
-    matrix = data.X
+    try:
+        matrix = data.X
+    except KeyError:  # what backed files without X raise
+        matrix = None
     if matrix is None:
         raise HeteroAgeError(f"{where} has no matrix X ({listed(data.layers)} are layers). Set X to the betas.")
     if hasattr(matrix, "to_memory"):  # sparse, so small; and anndata 0.12 cannot slice it on disk with scipy 1.17
         matrix = matrix.to_memory().tocsr()
+    if samples := find_columns(data.var.columns, Conventions(), where).keys() & {"Tissue", "Sex", "Age"}:
+        raise HeteroAgeError(
+            f"{where} has samples as var (with {listed(sorted(samples))}). Write it transposed: adata.T."
+        )
     source = FrameSource(data.obs, where, "h5ad", matrix, data.var_names)
     source.keep.append(data)  # which keeps the file open
-    return source
-
-
-def open_workbook(path: Path, where: str, missing_values: Collection[str]) -> TextSource:
-    """Open the sheet with a table of an Excel workbook, as text. (Sheets have at most a million rows.)"""
-    problem = f"{where} is an Excel workbook, and"
-    openpyxl = _package("openpyxl", problem, "'heteroage-clock[xlsx]', or save the sheet as CSV.")
-    try:
-        # Opened as a stream, because openpyxl rejects unknown file extensions.
-        book = openpyxl.load_workbook(BytesIO(path.read_bytes()), read_only=True, data_only=True)
-        sheets = {sheet.title: [list(map(_text, row)) for row in sheet.values] for sheet in book.worksheets}
-        book.close()
-    except Exception as error:  # any error of openpyxl for a damaged file
-        raise HeteroAgeError(f"cannot read {where} as an Excel workbook: {error!r}. {CUT_SHORT}") from error
-    filled = {title: rows for title, rows in sheets.items() if sum(map(any, rows)) > 1}
-    if not filled:
-        raise HeteroAgeError(f"{where} has no sheet with a table (sheets: {listed(sheets)}). Check the file.")
-    if len(filled) > 1:
-        raise HeteroAgeError(f"{where} has several sheets with tables ({listed(filled)}). Save one of them as CSV.")
-    (rows,) = filled.values()
-    width = max(map(len, rows))
-    copy = tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="")  # noqa: SIM115, lives as long as the source
-    writer = csv.writer(copy, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    writer.writerows([*row, *[""] * (width - len(row))] for row in rows)
-    copy.flush()
-    source = TextSource(Path(copy.name), where, missing_values)
-    source.kind = "xlsx"
-    source.keep.append(copy)
     return source
 
 
@@ -269,7 +245,8 @@ def reading(where: str) -> Iterator[None]:
         raise HeteroAgeError(f"cannot read {where}: {reason}. {CUT_SHORT}") from error
 
 
-def _package(name: str, problem: str, advice: str) -> ModuleType:
+def package(name: str, problem: str, advice: str) -> ModuleType:
+    """Import an optional package, or say how to install it."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
@@ -291,9 +268,3 @@ def _array(column: pd.Series) -> pa.Array:
             return text_array(map(text_of, cells))
         return pa.array(np.array(numbers, dtype=np.float64), from_pandas=True)
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
-
-
-def _text(cell: object) -> str:
-    if isinstance(cell, float) and cell.is_integer():
-        cell = int(cell)
-    return "" if cell is None else clean(str(cell))

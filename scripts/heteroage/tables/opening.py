@@ -103,10 +103,10 @@ def _open(kind: str, path: Path, where: str, missing_values: Sequence[str], allo
         if len(source.header) in CALLS and is_probe(":".join(source.header[:2])):
             raise _calls(where)
         return source
-    from heteroage.tables import formats
+    from heteroage.tables import formats, workbook
 
     if kind == XLSX:
-        return formats.open_workbook(path, where, missing_values)
+        return workbook.open_workbook(path, where, missing_values)
     if kind == PICKLE:
         return formats.open_pickle(path, where, allow_pickle)
     return {PARQUET: formats.ParquetSource, FEATHER: formats.FeatherSource, H5AD: formats.open_h5ad}[kind](path, where)
