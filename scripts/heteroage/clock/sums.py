@@ -6,7 +6,7 @@ bits for any other samples in the table. An absent column is treated as a column
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -115,15 +115,17 @@ class Sums:
         self.imputation = Imputation(clock.conditional, n) if clock.conditional else None
 
     def walk(self, columns_of: Mapping[str, list[str]]) -> Sums:
-        """Add all CpGs of the clock; `columns_of` maps each CpG to its columns in the table."""
-        check = ValueCheck(self.part.where)
-        for feature, values in self._features(columns_of):
-            if values is None:
-                values = np.full(len(self.part.ids), np.nan)
+        """Add all CpGs of the clock; `columns_of` maps each CpG to its columns, whose mean is taken, in the table."""
+        check, n, cpgs = ValueCheck(self.part.where), len(self.part.ids), self.clock.cpgs_read
+        read = self.part.numbers([column for name in cpgs for column in columns_of.get(name, [])])
+        for name in cpgs:
+            if columns := columns_of.get(name):
+                values = mean_of([next(read)[1] for _ in columns])
+                self._check_scale(columns[0], values, check)
             else:
-                self._check_scale(columns_of[feature][0], values, check)
-            self._add(feature, values)
-        check.verdict(len(self.part.ids), len(self.clock.cpgs_read))
+                values = np.full(n, np.nan)
+            self._add(name, values)
+        check.verdict(n, len(cpgs))
         if self.imputation is not None:
             self._add_conditional_means(self.imputation)
         return self
@@ -134,21 +136,12 @@ class Sums:
             self.clock.models[key].add(k, self.totals[key], values)
         absent = np.isnan(values)
         if absent.any():
-            self.missing_weight[absent] += self.clock.anchor_weight.get(name, 0.0)
             self._add_imputed(name, absent)
 
     @property
     def mostly_imputed(self) -> NDArray[np.bool_]:
         """Return which samples exceed the limits of missing features."""
         return np.maximum(self.missing_weight, self.missing_context) > MOST_MISSING_WEIGHT + 1e-9
-
-    def _features(self, columns_of: Mapping[str, list[str]]) -> Iterator[tuple[str, NDArray[np.float64] | None]]:
-        """Yield each CpG's values in the order of the names; replicate columns are averaged in the order of names."""
-        names = self.clock.cpgs_read
-        read = self.part.numbers([column for name in names for column in columns_of.get(name, [])])
-        for name in names:
-            own = [next(read)[1] for _ in columns_of.get(name, [])]
-            yield name, (mean_of(own) if own else None)
 
     def _add(self, feature: str, values: NDArray[np.float64]) -> None:
         clock, absent = self.clock, np.isnan(values)
