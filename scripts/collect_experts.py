@@ -9,7 +9,6 @@ from heteroage.workflow import script
 
 @script
 def main(
-    hallmarks: Sequence[str],
     expert_corrections: Sequence[str],
     expert_weights: Sequence[str],
     expert_summaries: Sequence[str],
@@ -17,6 +16,7 @@ def main(
     outputs: Mapping[str, str],
 ) -> None:
     """Write the tables and the manifest, hallmarks in the order of the dictionary."""
-    corrections = dict(zip(hallmarks, map(read_table, expert_corrections), strict=True))
     summaries = [read_json(path) for path in expert_summaries]
+    hallmarks = [summary["hallmark"] for summary in summaries]
+    corrections = dict(zip(hallmarks, map(read_table, expert_corrections), strict=True))
     write_experts(corrections, [read_table(path) for path in expert_weights], summaries, read_json(skipped), outputs)

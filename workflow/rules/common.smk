@@ -202,7 +202,7 @@ def own_features(wildcards):
     return features_digest(json.loads(Path(ORTHOGONALISED).read_text(encoding="utf-8")).get(wildcards.hallmark, []))
 
 
-def hallmarks_with_expert(wildcards=None):
+def hallmarks_with_expert():
     """Return the hallmarks with features in the full run; only these have a job."""
     with checkpoints.orthogonalise_hallmarks.get().output.dictionary.open() as dictionary:
         return list(json.load(dictionary))

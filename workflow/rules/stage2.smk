@@ -86,7 +86,6 @@ rule collect_experts:
         "../../envs/heteroage.yaml"
     params:
         code=code_of("collect_experts"),
-        hallmarks=hallmarks_with_expert,
     message:
         "Collecting the experts of the full run"
     script:

@@ -20,19 +20,6 @@ from heteroage.figures.style import readable
 from heteroage.metrics import mean_age_of_other_folds
 from heteroage.report.text import methods, what_experts_add, what_fusion_adds
 
-COMMAND = "snakemake --cores 2 report"
-CONTENTS = [
-    ("accuracy", "Accuracy"),
-    ("honesty", "Optimism and ablation"),
-    ("leakage", "Leakage certificate"),
-    ("sweeping", "The sweep"),
-    ("hallmarks", "Hallmarks"),
-    ("fusing", "Fusion"),
-    ("intervals", "Intervals"),
-    ("accelerating", "Acceleration"),
-    ("data", "The data"),
-    ("making", "How it was made"),
-]
 PREDICTORS = {
     "HeteroAge": "HeteroAge",
     "Stage1_Pred_Age": "anchor alone",
@@ -108,11 +95,9 @@ def page_content(
     accuracy = tables["accuracy"] if nested else out_of_fold_errors(predictions)
     covered = tables.get("coverage", pd.DataFrame(columns=["stratum", "coverage"])).query("stratum == 'all'")
     return {
+        "card": card,
         "nested": nested,
         "simulated": simulated,
-        "groups": card["groups"],
-        "command": COMMAND,
-        "contents": CONTENTS if audit else [entry for entry in CONTENTS if entry[0] != "data"],
         "audit": audit,
         "figures": figures,
         "headline": headline(accuracy),
@@ -133,11 +118,8 @@ def page_content(
         "unskilled": [readable(name, 99) for name in experts.loc[~experts["skill"], "hallmark"]],
         "experts_add": what_experts_add(card),
         "fusion_adds": what_fusion_adds(card),
-        "rounds": card["stage3"]["boosting_rounds"],
         "coverage": _coverage(tables["coverage"]) if "coverage" in tables else None,
         "methods": methods(card, tables.get("accuracy")),
-        "software": card["software"],
-        "digest": card["training_data"]["sha256"],
     }
 
 
