@@ -12,8 +12,9 @@ Given the active set A and its signs s, Newton's step for that equation is one l
 
 The signs and correlations after the step determine which features leave and enter A. This is the primal-dual active
 set method (Hintermüller, Ito and Kunisch, SIAM J. Optim. 13:865, 2002; for the elastic net: Boschi, Reimherr and
-Chiaromonte, arXiv:2006.03970). With warm starts along a path it converges in a few steps. If it does not, an exact line
-search makes the same steps monotone, as in feature-sign search (Lee et al., NIPS 2006). They then end at the optimum.
+Chiaromonte, arXiv:2006.03970). With warm starts along a path it converges in a few steps. If it does not, the
+path goes through alphas in between. If it does not converge between near alphas either, an exact line search makes the
+same steps monotone, as in feature-sign search (Lee et al., NIPS 2006). They then end at the optimum.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from heteroage.errors import HeteroAgeError
 # rounding does not make it enter and leave repeatedly.
 TOLERANCE = {np.float32: 2e-5, np.float64: 1e-10}
 ROUNDING = {np.float32: 1e-6, np.float64: 1e-15}  # rounding of a product with the Gram matrix, relative to |weights|
-PATIENCE = 6  # Newton steps without progress (fewer changes than before) until the monotone search starts
+PATIENCE = 6  # Newton steps without progress (fewer changes than before) until they count as not converging
+NEAR = 0.9  # smallest ratio of alphas between which there is no further alpha
 MONOTONE_STEPS = 1000
 UNSETTLED = 0.01  # largest accepted violation of an optimality condition, relative to l1
 LOST_DIGITS = {
@@ -100,6 +102,31 @@ class PathSolver:
 
         Raises HeteroAgeError: the optimality conditions do not hold after the maximum number of steps.
         """
+        error, l1 = self._follow(alpha, previous_alpha), alpha * self.l1_ratio
+        rounding = LOST_DIGITS[self.dtype] * float(np.linalg.norm(self.y)) / np.sqrt(len(self.y))
+        if error > UNSETTLED * l1 + rounding:
+            raise HeteroAgeError(
+                f"the elastic net did not converge at alpha {alpha:g}, l1_ratio {self.l1_ratio:g} "
+                f"({len(self.features)} features; its optimality conditions are violated by {error / l1:.0%} of the l1 "
+                "penalty). Increase the smallest alpha or use a smaller l1_ratio."
+            )
+
+    def _follow(self, alpha: float, previous_alpha: float) -> float:
+        """Move to `alpha`, through alphas in between if Newton's steps do not converge; returns what `_move` does."""
+        last, near = self._last, alpha > NEAR * previous_alpha
+        error = self._move(alpha, previous_alpha, monotone=near)
+        if error is None:
+            self._last = last
+            between = float(np.sqrt(alpha * previous_alpha))
+            self._follow(between, previous_alpha)
+            error = self._follow(alpha, between)
+        return error
+
+    def _move(self, alpha: float, previous_alpha: float, monotone: bool) -> float | None:
+        """Move to `alpha` directly; returns the largest violation of an optimality condition.
+
+        Without `monotone`, nothing changes if Newton's first steps do not converge, and None is returned.
+        """
         l1, l2 = alpha * self.l1_ratio, alpha * (1 - self.l1_ratio) + self.noise
         v = len(self.features)
         gram = self._gram[:v, :v]
@@ -114,7 +141,12 @@ class PathSolver:
         error = np.inf
         for _ in range(REFINEMENTS):
             # 2. Solve on the Gram matrix.
-            self.w = _newton(Model(gram, self.w, self.c, l1, l2, self.tolerance, system), signs)
+            model = Model(gram, self.w, self.c, l1, l2, self.tolerance, system)
+            solution = _newton(model, signs)
+            if solution is None and not monotone:
+                return None
+            self.w = _monotone(model) if solution is None else solution
+            monotone = True
             # 3. Check the conditions on the data, until they hold or only rounding errors remain.
             self._refresh()
             before, signs_before, signs = error, signs, np.sign(self.w)
@@ -123,13 +155,7 @@ class PathSolver:
                 break
             entering = (signs == 0) & (np.abs(self.c) > l1 * (1 + self.tolerance))
             signs[entering] = np.sign(self.c[entering])
-        rounding = LOST_DIGITS[self.dtype] * float(np.linalg.norm(self.y)) / np.sqrt(len(self.y))
-        if error > UNSETTLED * l1 + rounding:
-            raise HeteroAgeError(
-                f"the elastic net did not converge at alpha {alpha:g}, l1_ratio {self.l1_ratio:g} "
-                f"({v} features; its optimality conditions are violated by {error / l1:.0%} of the l1 penalty). "
-                "Increase the smallest alpha or use a smaller l1_ratio."
-            )
+        return error
 
     @property
     def tolerance(self) -> float:
@@ -194,8 +220,8 @@ class Model:
         return (self.gram @ w.astype(self.gram.dtype)).astype(np.float64)
 
 
-def _newton(model: Model, signs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Minimise the model by the primal-dual active set method.
+def _newton(model: Model, signs: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Minimise the model by the primal-dual active set method; None if it does not converge.
 
     `signs` contains the signs of the initial active set, 0 for inactive features.
     """
@@ -213,7 +239,7 @@ def _newton(model: Model, signs: NDArray[np.float64]) -> NDArray[np.float64]:
             return w
         fewest, without = min(fewest, changes), 0 if changes < fewest else without + 1
         signs = np.where(leaving, 0.0, np.where(entering, np.sign(c), signs))
-    return _monotone(model)
+    return None
 
 
 def _monotone(model: Model) -> NDArray[np.float64]:

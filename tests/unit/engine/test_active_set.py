@@ -98,6 +98,23 @@ def test_a_cold_start_far_down_ends_at_the_optimum(seed, dtype):
     assert violation(Z, y, w, 0.009, 0.001) <= allowed
 
 
+def test_a_long_way_down_goes_through_alphas_in_between(monkeypatch):
+    searches, monotone = [], active_set._monotone
+    monkeypatch.setattr(active_set, "_monotone", lambda model: searches.append(model) or monotone(model))
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(300, 60))
+    Z -= Z.mean(axis=1, keepdims=True)
+    Z /= Z.std(axis=1, keepdims=True)
+    y = rng.normal(size=60) + Z[:5].sum(axis=0)
+    y -= y.mean()
+    for near in (0.0, active_set.NEAR):  # 0: directly
+        monkeypatch.setattr(active_set, "NEAR", near)
+        searches.clear()
+        w = weights(solved(Z, y, 0.9, [1.0, 0.1, 0.01, 0.001], [np.arange(300)]), 300)
+        assert violation(Z, y, w, 9e-4, 1e-4) <= PROMISED[np.float64]
+        assert bool(searches) == (near == 0)
+
+
 def test_rounding_is_not_taken_for_a_solution_that_does_not_settle():
     rng = np.random.default_rng(0)
     Z = rng.normal(size=(400, 200)) + 2 * rng.normal(size=200)
@@ -117,6 +134,7 @@ def test_rounding_is_not_taken_for_a_solution_that_does_not_settle():
 
 def test_a_solution_that_does_not_settle_is_none(problem, monkeypatch):
     monkeypatch.setattr(active_set, "PATIENCE", 0)
+    monkeypatch.setattr(active_set, "NEAR", 0.0)
     monkeypatch.setattr(active_set, "MONOTONE_STEPS", 1)
     monkeypatch.setattr(active_set, "REFINEMENTS", 1)
     Z, y = problem

@@ -21,9 +21,11 @@ from heteroage.engine.training_set import TrainingSet
         # Features enter in lots of a few, with a pass in between.
         {(path_walk, "EXPECT"): -1e6, (path_walk, "ADMIT"): 2},
         # Every step is the monotone search's.
+        {(active_set, "PATIENCE"): 0, (active_set, "NEAR"): 0.0},
+        # The same, and every step is divided.
         {(active_set, "PATIENCE"): 0},
     ],
-    ids=["unexpected", "screened away", "few at once", "monotone"],
+    ids=["unexpected", "screened away", "few at once", "monotone", "divided"],
 )
 @pytest.mark.parametrize("l1_ratio", [0.3, 1.0])
 @pytest.mark.parametrize("name", ["correlated", "missing"])
