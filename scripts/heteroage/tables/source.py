@@ -103,8 +103,8 @@ class Source:
     kind = ""
 
     def numeric(self, column: int) -> bool:
-        """Tell whether a column has a numeric type, so that it cannot contain names."""
-        raise NotImplementedError
+        """Tell whether a column has a numeric type, so that it cannot contain names. Text files have no types."""
+        return False
 
     def batches(
         self, text: Sequence[int], values: Sequence[int], rows: NDArray[np.bool_] | None = None
@@ -137,11 +137,6 @@ class Source:
         groups = [candidates[start : start + step] for start in range(0, len(candidates), step)]
         firsts = ((k, cells) for group in groups for k, cells in zip(group, self.first(group), strict=True))
         return {k for k, cells in firsts if is_all_text(cells[:LOOK])}
-
-    def note(self, step: str, found: int) -> None:
-        """Add to the counts of skipped lines and rows."""
-        if found:
-            self.notes[step] = self.notes.get(step, 0) + found
 
 
 def is_all_text(cells: Sequence[str | None]) -> bool:

@@ -67,12 +67,8 @@ class TextSource(Source):
         self._separator = self._how.separator.encode()
         self._end = re.compile(b"\n" + (re.escape(end) if end else rb'"?\[\w')) if end or self._how.section else None
         self.header = [clean(name) for name in self._how.names]
-        self.note("comment_lines", self._how.comments)
-        self.note("blank_rows", self._how.blank)
-
-    def numeric(self, column: int) -> bool:
-        """Return False, because text files have no column types."""
-        return False
+        notes = {"comment_lines": self._how.comments, "blank_rows": self._how.blank}
+        self.notes = {step: found for step, found in notes.items() if found}
 
     def first(self, columns: Sequence[int]) -> list[list[str | None]]:
         """Return the first cells of some columns as text."""
