@@ -3,12 +3,12 @@
 On the logit scale a CpG is: its base level, plus tissue, study and sample effects, plus a drift with
 transformed age if it is one of the drifting CpGs, plus noise. Three kinds of CpG drift:
 
-- a few clear ones, which make most of the anchor;
+- a few clear ones, which make up most of the anchor;
 - many faint ones, spread over all CpGs: too faint to be found one by one;
 - those that the accelerated hallmark alone has. Together they tell age, but a model of all CpGs can hardly find them
   among the thousands. A model of the hallmark's own CpGs can.
 
-The heterogeneity that is planted, and what has to find it:
+The planted heterogeneity, and the part of the clock that should find it:
 
 - The accelerated hallmark's own drift (`hallmark_drift`): its expert.
 - Some drifting CpGs follow the pace of their tissue (`tissue_pace`, else 1): the fusion, which sees the tissue.

@@ -63,12 +63,12 @@ def r2_against_none(residual: ArrayLike, correction: ArrayLike) -> float:
     """
     residual, correction = np.asarray(residual, np.float64), np.asarray(correction, np.float64)
     total = float(np.square(residual).sum())
-    # Summed in the same way as the total: rounding must not make skill of a correction by 0.
+    # Summed in the same way as the total, so that a correction by 0 has R2 0 and not a rounding error.
     return 1.0 - float(np.square(residual - correction).sum()) / total if total else 0.0
 
 
 def mean_age_of_other_folds(age: pd.Series, fold: pd.Series) -> pd.Series:
-    """What somebody guesses who knows the other folds' ages alone: the rival that any clock must beat."""
+    """Return the mean age of the other folds for each sample: the baseline that any clock must beat."""
     totals = age.groupby(fold).agg(["sum", "count"])
     others = (totals["sum"].sum() - totals["sum"]) / (totals["count"].sum() - totals["count"])
     return fold.map(others)

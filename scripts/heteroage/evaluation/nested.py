@@ -151,7 +151,7 @@ def bootstrap_mae(
 
 
 def coverage(predictions: pd.DataFrame) -> pd.DataFrame:
-    """How often ages lie in HeteroAge_Lower to HeteroAge_Upper, by stratum.
+    """Tabulate the fraction of ages within HeteroAge_Lower to HeteroAge_Upper, by stratum.
 
     Returns a frame with stratum, level, n, n_projects, coverage (share of the samples), group_coverage (mean over
     groups of each group's share: what the intervals are calibrated for), median_width (years).
