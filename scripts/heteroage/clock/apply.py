@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from heteroage.clock.artifacts import ANCHOR
 from heteroage.clock.check import raw_weights
 from heteroage.clock.cohort import CohortSummary
 from heteroage.clock.loading import load_clock
-from heteroage.clock.master_table import MasterTable, open_tables
+from heteroage.clock.master_table import open_tables
 from heteroage.clock.model import ClockModel
 from heteroage.clock.output import check_ending, writing
 from heteroage.clock.predict import Clock
@@ -51,6 +51,8 @@ def run_step(
     Returns a summary line to print, and a warning if the table has a systematic offset.
     Raises HeteroAgeError: the folder, the tables or the output path are invalid. Nothing is written.
     """
+    from tqdm import tqdm
+
     outputs = [path for path in (out, contributions) if path is not None]
     for path in outputs:
         check_ending(path)
@@ -64,12 +66,14 @@ def run_step(
     if beside:
         beside.find(table)
     cohort = CohortSummary(studies=clock.studies)
-    with writing(outputs) as writers:
-        for rows, features in _progress(clock.stream(step, table, allow_missing, beside), table):
+    # The progress bar is shown only if standard error is a terminal.
+    with writing(outputs) as writers, tqdm(total=table.n_rows, unit=" samples", unit_scale=True, disable=None) as bar:
+        for rows, features in clock.stream(step, table, allow_missing, beside):
             writers[0].write(rows)
             cohort.add(rows)
             if booster is not None:
                 writers[1].write(contributions_of(clock, booster, rows, features))
+            bar.update(len(rows["sample_id"]))
     if summary is not None:
         write_json(cohort.as_json(), summary)
     warning = cohort.warning()
@@ -94,16 +98,6 @@ def _check_places(inputs: Sequence[Path | None], outputs: Sequence[Path | None])
         raise HeteroAgeError(f"two outputs have the same file name ({twice[0]}). Change one of them.")
     if same := [path for path in outputs for given in inputs if path.resolve() == given.resolve()]:
         raise HeteroAgeError(f"{same[0]} is an input and would be overwritten. Choose another output file.")
-
-
-def _progress(parts: Iterator[tuple], table: MasterTable) -> Iterable[tuple]:
-    """Show a progress bar if standard error is a terminal."""
-    from tqdm import tqdm
-
-    with tqdm(total=table.n_rows, unit=" samples", unit_scale=True, disable=None) as bar:
-        for rows, features in parts:
-            yield rows, features
-            bar.update(len(rows["sample_id"]))
 
 
 def coefficients(clock: ClockModel) -> tuple[float, dict[str, float]]:
