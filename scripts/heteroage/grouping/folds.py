@@ -207,9 +207,9 @@ def describe_few_groups(samples: pd.DataFrame) -> list[str]:
     ]
 
 
-def hold_out_donors(samples: pd.DataFrame, of: str = "group") -> bool:
-    """Tell whether folds hold out donors: then a group (or project) is on both sides."""
-    return bool(samples.groupby(of)["fold"].nunique().max() > 1)
+def hold_out_donors(samples: pd.DataFrame) -> bool:
+    """Tell whether folds hold out donors: then a group is on both sides."""
+    return bool(samples.groupby("group")["fold"].nunique().max() > 1)
 
 
 def _ties(samples: pd.DataFrame) -> str:
