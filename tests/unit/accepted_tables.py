@@ -202,6 +202,11 @@ in_rows(
     several_measures("_AVG_Beta", "_M", "_CN"),
 )
 in_rows(
+    "Masks and read counts beside values, and a comment",
+    {"leave_out_columns": 17},
+    lambda f: csv(f.assign(**{f"s{k}{end}": 1 for k in range(8) for end in ("_mask", ".coverage")}, Comment=1)),
+)
+in_rows(
     "Detection p-values of one name, numbered by pandas",
     {"leave_out_columns": 8},
     lambda f: csv(f.assign(**{"Detection Pval" + f".{k}" * (k > 0): 0.0 for k in range(8)})),

@@ -130,7 +130,10 @@ def open_modality(
     """Open a modality's table. Values are read with its blocks. Errors as `open_source`, `Table` and `of_table`."""
     conventions = entry.conventions(conventions)
     source = open_source(entry.file, f"the {modality} table {entry.file}", conventions.missing_values, allow_pickle)
-    is_cpg, like = (lambda name: feature_name(name, modality) is not None), f"cg00000029 or cg00000029_{modality}"
+    is_cpg, like = (
+        (lambda name: feature_name(name, modality) is not None),
+        f"cg00000029, cg00000029_{modality} or chr1:10469",
+    )
     table = Table(source, is_cpg, conventions, entry.orientation, like)
     return of_table(table, entry, modality, intake)
 
@@ -146,8 +149,9 @@ def of_table(table: Table, entry: TableEntry, modality: str, intake: Intake) -> 
     features = {k: feature for k, name in enumerate(names) if (feature := feature_name(name, modality))}
     if not features:
         raise HeteroAgeError(
-            f"{where} has no CpG column (it has {listed(names)}). CpGs are named like cg00000029 or "
-            f"cg00000029_{modality}: as columns where samples are rows, in one column where samples are columns."
+            f"{where} has no CpG column (it has {listed(names)}). CpGs are named like cg00000029, "
+            f"cg00000029_{modality} or chr1:10469: as columns where samples are rows, in one column where samples are "
+            "columns."
         )
     renamed = [f"{names[k]} is {name}" for name, k in table.metadata.items() if names[k] not in (name, "")]
     known = {*features, *table.metadata.values(), layout.label if not table.cpgs_in_rows else -1}

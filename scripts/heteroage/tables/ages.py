@@ -33,6 +33,7 @@ PRENATAL = re.compile(
 )
 FROM_CONCEPTION = re.compile(r"concept|\b(?:pcw|pcd|dpc)\b")
 YOUNGEST = -0.77  # years: 40 weeks before birth
+THOUSANDS = re.compile(r"\d{1,3},\d{3}")
 ROUNDED = 1e-6  # years: differences of conversions between units
 WEEKS_OF_PREGNANCY = {False: 40.0, True: 38.0}  # from the last menstrual period, and from conception
 # A number, its unit, and what may separate it from the next one.
@@ -167,6 +168,10 @@ def _years(text: str, unit: str) -> float | None:
     units = [UNITS.get(name) if name else unit for _, name in quantities]
     if None in units or (len(quantities) > 1 and not all(name for _, name in quantities)):
         return None
+    if any(
+        name != "years" and THOUSANDS.fullmatch(digits) for (digits, _), name in zip(quantities, units, strict=True)
+    ):
+        return None  # 1,234 days: thousands, or a decimal comma
     order = [list(PER_YEAR).index(name) for name in units]
     if order != sorted(set(order)):
         return None  # 3 days 2 years, 3 days 4 days

@@ -23,6 +23,7 @@ LOOKED_AT = 20  # number of columns that are candidates for the column of CpG na
 
 SEP = r"[ ._-]*"
 P_VALUES, INTENSITIES, BEADS = "detection p-values", "intensities", "bead counts"
+READS, MASKS = "read counts", "masks"
 STATISTICS, ANNOTATION, TEXT, NO_NAME = "statistics", "annotation", "text", "no name"
 ROW_NUMBERS, BESIDE = "row numbers", "beside beta values of the same name"
 
@@ -35,6 +36,8 @@ ENDS = {
     rf"signal(?:{SEP}(?:[ab]|grn|green|red))?|intensit(?:y|ies)(?:{SEP}(?:grn|green|red))?|total{SEP}intensity",
     BEADS: rf"(?:avg{SEP})?nbeads?(?:{SEP}[ab])?|n{SEP}beads|bead{SEP}(?:counts?|stderr|number|sd)(?:{SEP}[ab])?|"
     rf"beads?{SEP}std{SEP}err|stderr|array_stdev|bead_stdev",
+    READS: rf"(?:(?:n|num|total){SEP})?reads|(?:read{SEP})?(?:coverage|depth)\d*|num[ct]s\d*",
+    MASKS: rf"mask(?:ed)?|(?:qc{SEP})?flags?",
 }
 # Intensities, if other columns are named "unmethylated".
 OF_A_PAIR = re.compile(rf"(?:^|.*[ ._-])meth(?:ylated)?{SEP}", re.IGNORECASE)
@@ -56,7 +59,8 @@ ALONE = {
     rf"forward{SEP}sequence|top{SEP}genomic.*|type|design(?:{SEP}type)?|names?|ilmn{SEP}id|target{SEP}id|id{SEP}ref|ids?|"
     rf"index|unnamed.*|phantom.*|dmrs?|enhancer|hmm{SEP}island|regulatory.*|dhs|random{SEP}loci|"
     rf"methyl(?:27|450|850|epic){SEP}loci|features?|feat|context|mask.*|search{SEP}key|gc{SEP}content|snps?(?:{SEP}\w+)?|"
-    rf"n{SEP}cpgs?|cpg{SEP}density|gc|spot{SEP}id|entrez\w*|rows?|lines?|nr|no\.|#|order|cluster|level{SEP}\d+|row{SEP}names?|rn|platform|accession|description|species|manifest.*",
+    rf"n{SEP}cpgs?|cpg{SEP}density|gc|spot{SEP}id|entrez\w*|rows?|lines?|nr|no\.|#|order|cluster|level{SEP}\d+|row{SEP}names?|rn|platform|accession|description|species|manifest.*|"
+    rf"comments?|keep|filter|length|rep{SEP}num|epicv\d{SEP}loci|(?:pct|%){SEP}(?:na|missing)",
 }
 OTHERS = {what: re.compile(rf"(?:^|.*[ ._:-])(?:{ends})", re.IGNORECASE) for what, ends in ENDS.items()}
 OTHERS |= {what: re.compile(names, re.IGNORECASE) for what, names in ALONE.items()}

@@ -57,7 +57,7 @@ class Table:
     is_cpg: IsCpg
     conventions: Conventions
     orientation: str = DETECT
-    like: str = "cg00000029"
+    like: str = "cg00000029 or chr1:10469"
 
     def __post_init__(self) -> None:
         self.layout = find_layout(self.source, self.is_cpg, self.conventions, self.orientation, self.like)

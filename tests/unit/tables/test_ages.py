@@ -112,3 +112,10 @@ def test_ages_agree_within_their_rounding_in_any_order(cells, kept, other):
     for order in permutations(readings):
         found = most_exact(order)
         assert found == (pytest.approx(kept), None if other is None else pytest.approx(other))
+
+
+@pytest.mark.parametrize("unit", ["days", "weeks", "months", "hours"])
+def test_a_comma_before_three_digits_may_be_thousands(unit):
+    found = read_ages(["1,234", f"1,234 {unit}", "1,5"], unit=unit)
+    assert found.unreadable == [0, 1]
+    assert read_ages(["45,123"]).years == [45.123]
