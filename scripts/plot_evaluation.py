@@ -2,15 +2,8 @@
 
 from collections.abc import Mapping
 
-from heteroage.figures.held_out import (
-    plot_ablation,
-    plot_coverage,
-    plot_held_out,
-    plot_optimism,
-    plot_published,
-)
+from heteroage.figures import held_out, training
 from heteroage.figures.style import save_pictures
-from heteroage.figures.training import plot_random_sets
 from heteroage.files import read_json, read_table
 from heteroage.workflow import script
 
@@ -20,11 +13,12 @@ def main(inputs: Mapping[str, str], metadata: str, outputs: Mapping[str, str]) -
     """Write the pictures."""
     intervals = read_json(metadata)["intervals"]
     pictures = {
-        "optimism": plot_optimism(read_table(inputs["optimism"])),
-        "ablation": plot_ablation(read_table(inputs["ablation"])),
-        "random_sets": plot_random_sets(read_table(inputs["hallmarks"]), read_table(inputs["random_scores"])),
-        "coverage": plot_coverage(read_table(inputs["coverage"]), intervals and intervals["level"]),
+        "optimism": held_out.plot_optimism(read_table(inputs["optimism"])),
+        "ablation": held_out.plot_ablation(read_table(inputs["ablation"])),
+        "random_sets": training.plot_random_sets(read_table(inputs["hallmarks"]), read_table(inputs["random_scores"])),
+        "coverage": held_out.plot_coverage(read_table(inputs["coverage"]), intervals and intervals["level"]),
+        **held_out.plot_held_out(read_table(inputs["healthy"]), read_table(inputs["unhealthy"])),
     }
     if "published" in outputs:
-        pictures["published"] = plot_published(read_table(inputs["accuracy"]))
-    save_pictures(pictures | plot_held_out(read_table(inputs["healthy"]), read_table(inputs["unhealthy"])), outputs)
+        pictures["published"] = held_out.plot_published(read_table(inputs["accuracy"]))
+    save_pictures(pictures, outputs)

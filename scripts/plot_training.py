@@ -7,18 +7,8 @@ from lightgbm import Booster
 
 from heteroage.clock.artifacts import ANCHOR
 from heteroage.clock.trees import by_feature
-from heteroage.figures.held_out import ACCELERATION, plot_held_out
+from heteroage.figures import held_out, training
 from heteroage.figures.style import save_pictures
-from heteroage.figures.training import (
-    noise_marked,
-    plot_cohort,
-    plot_corrections,
-    plot_importance,
-    plot_rounds,
-    plot_sample,
-    plot_skill,
-    plot_sweep,
-)
 from heteroage.files import read_json, read_table
 from heteroage.stages.stage3 import FusionInput, encode
 from heteroage.stages.training_data import OUT_OF_FOLD
@@ -29,21 +19,23 @@ from heteroage.workflow import script
 def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
     """Write the pictures; contributions are the final fusion's on the training samples' out-of-fold features."""
     data, experts = FusionInput.open(inputs), read_table(inputs["experts"])
-    noise, frame = noise_marked(experts), data.frame(OUT_OF_FOLD)
+    noise, frame = training.noise_marked(experts), data.frame(OUT_OF_FOLD)
     metadata = read_json(inputs["metadata"])
     matrix = encode(frame, metadata["categories"])
     parts = {ANCHOR: frame[ANCHOR].to_numpy()} | by_feature(Booster(model_file=inputs["model"]), matrix, frame.columns)
     table = pd.DataFrame(parts).rename(columns=noise)
     table = table.assign(HeteroAge=table.sum(axis=1), sample_id=data.samples["sample_id"].to_numpy())
-    pictures = {
-        "sweep": plot_sweep(read_table(inputs["sweep"])),
-        "skill": plot_skill(experts),
-        "corrections": plot_corrections(read_table(inputs["expert_corrections"]), data.samples, experts),
-        "rounds": plot_rounds(read_table(inputs["rounds"])),
-        "importance": plot_importance(read_table(inputs["importance"]).replace({"feature": noise})),
-        "cohort": plot_cohort(table),
-        "sample": plot_sample(table),
-    }
     predictions, line = read_table(inputs["predictions"]), metadata["acceleration_reference"]
     residual = predictions["HeteroAge"] - (line["intercept"] + line["slope"] * predictions["Age"])
-    save_pictures(pictures | plot_held_out(predictions.assign(Is_Healthy=True, **{ACCELERATION: residual})), outputs)
+    healthy = predictions.assign(Is_Healthy=True, **{held_out.ACCELERATION: residual})
+    pictures = {
+        "sweep": training.plot_sweep(read_table(inputs["sweep"])),
+        "skill": training.plot_skill(experts),
+        "corrections": training.plot_corrections(read_table(inputs["expert_corrections"]), data.samples, experts),
+        "rounds": training.plot_rounds(read_table(inputs["rounds"])),
+        "importance": training.plot_importance(read_table(inputs["importance"]).replace({"feature": noise})),
+        "cohort": training.plot_cohort(table),
+        "sample": training.plot_sample(table),
+        **held_out.plot_held_out(healthy),
+    }
+    save_pictures(pictures, outputs)
