@@ -20,10 +20,10 @@ from heteroage.clock.artifacts import ANCHOR, CORRECTION
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.coverage import gather
 from heteroage.probes import is_pc, is_probe, plain_name, split_modality
-from heteroage.tables.layout import check_cpg_names, holds_values
+from heteroage.tables.layout import check_cpg_names, check_left_out, holds_values
 from heteroage.tables.metadata import Conventions, mangled_by_r
 from heteroage.tables.opening import open_source
-from heteroage.tables.table import Part, Sheet, Table, check_left_out, sheet_of
+from heteroage.tables.table import Part, Sheet, Table, sheet_of
 
 log = logging.getLogger(__name__)
 # Read as text; parsed by tables/metadata.py.

@@ -20,8 +20,8 @@ from heteroage.labels import UNKNOWN, nearly_alike, same_word, spelling_key
 from heteroage.probes import read_probes, split_modality
 from heteroage.tables import metadata
 from heteroage.tables.ages import most_exact, roundings, unit_in
+from heteroage.tables.layout import check_left_out
 from heteroage.tables.metadata import METADATA, Conventions, mangled_by_r
-from heteroage.tables.table import check_left_out
 
 log = logging.getLogger(__name__)
 

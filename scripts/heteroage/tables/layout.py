@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -252,3 +252,16 @@ def check_cpg_names(names: Sequence[str], where: str) -> None:
     if twice:
         suffix = f"_{split_modality(twice[0])[1]}"
         raise HeteroAgeError(f"{where} has CpGs both with and without the suffix {suffix} ({listed(twice)}). Keep one.")
+
+
+def check_left_out(ids: Collection[str], where: str, left_out: Sequence[str], table: str) -> None:
+    """Reject a sheet with samples that a table has as columns that are not samples by their names.
+
+    ids, where : the sheet's samples, and its name in messages
+    left_out, table : `Layout.left_out` of the table, and its name in messages
+    """
+    if twofold := [column for column in left_out if column.rpartition(" (")[0] in ids]:
+        raise HeteroAgeError(
+            f"{table} has columns whose names are not those of samples ({listed(twofold)}), but {where} lists them as "
+            "samples. Rename these samples in both, or delete their rows if they are not samples."
+        )

@@ -265,19 +265,6 @@ def sheet_of(source: Source, known: Collection[str], conventions: Conventions) -
     return Sheet(source, ids, found, "sample_id" in ours, left_out)
 
 
-def check_left_out(ids: Collection[str], where: str, left_out: Sequence[str], table: str) -> None:
-    """Reject a sheet with samples that a table has as columns that are not samples by their names.
-
-    ids, where : the sheet's samples, and its name in messages
-    left_out, table : `Layout.left_out` of the table, and its name in messages
-    """
-    if twofold := [column for column in left_out if column.rpartition(" (")[0] in ids]:
-        raise HeteroAgeError(
-            f"{table} has columns whose names are not those of samples ({listed(twofold)}), but {where} lists them as "
-            "samples. Rename these samples in both, or delete their rows if they are not samples."
-        )
-
-
 def possible_ids(
     header: Sequence[str], column: int | None, columns: Sequence[Cells], known: Collection[str]
 ) -> list[Cells]:
