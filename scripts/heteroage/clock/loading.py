@@ -34,10 +34,9 @@ from heteroage.probes import is_pc
 from heteroage.tables.metadata import Conventions
 from heteroage.tables.source import floats_of
 
-TEXT = ("feature", "hallmark")
 MOST_HEADER = 2**20  # maximum length of a CSV's first line, in bytes
 N_REFERENCE = 8  # number of reference samples
-MISSING = 0.05  # fraction of the CpGs that are missing in a reference sample
+MISSING_FRACTION = 0.05  # fraction of the CpGs that are missing in a reference sample
 TOLERANCE = 1e-9  # largest accepted difference from the stored predictions, years
 
 Columns = Mapping[str, np.ndarray]
@@ -79,7 +78,7 @@ def read_parts(
         return parse_json(read(name), name)
 
     def table_of(name: str) -> Columns:
-        return columns_of(read(name), name)
+        return parse_table(read(name), name)
 
     meta = check_meta(json_of(artifacts.STAGE3_META))
     trees = parse_trees(decoded(read(artifacts.STAGE3_MODEL), artifacts.STAGE3_MODEL), artifacts.STAGE3_MODEL)
@@ -120,7 +119,7 @@ def filled_by(clock: Clock, covariance: Covariance) -> Clock:
     return replace(clock, covariance=covariance, anchor=anchor, experts=experts, loadings=loadings)
 
 
-def columns_of(content: bytes, where: str, texts: Sequence[str] = TEXT) -> dict[str, np.ndarray]:
+def parse_table(content: bytes, where: str, texts: Sequence[str] = ("feature", "hallmark")) -> dict[str, np.ndarray]:
     """Parse a CSV of numbers; the columns `texts` are text."""
     first = content.partition(b"\n")[0]
     if len(first) > MOST_HEADER:
@@ -214,7 +213,7 @@ def reference_samples(clock: Clock) -> Rows:
         drawn = np.array([_uniform(f"{feature} {k}") for k in range(N_REFERENCE)])
         values = np.clip(mean + 1.5 * scale * (2 * drawn - 1), 0.0, 1.0).round(6)
         # The first sample is complete; the others have missing values.
-        lacks = np.array([k > 0 and _uniform(f"missing {feature} {k}") < MISSING for k in range(N_REFERENCE)])
+        lacks = np.array([k > 0 and _uniform(f"missing {feature} {k}") < MISSING_FRACTION for k in range(N_REFERENCE)])
         rows[feature] = np.where(lacks, np.nan, values)
     for name in clock.pc_names if clock.loadings is None else []:
         drawn = np.array([_uniform(f"{name} {k}") for k in range(N_REFERENCE)])
@@ -251,7 +250,7 @@ def verify_folder(folder: Path, public_key: Path | None = None) -> str:
     if not {artifacts.REFERENCE_SAMPLES, artifacts.REFERENCE_PREDICTIONS} <= set(manifest["files"]):
         return f"{head} It holds no reference samples to predict again.{warning}"
     where = artifacts.REFERENCE_PREDICTIONS
-    stored = columns_of((folder / where).read_bytes(), where, ("sample_id", "Tissue", "Sex", "Flags"))
+    stored = parse_table((folder / where).read_bytes(), where, ("sample_id", "Tissue", "Sex", "Flags"))
     if "sample_id" not in stored or "HeteroAge" not in stored:
         raise damaged(f"{where} contains no predictions")
     row = {sample: k for k, sample in enumerate(stored["sample_id"])}

@@ -9,7 +9,7 @@ import pytest
 from command_line import command
 
 from heteroage.clock import artifacts
-from heteroage.clock.loading import columns_of, load_clock, loadings_of, reference_samples, verify_folder
+from heteroage.clock.loading import load_clock, loadings_of, parse_table, reference_samples, verify_folder
 from heteroage.clock.master_table import TEXT
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
@@ -155,14 +155,14 @@ def test_the_fusion_as_a_line_is_the_slope_of_a_prediction(loaded, clock):
 )
 def test_a_table_in_the_folder_that_is_none_is_refused(content, said):
     with pytest.raises(HeteroAgeError, match=f"^{re.escape(said)}"):
-        columns_of(content, "w.csv")
+        parse_table(content, "w.csv")
 
 
 def test_numbers_in_the_folder_are_read_to_the_bit():
     numbers = np.random.default_rng(1).normal(size=200) * 10.0 ** np.arange(-100, 100)
     lines = [f"cg{k},{x!r}" for k, x in enumerate(numbers.tolist())]
     for end in ("\n", "\r\n"):
-        read = columns_of(end.join(["feature,mean", *lines, ""]).encode(), "w.csv")
+        read = parse_table(end.join(["feature,mean", *lines, ""]).encode(), "w.csv")
         assert read["mean"].tobytes() == numbers.tobytes()
         assert read["feature"].tolist() == [f"cg{k}" for k in range(200)]
 
@@ -181,7 +181,7 @@ def test_numbers_in_the_folder_are_read_to_the_bit():
 )
 def test_loadings_that_are_none_are_refused(rows, said):
     with pytest.raises(HeteroAgeError, match=f"^{re.escape(f'{artifacts.PC_LOADINGS} {said}')}$"):
-        loadings_of(columns_of(rows.encode(), "l.csv"))
+        loadings_of(parse_table(rows.encode(), "l.csv"))
 
 
 # Reference samples
