@@ -47,7 +47,8 @@ def score_predictions(age: ArrayLike, predicted: ArrayLike, projects: ArrayLike)
 
 def rows_by(labels: ArrayLike) -> list[NDArray[np.int64]]:
     """Positions of each label's samples, labels sorted."""
-    return [np.flatnonzero(codes) for codes in _indicators(labels)]
+    codes, names = pd.factorize(np.asarray(labels), sort=True)
+    return [np.flatnonzero(codes == k) for k in range(len(names))]
 
 
 def mean_errors(error: NDArray[np.float64], rows: Sequence[NDArray[np.int64]]) -> tuple[float, float]:
@@ -76,12 +77,7 @@ def mean_age_of_other_folds(age: pd.Series, fold: pd.Series) -> pd.Series:
 
 def group_errors(absolute_error: NDArray[np.float64], groups: ArrayLike) -> NDArray[np.float64]:
     """Average (n,) or (n, k) absolute errors within each group; returns (groups,) or (groups, k)."""
-    return np.stack([absolute_error[codes].mean(axis=0) for codes in _indicators(groups)])
-
-
-def _indicators(labels: ArrayLike) -> list[NDArray[np.bool_]]:
-    codes, names = pd.factorize(np.asarray(labels), sort=True)
-    return [codes == k for k in range(len(names))]
+    return np.stack([absolute_error[rows].mean(axis=0) for rows in rows_by(groups)])
 
 
 def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:

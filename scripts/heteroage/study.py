@@ -247,23 +247,23 @@ def record(paths: Iterable[str]) -> None:
     """Record the states of results after they were written."""
     RECORDS.mkdir(parents=True, exist_ok=True)
     for path in filter(Path.is_file, map(Path, paths)):
-        size = path.stat().st_size
-        _record_of(path).write_text(json.dumps([size, _digest(path, size, RECORDED)]), encoding="utf-8")
+        _record_of(path).write_text(json.dumps(_measured(path)), encoding="utf-8")
 
 
 def verify(paths: Iterable[str]) -> None:
     """Raise HeteroAgeError if results have changed since a rule wrote them. Files without a record are accepted."""
-    changed = []
-    for path in map(Path, paths):
-        if path.is_file() and _record_of(path).is_file():
-            size = path.stat().st_size
-            if json.loads(_record_of(path).read_text(encoding="utf-8")) != [size, _digest(path, size, RECORDED)]:
-                changed.append(path)
+    recorded = (path for path in map(Path, paths) if path.is_file() and _record_of(path).is_file())
+    changed = [path for path in recorded if json.loads(_record_of(path).read_text(encoding="utf-8")) != _measured(path)]
     if changed:
         raise HeteroAgeError(
             f"results have changed since the workflow wrote them ({listed(changed)}). Delete them and run "
             "again, which makes them again."
         )
+
+
+def _measured(path: Path) -> list[int | str]:
+    size = path.stat().st_size
+    return [size, _digest(path, size, RECORDED)]
 
 
 def _record_of(path: Path) -> Path:
