@@ -1,14 +1,17 @@
-"""Cells of Excel workbooks that would be read as empty are refused, and .h5ad files that hide values or metadata."""
+"""Workbooks follow the rules of text; cells that would be read as empty are refused."""
 
+import datetime
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 from table_cases import study
 
 from heteroage.errors import HeteroAgeError
+from heteroage.tables.metadata import Conventions
 from heteroage.tables.opening import open_source
+from heteroage.tables.source import BadCells
+from heteroage.tables.table import sheet_of
 
 
 def expect(message, path):
@@ -47,23 +50,53 @@ def test_cells_merged_within_a_row_are_no_loss(book):
     assert open_source(path, "t.xlsx").header[:2] == ["sample_id", "project_id"]
 
 
-@pytest.fixture
-def anndata():
-    with pd.option_context("future.infer_string", False):  # anndata cannot write pandas' new text yet
-        yield pytest.importorskip("anndata")
+def workbook(path, *sheets):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for number, rows in enumerate(sheets):
+        sheet = book.create_sheet(f"sheet {number}")
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return open_source(path, "the workbook")
 
 
-def frame(names, **columns):
-    return pd.DataFrame(columns, index=pd.Index(names, dtype=object))
+def test_cells_of_a_workbook_are_those_that_it_shows(tmp_path):
+    rows = [
+        ["id", "Tissue", "When", "Male", "cg00000001"],
+        [203952880001, "Blood, whole", datetime.date(2020, 1, 2), True, 0.1],
+        [],
+        ["a\n1", None, None, False, "0.25"],
+    ]
+    source = workbook(tmp_path / "t.xlsx", [], rows, [["one row"]])
+    assert source.kind == "xlsx"
+    assert source.texts(range(4)) == [
+        ["203952880001", "a\n1"],
+        ["Blood, whole", None],
+        ["2020-01-02 00:00:00", None],
+        ["True", "False"],
+    ]
+    assert source.notes == {"blank_rows": 1}
+    (batch,) = source.batches([], [4])
+    np.testing.assert_array_equal(batch.numbers([4], BadCells()), [[0.1], [0.25]])
 
 
-def test_h5ad_without_x(anndata, tmp_path):
-    obs, var, layers = frame(["a", "b"]), frame(["cg00000001"]), {"beta": np.full((2, 1), 0.5)}
-    anndata.AnnData(obs=obs, var=var, layers=layers).write_h5ad(tmp_path / "t.h5ad")
-    expect("t.h5ad has no matrix X (1: beta are layers). Set X to the betas.", tmp_path / "t.h5ad")
+def test_a_sample_sheet_of_illumina_in_a_workbook(tmp_path):
+    rows = [
+        ["[Header]"],
+        ["Date", "1/2/2020"],
+        ["[Data]"],
+        ["Sentrix_ID", "Sentrix_Position", "Age"],
+        [20, "R01C01", 7],
+    ]
+    sheet = sheet_of(workbook(tmp_path / "t.xlsx", rows), {"20_R01C01"}, Conventions())
+    assert (sheet.ids, sheet.columns) == (["20_R01C01"], {"Age": ("Age", ["7"])})
 
 
-def test_h5ad_with_samples_as_var(anndata, tmp_path):
-    samples = frame(["a", "b"], Age=[30, 40])
-    anndata.AnnData(np.full((1, 2), 0.5), obs=frame(["cg00000001"]), var=samples).write_h5ad(tmp_path / "t.h5ad")
-    expect("t.h5ad has samples as var (with 1: Age). Write it transposed: adata.T.", tmp_path / "t.h5ad")
+def test_a_workbook_with_a_title_or_two_tables_is_refused(tmp_path):
+    table = [["id", "Age", "Sex"], ["a", 1, "F"], ["b", 2, "M"]]
+    with pytest.raises(HeteroAgeError, match=r"line 1 of the workbook \('Table S1'\) is a title"):
+        workbook(tmp_path / "t.xlsx", [["Table S1"], *table])
+    with pytest.raises(HeteroAgeError, match="several sheets with tables"):
+        workbook(tmp_path / "t.xlsx", table, table)
