@@ -29,6 +29,7 @@ from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
 from heteroage.engine.active_set import PathSolver
+from heteroage.engine.feature_pass import LARGE, FeaturePass
 from heteroage.engine.path_walk import Path, Walk
 from heteroage.engine.standardise import Standardiser
 from heteroage.engine.training_set import TrainingSet
@@ -87,12 +88,13 @@ def fit_paths(
     noisy: NDArray[np.bool_] | None = None,
     threads: int = 1,
     label: str = "",
+    learnt: FeaturePass | None = None,
 ) -> list[Paths]:
     """Solve the paths of all training sets along a decreasing grid of alphas; returns the Paths of each training set.
 
     The parameters are those of `open_paths`.
     """
-    with open_paths(X, training_sets, l1_ratios, technical_sds, noisy, threads, label) as solve:
+    with open_paths(X, training_sets, l1_ratios, technical_sds, noisy, threads, label, learnt) as solve:
         return solve(alphas)
 
 
@@ -105,6 +107,7 @@ def open_paths(
     noisy: NDArray[np.bool_] | None = None,
     threads: int = 1,
     label: str = "",
+    learnt: FeaturePass | None = None,
 ) -> Iterator[Callable[[NDArray[np.float64]], list[Paths]]]:
     """Solve the paths of all training sets in several calls, so that the caller can extend the grid of alphas.
 
@@ -119,6 +122,7 @@ def open_paths(
     noisy : (features,), which features have technical noise; default: all
     threads : number of threads
     label : name of these paths in the log
+    learnt : statistics of training sets, from `learn_statistics`; used if they include these sets
     Returns a function that solves at decreasing alphas and returns the Paths of each training set; paths continue from
     their last solution if the alphas are below the earlier ones.
     """
@@ -126,20 +130,29 @@ def open_paths(
     with threadpool_limits(1, user_api="blas"), _short_turns(), ThreadPoolExecutor(threads) as pool:
         sets = [training_set.normalised() for training_set in training_sets]
         noisy = np.ones(len(X), bool) if noisy is None else noisy
-        first = Walk(X, sets, technical_sds, noisy, l1_ratios, pool)
+        features = (learnt and learnt.only(sets, pool)) or FeaturePass(X, sets, pool)
+        first = Walk(X, sets, technical_sds, noisy, l1_ratios, features)
         each = len(technical_sds) * len(l1_ratios)
 
         def solve(alphas: NDArray[np.float64]) -> list[Paths]:
             alphas = np.asarray(alphas, np.float64)
             goes_on = not len(alphas) or alphas[0] < first.lowest
-            walk = first if goes_on else Walk(X, sets, technical_sds, noisy, l1_ratios, pool)
+            walk = first if goes_on else Walk(X, sets, technical_sds, noisy, l1_ratios, features)
             begin = walk.walked
             walk.go_on(alphas, label)
             shape = (len(technical_sds), len(l1_ratios), len(alphas))
-            jobs = [(own, walk.features.median[t], walk.paths[t * each : (t + 1) * each]) for t, own in enumerate(sets)]
+            jobs = [(own, features.median[t], walk.paths[t * each : (t + 1) * each]) for t, own in enumerate(sets)]
             return list(pool.map(lambda job: _collect(X, *job, shape, begin), jobs))
 
         yield solve
+
+
+def learn_statistics(X: NDArray[np.float32], training_sets: Sequence[TrainingSet], threads: int) -> FeaturePass | None:
+    """Compute the statistics of training sets that are used in several calls; None if X is too small to gain by it."""
+    if X.size < LARGE:
+        return None
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        return FeaturePass(X, [training_set.normalised() for training_set in training_sets], pool)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ size with one thread, so that their order is the same for any number of workers.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -52,6 +53,18 @@ class FeaturePass:
         self.median, self._inverse, self.first = (np.concatenate([part[k] for part in parts], axis=1) for k in range(3))
         self._missing = np.concatenate([part[3] for part in parts])
         self._single = self.median.astype(np.float32)  # for the products
+
+    def only(self, sets: Sequence[TrainingSet], pool: ThreadPoolExecutor) -> FeaturePass | None:
+        """Return the pass for some of its training sets, on other threads; None if it has not all of them."""
+        place = {(own.key, own.y.tobytes()): t for t, own in enumerate(self.sets)}
+        at = [place.get((own.key, own.y.tobytes())) for own in sets]
+        if None in at:
+            return None
+        chosen = copy.copy(self)
+        chosen.sets, chosen.pool = sets, pool
+        for name in ("median", "_inverse", "first", "_single"):
+            setattr(chosen, name, getattr(self, name)[at])
+        return chosen
 
     # median : (training sets, features), 0 if a feature is all missing, or not missing in any sample
     # _inverse : 1 / (n deviation), 0 if a feature is constant

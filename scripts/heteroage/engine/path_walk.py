@@ -19,7 +19,6 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -109,6 +108,7 @@ class Walk:
     sets : the training sets, normalised
     technical_sds : standard deviations of technical noise (tau), on the scale of X
     noisy : (features,), which features have technical noise
+    features : their statistics in the training sets
     """
 
     def __init__(
@@ -118,10 +118,9 @@ class Walk:
         technical_sds: Sequence[float],
         noisy: NDArray[np.bool_],
         l1_ratios: Sequence[float],
-        pool: ThreadPoolExecutor,
+        features: FeaturePass,
     ) -> None:
-        self.X, self.sets, self.noisy, self.pool = X, sets, noisy, pool
-        self.features = FeaturePass(X, sets, pool)
+        self.X, self.sets, self.noisy, self.features, self.pool = X, sets, noisy, features, features.pool
         self.passes, self.walked, self.lowest = 1, 0, np.inf
         self.kinds = list(product(range(len(sets)), technical_sds, l1_ratios))
         self.paths: list[Path] = []

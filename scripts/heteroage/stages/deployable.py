@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock.artifacts import INTERCEPT, WEIGHTS
 from heteroage.engine.elastic_net import exact_weights, fit_paths
+from heteroage.engine.feature_pass import FeaturePass
 from heteroage.engine.training_set import TrainingSet
 from heteroage.probes import is_pc
 from heteroage.stages.start_from import Start
@@ -35,6 +36,7 @@ def fit_pipeline(
     transform_target: bool,
     threads: int = 1,
     added: Start | None = None,
+    learnt: FeaturePass | None = None,
 ) -> Pipeline:
     """Fit the model of one configuration: imputer, scaler, elastic net, on the features it uses.
 
@@ -48,6 +50,7 @@ def fit_pipeline(
     transform_target : True: fit the transformed age (and predict years). False: fit y without an intercept, so that a
         correction is 0 on average, and 0 for all samples if no feature is used
     threads : number of threads
+    learnt : statistics of training sets, as in `open_paths`
     added : coefficients of a published clock; the net is fitted to its residual, and the Pipeline contains the sum
     Returns a Pipeline with `feature_names_in_`, predicting years from a frame of these columns.
     """
@@ -64,7 +67,8 @@ def fit_pipeline(
         missed = target - added.score(values, np.arange(len(rows)))
     fitted = TrainingSet(rows, missed, weight)
     noisy = np.array([not is_pc(name) for name in feature_names])
-    path = fit_paths(X, [fitted], [l1_ratio], np.array([alpha]), [technical_sd], noisy, threads, "final model")[0]
+    alphas, noise = np.array([alpha]), [technical_sd]
+    path = fit_paths(X, [fitted], [l1_ratio], alphas, noise, noisy, threads, "final model", learnt)[0]
     offered = np.union1d(path.nearly[0], np.flatnonzero(published)).astype(np.int64)
     offered = offered if len(offered) else np.array([0])
     with threadpool_limits(1, user_api="blas"):

@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.age import inverse_transform_age, transform_age
-from heteroage.engine.elastic_net import Paths, fit_paths, open_paths
+from heteroage.engine.elastic_net import Paths, fit_paths, learn_statistics, open_paths
+from heteroage.engine.feature_pass import FeaturePass
 from heteroage.engine.training_set import TrainingSet
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import read_table
@@ -52,7 +53,26 @@ class Grid:
         return cls(settings["balancing"], settings["technical_sd"], settings["l1_ratio"], alphas, strengths)
 
 
-def sweep(data: TrainingData, grid: Grid, threads: int = 1, start: Start | None = None) -> pd.DataFrame:
+def learn(data: TrainingData, grid: Grid, threads: int = 1) -> FeaturePass | None:
+    """Compute the statistics of all training sets of Stage 1 in one pass: sweep, cross-fitting and final model.
+
+    Returns None for small data, and if the training sets depend on the selected configuration: with several balancings,
+    or strengths of a published clock.
+    """
+    if len(grid.balancings) > 1 or any(grid.strengths):
+        return None
+    all_excluded = [(), *_excluded(data.folds)]
+    training_sets = [_own(data, excluded, grid.balancings[0], None, 0.0)[0] for excluded in all_excluded]
+    return learn_statistics(data.X, training_sets, threads)
+
+
+def sweep(
+    data: TrainingData,
+    grid: Grid,
+    threads: int = 1,
+    start: Start | None = None,
+    learnt: FeaturePass | None = None,
+) -> pd.DataFrame:
     """Score every configuration by cross-validation over the run's folds.
 
     If the best Score is at an end of the alphas, the sweep continues beyond that end, with the ratio of the grid.
@@ -67,7 +87,7 @@ def sweep(data: TrainingData, grid: Grid, threads: int = 1, start: Start | None 
     keys = [(strength, own.key) for (strength, *_), (own, _) in zip(of_sets, training, strict=True)]
     different = dict(zip(keys, (own for own, _ in training), strict=True))
     added = [of_set for _, of_set in training]
-    kinds = (data.X, list(different.values()), grid.l1_ratios, grid.technical_sds, data.noisy, threads, "sweep")
+    kinds = (data.X, list(different.values()), grid.l1_ratios, grid.technical_sds, data.noisy, threads, "sweep", learnt)
     sizes = (len(different), len(grid.technical_sds), len(grid.l1_ratios), len(grid.alphas))
     log.info("sweep: %d training sets x %d technical_sds x %d l1_ratios x %d alphas", *sizes)
     with open_paths(*kinds) as solve:
@@ -165,7 +185,11 @@ def follow(earlier: str) -> pd.DataFrame:
 
 
 def cross_fit(
-    data: TrainingData, configuration: Mapping[str, float], threads: int = 1, start: Start | None = None
+    data: TrainingData,
+    configuration: Mapping[str, float],
+    threads: int = 1,
+    start: Start | None = None,
+    learnt: FeaturePass | None = None,
 ) -> pd.DataFrame:
     """Predict every sample's age in every view (see `training_data`), at one configuration.
 
@@ -174,25 +198,30 @@ def cross_fit(
 
     Returns a frame of `sample_id` and one column per view, in years.
     """
-    age, fold, folds = data.samples["Age"].to_numpy(), data.fold, data.folds
+    age, fold = data.samples["Age"].to_numpy(), data.fold
     strength = _strength(configuration, start)
-    all_excluded = [(k,) for k in folds] + list(combinations(folds, 2))
+    all_excluded = _excluded(data.folds)
     training = [_own(data, excluded, configuration, start, strength) for excluded in all_excluded]
     l1_ratios, alphas = [configuration["l1_ratio"]], np.array([configuration["alpha"]])
     noise, sets = [configuration["technical_sd"]], [own for own, _ in training]
-    fitted = fit_paths(data.X, sets, l1_ratios, alphas, noise, data.noisy, threads, "cross-fit")
+    fitted = fit_paths(data.X, sets, l1_ratios, alphas, noise, data.noisy, threads, "cross-fit", learnt)
     without = {}
     for excluded, paths, (_, added) in zip(all_excluded, fitted, training, strict=True):
         held_out = np.flatnonzero(np.isin(fold, excluded))
         without[excluded] = np.full(len(age), np.nan)
         without[excluded][held_out] = inverse_transform_age(data.predict(paths, held_out)[0, 0, 0] + added[held_out])
     table = {"sample_id": data.samples["sample_id"]}
-    for name, unseen in views(folds):
+    for name, unseen in views(data.folds):
         table[name] = np.full(len(age), np.nan)
-        for k in folds:
+        for k in data.folds:
             excluded = (k,) if unseen in (None, k) else tuple(sorted((k, unseen)))
             table[name][fold == k] = without[excluded][fold == k]
     return pd.DataFrame(table)
+
+
+def _excluded(folds: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return what the models of cross-fitting are trained without: each fold, and each pair of folds."""
+    return [(k,) for k in folds] + list(combinations(folds, 2))
 
 
 def out_of_fold_table(data: TrainingData, anchor: pd.DataFrame) -> pd.DataFrame:
@@ -204,7 +233,11 @@ def out_of_fold_table(data: TrainingData, anchor: pd.DataFrame) -> pd.DataFrame:
 
 
 def train(
-    data: TrainingData, configuration: Mapping[str, float], threads: int = 1, start: Start | None = None
+    data: TrainingData,
+    configuration: Mapping[str, float],
+    threads: int = 1,
+    start: Start | None = None,
+    learnt: FeaturePass | None = None,
 ) -> Pipeline:
     """Fit the final anchor on all training samples of the run, with balancing weights."""
     from heteroage.stages.deployable import fit_pipeline  # loads scikit-learn, which nothing else here needs
@@ -212,7 +245,7 @@ def train(
     training_set = data.training_set([], configuration, data.samples["Age"].to_numpy())
     strength = _strength(configuration, start)
     added = start.times(strength) if start is not None and strength else None
-    return fit_pipeline(data.X, data.feature_names, training_set, configuration, True, threads, added)
+    return fit_pipeline(data.X, data.feature_names, training_set, configuration, True, threads, added, learnt)
 
 
 def _strength(configuration: Mapping[str, float], start: Start | None) -> float:

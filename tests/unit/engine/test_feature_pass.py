@@ -97,6 +97,25 @@ def test_blocks_and_threads_change_no_byte(monkeypatch):
     assert results[0][3:] == results[2][3:]
 
 
+def test_a_pass_for_some_training_sets_has_their_statistics():
+    X, _ = problem("missing")
+    rng = np.random.default_rng(1)
+    rows, targets = sets_of(X.shape[1], rng)
+    both = opened(X, rows, targets)
+    with ThreadPoolExecutor(1) as pool:
+        second = both.only([TrainingSet(rows[1], targets[1])], pool)
+        assert both.only([TrainingSet(rows[1], targets[1] + 1)], pool) is None
+        residuals = rng.normal(size=(1, X.shape[1])).astype(np.float32)
+        own, of_both = (
+            one.above(residuals, np.array([place]), np.zeros(1, np.float32))[0]
+            for one, place in ((second, 0), (both.only(both.sets, pool), 1))
+        )
+    for name in ("median", "first", "_inverse"):
+        np.testing.assert_array_equal(getattr(second, name), getattr(both, name)[1:])
+    for one, other in zip(own, of_both, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_a_deviation_small_beside_its_mean_is_computed_anew():
     """The difference of squares has no digit left of it."""
     rng = np.random.default_rng(1)

@@ -8,6 +8,7 @@ from elastic_net_problems import ALPHAS, as_array, problem
 
 from heteroage.engine import active_set, path_walk
 from heteroage.engine.elastic_net import fit_paths, open_paths
+from heteroage.engine.feature_pass import FeaturePass
 from heteroage.engine.training_set import TrainingSet
 
 
@@ -45,7 +46,7 @@ SHORT = np.geomspace(0.8, 0.1, 5)
 
 def opened(X, y, l1_ratios, pool):
     sets = [TrainingSet(np.arange(len(y)), y)]
-    return path_walk.Walk(X, sets, [0.0], np.ones(len(X), bool), l1_ratios, pool)
+    return path_walk.Walk(X, sets, [0.0], np.ones(len(X), bool), l1_ratios, FeaturePass(X, sets, pool))
 
 
 def walk(l1_ratios, name="plain", alphas=SHORT):

@@ -9,6 +9,7 @@ import pytest
 from altered_data import altered
 from weighted_pipeline import weights_of
 
+from heteroage.engine import elastic_net, feature_pass
 from heteroage.errors import HeteroAgeError
 from heteroage.metrics import score_predictions
 from heteroage.stages import stage1
@@ -230,6 +231,32 @@ def test_a_report_without_marks_selects_the_best_score(report):
 def test_reports_that_select_nothing_usable(report, change, text):
     with pytest.raises(HeteroAgeError, match=re.escape(text)):
         stage1.selected_row(change(report), "r.csv")
+
+
+# Statistics that sweep, cross-fitting and final model share
+
+
+def test_shared_statistics_change_nothing_and_are_computed_once(training_data, monkeypatch):
+    monkeypatch.setattr(feature_pass, "LARGE", 0)
+    monkeypatch.setattr(elastic_net, "LARGE", 0)
+    grid = replace(GRID, balancings=[BALANCING])
+
+    def made(learnt):
+        report = stage1.sweep(training_data, grid, learnt=learnt)
+        anchor = stage1.cross_fit(training_data, CONFIGURATION, learnt=learnt)
+        coefficients = stage1.train(training_data, CONFIGURATION, learnt=learnt)[-1].regressor_.coef_
+        return report.to_csv(), anchor.to_csv(), coefficients.tolist()
+
+    usual, learnt = made(None), stage1.learn(training_data, grid)
+    monkeypatch.setattr(elastic_net, "FeaturePass", None)  # fails if statistics are computed again
+    assert made(learnt) == usual
+
+
+def test_statistics_are_shared_only_if_the_training_sets_are_known(training_data, monkeypatch):
+    assert stage1.learn(training_data, replace(GRID, balancings=[BALANCING])) is None  # small data
+    monkeypatch.setattr(elastic_net, "LARGE", 0)
+    assert stage1.learn(training_data, GRID) is None
+    assert stage1.learn(training_data, replace(GRID, balancings=[BALANCING], strengths=[0.0, 1.0])) is None
 
 
 # The final anchor
