@@ -238,6 +238,14 @@ def _nested() -> None:
     study().assign(visits=[[1, 2]] * 8).to_parquet("beta.parquet", index=False)
 
 
+@case("A column of pandas' intervals beside the table", {"leave_out_columns": 2}, beta="beta.parquet")
+def _intervals() -> None:
+    frame = study()
+    frame.insert(0, "note", [f"note{k}" for k in range(8)])
+    frame.insert(0, "band", pd.arrays.IntervalArray(pd.cut(frame["Age"], 3)))
+    frame.to_parquet("beta.parquet", index=False)
+
+
 @case("Text stored as bytes, numbers as decimals and views of text", {}, beta="beta.parquet")
 def _kinds_of_columns() -> None:
     frame = pa.Table.from_pandas(study(), preserve_index=False)

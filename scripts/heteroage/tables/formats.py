@@ -222,6 +222,7 @@ def open_pickle(path: Path, where: str, allowed: bool) -> FrameSource:
 
 def _leaves(kind: pa.DataType) -> int:
     """Return the number of Parquet columns in which a column of the schema is stored."""
+    kind = getattr(kind, "storage_type", kind)  # of pandas' intervals: two
     return sum(_leaves(kind.field(k).type) for k in range(kind.num_fields)) if pa.types.is_nested(kind) else 1
 
 
@@ -261,7 +262,11 @@ def _kind_of(dtype: object) -> str:
 def _array(column: pd.Series) -> pa.Array:
     try:
         found = pa.Array.from_pandas(column)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):  # cells of several types: numbers if possible, otherwise text
+    except (
+        pa.ArrowInvalid,
+        pa.ArrowTypeError,
+        pa.ArrowNotImplementedError,
+    ):  # cells of several types: numbers if possible, otherwise text
         cells = column.tolist()
         numbers = [None if isinstance(cell, str) else number_of(cell) for cell in cells]
         if None in numbers:

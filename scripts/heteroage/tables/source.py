@@ -208,7 +208,7 @@ def texts_of(column: pa.Array) -> list[str | None]:
     column = _plain(column)
     if pa.types.is_null(column.type):
         return [None] * len(column)
-    if pa.types.is_nested(column.type):
+    if pa.types.is_nested(getattr(column.type, "storage_type", column.type)):  # also pandas' intervals
         return [None if cell is None else str(cell) for cell in column.to_pylist()]
     if pa.types.is_integer(column.type):
         column = pc.cast(column, pa.string())

@@ -1,4 +1,4 @@
-"""AnnData files: blocks of any size, and files that hide values or metadata are refused."""
+"""AnnData files and frames: blocks of any size; what hides values or metadata is refused."""
 
 import re
 
@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from input_files import write_h5ad
+from table_cases import study
 
 from heteroage.errors import HeteroAgeError
 from heteroage.probes import is_probe
 from heteroage.tables import formats
 from heteroage.tables.metadata import Conventions
-from heteroage.tables.opening import open_source
+from heteroage.tables.opening import from_frame, open_source
 from heteroage.tables.table import Table
 
 
@@ -56,3 +57,9 @@ def test_h5ad_with_samples_as_var(anndata, tmp_path):
     samples = frame(["a", "b"], Age=[30, 40])
     anndata.AnnData(np.full((1, 2), 0.5), obs=frame(["cg00000001"]), var=samples).write_h5ad(tmp_path / "t.h5ad")
     expect("t.h5ad has samples as var (with 1: Age). Write it transposed: adata.T.", tmp_path / "t.h5ad")
+
+
+def test_types_of_pandas_that_arrow_does_not_have_are_named():
+    beta = from_frame(study().assign(cg00000001=1j), is_probe)
+    with pytest.raises(HeteroAgeError, match=r"has text in place of numbers \(8: '1j' at sample s0, cg00000001"):
+        list(beta.blocks([beta.names.index("cg00000001")]))
