@@ -73,7 +73,7 @@ def is_probe(name: str) -> bool:
 
 def is_pc(name: str) -> bool:
     """Tell whether a column is a context component."""
-    return RF_PC.fullmatch(name) is not None
+    return name.startswith("RF_PC") and RF_PC.fullmatch(name) is not None
 
 
 def pc_number(name: str) -> int:

@@ -19,28 +19,27 @@ same steps monotone, as in feature-sign search (Lee et al., NIPS 2006). They the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from heteroage.engine.active_system import RIDGE, ActiveSystem
+from heteroage.engine.active_system import ActiveSystem
+from heteroage.engine.iterative_system import IterativeSystem, leading_directions
+from heteroage.engine.newton import PATIENCE, Model, minimise, minimise_monotone
 from heteroage.errors import HeteroAgeError
 
 # Tolerance of the optimality conditions, relative to l1. An inactive feature enters above l1 (1 + tolerance), so that
 # rounding does not make it enter and leave repeatedly.
 TOLERANCE = {np.float32: 2e-5, np.float64: 1e-10}
-ROUNDING = {np.float32: 1e-6, np.float64: 1e-15}  # rounding of a product with the Gram matrix, relative to |weights|
-PATIENCE = 6  # Newton steps without progress (fewer changes than before) until they count as not converging
 NEAR = 0.9  # smallest ratio of alphas between which there is no further alpha
-MONOTONE_STEPS = 1000
 UNSETTLED = 0.01  # largest accepted violation of an optimality condition, relative to l1
 LOST_DIGITS = {
     np.float32: 1e-5,
     np.float64: 1e-13,
 }  # violation attributed to rounding, relative to the target's deviation
-SHORT = 0.1  # a shorter fraction of a Newton step means that features that enter together block each other
 REFINEMENTS = 8
+MANY, LARGE_RIDGE = 64, 0.1  # number of active features, and ridge part, from which conjugate gradients are faster
+SETTLED = 0.1  # violation at which conjugate gradients end, relative to the tolerance: factors reach it too
+GROWTH = 1.5  # of the working set, before its leading directions are computed again
 CHUNK = 64  # number of features summed in single precision
 
 
@@ -65,6 +64,9 @@ class PathSolver:
         self.noise = np.empty(0)  # (tau / s)^2 of each feature: the penalty of technical noise
         self.residual = y.copy()
         self._Z, self._gram = np.zeros((0, len(y)), dtype), np.empty((0, 0), dtype)
+        self._in_gram = 0  # number of features, the first to enter, of which the Gram matrix has been computed
+        self._directions = np.empty((len(y), 0), dtype)
+        self._n_before = 0  # number of features in the working set when the directions were computed
         self._last = (np.inf, np.empty(0))  # alpha and correlations of the previous solution
 
     def add(self, features: NDArray[np.int64], Z: NDArray, noise: NDArray[np.float64]) -> None:
@@ -77,10 +79,6 @@ class PathSolver:
         if total > len(self._Z):
             self._reserve(int(1.35 * total))
         self._Z[v:total] = Z
-        new = self._gram[v:total, :total]
-        np.matmul(self._Z[v:total], self._Z[:total].T, out=new)
-        new /= len(self.y)
-        self._gram[:v, v:total] = new[:, :v].T
         c = self._Z[v:total] @ self.residual.astype(self.dtype) / len(self.y)
         self.features = np.concatenate([self.features, features])
         self.w = np.concatenate([self.w, np.zeros(len(features))])
@@ -93,7 +91,9 @@ class PathSolver:
         at, v = np.flatnonzero(kept), len(self.features)
         self._Z[: len(at)] = self._Z[at]
         self._Z[len(at) : v] = 0
-        self._gram[: len(at), : len(at)] = self._gram[:v, :v].take(at, axis=0).take(at, axis=1)
+        known = at[at < self._in_gram]
+        self._gram[: len(known), : len(known)] = self._gram[known].take(known, axis=1)
+        self._in_gram = len(known)
         self.features, self.w, self.c, self.noise = self.features[at], self.w[at], self.c[at], self.noise[at]
         self._last = (self._last[0], self._last[1][at])
 
@@ -128,9 +128,6 @@ class PathSolver:
         Without `monotone`, nothing changes if Newton's first steps do not converge, and None is returned.
         """
         l1, l2 = alpha * self.l1_ratio, alpha * (1 - self.l1_ratio) + self.noise
-        v = len(self.features)
-        gram = self._gram[:v, :v]
-        system = ActiveSystem(gram, l2)
         # 1. Predict the active features: correlations change almost linearly between alphas.
         before, c_before = self._last
         slope = (self.c - c_before) / (previous_alpha - before) if before > previous_alpha else np.zeros_like(self.c)
@@ -138,14 +135,21 @@ class PathSolver:
         if alpha < previous_alpha:
             self._last = (previous_alpha, self.c.copy())
         signs = np.where(self.w != 0, np.sign(self.w), np.sign(expected) * (np.abs(expected) > l1))
-        error = np.inf
+        dense = np.count_nonzero(signs) >= MANY and alpha * (1 - self.l1_ratio) >= LARGE_RIDGE
+        if dense and self.dtype is np.float32:  # double precision is for final weights: one alpha, few features
+            start = self.w, self.c, self.residual
+            if self._iterate(l1, l2, signs):
+                return 0.0
+            self.w, self.c, self.residual = start
+        gram, error = self._complete_gram(), np.inf
+        system = ActiveSystem(gram, l2)
         for _ in range(REFINEMENTS):
             # 2. Solve on the Gram matrix.
             model = Model(gram, self.w, self.c, l1, l2, self.tolerance, system)
-            solution = _newton(model, signs)
+            solution = minimise(model, signs)
             if solution is None and not monotone:
                 return None
-            self.w = _monotone(model) if solution is None else solution
+            self.w = minimise_monotone(model) if solution is None else solution
             monotone = True
             # 3. Check the conditions on the data, until they hold or only rounding errors remain.
             self._refresh()
@@ -161,6 +165,45 @@ class PathSolver:
     def tolerance(self) -> float:
         """Tolerance of the optimality conditions, relative to l1."""
         return TOLERANCE[self.dtype]
+
+    def _iterate(self, l1: float, l2: NDArray[np.float64], signs: NDArray[np.float64]) -> bool:
+        """Make Newton steps by conjugate gradients, without the Gram matrix; tell whether they reach the optimum.
+
+        signs : of the first active set, 0 for inactive features
+        """
+        Z = self._Z[: len(self.features)]
+        if len(Z) > GROWTH * self._n_before:
+            self._directions, self._n_before = leading_directions(Z), len(Z)
+        system = IterativeSystem(Z, l2, self._directions)
+        leaving, entering = (signs == 0) & (self.w != 0), np.zeros(len(Z), bool)
+        error, fewest, without = np.inf, len(Z) + 1, 0
+        while without <= PATIENCE:
+            # Features that leave are removed immediately; the step is computed for the others.
+            signs = np.where(leaving, 0.0, np.where(entering, np.sign(self.c), signs))
+            if leaving.any():
+                removed = self.w[leaving].astype(self.dtype) @ Z[leaving]
+                self.w, self.c = np.where(leaving, 0.0, self.w), self.c + Z @ removed / len(self.y)
+            self.w = self.w + system.solve(signs != 0, self.c - l2 * self.w - l1 * signs)
+            self._refresh()
+            leaving = (signs != 0) & (self.w * signs <= 0)
+            entering = (signs == 0) & (np.abs(self.c) > l1 * (1 + self.tolerance))
+            changes = np.count_nonzero(leaving | entering)
+            before, error = error, np.abs(np.where(signs != 0, self.c - l2 * self.w - l1 * signs, 0)).max()
+            if not changes and (error <= SETTLED * self.tolerance * l1 or error > before / 2):
+                return error <= self.tolerance * l1
+            fewest, without = min(fewest, changes), 0 if changes < max(fewest, 1) else without + 1
+        return False
+
+    def _complete_gram(self) -> NDArray:
+        """Return the Gram matrix of the working set, with the features that it does not have yet."""
+        known, v = self._in_gram, len(self.features)
+        if known < v:
+            new = self._gram[known:v, :v]
+            np.matmul(self._Z[known:v], self._Z[:v].T, out=new)
+            new /= len(self.y)
+            self._gram[:known, known:v] = new[:, :known].T
+            self._in_gram = v
+        return self._gram[:v, :v]
 
     def _refresh(self) -> None:
         """Compute the residual and the correlations from the weights."""
@@ -182,113 +225,6 @@ class PathSolver:
     def _reserve(self, capacity: int) -> None:
         capacity, v = -(-capacity // CHUNK) * CHUNK, len(self.features)
         Z, gram = np.zeros((capacity, len(self.y)), self.dtype), np.empty((capacity, capacity), self.dtype)
-        Z[:v], gram[:v, :v] = self._Z[:v], self._gram[:v, :v]
+        known = slice(self._in_gram)
+        Z[:v], gram[known, known] = self._Z[:v], self._gram[known, known]
         self._Z, self._gram = Z, gram
-
-
-@dataclass(frozen=True)
-class Model:
-    """The quadratic model of one path's objective around the weights `w` with correlations `c`."""
-
-    gram: NDArray
-    w: NDArray[np.float64]
-    c: NDArray[np.float64]
-    l1: float
-    l2: NDArray[np.float64]
-    tolerance: float
-    system: ActiveSystem
-
-    def correlations(self, w: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-        """Return the correlations at w, and a bound of their rounding errors."""
-        change = w - self.w
-        if not change.any():
-            return self.c, self.tolerance * self.l1
-        noise = ROUNDING[self.gram.dtype.type] * float(np.linalg.norm(change))
-        return self.c - self.times(change), self.tolerance * self.l1 + noise
-
-    def newton_step(
-        self, w: NDArray[np.float64], c: NDArray[np.float64], signs: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return the step to the optimum for the given signs; 0 for features without a sign."""
-        active = signs != 0
-        step = np.zeros_like(w)
-        step[active] = self.system.solve(active, (c - self.l2 * w - self.l1 * signs)[active])
-        return step
-
-    def times(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The Gram matrix times w."""
-        return (self.gram @ w.astype(self.gram.dtype)).astype(np.float64)
-
-
-def _newton(model: Model, signs: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Minimise the model by the primal-dual active set method; None if it does not converge.
-
-    `signs` contains the signs of the initial active set, 0 for inactive features.
-    """
-    fewest, without = len(signs) + 1, 0
-    while without < PATIENCE:
-        # Features that leave are removed immediately; the step is computed for the others.
-        w = np.where(signs != 0, model.w, 0.0)
-        c, _ = model.correlations(w)
-        w = w + model.newton_step(w, c, signs)
-        c, slack = model.correlations(w)
-        leaving = (signs != 0) & (w * signs <= 0)
-        entering = (signs == 0) & (np.abs(c) > model.l1 + slack)
-        changes = np.count_nonzero(leaving | entering)
-        if not changes:
-            return w
-        fewest, without = min(fewest, changes), 0 if changes < fewest else without + 1
-        signs = np.where(leaving, 0.0, np.where(entering, np.sign(c), signs))
-    return None
-
-
-def _monotone(model: Model) -> NDArray[np.float64]:
-    """Minimise the model with an exact line search along every step, so that the objective never increases."""
-    l1, l2 = model.l1, model.l2
-    w = model.w.copy()
-    # Without a ridge part, the system is singular if many features enter at once.
-    regular = l2.min(initial=np.inf) >= RIDGE[model.gram.dtype.type]
-    several = regular
-    for _ in range(MONOTONE_STEPS):
-        c, slack = model.correlations(w)
-        signs = np.sign(w)
-        violation = np.where(signs == 0, np.abs(c) - l1 - slack, -np.inf)
-        settled = np.abs(np.where(signs != 0, c - l2 * w - l1 * signs, 0)).max(initial=0) <= slack
-        if settled and violation.max(initial=-np.inf) <= 0:
-            break
-        # At a stationary point, a single entering feature moves in the direction of its sign. Several may block each
-        # other.
-        if several:
-            entering = violation > 0
-        elif settled:
-            entering = np.arange(len(w)) == violation.argmax()
-        else:
-            entering = np.zeros(len(w), bool)
-        signs[entering] = np.sign(c[entering])
-        step = model.newton_step(w, c, signs)
-        length = _line_search(model, c, w, step)
-        if several and entering.any() and length < SHORT:
-            several = False  # they block each other: admit none now, and one at the next stationary point
-            continue
-        several = several or (regular and settled)
-        moved = w + length * step
-        # If the search stops at the zero of a feature's weight, the feature leaves.
-        w = np.where(np.abs(moved) <= 1e-12 * np.maximum(np.abs(w), np.abs(length * step)), 0.0, moved)
-    return w
-
-
-def _line_search(model: Model, c: NDArray[np.float64], w: NDArray[np.float64], step: NDArray[np.float64]) -> float:
-    """Return the step length that minimises the model (convex, and quadratic between the zeros of w + t step)."""
-    curvature = float(step @ model.times(step) + (model.l2 * step) @ step)
-    if curvature <= 0:
-        return 0.0
-    slope = (model.l2 * w - c) @ step + model.l1 * (np.where(w != 0, np.sign(w), np.sign(step)) @ step)
-    crossing = np.flatnonzero(w * step < 0)
-    zeros = -w[crossing] / step[crossing]
-    order = np.argsort(zeros, kind="stable")
-    # The k-th interval ends at the k-th zero. Its slope is the first slope plus the kinks passed.
-    ends = np.append(zeros[order], np.inf)
-    kinks = np.append(2 * model.l1 * np.abs(step[crossing[order]]), 0.0)
-    slopes = slope + np.concatenate([[0.0], np.cumsum(kinks[:-1])])
-    k = int(np.argmax(slopes + kinks + ends * curvature >= 0))
-    return float(np.clip(-slopes[k] / curvature, 0.0, ends[k]))

@@ -108,7 +108,7 @@ def open_paths(
     threads: int = 1,
     label: str = "",
     learnt: FeaturePass | None = None,
-) -> Iterator[Callable[[NDArray[np.float64]], list[Paths]]]:
+) -> Iterator[Callable[..., list[Paths]]]:
     """Solve the paths of all training sets in several calls, so that the caller can extend the grid of alphas.
 
     The objective is within a relative 1e-6 of its optimum. Every feature's optimality condition is checked at every
@@ -124,7 +124,8 @@ def open_paths(
     label : name of these paths in the log
     learnt : statistics of training sets, from `learn_statistics`; used if they include these sets
     Returns a function that solves at decreasing alphas and returns the Paths of each training set; paths continue from
-    their last solution if the alphas are below the earlier ones.
+    their last solution if the alphas are below the earlier ones. Its second argument is the first alpha of the next
+    call, if known: features that are expected to enter there are kept.
     """
     # One BLAS thread per worker, so that sums have the same order on every machine.
     with threadpool_limits(1, user_api="blas"), _short_turns(), ThreadPoolExecutor(threads) as pool:
@@ -134,15 +135,14 @@ def open_paths(
         first = Walk(X, sets, technical_sds, noisy, l1_ratios, features)
         each = len(technical_sds) * len(l1_ratios)
 
-        def solve(alphas: NDArray[np.float64]) -> list[Paths]:
+        def solve(alphas: NDArray[np.float64], following: float | None = None) -> list[Paths]:
             alphas = np.asarray(alphas, np.float64)
             goes_on = not len(alphas) or alphas[0] < first.lowest
             walk = first if goes_on else Walk(X, sets, technical_sds, noisy, l1_ratios, features)
             begin = walk.walked
-            walk.go_on(alphas, label)
+            walk.go_on(alphas, following, label)
             shape = (len(technical_sds), len(l1_ratios), len(alphas))
-            jobs = [(own, features.median[t], walk.paths[t * each : (t + 1) * each]) for t, own in enumerate(sets)]
-            return list(pool.map(lambda job: _collect(X, *job, shape, begin), jobs))
+            return [_collect(walk, t, walk.paths[t * each : (t + 1) * each], shape, begin) for t in range(len(sets))]
 
         yield solve
 
@@ -166,14 +166,7 @@ def _short_turns() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def _collect(
-    X: NDArray[np.float32],
-    training_set: TrainingSet,
-    median: NDArray[np.float64],
-    paths: Sequence[Path],
-    shape: tuple[int, int, int],
-    begin: int,
-) -> Paths:
+def _collect(walk: Walk, training_set: int, paths: Sequence[Path], shape: tuple[int, int, int], begin: int) -> Paths:
     found = [path.solutions.get(k) for path in paths for k in range(begin, begin + shape[-1])]
     empty = np.empty(0, np.int64)
     used = np.unique(np.concatenate([empty, *(solution.features for solution in found if solution)]))
@@ -186,10 +179,12 @@ def _collect(
         ),
         shape=(len(found), len(used)),
     )
-    values = np.asarray(X[used]).take(training_set.rows, axis=1)
-    standardiser = Standardiser.fit(values, training_set.weight, median[used])
+    known = walk.statistics[training_set]
+    mean, scale = np.array([known[feature] for feature in used.tolist()]).reshape(-1, 2).T
+    constant = np.zeros(len(used), bool)  # a constant feature enters no working set
+    standardiser = Standardiser(walk.features.median[training_set, used], mean, scale, constant)
     nearly = tuple(path.near_bound(NEARLY) for path in paths)
-    return Paths(used, standardiser, coef, shape, training_set.mean, nearly)
+    return Paths(used, standardiser, coef, shape, walk.sets[training_set].mean, nearly)
 
 
 def exact_weights(
@@ -207,7 +202,7 @@ def exact_weights(
     noisy : (features,)
     Returns (features,), weights on the standardised scale.
     """
-    Z, scale = Standardiser.own(X, training_set.weight)
+    Z, _, scale = Standardiser.own(X, training_set.weight)
     target = training_set.scaled(training_set.y - training_set.mean)
     solver = PathSolver(target, l1_ratio, np.float64, training_set.root)
     solver.add(np.arange(len(X)), training_set.scaled(Z), np.where(noisy, technical_sd / scale, 0.0) ** 2)

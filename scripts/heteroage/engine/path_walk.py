@@ -122,13 +122,15 @@ class Walk:
     ) -> None:
         self.X, self.sets, self.noisy, self.features, self.pool = X, sets, noisy, features, features.pool
         self.passes, self.walked, self.lowest = 1, 0, np.inf
+        self.statistics: list[dict[int, tuple[float, float]]] = [{} for _ in sets]  # mean and scale of used features
         self.kinds = list(product(range(len(sets)), technical_sds, l1_ratios))
         self.paths: list[Path] = []
 
-    def go_on(self, alphas: NDArray[np.float64], label: str = "") -> None:
+    def go_on(self, alphas: NDArray[np.float64], following: float | None = None, label: str = "") -> None:
         """Solve all paths at these alphas, which are decreasing and below all earlier ones.
 
-        A path continues from its last solution, unless it has not reached the grid or now needs double precision.
+        `following` is the first alpha of the next call, if known. A path continues from its last solution, unless it
+        has not reached the grid or now needs double precision.
         """
         begin, walked = self.walked, len(self.paths) > 0
         ahead: list[set[int]] = []
@@ -143,6 +145,8 @@ class Walk:
                 own = {begin + i: float(alpha) for i, alpha in enumerate(alphas)}
                 self.paths[k].schedule |= own
             ahead.append(set(own))
+            if following is not None and own:
+                self.paths[k].schedule[begin + len(alphas)] = following
         self.walked, self.lowest = begin + len(alphas), min([self.lowest, *alphas])
         self._walk(ahead, label)
 
@@ -237,12 +241,16 @@ class Walk:
     def _standardised(self, path: Path, features: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.float64]]:
         """Return standardised rows of features for the path's solver, and their scales in its training set."""
         own, median = self.sets[path.training_set], self.features.median[path.training_set]
-        Z, scale = np.empty((len(features), len(own.rows)), path.solver.dtype), np.empty(len(features))
+        Z = np.empty((len(features), len(own.rows)), path.solver.dtype)
+        mean, scale = np.empty((2, len(features)))
         for start in range(0, len(features), CHUNK):
             part = slice(start, start + CHUNK)
             raw = np.asarray(self.X[features[part]]).take(own.rows, axis=1)
-            standardised, scale[part] = Standardiser.own(raw, own.weight, median[features[part]])
+            standardised, mean[part], scale[part] = Standardiser.own(raw, own.weight, median[features[part]])
             Z[part] = own.scaled(standardised)
+        self.statistics[path.training_set] |= {
+            f: (m, s) for f, m, s in zip(features.tolist(), mean, scale, strict=True)
+        }
         return Z, scale
 
 

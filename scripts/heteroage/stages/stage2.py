@@ -6,7 +6,7 @@ In each view, alpha and l1_ratio are tuned by cross-validation over the view's o
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heteroage.engine.elastic_net import Paths, open_paths
+from heteroage.engine.elastic_net import Paths, fit_paths, learn_statistics, open_paths
 from heteroage.errors import listed
 from heteroage.files import write_json, write_table
 from heteroage.metrics import mean_errors, r2_against_none, rows_by
-from heteroage.stages.training_data import EXTENSION, OUT_OF_FOLD, TrainingData, best_row, beyond, log_grid, views
+from heteroage.stages.training_data import OUT_OF_FOLD, TrainingData, beyond, log_grid, views
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -73,27 +73,27 @@ class CrossFitted:
 
 @dataclass(frozen=True)
 class View:
-    """Corrections of one view's models, for each l1_ratio and alpha.
+    """Tuning of one view: models for each l1_ratio and alpha, each trained without a fold, which it predicts.
 
-    corrections : (l1_ratios, alphas, samples), years; a sample of the unseen fold by the model without that fold alone,
-        any other by the model without its own fold too
+    corrections : (l1_ratios, alphas, samples), years; 0 for samples of the fold that the view has not seen
     n_features : (l1_ratios, alphas), summed over the tuning folds
+    scores : (l1_ratios, alphas), Score on the residuals of the view's folds
+    without : Score of no correction
+    dense : number of features, summed over the tuning folds, from which models are dense
     """
 
-    unseen: int | None
     alphas: NDArray[np.float64]
     corrections: NDArray[np.float64]
     n_features: NDArray[np.int64]
-    target: NDArray[np.float64]
-    fold: NDArray[np.int64]
-    projects: NDArray
+    scores: NDArray[np.float64]
+    without: float
+    dense: float
 
     @cached_property
     def best(self) -> tuple[int, int]:
-        """Return the position (l1_ratio, alpha) of the best Score on the residuals of the view's folds."""
-        at = list(np.ndindex(self.n_features.shape))
-        scores = [self._score(self.corrections[k]) for k in at]
-        return at[best_row(pd.DataFrame({"Score": scores, "n_features": [self.n_features[k] for k in at]}))]
+        """Return the position (l1_ratio, alpha) of the best Score. Ties go to the sparser, then to the earlier."""
+        order = np.lexsort((self.n_features.ravel(), -self.scores.ravel()))
+        return divmod(int(order[0]), len(self.alphas))
 
     def descends(self) -> bool:
         """Whether smaller alphas may be better: the models are sparse, or the last alpha is the best so far.
@@ -101,9 +101,7 @@ class View:
         While models are sparse the Score may fall before it rises, as the first features that enter are noise. Dense
         models that are worse than those of larger alphas only fit the noise closer.
         """
-        tuning = [fold for fold in np.unique(self.fold) if fold != self.unseen]
-        dense = self.n_features[:, -1].max() > DENSE * len(tuning) * len(self.fold)
-        return not dense or self.best[1] == len(self.alphas) - 1
+        return self.n_features[:, -1].max() <= self.dense or self.best[1] == len(self.alphas) - 1
 
     def further(self) -> NDArray[np.float64]:
         """Return alphas beyond the grid if the best one is at an end, otherwise none.
@@ -114,26 +112,15 @@ class View:
         j, i = self.best
         alphas = beyond(self.alphas, self.alphas[i], self.n_features[j, i] == 0)
         downwards = len(alphas) > 0 and alphas[0] < self.alphas[-1]
-        useless = self._score(self.corrections[j, i]) <= self._score(np.zeros(len(self.fold)))
-        return np.empty(0) if downwards and useless else alphas
-
-    def _score(self, corrections: NDArray[np.float64]) -> float:
-        seen, projects = self._seen
-        return -sum(mean_errors(np.abs(corrections[seen] - self.target[seen]), projects)) / 2
-
-    @cached_property
-    def _seen(self) -> tuple[NDArray[np.bool_], list[NDArray[np.int64]]]:
-        """Which samples the view has seen, and the positions of each project's among these."""
-        seen = np.full(len(self.fold), True) if self.unseen is None else self.fold != self.unseen
-        return seen, rows_by(self.projects[seen])
+        return np.empty(0) if downwards and self.scores[j, i] <= self.without else alphas
 
     def joined(self, other: View) -> View:
         """Combine two views; alphas are decreasing."""
         alphas = np.concatenate([self.alphas, other.alphas])
         order = np.argsort(-alphas)
-        corrections = np.concatenate([self.corrections, other.corrections], axis=1)[:, order]
-        n_features = np.concatenate([self.n_features, other.n_features], axis=1)[:, order]
-        return replace(self, alphas=alphas[order], corrections=corrections, n_features=n_features)
+        names = ("corrections", "n_features", "scores")
+        both = {n: np.concatenate([getattr(self, n), getattr(other, n)], axis=1)[:, order] for n in names}
+        return replace(self, alphas=alphas[order], **both)
 
 
 def cross_fit(
@@ -158,18 +145,33 @@ def cross_fit(
     age = data.samples["Age"].to_numpy()
     corrections = pd.DataFrame({"sample_id": data.samples["sample_id"], OUT_OF_FOLD: np.nan})
     on_all_folds = (np.nan, np.nan)
-    for name, unseen in list(views(data.folds))[only_predict:]:
-        label, target = f"{hallmark}, {name}", age - anchor[name].to_numpy()
-        view = tune(label, data, unseen, target, grid, configuration)
+    of_views = list(views(data.folds))[only_predict:]
+    targets = {unseen: age - anchor[name].to_numpy() for name, unseen in of_views}
+    # The models of each view: without each of the other folds too, and without the unseen fold alone.
+    training = {
+        (unseen, fold): data.training_set([k for k in (unseen, fold) if k is not None], configuration, targets[unseen])
+        for unseen in targets
+        for fold in data.folds
+    }
+    learnt = learn_statistics(data.X, list(training.values()), 1)
+    noise, noisy = [configuration["technical_sd"]], data.noisy
+    for name, unseen in of_views:
+        label = f"{hallmark}, {name}"
+        tuning = [training[unseen, fold] for fold in data.folds if fold != unseen]
+        with open_paths(data.X, tuning, grid.l1_ratios, noise, noisy, 1, label, learnt) as solve:
+            view = tune(label, data, unseen, targets[unseen], grid, solve)
         j, i = view.best
         tuned = float(view.alphas[i]), float(grid.l1_ratios[j])
         log.info("%s: alpha %g, l1_ratio %g", label, *tuned)
         if unseen is None:
             on_all_folds = tuned
             continue
-        own = data.fold == unseen
-        corrections[name] = view.corrections[j, i]
-        corrections.loc[own, OUT_OF_FOLD] = view.corrections[j, i, own]
+        rows, correction = np.flatnonzero(data.fold == unseen), view.corrections[j, i]
+        own, alphas = [training[unseen, unseen]], view.alphas[: i + 1]
+        alone = fit_paths(data.X, own, [tuned[1]], alphas, noise, noisy, 1, label, learnt)[0]
+        correction[rows] = _corrections(data, alone, rows)[0, -1]
+        corrections[name] = correction
+        corrections.loc[rows, OUT_OF_FOLD] = correction[rows]
     return CrossFitted(corrections, age - anchor[OUT_OF_FOLD].to_numpy(), *on_all_folds)
 
 
@@ -179,44 +181,51 @@ def tune(
     unseen: int | None,
     target: NDArray[np.float64],
     grid: ExpertGrid,
-    configuration: Mapping[str, float],
+    solve: Callable[..., list[Paths]],
 ) -> View:
-    """Fit all models of a view: without each fold for tuning, and without the unseen fold only for predicting it.
+    """Predict each fold of a view by models that are trained without it and without the unseen fold.
 
-    Small alphas take the longest to solve. So the view walks down the grid in parts, until smaller alphas cannot be
-    better (see `View.descends`). If the best alpha is at an end of the whole grid, it continues beyond that end.
+    Small alphas take the longest to solve. So the view walks down the grid until smaller alphas cannot be better (see
+    `View.descends`). If the best alpha is at an end of the whole grid, it continues beyond that end.
+
+    solve : of `open_paths`, for the training sets without each fold but the unseen one
     """
-    excluded = [sorted({fold} if unseen is None else {fold, unseen}) for fold in data.folds]
-    training = [data.training_set(folds, configuration, target) for folds in excluded]
-    noise, projects = [configuration["technical_sd"]], data.samples["project_id"].to_numpy()
-    with open_paths(data.X, training, grid.l1_ratios, noise, data.noisy, 1, label) as solve:
+    tuning = [fold for fold in data.folds if fold != unseen]
+    seen = np.flatnonzero(data.fold != unseen)
+    projects = rows_by(data.samples["project_id"].to_numpy()[seen])
 
-        def at(alphas: NDArray[np.float64]) -> View:
-            fitted = _corrections(data, unseen, (len(grid.l1_ratios), len(alphas)), solve(alphas))
-            return View(unseen, alphas, *fitted, target, data.fold, projects)
+    def score(corrections: NDArray[np.float64]) -> float:
+        return -sum(mean_errors(np.abs(corrections[seen] - target[seen]), projects)) / 2
 
-        first, *others = np.split(grid.alphas, range(EXTENSION, len(grid.alphas), EXTENSION))
-        view = at(first)
-        while others and view.descends():
-            view = view.joined(at(others.pop(0)))
-        while len(further := view.further()):
-            log.info("%s: best alpha at an end of the grid, continuing with %s", label, listed(further))
-            view = view.joined(at(further))
+    without, dense = score(np.zeros(len(target))), DENSE * len(tuning) * len(target)
+
+    def at(alphas: NDArray[np.float64], *following: float) -> View:
+        fitted = solve(alphas, *following)
+        corrections = np.zeros((len(grid.l1_ratios), len(alphas), len(target)))
+        for fold, of_fold in zip(tuning, fitted, strict=True):
+            rows = np.flatnonzero(data.fold == fold)
+            corrections[:, :, rows] = _corrections(data, of_fold, rows)
+        n_features = np.sum([of_fold.n_features[0] for of_fold in fitted], axis=0)
+        scores = np.array([[score(correction) for correction in of_ratio] for of_ratio in corrections])
+        return View(alphas, corrections, n_features, scores, without, dense)
+
+    view = at(grid.alphas[:1], *grid.alphas[1:2])
+    for k in range(1, len(grid.alphas)):
+        if not view.descends():
+            break
+        view = view.joined(at(grid.alphas[k : k + 1], *grid.alphas[k + 1 : k + 2]))
+    while len(further := view.further()):
+        log.info("%s: best alpha at an end of the grid, continuing with %s", label, listed(further))
+        view = view.joined(at(further))
     return view
 
 
-def _corrections(
-    data: TrainingData, unseen: int | None, shape: tuple[int, int], fitted: list[Paths]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Predict each fold by the models without it; returns corrections and n_features of a `View`."""
-    corrections, n_features = np.empty((*shape, len(data.fold))), np.zeros(shape, np.int64)
-    for fold, paths in zip(data.folds, fitted, strict=True):
-        rows = np.flatnonzero(data.fold == fold)
-        # The intercept (the mean residual) is removed, because it does not depend on the hallmark's CpGs.
-        corrections[:, :, rows] = data.predict(paths, rows)[0] - paths.intercept
-        if fold != unseen:
-            n_features += paths.n_features[0]
-    return corrections, n_features
+def _corrections(data: TrainingData, paths: Paths, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Predict corrections of samples, (l1_ratios, alphas, samples).
+
+    The intercept (the mean residual) is removed, because it does not depend on the hallmark's CpGs.
+    """
+    return data.predict(paths, rows)[0] - paths.intercept
 
 
 def train_expert(

@@ -5,9 +5,10 @@ import pytest
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import ElasticNet
 
-from heteroage.engine import active_set
-from heteroage.engine.active_set import Model, PathSolver
+from heteroage.engine import active_set, iterative_system, newton
+from heteroage.engine.active_set import PathSolver
 from heteroage.engine.active_system import ActiveSystem
+from heteroage.engine.newton import Model
 from heteroage.errors import HeteroAgeError
 
 # Of l1: what the solver promises, and what is left of it after sums in another order.
@@ -25,6 +26,18 @@ def problem(request):
     Z -= Z.mean(axis=1, keepdims=True)
     Z /= Z.std(axis=1, keepdims=True)
     y = rng.normal(size=n) + Z[:5].sum(axis=0)
+    return Z, y - y.mean()
+
+
+@pytest.fixture
+def dense_problem():
+    """More features than samples, most of them in the model; they have common causes, and some are equal."""
+    rng = np.random.default_rng(5)
+    Z = rng.normal(size=(400, 150)) + 3 * rng.normal(size=(400, 4)) @ rng.normal(size=(4, 150))
+    Z[1::50] = Z[::50]
+    Z -= Z.mean(axis=1, keepdims=True)
+    Z /= Z.std(axis=1, keepdims=True)
+    y = rng.normal(size=150) + Z[:9].sum(axis=0)
     return Z, y - y.mean()
 
 
@@ -62,12 +75,30 @@ def test_a_solution_is_the_optimum_on_the_working_set(problem, l1_ratio, dtype):
         assert violation(Z, y, w, 0.3 * l1_ratio, 0.3 * (1 - l1_ratio)) <= PROMISED[dtype]
 
 
+@pytest.mark.parametrize("start", [[2.0, 0.6], [0.6], [0.3, 0.6]])
+def test_dense_solutions_need_no_gram_matrix(dense_problem, start):
+    Z, y = dense_problem
+    halves = np.split(np.random.default_rng(1).permutation(len(Z)), 2)
+    solver = solved(Z, y, 0.02, start, halves, np.float32)
+    assert np.count_nonzero(solver.w) >= active_set.MANY
+    assert solver._in_gram == 0
+    assert violation(Z, y, weights(solver, len(Z)), 0.6 * 0.02, 0.6 * 0.98) < PROMISED[np.float32]
+
+
+def test_conjugate_gradients_that_do_not_converge_leave_the_solution_to_factors(dense_problem, monkeypatch):
+    Z, y = dense_problem
+    monkeypatch.setattr(iterative_system, "ITERATIONS", 0)
+    solver = solved(Z, y, 0.02, [0.6], [np.arange(len(Z))], np.float32)
+    assert solver._in_gram == len(Z)
+    assert violation(Z, y, weights(solver, len(Z)), 0.6 * 0.02, 0.6 * 0.98) < PROMISED[np.float32]
+
+
 @pytest.mark.parametrize("l1_ratio", [0.1, 0.9])
 def test_the_monotone_search_ends_at_the_optimum(problem, l1_ratio):
     Z, y = problem
     gram, c, l1, l2 = Z @ Z.T / len(y), Z @ y / len(y), 0.3 * l1_ratio, 0.3 * (1 - l1_ratio)
     ridge = np.full(len(Z), l2)
-    w = active_set._monotone(Model(gram, np.zeros(len(Z)), c, l1, ridge, 1e-10, ActiveSystem(gram, ridge)))
+    w = newton.minimise_monotone(Model(gram, np.zeros(len(Z)), c, l1, ridge, 1e-10, ActiveSystem(gram, ridge)))
     assert violation(Z, y, w, l1, l2) <= PROMISED[np.float64]
 
 
@@ -99,8 +130,8 @@ def test_a_cold_start_far_down_ends_at_the_optimum(seed, dtype):
 
 
 def test_a_long_way_down_goes_through_alphas_in_between(monkeypatch):
-    searches, monotone = [], active_set._monotone
-    monkeypatch.setattr(active_set, "_monotone", lambda model: searches.append(model) or monotone(model))
+    searches, monotone = [], newton.minimise_monotone
+    monkeypatch.setattr(active_set, "minimise_monotone", lambda model: searches.append(model) or monotone(model))
     rng = np.random.default_rng(0)
     Z = rng.normal(size=(300, 60))
     Z -= Z.mean(axis=1, keepdims=True)
@@ -133,9 +164,9 @@ def test_rounding_is_not_taken_for_a_solution_that_does_not_settle():
 
 
 def test_a_solution_that_does_not_settle_is_none(problem, monkeypatch):
-    monkeypatch.setattr(active_set, "PATIENCE", 0)
+    monkeypatch.setattr(newton, "PATIENCE", 0)
     monkeypatch.setattr(active_set, "NEAR", 0.0)
-    monkeypatch.setattr(active_set, "MONOTONE_STEPS", 1)
+    monkeypatch.setattr(newton, "MONOTONE_STEPS", 1)
     monkeypatch.setattr(active_set, "REFINEMENTS", 1)
     Z, y = problem
     with pytest.raises(
@@ -192,7 +223,7 @@ def test_the_line_search_ends_at_the_least_value_of_the_step(problem):
         model = Model(gram, w, c, l1, l2, 1e-10, ActiveSystem(gram, l2))
         downhill = c - l2 * w - l1 * np.sign(w)
         step = np.where(w != 0, downhill, np.sign(c) * np.maximum(np.abs(c) - l1, 0))
-        length = active_set._line_search(model, c, w, step)
+        length = newton._line_search(model, c, w, step)
         best = minimize_scalar(lambda t: value(w + t * step), bounds=(0, 2 * length + 1), method="bounded")  # noqa: B023
         assert length > 0
         assert value(w + length * step) <= best.fun + 1e-12 * abs(best.fun)

@@ -15,7 +15,7 @@ from weighted_pipeline import weights_of
 from heteroage.metrics import score_predictions
 from heteroage.stages import stage1, stage2
 from heteroage.stages.deployable import weights_table
-from heteroage.stages.stage2 import ExpertGrid, View
+from heteroage.stages.stage2 import DENSE, ExpertGrid, View
 
 BALANCING = {"min_cohorts": 1, "min_cap": 5, "max_cap": 24, "median_mult": 1.0}
 CONFIGURATION = BALANCING | {"technical_sd": 0.0, "alpha": 0.3, "l1_ratio": 0.5}
@@ -219,15 +219,8 @@ RESIDUAL = np.array([4.0, -4.0, 2.0, -2.0])
 def view(*shares, features=(0, 3, 9)):
     """A view whose corrections are these shares of the residual, from the largest alpha to the smallest."""
     corrections = np.array(shares)[None, :, None] * RESIDUAL
-    return View(
-        None,
-        np.array([4.0, 2.0, 1.0]),
-        corrections,
-        np.array([features]),
-        RESIDUAL,
-        np.array([0, 0, 1, 1]),
-        np.array(["a", "a", "b", "b"]),
-    )
+    scores = -np.abs(corrections - RESIDUAL).mean(axis=2)
+    return View(np.array([4.0, 2.0, 1.0]), corrections, np.array([features]), scores, -3.0, DENSE * 2 * 4)
 
 
 def test_tuning_goes_on_to_smaller_alphas_where_corrections_help():
