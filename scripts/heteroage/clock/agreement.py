@@ -5,28 +5,37 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
 from heteroage.clock.artifacts import ANCHOR, CORRECTION
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.labels import same_word, sex_of, tissue_of
+from heteroage.labels import is_missing, same_word, tissue_of
 from heteroage.tables.ages import most_exact, roundings, unit_in
-from heteroage.tables.metadata import Conventions, ages
+from heteroage.tables.metadata import Conventions, ages, sexes
 
 log = logging.getLogger(__name__)
 Cells = Sequence[str | None]
 
 
-def agreed(name: str, several: Sequence[tuple[str, Sequence]], ids: Sequence[str]) -> Sequence:
+def agreed(
+    name: str, several: Sequence[tuple[str, Sequence]], ids: Sequence[str], conventions: Conventions
+) -> Sequence:
     """Return one of several tables' columns, which must agree (45 equals 45.0, female equals F) where text is given.
 
     several : name of the table in messages, and its column
     """
     first, cells = several[0]
-    same = {"Tissue": tissue_of, "Sex": sex_of}.get(name, lambda cell: cell)
+    meant = {"Tissue": tissue_of, "Sex": cache(lambda cell: sexes([cell], conventions)[0][0])}
+    same = meant.get(name, lambda cell: cell)
     for where, others in several[1:]:
-        cells = [b if a is None else a for a, b in zip(cells, others, strict=True)]
+        if name in meant:
+            cells, others = (
+                [None if is_missing(cell, conventions.missing_values) else cell for cell in own]
+                for own in (cells, others)
+            )
+            cells = [b if a is None else a for a, b in zip(cells, others, strict=True)]
         if differ := [
             f"{one}: {a} and {b}"
             for one, a, b in zip(ids, cells, others, strict=True)

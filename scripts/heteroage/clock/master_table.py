@@ -195,7 +195,7 @@ class MasterTable:
                 found.append((one.where, [one.columns[name][k] for k in at], one.labels[name], one.columns))
         if name == "Age" and self.others:
             return agreed_ages(found, part.ids, self.table.conventions)
-        return agreed(name, [(where, cells) for where, cells, *_ in found], part.ids)
+        return agreed(name, [(where, cells) for where, cells, *_ in found], part.ids, self.table.conventions)
 
     def _numbers(self, part: Part, at: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.float64]:
         own = [name for name in names if name in self.place]
@@ -207,7 +207,7 @@ class MasterTable:
         for name in names:
             several = [(self.where, ours[name])] if name in ours else []
             several += [(one.where, one.columns[name][at]) for one in self.others if name in one.columns]
-            found.append(agreed(name, several, part.ids))
+            found.append(agreed(name, several, part.ids, self.table.conventions))
         return np.array(found).reshape(len(names), len(at))
 
 

@@ -14,6 +14,7 @@ from heteroage.errors import HeteroAgeError
 from heteroage.files import write_table
 from heteroage.labels import clean, is_missing
 from heteroage.tables.layout import check_cpg_names
+from heteroage.tables.metadata import Conventions
 
 QUICK = [Phase.explicit, Phase.generate]  # an example takes a tenth of a second: to shrink one would take minutes
 
@@ -221,6 +222,18 @@ def test_what_one_table_leaves_empty_is_taken_from_another(clock, loaded, predic
     write_table(clock.master.assign(Tissue=None, Age=None), tmp_path / "a.csv")
     write_table(clock.master[["sample_id", "Tissue", "Age"]], tmp_path / "b.csv")
     equal(from_files(loaded, tmp_path / "a.csv", tmp_path / "b.csv"), predicted)
+
+
+def test_codes_of_one_table_agree_with_words_of_another(clock, loaded, predicted, tmp_path):
+    told = Conventions.of(sex_codes={1: "M", 2: "F"}, missing_values=[-9])
+    lab = replace(loaded, conventions=loaded.conventions.updated(told))
+    codes = clock.master["Sex"].map({"M": "1", "F": "2"}).fillna("-9")
+    codes[0] = "-9"
+    write_table(clock.master, tmp_path / "a.csv")
+    write_table(clock.master[["sample_id"]].assign(Sex=codes), tmp_path / "b.csv")
+    equal(lab.predict([tmp_path / "a.csv", tmp_path / "b.csv"]), predicted)
+    write_table(clock.master[["sample_id"]].assign(Sex=codes.map({"1": "2", "2": "1", "-9": ""})), tmp_path / "b.csv")
+    refused("samples whose Sex in", lab.predict, [tmp_path / "a.csv", tmp_path / "b.csv"])
 
 
 def test_ages_of_a_sheet_keep_their_unit_beside_the_output_of_a_stage(clock, loaded, predicted, tmp_path):
