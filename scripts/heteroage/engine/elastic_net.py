@@ -132,13 +132,13 @@ def open_paths(
         sets = [training_set.normalised() for training_set in training_sets]
         noisy = np.ones(len(X), bool) if noisy is None else noisy
         features = (learnt and learnt.only(sets, pool)) or FeaturePass(X, sets, pool)
-        first = Walk(X, sets, technical_sds, noisy, l1_ratios, features)
+        first = Walk(features, technical_sds, noisy, l1_ratios)
         each = len(technical_sds) * len(l1_ratios)
 
         def solve(alphas: NDArray[np.float64], following: float | None = None) -> list[Paths]:
             alphas = np.asarray(alphas, np.float64)
             goes_on = not len(alphas) or alphas[0] < first.lowest
-            walk = first if goes_on else Walk(X, sets, technical_sds, noisy, l1_ratios, features)
+            walk = first if goes_on else Walk(features, technical_sds, noisy, l1_ratios)
             begin = walk.walked
             walk.go_on(alphas, following, label)
             shape = (len(technical_sds), len(l1_ratios), len(alphas))

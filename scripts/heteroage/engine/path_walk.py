@@ -104,26 +104,23 @@ class Path:
 class Walk:
     """The features, training sets and paths of one call.
 
-    X : (features, samples) float32, may be a memory map; NaN where missing
-    sets : the training sets, normalised
+    features : the features and their statistics in the training sets
     technical_sds : standard deviations of technical noise (tau), on the scale of X
     noisy : (features,), which features have technical noise
-    features : their statistics in the training sets
     """
 
     def __init__(
         self,
-        X: NDArray[np.float32],
-        sets: Sequence[TrainingSet],
+        features: FeaturePass,
         technical_sds: Sequence[float],
         noisy: NDArray[np.bool_],
         l1_ratios: Sequence[float],
-        features: FeaturePass,
     ) -> None:
-        self.X, self.sets, self.noisy, self.features, self.pool = X, sets, noisy, features, features.pool
+        self.features, self.noisy = features, noisy
+        self.X, self.sets, self.pool = features.X, features.sets, features.pool
         self.passes, self.walked, self.lowest = 1, 0, np.inf
-        self.statistics: list[dict[int, tuple[float, float]]] = [{} for _ in sets]  # mean and scale of used features
-        self.kinds = list(product(range(len(sets)), technical_sds, l1_ratios))
+        self.statistics: list[dict[int, tuple[float, float]]] = [{} for _ in self.sets]  # mean and scale
+        self.kinds = list(product(range(len(self.sets)), technical_sds, l1_ratios))
         self.paths: list[Path] = []
 
     def go_on(self, alphas: NDArray[np.float64], following: float | None = None, label: str = "") -> None:
@@ -248,9 +245,8 @@ class Walk:
             raw = np.asarray(self.X[features[part]]).take(own.rows, axis=1)
             standardised, mean[part], scale[part] = Standardiser.own(raw, own.weight, median[features[part]])
             Z[part] = own.scaled(standardised)
-        self.statistics[path.training_set] |= {
-            f: (m, s) for f, m, s in zip(features.tolist(), mean, scale, strict=True)
-        }
+        own_statistics = zip(mean.tolist(), scale.tolist(), strict=True)
+        self.statistics[path.training_set].update(zip(features.tolist(), own_statistics, strict=True))
         return Z, scale
 
 

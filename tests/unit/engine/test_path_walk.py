@@ -46,7 +46,7 @@ SHORT = np.geomspace(0.8, 0.1, 5)
 
 def opened(X, y, l1_ratios, pool):
     sets = [TrainingSet(np.arange(len(y)), y)]
-    return path_walk.Walk(X, sets, [0.0], np.ones(len(X), bool), l1_ratios, FeaturePass(X, sets, pool))
+    return path_walk.Walk(FeaturePass(X, sets, pool), [0.0], np.ones(len(X), bool), l1_ratios)
 
 
 def walk(l1_ratios, name="plain", alphas=SHORT):
