@@ -66,6 +66,11 @@ for _name, _content, _text in (
         b'!Series_title\t"x"\n!Series_geo_accession\t"GSE1"\n',
         "For prediction, keep its table alone: grep -v",
     ),
+    (
+        "beta.myCpG",
+        b"chrBase\tchr\tbase\tstrand\tcoverage\tfreqC\tfreqT\nchr1.10469\tchr1\t10469\tF\t10\t90.0\t10.0\n",
+        "holds calls, as Bismark or methylKit writes them. Give Bismark's coverage files",
+    ),
     ("beta.html", b"<!DOCTYPE html><html></html>", "is a web page, not a table"),
     ("beta.idat", b"IDAT" + bytes(100), "raw intensities"),
 ):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CALLS = (4, 6, 7)  # columns of Bismark's bedGraph, coverage and CpG report, which have no header
+METHYLKIT = {"freqC", "numCs1"}  # columns of methylKit's calls
 PARQUET, FEATHER, H5AD, XLSX, PICKLE, TEXT = "parquet", "feather", "h5ad", "xlsx", "pickle", "csv"
 GZIP = b"\x1f\x8b"
 HEAD = 4096  # number of bytes that are examined
@@ -100,7 +101,8 @@ def open_source(path: str | Path, where: str, missing_values: Sequence[str] = ()
 def _open(kind: str, path: Path, where: str, missing_values: Sequence[str], allow_pickle: bool) -> Source:
     if kind == TEXT:
         source = TextSource(path, where, missing_values)
-        if len(source.header) in CALLS and is_probe(":".join(source.header[:2])):
+        header = source.header
+        if (len(header) in CALLS and is_probe(":".join(header[:2]))) or not METHYLKIT.isdisjoint(header):
             raise _calls(where)
         return source
     from heteroage.tables import formats, workbook
@@ -173,6 +175,6 @@ def _refusal(where: str, what: str, advice: str) -> HeteroAgeError:
 
 def _calls(where: str) -> HeteroAgeError:
     return HeteroAgeError(
-        f"{where} holds the calls of one sample, as Bismark writes them. Give coverage files, whose names end in .cov "
-        'or .cov.gz. In the config, name them by a pattern: {file: "data/*.cov.gz", least_coverage: 5}.'
+        f"{where} holds calls, as Bismark or methylKit writes them. Give Bismark's coverage files, whose names "
+        'end in .cov or .cov.gz. In the config, name them by a pattern: {file: "data/*.cov.gz", least_coverage: 5}.'
     )
