@@ -250,17 +250,19 @@ def _agreed(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intak
 def _ages(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intake: Intake) -> pd.Series:
     """Return each sample's age, the most exact one if several tables give it (37 months and 3.08 years)."""
     readings: dict[str, list[tuple[float, float]]] = {one: [] for one in sample_ids}
-    last = {}  # the last table with each sample's age
+    tables: dict[str, list[str]] = {one: [] for one in sample_ids}
     for where, frame in frames.items():
         if "Age" in frame:
             own = frame[frame["Age"].notna() & frame.index.isin(sample_ids)]
             for one, age, rounding in zip(own.index, own["Age"], own["Age_rounding"], strict=True):
                 readings[one].append((age, rounding))
-                last[one] = where
+                tables[one].append(where)
     chosen = {one: most_exact(own) for one, own in readings.items() if own}
     if differ := [one for one, (_, other) in chosen.items() if other is not None]:
+        ages = [age for age, _ in readings[differ[0]]]
+        later = max(ages.index(age) for age in chosen[differ[0]])
         pairs = [f"{one}: {chosen[one][0]} and {chosen[one][1]}" for one in differ]
-        raise _differing("Age", last[differ[0]], pairs)
+        raise _differing("Age", tables[differ[0]][later], pairs)
     rounded = [f"{one}: {age}" for one, (age, _) in chosen.items() if any(a != age for a, _ in readings[one])]
     intake.note("rounded_ages", "all samples", len(rounded), "kept from the table that gives more digits", rounded)
     return pd.Series({one: age for one, (age, _) in chosen.items()}, sample_ids, np.float64)
