@@ -193,6 +193,14 @@ def test_one_sample_with_different_metadata_in_two_tables(column, value, shown):
     )
 
 
+@pytest.mark.parametrize("by", [-1, 1])
+def test_the_table_with_another_age_is_named_though_a_later_one_agrees(by):
+    tables = {"beta": table(), "chalm": table(), "camda": table()}
+    tables["chalm"].loc[3, "Age"] += by
+    with pytest.raises(HeteroAgeError, match="samples whose Age in the chalm table x differs from an earlier table's"):
+        merged(tables)
+
+
 @pytest.mark.parametrize("order", [("beta", "chalm"), ("chalm", "beta")])
 def test_ages_rounded_differently_are_one_age_in_any_order(order):
     years, months = table(), table(seed=2)
