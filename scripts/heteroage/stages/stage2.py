@@ -19,7 +19,7 @@ from heteroage.engine.elastic_net import Paths, fit_paths, learn_statistics, ope
 from heteroage.errors import listed
 from heteroage.files import write_json, write_table
 from heteroage.metrics import mean_errors, r2_against_none, rows_by
-from heteroage.stages.training_data import OUT_OF_FOLD, TrainingData, beyond, log_grid, views
+from heteroage.stages.training_data import EXTENSION, OUT_OF_FOLD, TrainingData, beyond, log_grid, views
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -185,8 +185,8 @@ def tune(
 ) -> View:
     """Predict each fold of a view by models that are trained without it and without the unseen fold.
 
-    Small alphas take the longest to solve. So the view walks down the grid until smaller alphas cannot be better (see
-    `View.descends`). If the best alpha is at an end of the whole grid, it continues beyond that end.
+    Small alphas take the longest to solve. So the view walks down the grid in parts, until smaller alphas cannot be
+    better (see `View.descends`). If the best alpha is at an end of the whole grid, it continues beyond that end.
 
     solve : of `open_paths`, for the training sets without each fold but the unseen one
     """
@@ -209,11 +209,11 @@ def tune(
         scores = np.array([[score(correction) for correction in of_ratio] for of_ratio in corrections])
         return View(alphas, corrections, n_features, scores, without, dense)
 
-    view = at(grid.alphas[:1], *grid.alphas[1:2])
-    for k in range(1, len(grid.alphas)):
-        if not view.descends():
-            break
-        view = view.joined(at(grid.alphas[k : k + 1], *grid.alphas[k + 1 : k + 2]))
+    first, *others = np.split(grid.alphas, range(EXTENSION, len(grid.alphas), EXTENSION))
+    view = at(first, *[part[0] for part in others[:1]])
+    while others and view.descends():
+        part = others.pop(0)
+        view = view.joined(at(part, *[following[0] for following in others[:1]]))
     while len(further := view.further()):
         log.info("%s: best alpha at an end of the grid, continuing with %s", label, listed(further))
         view = view.joined(at(further))
