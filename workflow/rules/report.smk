@@ -35,7 +35,7 @@ rule summarise_run:
             "results/figures/full_predicted_age.png",
             caption="../report/predicted_age.rst",
             category="Accuracy",
-            labels={"figure": "Predicted against actual age"},
+            labels={"run": "full", "figure": "Predicted against actual age"},
         ),
     log:
         "logs/summarise_run.log",
