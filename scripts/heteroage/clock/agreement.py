@@ -12,7 +12,7 @@ import numpy as np
 from heteroage.clock.artifacts import ANCHOR, CORRECTION
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import is_missing, same_word, tissue_of
-from heteroage.tables.ages import most_exact, roundings, unit_in
+from heteroage.tables.ages import Reading, most_exact, roundings, unit_in
 from heteroage.tables.metadata import Conventions, ages, sexes
 
 log = logging.getLogger(__name__)
@@ -55,19 +55,24 @@ def agreed_ages(
 
     several : name of the table in messages, its ages, the name of their column, and the names of its columns
     """
-    readings: list[list[tuple[float, float]]] = [[] for _ in ids]
+    readings: list[list[Reading]] = [[] for _ in ids]
     for where, cells, label, names in several:
         how = conventions_of_ages(conventions, label, names)
         years = ages(cells, label, ids, where, how)
         for own, age, rounding in zip(readings, years, roundings(cells, label, how.age_unit), strict=True):
-            own += [] if age is None else [(age, rounding)]
-    chosen = [most_exact(own) if own else (None, None) for own in readings]
-    if differ := [f"{one}: {a} and {b}" for one, (a, b) in zip(ids, chosen, strict=True) if b is not None]:
-        raise _differing("Age", several[-1][0], several[0][0], differ)
-    rounded = [one for one, (age, _), own in zip(ids, chosen, readings, strict=True) if {age} < {a for a, _ in own}]
+            own += [] if age is None else [Reading(age, rounding, where)]
+    chosen = {one: (*most_exact(own), own) for one, own in zip(ids, readings, strict=True) if own}
+    if differ := {one: found for one, found in chosen.items() if found[1] is not None}:
+        kept, other, own = next(iter(differ.values()))
+        first, later = sorted((kept, other), key=own.index)
+        pairs = [f"{one}: {a.age} and {b.age}" for one, (a, b, _) in differ.items()]
+        raise _differing("Age", later.where, first.where, pairs)
+    rounded = [one for one, (kept, _, own) in chosen.items() if {kept.age} < {reading.age for reading in own}]
     if rounded:
         log.warning("ages are taken from the table that gives more digits (%s)", listed(rounded))
-    return [None if age is None else f"{np.format_float_positional(age, trim='-')} years" for age, _ in chosen]
+    return [
+        f"{np.format_float_positional(chosen[one][0].age, trim='-')} years" if one in chosen else None for one in ids
+    ]
 
 
 def conventions_of_ages(conventions: Conventions, label: str, names: Iterable[str]) -> Conventions:

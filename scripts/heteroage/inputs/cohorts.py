@@ -19,7 +19,7 @@ from heteroage.inputs.intake import Intake, ModalityTable, TableEntry, open_moda
 from heteroage.labels import UNKNOWN, nearly_alike, same_word, spelling_key
 from heteroage.probes import read_probes, split_modality
 from heteroage.tables import metadata
-from heteroage.tables.ages import most_exact, roundings, unit_in
+from heteroage.tables.ages import Reading, most_exact, roundings, unit_in
 from heteroage.tables.layout import check_left_out
 from heteroage.tables.metadata import METADATA, Conventions, mangled_by_r
 
@@ -249,23 +249,20 @@ def _agreed(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intak
 
 def _ages(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intake: Intake) -> pd.Series:
     """Return each sample's age, the most exact one if several tables give it (37 months and 3.08 years)."""
-    readings: dict[str, list[tuple[float, float]]] = {one: [] for one in sample_ids}
-    tables: dict[str, list[str]] = {one: [] for one in sample_ids}
+    readings: dict[str, list[Reading]] = {one: [] for one in sample_ids}
     for where, frame in frames.items():
         if "Age" in frame:
             own = frame[frame["Age"].notna() & frame.index.isin(sample_ids)]
             for one, age, rounding in zip(own.index, own["Age"], own["Age_rounding"], strict=True):
-                readings[one].append((age, rounding))
-                tables[one].append(where)
+                readings[one].append(Reading(age, rounding, where))
     chosen = {one: most_exact(own) for one, own in readings.items() if own}
-    if differ := [one for one, (_, other) in chosen.items() if other is not None]:
-        ages = [age for age, _ in readings[differ[0]]]
-        later = max(ages.index(age) for age in chosen[differ[0]])
-        pairs = [f"{one}: {chosen[one][0]} and {chosen[one][1]}" for one in differ]
-        raise _differing("Age", tables[differ[0]][later], pairs)
-    rounded = [f"{one}: {age}" for one, (age, _) in chosen.items() if any(a != age for a, _ in readings[one])]
+    if differ := {one: pair for one, pair in chosen.items() if pair[1] is not None}:
+        first = next(iter(differ))
+        later = max(differ[first], key=readings[first].index)
+        raise _differing("Age", later.where, [f"{one}: {a.age} and {b.age}" for one, (a, b) in differ.items()])
+    rounded = [f"{one}: {kept.age}" for one, (kept, _) in chosen.items() if {kept.age} < {r.age for r in readings[one]}]
     intake.note("rounded_ages", "all samples", len(rounded), "kept from the table that gives more digits", rounded)
-    return pd.Series({one: age for one, (age, _) in chosen.items()}, sample_ids, np.float64)
+    return pd.Series({one: kept.age for one, (kept, _) in chosen.items()}, sample_ids, np.float64)
 
 
 def _differing(column: str, where: str, pairs: Sequence[str]) -> HeteroAgeError:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import NamedTuple
 
 from heteroage.errors import HeteroAgeError
 from heteroage.labels import OLDEST, is_missing
@@ -139,13 +140,21 @@ def roundings(cells: Sequence[str | None], label: str = "", unit: str | None = N
     return [of_cell(cell) for cell in cells]
 
 
-def most_exact(readings: Sequence[tuple[float, float]]) -> tuple[float, float | None]:
-    """Choose between the ages that several tables give for a sample, as (years, rounding), in any order.
+class Reading(NamedTuple):
+    """A sample's age in one table, half of its last digit (both in years), and the table's name in messages."""
+
+    age: float
+    rounding: float
+    where: str
+
+
+def most_exact(readings: Sequence[Reading]) -> tuple[Reading, Reading | None]:
+    """Choose between the ages that several tables give for a sample, in any order.
 
     Returns the most exact one, and the first one that is not the same when rounded, or None.
     """
-    kept = min(readings, key=lambda reading: (reading[1], reading[0]))[0]
-    return kept, next((age for age, rounding in readings if abs(age - kept) > rounding + ROUNDED), None)
+    kept = min(readings, key=lambda reading: (reading.rounding, reading.age))
+    return kept, next((other for other in readings if abs(other.age - kept.age) > other.rounding + ROUNDED), None)
 
 
 def _tokens(label: str) -> list[str]:

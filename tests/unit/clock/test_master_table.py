@@ -170,8 +170,9 @@ def test_tables_of_other_samples_are_not_joined(clock, loaded, tmp_path):
 def test_tables_that_disagree_are_not_joined(clock, loaded, tmp_path):
     write_table(clock.master, tmp_path / "a.csv")
     write_table(clock.master[["sample_id", "Age"]].assign(Age=1.5), tmp_path / "b.csv")
+    write_table(clock.master[["sample_id", "Age"]], tmp_path / "c.csv")  # agrees with the first, so it is not named
     text = f"samples whose Age in {tmp_path / 'b.csv'} differs from that in {tmp_path / 'a.csv'} (14: n000: "
-    refused(text, from_files, loaded, tmp_path / "a.csv", tmp_path / "b.csv")
+    refused(text, from_files, loaded, tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "c.csv")
 
 
 def test_tables_may_have_ages_in_different_units(clock, loaded, predicted, tmp_path):

@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 
 from heteroage.errors import HeteroAgeError
-from heteroage.tables.ages import YOUNGEST, is_age, is_prenatal, most_exact, read_ages, roundings, unit_in
+from heteroage.tables.ages import YOUNGEST, Reading, is_age, is_prenatal, most_exact, read_ages, roundings, unit_in
 
 MONTHS = ["age (months)", "age_months", "age in months", "age (in months)", "age [months]", "age months", "age (mo)"]
 MONTHS += ["age (mos.)", "age (months at collection)", "ageMonths", "AGE_IN_MONTHS", "agemonths", "age.mo", "age (m)"]
@@ -107,11 +107,13 @@ def test_names_of_columns():
 )
 def test_ages_agree_within_their_rounding_in_any_order(cells, kept, other):
     readings = [
-        (read_ages([cell], unit=unit).years[0], roundings([cell], unit=unit)[0]) for cell, unit in cells.items()
+        Reading(read_ages([cell], unit=unit).years[0], roundings([cell], unit=unit)[0], cell)
+        for cell, unit in cells.items()
     ]
     for order in permutations(readings):
-        found = most_exact(order)
-        assert found == (pytest.approx(kept), None if other is None else pytest.approx(other))
+        chosen, differing = most_exact(order)
+        assert chosen.age == pytest.approx(kept)
+        assert (differing and differing.age) == (other and pytest.approx(other))
 
 
 @pytest.mark.parametrize("unit", ["days", "weeks", "months", "hours"])
