@@ -60,16 +60,7 @@ def describe(
     return {
         "clock": "A three-stage epigenetic age clock: anchor, hallmark experts, context fusion.",
         "groups": remarks,
-        "training_data": {
-            "samples": len(samples),
-            "projects": int(samples["project_id"].nunique()),
-            "groups": int(samples["group"].nunique()),
-            "age_from": float(samples["Age"].min()),
-            "age_to": float(samples["Age"].max()),
-            "tissues": samples["Tissue"].value_counts().to_dict(),
-            "sexes": samples["Sex"].value_counts().to_dict(),
-            "sha256": training_data["sha256"],
-        },
+        "training_data": {**_counts(samples), "sha256": training_data["sha256"]},
         "held_out": "donors of the same studies" if donors else "whole groups",
         "folds": [
             {"fold": int(fold), "samples": len(rows), "groups": sorted(rows["group"].unique())}
@@ -93,6 +84,18 @@ def describe(
         "certificate": _records(evaluation.get("certificate")),
         "limits": LIMITS,
         "software": meta["software"],
+    }
+
+
+def _counts(samples: pd.DataFrame) -> dict[str, object]:
+    return {
+        "samples": len(samples),
+        "projects": int(samples["project_id"].nunique()),
+        "groups": int(samples["group"].nunique()),
+        "age_from": float(samples["Age"].min()),
+        "age_to": float(samples["Age"].max()),
+        "tissues": samples["Tissue"].value_counts().to_dict(),
+        "sexes": samples["Sex"].value_counts().to_dict(),
     }
 
 
