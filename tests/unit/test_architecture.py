@@ -109,3 +109,14 @@ def test_the_map_finds_five_behaviours():
     assert len(rows) == 5
     for path, name in rows:
         assert re.search(rf"^ *(?:def|class) {name}\b", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), path
+
+
+def test_files_and_functions_are_short():
+    """The limits of CONTRIBUTING.md."""
+    long = []
+    for path in (ROOT / "scripts").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        functions = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef))
+        long += [path.name] * (len(text.splitlines()) > 300)
+        long += [f"{path.name} {node.name}" for node in functions if node.end_lineno - node.lineno >= 60]
+    assert not long
