@@ -254,7 +254,8 @@ def open_each(
         source = open_source(path, where, conventions.missing_values)
         if calls is not None:
             source.keep.append(calls)
-        (valued if holds_values(source, wanted.is_value, wanted.is_cpg) else others).append(source)
+        alone = len(read) == 1  # a single table is predicted, or refused, in any case
+        (valued if alone or holds_values(source, wanted.is_value, wanted.is_cpg) else others).append(source)
     if not valued:
         valued, others = others, []
     tables = [MasterTable.of(Table(source, wanted.is_cpg, conventions), wanted) for source in valued]
