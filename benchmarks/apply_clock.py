@@ -125,7 +125,7 @@ def make_clock(folder: Path, names: list[str]) -> list[str]:
     return used
 
 
-def make_table(path: Path, n: int, names: list[str], used: list[str], constant: bool, missing: float = 0.01) -> None:
+def make_table(path: Path, n: int, names: list[str], used: list[str], constant: bool, missing: float) -> None:
     """Write n samples, a share of whose values is missing.
 
     With `constant`, columns that the clock does not use hold one value (and next to no bytes).
@@ -208,7 +208,7 @@ def main() -> None:
         make_clock(clock, names)
     used = load_clock(clock).anchor.features
 
-    def made(n: int, constant: bool, missing: float = 0.01) -> Path:
+    def made(n: int, constant: bool, missing: float = 0.0) -> Path:
         path = options.folder / f"{'constant' if constant else 'random'}_{missing:g}_{n}_{options.columns}.parquet"
         if not path.exists():
             make_table(path, n, names, used, constant, missing)
