@@ -52,6 +52,9 @@ rule report:
         report_page,
 
 
+complete_rules()
+
+
 onstart:
     hold_folder(log)
 

@@ -38,6 +38,7 @@ CHECKS = ("check_predicted_tables", "predict_published")
 REJECTED = Path("results/audit/rejected.txt")
 
 
+@cache
 def code_digest(script: Path) -> str:
     """Return a digest of a script's code, of the package's modules that it imports, and of library versions.
 
@@ -45,8 +46,7 @@ def code_digest(script: Path) -> str:
     not included, so changing them reruns nothing.
     """
     modules, libraries = modules_used(script)
-    parts = [_module(path, path.stat().st_mtime_ns)[0] for path in [script, *modules]]
-    parts += [f"{name} {_version(name)}" for name in libraries]
+    parts = [_module(path)[0] for path in [script, *modules]] + [f"{name} {_version(name)}" for name in libraries]
     return f"code {hashlib.sha256(''.join(parts).encode()).hexdigest()[:16]}"
 
 
@@ -54,8 +54,7 @@ def modules_used(script: Path) -> tuple[list[Path], list[str]]:
     """Return the package's modules that a script imports, directly or indirectly, and the imported `LIBRARIES`."""
     found, libraries, waiting = set(), set(), [script]
     while waiting:
-        path = waiting.pop()
-        _, modules, others = _module(path, path.stat().st_mtime_ns)
+        _, modules, others = _module(waiting.pop())
         waiting += modules - found
         found |= modules
         libraries |= others
@@ -63,11 +62,10 @@ def modules_used(script: Path) -> tuple[list[Path], list[str]]:
 
 
 @cache
-def _module(path: Path, modified: int) -> tuple[str, frozenset[Path], frozenset[str]]:
+def _module(path: Path) -> tuple[str, set[Path], set[str]]:
     """Return a digest of a module's code, and the package's modules and the libraries that it imports."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    names: set[str] = set()
-    tree.body = [node for node in tree.body if not _is_for_types(node)]
+    tree, names = ast.parse(path.read_text(encoding="utf-8")), set()
+    tree.body = [node for node in tree.body if getattr(getattr(node, "test", None), "id", None) != "TYPE_CHECKING"]
     for node in ast.walk(tree):
         match node:
             case ast.Import():
@@ -78,16 +76,12 @@ def _module(path: Path, modified: int) -> tuple[str, frozenset[Path], frozenset[
                 _without_texts(node)
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in SAY or name.endswith("Error"):
                 _without_texts(node)
-        _without_docstring(node)
+            case ast.Module() | ast.ClassDef() | ast.FunctionDef() if ast.get_docstring(node) is not None:
+                del node.body[0]
     names.discard("heteroage.workflow")  # runs every script and computes nothing
     ours = {SCRIPTS.joinpath(*name.split(".")).with_suffix(".py") for name in names if name.startswith("heteroage.")}
     others = {LIBRARIES[top] for name in names if (top := name.split(".")[0]) in LIBRARIES}
-    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    return digest, frozenset(module for module in ours if module.is_file()), frozenset(others)
-
-
-def _is_for_types(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), set(filter(Path.is_file, ours)), others
 
 
 def _without_texts(node: ast.AST) -> None:
@@ -97,14 +91,6 @@ def _without_texts(node: ast.AST) -> None:
             inner.values = [part for part in inner.values if isinstance(part, ast.FormattedValue)]
         elif isinstance(inner, ast.Constant) and isinstance(inner.value, str):
             inner.value = ""
-
-
-def _without_docstring(node: ast.AST) -> None:
-    match node:
-        case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
-            match node.body:
-                case [ast.Expr(value=ast.Constant(value=str())), *others]:
-                    node.body = others
 
 
 def _version(library: str) -> str:

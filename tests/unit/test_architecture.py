@@ -80,7 +80,7 @@ def test_every_function_and_constant_that_it_names_is_there():
     }
     endings = {"py", "smk", "md", "yaml", "toml", "tsv", "j2"}
     snakemake = {"params", "ruleorder", "main", "full"}
-    assert {"code_of", "atomic_path", "own_features", "ARTIFACTS", "reporting"} <= names
+    assert {"complete_rules", "atomic_path", "own_features", "ARTIFACTS", "reporting"} <= names
     assert sorted(names - defined - named_modules - endings - snakemake) == []
 
 

@@ -6,6 +6,7 @@ import re
 import tomllib
 from fnmatch import fnmatch
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 import yaml
@@ -13,7 +14,7 @@ from mini_study import REPOSITORY
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from heteroage.workflow import load_workflow
+from heteroage.workflow import SCRIPTS, code_digest, load_workflow
 
 SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
 CONFIG = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text(encoding="utf-8"))
@@ -185,18 +186,27 @@ def test_every_script_is_a_rule():
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_a_rule_has_a_script_a_log_and_a_benchmark_of_its_name(rule):
-    body = RULES[rule]
+def test_a_rule_has_a_script_and_a_log_of_its_name(rule):
     for directive, pattern in {
         "script": rf"scripts/{rule}\.py",
         "log": rf"logs/(?:\S+/)?{rule}(?:/\S+)?\.log",
-        "benchmark": rf"results/benchmarks/(?:\S+/)?{rule}(?:/\S+)?\.tsv",
     }.items():
-        if directive == "benchmark" and "output:" not in body:
-            continue  # it only looks
-        assert re.search(rf'{directive}:\s+"(?:\.\./)*{pattern}"', body), f"{rule} has no {directive} of its name"
-    if rule != "download_geo_series" and "output:" in body:  # nothing is downloaded again
-        assert f'code=code_of("{rule}")' in body
+        assert re.search(rf'{directive}:\s+"(?:\.\./)*{pattern}"', RULES[rule]), (
+            f"{rule} has no {directive} of its name"
+        )
+
+
+def test_every_rule_has_its_environment_its_benchmark_and_the_digest_of_its_code(monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    with load_workflow([]) as workflow:
+        for rule in (rule for rule in workflow.rules if rule.script):
+            assert Path(rule.conda_env).samefile(REPOSITORY / "envs/heteroage.yaml"), rule.name
+            if rule.output:  # others only look
+                assert re.fullmatch(rf"results/benchmarks/(?:.+/)?{rule.name}(?:/.+)?\.tsv", rule.benchmark)
+            # Nothing is downloaded again.
+            code = dict(rule.params.items()).get("code", lambda wildcards: None)(None)
+            watched = rule.output and rule.name != "download_geo_series"
+            assert code == (code_digest(SCRIPTS / f"{rule.name}.py") if watched else None)
 
 
 def test_every_rule_has_what_its_script_names(monkeypatch):

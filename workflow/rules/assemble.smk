@@ -62,16 +62,11 @@ rule assemble_artifacts:
         **FOLDER,
     log:
         "logs/{run}/assemble_artifacts.log",
-    benchmark:
-        "results/benchmarks/{run}/assemble_artifacts.tsv"
     wildcard_constraints:
         run=r"(?!nested-)[\w-]+",
-    conda:
-        "../../envs/heteroage.yaml"
     resources:
         **needs(),
     params:
-        code=code_of("assemble_artifacts"),
         settings=SETTINGS,
     message:
         "Assembling results/{wildcards.run}_artifacts"
@@ -90,16 +85,11 @@ rule assemble_nested_run:
         ablated="results/{run}/held_out/fusion_without_context.csv",
     log:
         "logs/{run}/assemble_nested_run.log",
-    benchmark:
-        "results/benchmarks/{run}/assemble_nested_run.tsv"
     wildcard_constraints:
         run=r"nested-\d+",
-    conda:
-        "../../envs/heteroage.yaml"
     resources:
         **needs(0.3),
     params:
-        code=code_of("assemble_nested_run"),
         settings=SETTINGS,
         lightgbm=config["stage3"]["lightgbm"],
         max_rounds=config["stage3"]["max_rounds"],

@@ -49,15 +49,10 @@ rule audit_inputs:
         **{name: audited(f"results/audit/{name}.csv", title) for name, title in TABLES.items()},
     log:
         "logs/audit_inputs.log",
-    benchmark:
-        "results/benchmarks/audit_inputs.tsv"
     priority: 1  # before training, where both can run
-    conda:
-        "../../envs/heteroage.yaml"
     resources:
         **needs(),
     params:
-        code=code_of("audit_inputs"),
         given=state_of([DICTIONARY, *ANNOTATION.values()]),
     message:
         "Checking the input"
@@ -76,13 +71,7 @@ rule plot_audit:
         findings=audited("results/audit/findings.txt", "Findings", "findings"),
     log:
         "logs/plot_audit.log",
-    benchmark:
-        "results/benchmarks/plot_audit.tsv"
     priority: 1
-    conda:
-        "../../envs/heteroage.yaml"
-    params:
-        code=code_of("plot_audit"),
     message:
         "Drawing the audit and listing its findings"
     script:
@@ -100,15 +89,10 @@ if config["predict"]:
             checked=audited("results/audit/predicted_tables.csv", "Tables to predict"),
         log:
             "logs/check_predicted_tables.log",
-        benchmark:
-            "results/benchmarks/check_predicted_tables.tsv"
         priority: 2  # before long jobs: a table that cannot be predicted ends the run
-        conda:
-            "../../envs/heteroage.yaml"
         resources:
             **needs(),
         params:
-            code=code_of("check_predicted_tables"),
             predict=config["predict"],
             conventions=lab_conventions(config["inputs"]),
             own=PREDICT_CONVENTIONS,

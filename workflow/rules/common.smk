@@ -97,9 +97,25 @@ wildcard_constraints:
     series=r"GSE\d+(?:-GPL\d+)?",
 
 
-def code_of(rule):
-    """Return a digest of the code of a rule's script. The rule reruns when it changes."""
-    return code_digest(REPOSITORY / "scripts" / f"{rule}.py")
+def code_of(name):
+    """Return a digest of the code of a script, as a function for params: a job computes only its own."""
+    return lambda wildcards: code_digest(REPOSITORY / "scripts" / f"{name}.py")
+
+
+def complete_rules():
+    """Set the environment, the benchmark (named as the log) and the parameter `code` of all rules with a script.
+
+    A change of the code reruns them, except for downloads.
+    """
+    for one in workflow.rules:
+        if one.script and Path(one.snakefile).is_relative_to(REPOSITORY):  # not of a workflow that uses this one
+            one.conda_env = str(REPOSITORY / "envs/heteroage.yaml")
+            name, log = Path(one.script).stem, str(one.log[0])
+            if one.output:
+                one.benchmark_modifier = one.log_modifier
+                one.benchmark = f"results/benchmarks/{log.removeprefix('logs/').removesuffix('.log')}.tsv"
+            if one.output and name != "download_geo_series" and "code" not in one.params.keys():
+                one.set_params(code=code_of(name))
 
 
 def needs(memory_per_input=1.5):

@@ -25,12 +25,7 @@ rule score_nested_runs:
         **NESTED,
     log:
         "logs/score_nested_runs.log",
-    benchmark:
-        "results/benchmarks/score_nested_runs.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
     params:
-        code=code_of("score_nested_runs"),
         trained_on={name: clock.get("trained_on", []) for name, clock in config["compare"].items()},
     message:
         "Scoring the nested runs"
@@ -50,15 +45,10 @@ if config["compare"]:
             clocks=PUBLISHED_CLOCKS,
         log:
             "logs/predict_published.log",
-        benchmark:
-            "results/benchmarks/predict_published.tsv"
         priority: 2  # before long jobs: an invalid coefficient table ends the run
-        conda:
-            "../../envs/heteroage.yaml"
         resources:
             **needs(),
         params:
-            code=code_of("predict_published"),
             compare=config["compare"],
             given=state_of([clock["coefficients"] for clock in config["compare"].values()]),
         message:
@@ -77,12 +67,6 @@ rule compare_scorings:
         table="results/evaluation/optimism.csv",
     log:
         "logs/compare_scorings.log",
-    benchmark:
-        "results/benchmarks/compare_scorings.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    params:
-        code=code_of("compare_scorings"),
     message:
         "Comparing nested errors with other ways of scoring"
     script:

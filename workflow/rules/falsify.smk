@@ -13,14 +13,9 @@ rule alter_training_samples:
         altered_pcs="results/{run}/training/context_pcs.csv",
     log:
         "logs/{run}/alter_training_samples.log",
-    benchmark:
-        "results/benchmarks/{run}/alter_training_samples.tsv"
     wildcard_constraints:
         run=ALTERED_RUNS,
-    conda:
-        "../../envs/heteroage.yaml"
     params:
-        code=code_of("alter_training_samples"),
         folds=config["cross_validation"]["folds"],
         seed=config["cross_validation"]["seed"],
     message:
@@ -45,15 +40,10 @@ rule alter_fold:
         compared="results/falsification/altered_fold.csv",
     log:
         "logs/alter_fold.log",
-    benchmark:
-        "results/benchmarks/alter_fold.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
     threads: 8
     resources:
         **needs(),
     params:
-        code=code_of("alter_fold"),
         outer_folds=config["cross_validation"]["outer_folds"],
         selection=SELECTION,
         context=config["context"],
@@ -105,12 +95,7 @@ rule write_certificate:
         scores="results/falsification/random_set_scores.csv",
     log:
         "logs/write_certificate.log",
-    benchmark:
-        "results/benchmarks/write_certificate.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
     params:
-        code=code_of("write_certificate"),
         seed=config["cross_validation"]["seed"],
     message:
         "Writing the leakage certificate"
@@ -124,8 +109,6 @@ rule falsify:
         certificate="results/falsification/certificate.csv",
     log:
         "logs/falsify.log",
-    conda:
-        "../../envs/heteroage.yaml"
     message:
         "Checking the leakage certificate"
     script:

@@ -56,12 +56,6 @@ rule plot_evaluation:
         **NESTED_PICTURES,
     log:
         "logs/plot_evaluation.log",
-    benchmark:
-        "results/benchmarks/plot_evaluation.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    params:
-        code=code_of("plot_evaluation"),
     message:
         "Drawing the nested evaluation"
     script:
@@ -84,12 +78,6 @@ rule plot_training:
         **OUT_OF_FOLD_PICTURES,
     log:
         "logs/plot_training.log",
-    benchmark:
-        "results/benchmarks/plot_training.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    params:
-        code=code_of("plot_training"),
     message:
         "Drawing the results of the training"
     script:

@@ -7,12 +7,7 @@ rule download_geo_series:
         matrix="results/geo/{series}/series_matrix.txt.gz",
     log:
         "logs/download_geo_series/{series}.log",
-    benchmark:
-        "results/benchmarks/download_geo_series/{series}.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
     params:
-        # No code=, so that changes of the code do not repeat the download.
         base_url=config["geo"]["base_url"],
     message:
         "Downloading {wildcards.series} from GEO"
@@ -28,14 +23,9 @@ rule read_geo_series:
         samples="results/geo/{series}/samples.csv",
     log:
         "logs/read_geo_series/{series}.log",
-    benchmark:
-        "results/benchmarks/read_geo_series/{series}.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
     resources:
         **needs(),
     params:
-        code=code_of("read_geo_series"),
         mapping=mapping_of_series,
     message:
         "Reading the series matrix of {wildcards.series}"

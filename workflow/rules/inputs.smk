@@ -12,16 +12,11 @@ rule read_coverage:
         table="results/coverage/{number}.parquet",
     log:
         "logs/read_coverage/{number}.log",
-    benchmark:
-        "results/benchmarks/read_coverage/{number}.tsv"
     wildcard_constraints:
         number=r"\d+",
-    conda:
-        "../../envs/heteroage.yaml"
     resources:
         **needs(),
     params:
-        code=code_of("read_coverage"),
         samples=lambda wildcards: COVERAGE_FILES[wildcards.number],
         least_coverage=lambda wildcards: LEAST_COVERAGE[wildcards.number],
     message:
@@ -41,12 +36,7 @@ if BUILD_DICTIONARY:
             sizes="results/hallmarks/sizes.csv",
         log:
             "logs/build_hallmark_dictionary.log",
-        benchmark:
-            "results/benchmarks/build_hallmark_dictionary.tsv"
-        conda:
-            "../../envs/heteroage.yaml"
         params:
-            code=code_of("build_hallmark_dictionary"),
             given=state_of([config["inputs"]["hallmarks"], config["inputs"]["annotation"]]),
         message:
             "Finding the CpGs of the genes of {input.gene_sets}"
@@ -65,14 +55,9 @@ rule simulate_demo:
         truth="results/demo/truth.json",
     log:
         "logs/simulate_demo.log",
-    benchmark:
-        "results/benchmarks/simulate_demo.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
     resources:
         **needs(0.3),
     params:
-        code=code_of("simulate_demo"),
         modalities=list(MODALITIES),
     message:
         "Simulating the demo's cohorts"
@@ -91,15 +76,10 @@ rule build_feature_store:
         intake="results/store/intake.json",
     log:
         "logs/build_feature_store.log",
-    benchmark:
-        "results/benchmarks/build_feature_store.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
     threads: 2
     resources:
         **needs(),
     params:
-        code=code_of("build_feature_store"),
         given=state_of([e["file"] for e in [*sum(MODALITY_TABLES.values(), []), *SAMPLE_SHEETS]]),
         tables=MODALITY_TABLES,
         sample_sheets=SAMPLE_SHEETS,
@@ -120,14 +100,9 @@ checkpoint assign_groups:
         duplicates=audited("results/audit/duplicated_arrays.csv", "Near-identical arrays", "duplicated_arrays"),
     log:
         "logs/assign_groups.log",
-    benchmark:
-        "results/benchmarks/assign_groups.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
     resources:
         **needs(),
     params:
-        code=code_of("assign_groups"),
         policy=config["audit"]["duplicates"],
         distance_ratio=config["audit"]["distance_ratio"],
         outer_folds=config["cross_validation"]["outer_folds"],
@@ -149,17 +124,12 @@ rule select_training_samples:
         **TRAINING,
     log:
         "logs/{run}/select_training_samples.log",
-    benchmark:
-        "results/benchmarks/{run}/select_training_samples.tsv"
     wildcard_constraints:
         run=r"full|nested-\d+",
     priority: 1  # train_stage1 waits for it
-    conda:
-        "../../envs/heteroage.yaml"
     resources:
         **needs(),
     params:
-        code=code_of("select_training_samples"),
         given=state_of(list(GIVEN_PCS.values())),
         selection=SELECTION,
         context=config["context"],

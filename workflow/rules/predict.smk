@@ -10,14 +10,9 @@ rule predict_samples:
         predictions="results/predictions/{name}.csv",
     log:
         "logs/predict_samples/{name}.log",
-    benchmark:
-        "results/benchmarks/predict_samples/{name}.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
     resources:
         **needs(0.3),
     params:
-        code=code_of("predict_samples"),
         conventions=lambda wildcards: PREDICT_CONVENTIONS[wildcards.name],
         tables=lookup(dpath="predict/{name}", within=config),
         given=lambda wildcards: state_of(PREDICT_FILES[wildcards.name]),

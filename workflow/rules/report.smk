@@ -39,12 +39,7 @@ rule summarise_run:
         ),
     log:
         "logs/summarise_run.log",
-    benchmark:
-        "results/benchmarks/summarise_run.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
     params:
-        code=code_of("summarise_run"),
         simulated=SIMULATED,
     message:
         "Writing the summary"
@@ -63,12 +58,7 @@ rule write_report:
         report="results/report/{page}.html",
     log:
         "logs/write_report/{page}.log",
-    benchmark:
-        "results/benchmarks/write_report/{page}.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
     params:
-        code=code_of("write_report"),
         simulated=SIMULATED,
     message:
         "Writing results/report/{wildcards.page}.html"

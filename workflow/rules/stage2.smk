@@ -28,14 +28,9 @@ checkpoint orthogonalise_hallmarks:
         skipped="results/full/cross_fit/skipped_hallmarks.json",
     log:
         "logs/full/orthogonalise_hallmarks.log",
-    benchmark:
-        "results/benchmarks/full/orthogonalise_hallmarks.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
     resources:
         **needs(0.3),
     params:
-        code=code_of("orthogonalise_hallmarks"),
         given=state_of([DICTIONARY]),
     message:
         "Matching hallmarks to features, each feature in one hallmark"
@@ -80,12 +75,6 @@ rule collect_experts:
         **of_full(OF_EXPERTS),
     log:
         "logs/full/collect_experts.log",
-    benchmark:
-        "results/benchmarks/full/collect_experts.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
-    params:
-        code=code_of("collect_experts"),
     message:
         "Collecting the experts of the full run"
     script:

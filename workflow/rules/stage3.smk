@@ -17,14 +17,9 @@ rule train_stage3:
         metadata="results/{run}/artifacts/stage3/Stage3_Artifacts.json",
     log:
         "logs/{run}/train_stage3.log",
-    benchmark:
-        "results/benchmarks/{run}/train_stage3.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
     resources:
         **needs(0.3),
     params:
-        code=code_of("train_stage3"),
         settings=config["stage3"],
     message:
         "Training the fusion of {wildcards.run}"
