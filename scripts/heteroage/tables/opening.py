@@ -1,23 +1,29 @@
 """Opening of tables: any kind of file, detected by its content; a pipe, standard input, or a pandas frame.
 
-For unsupported formats, the message names the format and how to convert it.
+For unsupported formats, the message names the format and how to convert it. Excel workbooks are read as text.
 """
 
 from __future__ import annotations
 
+import csv
+import re
 import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from heteroage.errors import HeteroAgeError
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.files import is_coverage
+from heteroage.labels import clean
 from heteroage.probes import is_probe
+from heteroage.tables.formats import FeatherSource, FrameSource, ParquetSource, open_h5ad, open_pickle, package
 from heteroage.tables.layout import IsCpg
 from heteroage.tables.metadata import Conventions
-from heteroage.tables.source import Source
+from heteroage.tables.source import CUT_SHORT, Source
 from heteroage.tables.table import Table
 from heteroage.tables.text import TextSource, is_gzip, opened
 
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
 CALLS = (4, 6, 7)  # columns of Bismark's bedGraph, coverage and CpG report, which have no header
 METHYLKIT = {"freqC", "numCs1"}  # columns of methylKit's calls
 PARQUET, FEATHER, H5AD, XLSX, PICKLE, TEXT = "parquet", "feather", "h5ad", "xlsx", "pickle", "csv"
-GZIP = b"\x1f\x8b"
+BINARY = {b"PAR1": PARQUET, b"ARROW1": FEATHER, b"\x89HDF\r\n\x1a\n": H5AD}
 HEAD = 4096  # number of bytes that are examined
 WORKSPACE = "In R: load it, then write.csv(as.data.frame(betas), 'betas.csv')."
 RDS = "In R: write.csv(as.data.frame(readRDS(file)), 'betas.csv')."
@@ -45,7 +51,7 @@ REFUSED = (
     (b"\x28\xb5\x2f\xfd", "is compressed with zstd", "Unpack it (unzstd), or compress it with gzip."),
     (b"\x04\x22\x4d\x18", "is compressed with lz4", "Unpack it (unlz4), or compress it with gzip."),
     (b"\x1f\x9d", "is compressed with compress", "Unpack it (uncompress), or compress it with gzip."),
-    (GZIP, "is gzipped twice", "Unpack it once (gunzip)."),
+    (b"\x1f\x8b", "is gzipped twice", "Unpack it once (gunzip)."),
     (b"\xff\xff\xff\xff", "is an Arrow stream", "Write it as Feather or Parquet."),
     (b"7z\xbc\xaf\x27\x1c", "is a 7z archive", "Unpack it and give the table in it."),
     (b"Rar!", "is a rar archive", "Unpack it and give the table in it."),
@@ -67,7 +73,9 @@ REFUSED = (
     (b"/annex/objects/", "is a git-annex pointer, not the file", "Fetch the file itself: git annex get."),
     (b"version https://git-lfs", "is a Git LFS pointer, not the file", "Fetch the file itself: git lfs pull."),
 )
-TAR = b"ustar"  # at byte 257
+# In the XML of an Excel sheet. A formula whose value is empty text has the type "str".
+MERGED = re.compile(rb'<mergeCell ref="([A-Z]+(\d+):[A-Z]+(\d+))"')
+NO_VALUE = re.compile(rb'<c r="([A-Z]+\d+)"(?![^>]*t="str")[^>]*><f[^>]*(?:/>|>[^<]*</f>)(?:<v ?/>|<v></v>)?</c>')
 
 
 def open_source(path: str | Path, where: str, missing_values: Sequence[str] = (), allow_pickle: bool = False) -> Source:
@@ -80,7 +88,7 @@ def open_source(path: str | Path, where: str, missing_values: Sequence[str] = ()
     Raises HeteroAgeError: a file that cannot be read as a table.
     """
     path, copies = Path(path), []
-    if path.name.endswith((".cov", ".cov.gz")):
+    if is_coverage(path):
         raise _calls(where)
     if str(path) == "-":
         copies.append(_copied(sys.stdin.buffer))
@@ -93,33 +101,25 @@ def open_source(path: str | Path, where: str, missing_values: Sequence[str] = ()
         with opened(path, where) as stream:
             copies.append(_copied(stream))
         path = Path(copies[-1].name)
-    source = _open(kind, path, where, missing_values, allow_pickle)
-    source.keep += copies
-    return source
-
-
-def _open(kind: str, path: Path, where: str, missing_values: Sequence[str], allow_pickle: bool) -> Source:
+    source: Source
     if kind == TEXT:
         source = TextSource(path, where, missing_values)
-        header = source.header
-        if (len(header) in CALLS and is_probe(":".join(header[:2]))) or not METHYLKIT.isdisjoint(header):
+        if (len(source.header) in CALLS and is_probe(":".join(source.header[:2]))) or METHYLKIT & {*source.header}:
             raise _calls(where)
-        return source
-    from heteroage.tables import formats, workbook
-
-    if kind == XLSX:
-        return workbook.open_workbook(path, where, missing_values)
-    if kind == PICKLE:
-        return formats.open_pickle(path, where, allow_pickle)
-    return {PARQUET: formats.ParquetSource, FEATHER: formats.FeatherSource, H5AD: formats.open_h5ad}[kind](path, where)
+    elif kind == XLSX:
+        source = _open_workbook(path, where, missing_values)
+    elif kind == PICKLE:
+        source = open_pickle(path, where, allow_pickle)
+    else:
+        source = {PARQUET: ParquetSource, FEATHER: FeatherSource, H5AD: open_h5ad}[kind](path, where)
+    source.keep += copies
+    return source
 
 
 def from_frame(
     frame: pd.DataFrame, is_cpg: IsCpg, conventions: Conventions | None = None, where: str = "the table"
 ) -> Table:
     """Find samples and CpGs in a pandas frame."""
-    from heteroage.tables.formats import FrameSource
-
     return Table(FrameSource(frame, where), is_cpg, conventions or Conventions())
 
 
@@ -129,19 +129,15 @@ def _kind_of(path: Path, where: str) -> str:
         head = stream.read(HEAD)
     if not head:
         raise HeteroAgeError(f"{where} is empty. Check how it was written.")
-    if head[:4] == b"PAR1":
-        return PARQUET
-    if head[:6] == b"ARROW1":
-        return FEATHER
-    if head[:8] == b"\x89HDF\r\n\x1a\n":
-        return H5AD
-    if head[:4] == b"PK\x03\x04":
+    if kind := next((kind for begins, kind in BINARY.items() if head.startswith(begins)), ""):
+        return kind
+    if head.startswith(b"PK\x03\x04"):
         if _is_workbook(path):
             return XLSX
         raise _refusal(where, "is a zip archive", "Unpack it and give the table in it, or compress it with gzip.")
     if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05":
         return PICKLE
-    if head[257:262] == TAR:
+    if head[257:262] == b"ustar":
         raise _refusal(where, "is a tar archive", "Unpack it and give the table in it.")
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for begins, what, advice in REFUSED:
@@ -178,3 +174,57 @@ def _calls(where: str) -> HeteroAgeError:
         f"{where} holds calls, as Bismark or methylKit writes them. Give Bismark's coverage files, whose names "
         'end in .cov or .cov.gz. In the config, name them by a pattern: {file: "data/*.cov.gz", least_coverage: 5}.'
     )
+
+
+def _open_workbook(path: Path, where: str, missing_values: Collection[str]) -> TextSource:
+    """Open the sheet with a table of an Excel workbook, as text. (Sheets have at most a million rows.)"""
+    problem = f"{where} is an Excel workbook, and"
+    openpyxl = package("openpyxl", problem, "'heteroage-clock[xlsx]', or save the sheet as CSV.")
+    try:
+        content = BytesIO(path.read_bytes())  # a stream, because openpyxl rejects unknown file extensions
+        _check_cells(content, where)
+        book = openpyxl.load_workbook(content, read_only=True, data_only=True)
+        sheets = {sheet.title: [list(map(_text, row)) for row in sheet.values] for sheet in book.worksheets}
+        book.close()
+    except HeteroAgeError:
+        raise
+    except Exception as error:  # any error of openpyxl for a damaged file
+        raise HeteroAgeError(f"cannot read {where} as an Excel workbook: {error!r}. {CUT_SHORT}") from error
+    filled = {title: rows for title, rows in sheets.items() if sum(map(any, rows)) > 1}
+    if not filled:
+        raise HeteroAgeError(f"{where} has no sheet with a table (sheets: {listed(sheets)}). Check the file.")
+    if len(filled) > 1:
+        raise HeteroAgeError(f"{where} has several sheets with tables ({listed(filled)}). Save one of them as CSV.")
+    (rows,) = filled.values()
+    width = max(map(len, rows))
+    copy = tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="")  # noqa: SIM115, lives as long as the source
+    writer = csv.writer(copy, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerows([*row, *[""] * (width - len(row))] for row in rows)
+    copy.flush()
+    source = TextSource(Path(copy.name), where, missing_values)
+    source.kind = "xlsx"
+    source.keep.append(copy)
+    return source
+
+
+def _check_cells(content: BytesIO, where: str) -> None:
+    """Reject formulas that were never computed, and cells merged over several rows: openpyxl reads them as empty."""
+    with zipfile.ZipFile(content) as archive:
+        sheets = [archive.read(name) for name in archive.namelist() if name.startswith("xl/worksheets/")]
+    merged = [found[1].decode() for sheet in sheets for found in MERGED.finditer(sheet) if found[2] != found[3]]
+    formulas = [found[1].decode() for sheet in sheets for found in NO_VALUE.finditer(sheet)]
+    if merged:
+        raise HeteroAgeError(
+            f"{where} has cells merged over several rows ({listed(merged)}). Unmerge them and fill each cell."
+        )
+    if formulas:
+        raise HeteroAgeError(
+            f"{where} has formulas without values ({listed(formulas)}). Open and save it in Excel or LibreOffice, or "
+            "give the values."
+        )
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)
+    return "" if cell is None else clean(str(cell))
