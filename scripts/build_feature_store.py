@@ -6,8 +6,7 @@ from contextlib import ExitStack
 
 from heteroage.files import atomic_path, write_json, write_table
 from heteroage.inputs.cohorts import InputOptions, read_cohorts
-from heteroage.inputs.intake import Intake, TableEntry
-from heteroage.inputs.store import write_store
+from heteroage.inputs.store import Intake, TableEntry, write_store
 from heteroage.stages.sampling import training_samples
 from heteroage.tables.metadata import Conventions
 from heteroage.workflow import script

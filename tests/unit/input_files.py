@@ -10,7 +10,7 @@ from input_tables import stored
 from scipy.sparse import csr_matrix
 
 from heteroage.inputs.cohorts import InputOptions, read_cohorts
-from heteroage.inputs.intake import Intake, TableEntry
+from heteroage.inputs.store import Intake, TableEntry
 
 
 def float32(frame):

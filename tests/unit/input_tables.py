@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from heteroage.inputs.cohorts import Cohorts, InputOptions, merge_cohorts
-from heteroage.inputs.intake import Intake, ModalityTable, TableEntry, of_table
-from heteroage.inputs.store import write_store
+from heteroage.inputs.store import Intake, ModalityTable, TableEntry, of_table, write_store
 from heteroage.matrix import open_matrix
 from heteroage.probes import feature_name
 from heteroage.tables.opening import from_frame
@@ -55,7 +54,7 @@ def opened(modality: str, frame: pd.DataFrame, intake: Intake, **entry) -> Modal
 def cohorts_of(tables: Mapping[str, pd.DataFrame], intake: Intake | None = None, **options) -> Cohorts:
     intake = intake or Intake()
     made = [opened(modality, frame, intake) for modality, frame in tables.items()]
-    return merge_cohorts(made, {}, InputOptions(**options), intake)
+    return merge_cohorts(made, [], InputOptions(**options), intake)
 
 
 def merged(tables: Mapping[str, pd.DataFrame], **options) -> Merged:
@@ -71,7 +70,7 @@ def stored(cohorts: Cohorts, intake: Intake) -> Merged:
         whole = pd.DataFrame(np.array(matrix).T, columns=names, index=pd.Index(cohorts.samples["sample_id"]))
     betas = {}
     for modality, features in cohorts.features.items():
-        own = sorted(set().union(*(t.ids for t in cohorts.tables if t.modality == modality)))
+        own = sorted(set().union(*(t.table.ids for t in cohorts.tables if t.modality == modality)))
         betas[modality] = whole.loc[own, features]
     by_id = cohorts.samples.sort_values("sample_id", ignore_index=True)
     return Merged(by_id, names, betas, intake)

@@ -19,7 +19,7 @@ from heteroage.config import (
     table_entries,
 )
 from heteroage.errors import HeteroAgeError
-from heteroage.inputs.intake import TableEntry
+from heteroage.inputs.store import TableEntry
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,4 +1,4 @@
-"""Merging of tables and sample sheets to one set of samples and one set of features, before the store is written.
+"""Reading of the config's tables and sample sheets, and merging to one set of samples and one set of features.
 
 Metadata may be in any table or sample sheet. If a value is given several times, the values must agree.
 """
@@ -9,24 +9,28 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.inputs.intake import Intake, ModalityTable, TableEntry, open_modality, read_sheet
+from heteroage.inputs.store import Intake, ModalityTable, TableEntry, note_names, of_table
 from heteroage.labels import UNKNOWN, nearly_alike, same_word, spelling_key
-from heteroage.probes import read_probes, split_modality
+from heteroage.probes import feature_name, read_probes, split_modality
 from heteroage.tables import metadata
 from heteroage.tables.ages import Reading, most_exact, roundings, unit_in
 from heteroage.tables.layout import check_left_out
-from heteroage.tables.metadata import METADATA, Conventions, mangled_by_r
+from heteroage.tables.metadata import METADATA, Cells, Conventions, mangled_by_r
+from heteroage.tables.opening import open_source
+from heteroage.tables.table import Sheet, Table, sheet_of
 
 log = logging.getLogger(__name__)
 
 INTERSECTION = "intersection"  # otherwise union
 REQUIRED_METADATA = ("project_id", "Tissue", "Sex", "Age", "Is_Healthy")
+Known = dict[str, dict[str, object]]  # known metadata of a table: {our name: {sample_id: value}}
 
 
 @dataclass(frozen=True)
@@ -51,41 +55,36 @@ class Cohorts:
     tables: list[ModalityTable]
     features: dict[str, list[str]]
 
-    @property
-    def feature_names(self) -> list[str]:
-        """All feature names, sorted."""
-        return sorted(name for names in self.features.values() for name in names)
-
 
 def read_cohorts(
     entries: Mapping[str, Sequence[TableEntry]], sheets: Sequence[TableEntry], options: InputOptions, intake: Intake
 ) -> Cohorts:
-    """Open the modality tables and the sample sheets, and merge them with `merge_cohorts`."""
-    tables = [
-        open_modality(entry, modality, options.conventions, intake, options.allow_pickle)
-        for modality, several in entries.items()
-        for entry in several
-    ]
-    known = {sample for table in tables for sample in table.ids}
-    frames = {}
+    """Open the modality tables, read the sample sheets, and merge them with `merge_cohorts`.
+
+    Raises HeteroAgeError: as `open_source`, `Table`, `of_table`, `sheet_of` and `merge_cohorts`.
+    """
+    tables = []
+    for modality, entry in ((modality, entry) for modality, several in entries.items() for entry in several):
+        where, conventions = f"the {modality} table {entry.file}", entry.conventions(options.conventions)
+        source = open_source(entry.file, where, conventions.missing_values, options.allow_pickle)
+        like = f"cg00000029, cg00000029_{modality} or chr1:10469"
+        table = Table(source, partial(feature_name, modality=modality), conventions, entry.orientation, like)
+        tables.append(of_table(table, entry, modality, intake))
+    known, read = {sample for own in tables for sample in own.table.ids}, []
     for entry in sheets:
-        sheet = read_sheet(entry, known, options.conventions, intake, options.allow_pickle)
-        conventions = entry.conventions(options.conventions)
-        columns = {  # cells of samples that no table has are not read
-            ours: (label, [cell if one in known else None for one, cell in zip(sheet.ids, cells, strict=True)])
-            for ours, (label, cells) in sheet.columns.items()
-        }
-        frames[sheet.where] = _normalised(sheet.ids, columns, sheet.where, conventions, intake)
-    return merge_cohorts(tables, frames, options, intake)
+        where, conventions = f"the sample sheet {entry.file}", entry.conventions(options.conventions)
+        source = open_source(entry.file, where, conventions.missing_values, options.allow_pickle)
+        read.append((sheet_of(source, known, conventions), conventions))
+    return merge_cohorts(tables, read, options, intake)
 
 
 def merge_cohorts(
-    tables: Sequence[ModalityTable], sheets: Mapping[str, pd.DataFrame], options: InputOptions, intake: Intake
+    tables: Sequence[ModalityTable], sheets: Sequence[tuple[Sheet, Conventions]], options: InputOptions, intake: Intake
 ) -> Cohorts:
     """Merge tables: samples by sample_id, the tables of a modality by CpG.
 
     tables : of one or several modalities
-    sheets : {the sheet's name for messages: its normalised metadata, by sample_id}
+    sheets : sample sheets, each with its conventions
     Returns Cohorts, independent of the order of tables, rows and columns.
     Raises HeteroAgeError: a sample is in two tables of a modality; a modality or a sheet has no sample in common with
     the others; no CpG in common; unreadable metadata; a column that no table has; tables that disagree; a sample
@@ -104,36 +103,23 @@ def merge_cohorts(
                 f"({listed(sorted(others))}). Use the same sample_ids in all tables; if they are different samples "
                 "indeed, set inputs.allow_disjoint_modalities: true."
             )
-    for where, sheet in sheets.items():
-        alone = sheet.index[~sheet.index.isin(everyone)]
-        for table in tables:
-            check_left_out(set(alone), where, table.table.layout.left_out, table.where)
-        if len(alone) == len(sheet):
-            raise HeteroAgeError(
-                f"{where} has no sample ({listed(sheet.index)}) that a table of values has ({listed(everyone)}). "
-                "Use the same sample_ids in both, or name their column in inputs.columns."
-                + (mangled_by_r(everyone, sheet.index) or mangled_by_r(sheet.index, everyone))
-            )
-        intake.note("sheet_only", where, len(alone), "left out", alone)
-    frames = {
-        t.where: _normalised(t.ids, t.table.columns, t.where, t.entry.conventions(options.conventions), intake)
-        for t in tables
-    }
-    samples = _agreed(frames | sheets, everyone, intake)
+    known = {sheet.where: _of_sheet(sheet, conventions, tables, everyone, intake) for sheet, conventions in sheets}
+    own = [one.table for one in tables]
+    known = {t.where: _known(t.ids, t.columns, t.where, t.conventions, intake) for t in own} | known
+    samples = _agreed(known, everyone, intake)
     platforms = {
         path: {split_modality(name)[0] for name in read_probes(Path(path), None)} for path in options.restrict_to
     }
     features = {}
     for modality, own in by_modality.items():
-        joined = _joined(modality, own, options.join, intake)
-        names = features[modality] = _restricted(modality, joined, platforms, intake)
+        names = features[modality] = _features(modality, own, options.join, platforms, intake)
         counts = {"n_tables": len(own), "n_samples": len(ids[modality]), "n_cpgs": len(names)}
         intake.modalities.append({"modality": modality, **counts, "join": options.join})
     return Cohorts(samples.sort_values(["project_id", "sample_id"], ignore_index=True), list(tables), features)
 
 
 def _samples_of(modality: str, tables: Sequence[ModalityTable]) -> set[str]:
-    times = Counter(name for table in tables for name in table.ids)
+    times = Counter(name for own in tables for name in own.table.ids)
     twice = sorted(name for name, count in times.items() if count > 1)
     if twice:
         files = [table.entry.file for table in tables]
@@ -143,8 +129,14 @@ def _samples_of(modality: str, tables: Sequence[ModalityTable]) -> set[str]:
     return set(times)
 
 
-def _joined(modality: str, tables: Sequence[ModalityTable], join: str, intake: Intake) -> list[str]:
-    """Return the features of all tables (union), or those that all have (intersection)."""
+def _features(
+    modality: str,
+    tables: Sequence[ModalityTable],
+    join: str,
+    platforms: Mapping[str, set[str]],
+    intake: Intake,
+) -> list[str]:
+    """Return the features of all tables (union), or those that all have (intersection), that are on every platform."""
     sets = [set(table.features) for table in tables]
     union, common = set().union(*sets), set.intersection(*sets)
     if join == INTERSECTION and not common:
@@ -152,14 +144,9 @@ def _joined(modality: str, tables: Sequence[ModalityTable], join: str, intake: I
             f"the {modality} tables have no CpG in common (CpGs by table: {listed(map(len, sets))}). "
             "Check how they are named, or set inputs.join: union."
         )
-    apart = sorted(union - common)
+    names, apart = sorted(common if join == INTERSECTION else union), sorted(union - common)
     done = "left out" if join == INTERSECTION else "missing where a table does not have them"
     intake.note("join_cpgs", f"{modality} tables", len(apart), done, apart)
-    return sorted(common if join == INTERSECTION else union)
-
-
-def _restricted(modality: str, names: list[str], platforms: Mapping[str, set[str]], intake: Intake) -> list[str]:
-    """Keep the features whose probes are on every platform."""
     if not platforms:
         return names
     kept = [name for name in names if all(split_modality(name)[0] in probes for probes in platforms.values())]
@@ -174,61 +161,87 @@ def _restricted(modality: str, names: list[str], platforms: Mapping[str, set[str
     return kept
 
 
-def _normalised(
+def _of_sheet(
+    sheet: Sheet, how: Conventions, tables: Sequence[ModalityTable], everyone: Sequence[str], intake: Intake
+) -> Known:
+    """Return a sheet's known metadata of `everyone` who has values; its other samples are left out."""
+    renamed = [f"{label} is {ours}" for ours, (label, _) in sheet.columns.items() if label != ours]
+    note_names(sheet, renamed, "" if sheet.named else "other columns", sheet.left_out, intake)
+    valued = set(everyone)
+    alone = [one for one in sheet.ids if one not in valued]
+    for table in (own.table for own in tables):
+        check_left_out(set(alone), sheet.where, table.layout.left_out, table.where)
+    if len(alone) == len(sheet.ids):
+        raise HeteroAgeError(
+            f"{sheet.where} has no sample ({listed(sheet.ids)}) that a table of values has ({listed(everyone)}). "
+            "Use the same sample_ids in both, or name their column in inputs.columns."
+            + (mangled_by_r(everyone, sheet.ids) or mangled_by_r(sheet.ids, everyone))
+        )
+    intake.note("sheet_only", sheet.where, len(alone), "left out", alone)
+    columns = {
+        ours: (label, [cell if one in valued else None for one, cell in zip(sheet.ids, cells, strict=True)])
+        for ours, (label, cells) in sheet.columns.items()
+    }
+    return _known(sheet.ids, columns, sheet.where, how, intake)
+
+
+def _known(
     ids: Sequence[str],
-    columns: Mapping[str, tuple[str, Sequence[str | None]]],
+    columns: Mapping[str, tuple[str, Cells]],
     where: str,
     conventions: Conventions,
     intake: Intake,
-) -> pd.DataFrame:
-    """Return {our name: (their name, cells)} as a frame by sample_id: text, F and M, years, true and false, or None."""
-    found = pd.DataFrame(index=pd.Index(ids, name="sample_id"))
+) -> Known:
+    """Read {our name: (their name, cells)} of a table: text, F and M, `Reading`s of ages, true and false."""
+    found: Known = {}
     for ours, (label, cells) in columns.items():
+        values: Sequence[object]
         if ours == "Sex":
-            values = [sex if sex != UNKNOWN else None for sex in metadata.check_sexes(cells, where, conventions)]
+            values = metadata.check_sexes(cells, where, conventions)
         elif ours == "Tissue":
-            values = [tissue if tissue != UNKNOWN else None for tissue in metadata.tissues(cells, conventions)]
+            values = metadata.tissues(cells, conventions)
         elif ours == "Age":
-            values = metadata.ages(cells, label, ids, where, conventions)
-            known = [(cell, age) for cell, age in zip(cells, values, strict=True) if age is not None]
+            ages = metadata.ages(cells, label, ids, where, conventions)
+            halves = roundings(cells, label, conventions.age_unit)
+            known = [(cell, age) for cell, age in zip(cells, ages, strict=True) if age is not None]
             other = [cell for cell, age in known if not same_word(str(cell), repr(age))]
             before = [cell for cell, age in known if age < 0]
             unit = conventions.age_unit or unit_in(label) or "other units"
-            found["Age_rounding"] = roundings(cells, label, conventions.age_unit)
             intake.note("convert_ages", where, len(other), f"from {unit}", other)
             intake.note("prenatal_ages", where, len(before), "kept, as allow_prenatal says", before)
+            values = [age if age is None else Reading(age, half, where) for age, half in zip(ages, halves, strict=True)]
         elif ours == "Is_Healthy":
             values = metadata.healthy(cells, where, conventions)
         else:
             values = metadata.names(cells)
-        found[ours] = pd.Series(values, index=found.index, dtype=np.float64 if ours == "Age" else object)
+        found[ours] = {one: value for one, value in zip(ids, values, strict=True) if value not in (None, UNKNOWN)}
     return found
 
 
-def _agreed(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intake: Intake) -> pd.DataFrame:
-    """Merge the normalised metadata of all tables and sheets for `sample_ids`; Platform only if a table has it."""
-    given = {column for frame in frames.values() for column in frame.columns}
+def _agreed(tables: Mapping[str, Known], sample_ids: Sequence[str], intake: Intake) -> pd.DataFrame:
+    """Merge the metadata of all tables and sheets for `sample_ids`; Platform only if a table has it."""
+    given = {column for own in tables.values() for column in own}
     absent = [column for column in REQUIRED_METADATA if column not in given]
     if absent:
         raise HeteroAgeError(
             f"no table has the metadata columns ({listed(absent)}). Add them to one of the tables or to a sample "
             "sheet (inputs.sample_sheet), or give their names in inputs.columns (config/README.md)."
         )
-    frames = _one_spelling(frames, intake)
+    _unify_spelling([own["Tissue"] for own in tables.values() if "Tissue" in own], intake)
     samples = pd.DataFrame(index=pd.Index(sample_ids, name="sample_id"))
     for column in METADATA if "Platform" in given else METADATA[:-1]:
         if column == "Age":
-            samples[column] = _ages(frames, sample_ids, intake)
+            ages = _ages([own["Age"] for own in tables.values() if "Age" in own], sample_ids, intake)
+            samples["Age"] = pd.Series(ages, sample_ids, np.float64)
             continue
-        merged = pd.Series(None, index=samples.index, dtype=object)
-        for where, own in ((where, frame[column]) for where, frame in frames.items() if column in frame):
-            new = own[own.notna() & own.index.isin(samples.index)].astype(object)
-            known = merged.loc[new.index]
-            differ = known.notna() & (known != new)
-            if differ.any():
-                raise _differing(column, where, [f"{s}: {known[s]} and {new[s]}" for s in differ.index[differ]])
-            merged.loc[new.index] = new
-        samples[column] = merged
+        merged: dict[str, object] = {}
+        for where, own in tables.items():
+            new = own.get(column, {})
+            if differ := [f"{s}: {merged[s]} and {value}" for s, value in new.items() if merged.get(s, value) != value]:
+                raise _differing(column, where, differ)
+            merged |= new
+        empty = UNKNOWN if column in ("Tissue", "Sex", "Platform") else None
+        samples[column] = pd.Series([merged.get(one, empty) for one in sample_ids], samples.index, object)
     homeless = samples.index[samples["project_id"].isna()]
     if len(homeless):
         raise HeteroAgeError(
@@ -236,8 +249,6 @@ def _agreed(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intak
             "held out as a whole. If it is in a sample sheet, use the same sample_ids in both. Delete columns that are "
             "not samples."
         )
-    for column in {"Tissue", "Sex", "Platform"} & set(samples.columns):
-        samples[column] = samples[column].where(samples[column].notna(), UNKNOWN)
     for step, unknown in (
         ("unknown_sex", samples["Sex"] == UNKNOWN),
         ("unknown_tissue", samples["Tissue"] == UNKNOWN),
@@ -247,22 +258,17 @@ def _agreed(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intak
     return samples.reset_index()
 
 
-def _ages(frames: Mapping[str, pd.DataFrame], sample_ids: Sequence[str], intake: Intake) -> pd.Series:
+def _ages(tables: Sequence[Mapping[str, Reading]], sample_ids: Sequence[str], intake: Intake) -> dict[str, float]:
     """Return each sample's age, the most exact one if several tables give it (37 months and 3.08 years)."""
-    readings: dict[str, list[Reading]] = {one: [] for one in sample_ids}
-    for where, frame in frames.items():
-        if "Age" in frame:
-            own = frame[frame["Age"].notna() & frame.index.isin(sample_ids)]
-            for one, age, rounding in zip(own.index, own["Age"], own["Age_rounding"], strict=True):
-                readings[one].append(Reading(age, rounding, where))
-    chosen = {one: most_exact(own) for one, own in readings.items() if own}
+    readings = {one: own for one in sample_ids if (own := [table[one] for table in tables if one in table])}
+    chosen = {one: most_exact(own) for one, own in readings.items()}
     if differ := {one: pair for one, pair in chosen.items() if pair[1] is not None}:
         first = next(iter(differ))
         later = max(differ[first], key=readings[first].index)
         raise _differing("Age", later.where, [f"{one}: {a.age} and {b.age}" for one, (a, b) in differ.items()])
     rounded = [f"{one}: {kept.age}" for one, (kept, _) in chosen.items() if {kept.age} < {r.age for r in readings[one]}]
     intake.note("rounded_ages", "all samples", len(rounded), "kept from the table that gives more digits", rounded)
-    return pd.Series({one: kept.age for one, (kept, _) in chosen.items()}, sample_ids, np.float64)
+    return {one: kept.age for one, (kept, _) in chosen.items()}
 
 
 def _differing(column: str, where: str, pairs: Sequence[str]) -> HeteroAgeError:
@@ -272,20 +278,18 @@ def _differing(column: str, where: str, pairs: Sequence[str]) -> HeteroAgeError:
     )
 
 
-def _one_spelling(frames: Mapping[str, pd.DataFrame], intake: Intake) -> dict[str, pd.DataFrame]:
+def _unify_spelling(tissues: Sequence[dict[str, str]], intake: Intake) -> None:
     """Replace tissues that differ only in case or blanks by the most common spelling (ties by name); report others."""
-    counts = Counter(name for frame in frames.values() if "Tissue" in frame for name in frame["Tissue"].dropna())
+    counts = Counter(name for own in tissues for name in own.values())
     best: dict[str, str] = {}
     for name in sorted(counts, key=lambda name: (-counts[name], name)):
         best.setdefault(spelling_key(name), name)
     spelling = {name: best[spelling_key(name)] for name in counts}
+    for own in tissues:
+        own.update({one: spelling[name] for one, name in own.items()})
     changed = sorted(f"{other} is {name}" for other, name in spelling.items() if other != name)
     alike = [f"{one} and {other}" for one, other in nearly_alike(best.values())]
     intake.note("tissue_spellings", "all samples", len(changed), "differ in case or blanks: one tissue", changed)
     intake.note("similar_tissues", "all samples", len(alike), "kept as different tissues", alike)
     if alike:
         log.warning("tissues whose names are nearly alike are kept as different tissues (%s)", listed(alike))
-    return {
-        where: frame.assign(Tissue=frame["Tissue"].map(spelling)) if "Tissue" in frame else frame
-        for where, frame in frames.items()
-    }

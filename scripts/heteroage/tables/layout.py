@@ -66,7 +66,7 @@ OTHERS = {what: re.compile(rf"(?:^|.*[ ._:-])(?:{ends})", re.IGNORECASE) for wha
 OTHERS |= {what: re.compile(names, re.IGNORECASE) for what, names in ALONE.items()}
 BETA = re.compile(r"[ ._:-]*(?:avg[ ._-]*)?beta(?:[ ._-]*values?)?$", re.IGNORECASE)
 
-IsCpg = Callable[[str], bool]
+IsCpg = Callable[[str], object]  # true or not
 
 
 @dataclass(frozen=True)

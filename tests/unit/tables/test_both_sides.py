@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from heteroage.clock.apply import run_step
 from heteroage.inputs import store
 from heteroage.inputs.cohorts import InputOptions, read_cohorts
-from heteroage.inputs.intake import Intake, TableEntry
-from heteroage.inputs.store import write_store
+from heteroage.inputs.store import Intake, TableEntry, write_store
 from heteroage.tables import formats, text
 
 SHEET = ["sample_id", "project_id", "Tissue", "Sex", "Age", "Is_Healthy"]

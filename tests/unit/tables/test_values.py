@@ -9,7 +9,7 @@ from input_tables import merged, table
 from table_cases import study
 
 from heteroage.errors import HeteroAgeError
-from heteroage.inputs.intake import TableEntry
+from heteroage.inputs.store import TableEntry
 from heteroage.tables.values import ValueCheck
 
 
