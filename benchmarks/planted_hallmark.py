@@ -20,14 +20,13 @@ from heteroage import demo
 from heteroage.age import transform_age
 from heteroage.evaluation.falsification import SIGNIFICANCE, draw_random_sets
 from heteroage.files import write_table
-from heteroage.grouping.folds import assign_folds, assign_groups
+from heteroage.grouping.folds import assign_folds, assign_groups, training_samples
 from heteroage.inputs.cohorts import InputOptions, read_cohorts
 from heteroage.inputs.intake import Intake, TableEntry
 from heteroage.inputs.store import write_store
 from heteroage.matrix import open_matrix
 from heteroage.stages import stage1, stage2
 from heteroage.stages.hallmarks import absolute_correlation, match_features, orthogonalise
-from heteroage.stages.sampling import training_samples
 from heteroage.stages.stage2 import ExpertGrid
 from heteroage.stages.training_data import TrainingData
 

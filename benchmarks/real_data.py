@@ -36,12 +36,17 @@ from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock.predict import interval
 from heteroage.evaluation.nested import coverage
 from heteroage.grouping.copies import find_copies
-from heteroage.grouping.folds import assign_folds, assign_groups, assign_outer_folds, folds_to_leave_out
+from heteroage.grouping.folds import (
+    assign_folds,
+    assign_groups,
+    assign_outer_folds,
+    folds_to_leave_out,
+    training_samples,
+)
 from heteroage.inputs.annotation import read_annotation
 from heteroage.stages import context, stage1, stage2, stage3
 from heteroage.stages.hallmarks import assign_features, match_genes, read_dictionary, read_gene_sets
 from heteroage.stages.intervals import calibrate
-from heteroage.stages.sampling import training_samples
 from heteroage.stages.stage2 import ExpertGrid
 from heteroage.stages.start_from import open_start
 from heteroage.stages.training_data import TrainingData

@@ -1,6 +1,7 @@
 """Assemble a nested run's clock, and predict its held-out samples with the same code that users run."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from heteroage.assembly import assemble_run
@@ -9,7 +10,7 @@ from heteroage.errors import HeteroAgeError
 from heteroage.evaluation.nested import anchor_plus_experts, held_out_samples, master_table, predict_held_out
 from heteroage.files import read_table, write_table
 from heteroage.matrix import open_matrix
-from heteroage.stages.stage3 import FusionInput, fuse, train
+from heteroage.stages.stage3 import FusionInput, train
 from heteroage.workflow import script
 
 
@@ -41,8 +42,8 @@ def main(
     write_table(table, predictions)
 
     # Without tissue, sex and RF_PCs, with rounds tuned again.
-    fusion = train(FusionInput.open(inputs).without_context(), lightgbm, max_rounds)
+    fusion, _ = train(replace(FusionInput.open(inputs), context=False), lightgbm, max_rounds)
     summed = anchor_plus_experts(table, read_table(folder / "stage2/Stage2_Performance_Summary.csv"))
-    ages = fuse(fusion.booster, table[list(fusion.frame.columns)], fusion.categories)
+    ages = fusion.predict(table[fusion.booster.feature_name()])
     parts = table[["sample_id"]].assign(Anchor_Plus_Experts=summed, Fusion_Without_Context=ages)
     write_table(parts, ablated)

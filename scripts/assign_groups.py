@@ -12,9 +12,9 @@ from heteroage.grouping.folds import (
     assign_outer_folds,
     describe_ties,
     folds_to_leave_out,
+    training_samples,
 )
 from heteroage.matrix import open_matrix
-from heteroage.stages.sampling import training_samples
 from heteroage.workflow import script
 
 NEAR = (

@@ -8,10 +8,10 @@ import pandas as pd
 from heteroage.checks import audit
 from heteroage.checks.suspects import check_sex, find_outliers
 from heteroage.files import read_json, read_table, write_table
+from heteroage.grouping.folds import training_samples
 from heteroage.inputs.annotation import read_annotation
 from heteroage.matrix import open_matrix
 from heteroage.stages.hallmarks import match_features, read_dictionary
-from heteroage.stages.sampling import training_samples
 from heteroage.workflow import script
 
 

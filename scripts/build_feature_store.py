@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from heteroage.files import atomic_path, write_json, write_table
+from heteroage.grouping.folds import training_samples
 from heteroage.inputs.cohorts import InputOptions, read_cohorts
 from heteroage.inputs.store import Intake, TableEntry, write_store
-from heteroage.stages.sampling import training_samples
 from heteroage.tables.metadata import Conventions
 from heteroage.workflow import script
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from heteroage.clock.check import check_predicted_tables
 from heteroage.files import read_table, write_table
-from heteroage.stages.sampling import training_samples
+from heteroage.grouping.folds import training_samples
 from heteroage.tables.metadata import Conventions
 from heteroage.workflow import script
 

@@ -7,7 +7,7 @@ from heteroage.checks.findings import find_noteworthy, write_findings
 from heteroage.figures import audit
 from heteroage.figures.style import save_png
 from heteroage.files import read_table, write_text
-from heteroage.stages.sampling import training_samples
+from heteroage.grouping.folds import training_samples
 from heteroage.workflow import script
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from heteroage.clock.published import read_compared
 from heteroage.evaluation.published import describe_clocks, published_ages
 from heteroage.files import read_table, write_table
+from heteroage.grouping.folds import training_samples
 from heteroage.matrix import open_matrix
-from heteroage.stages.sampling import training_samples
 from heteroage.workflow import script
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from heteroage.files import write_json, write_model, write_table, write_text
-from heteroage.stages.stage3 import FusionInput, cross_fit, importance, metadata, train
+from heteroage.stages.stage3 import FusionInput, cross_fit, metadata, train
+from heteroage.stages.training_data import OUT_OF_FOLD
 from heteroage.workflow import script
 
 
@@ -11,11 +12,11 @@ from heteroage.workflow import script
 def main(inputs: Mapping[str, str], settings: Mapping, outputs: Mapping[str, str]) -> None:
     """Write out-of-fold ages, the model (for Python, and as LightGBM's text), importance, metadata, tuning curve."""
     data, tuned = FusionInput.open(inputs), (settings["lightgbm"], settings["max_rounds"])
-    fusion = train(data, *tuned)
-    crossed = cross_fit(data, *tuned, fusion.rounds.chosen)
+    fusion, curve = train(data, *tuned)
+    crossed = cross_fit(data, *tuned, int(curve["chosen"].argmax()))
     write_table(crossed.predictions, outputs["out_of_fold"])
-    write_table(fusion.rounds.table(), outputs["tuning"])
-    write_table(importance(fusion.booster, fusion.frame, fusion.categories), outputs["importance"])
-    write_json(metadata(fusion, data, crossed, settings["lightgbm"], settings["intervals"]), outputs["metadata"])
+    write_table(curve, outputs["tuning"])
+    write_table(fusion.importance(data.frame(OUT_OF_FOLD)), outputs["importance"])
+    write_json(metadata(fusion, curve, data, crossed, settings["lightgbm"], settings["intervals"]), outputs["metadata"])
     write_model(fusion.booster, outputs["model"])
     write_text(fusion.booster.model_to_string(), outputs["text"])

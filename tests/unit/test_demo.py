@@ -11,9 +11,8 @@ from threadpoolctl import threadpool_limits
 
 from heteroage.demo import cpg_names, simulate, simulate_dictionary
 from heteroage.files import read_json
-from heteroage.grouping.folds import assign_groups
+from heteroage.grouping.folds import assign_groups, training_samples
 from heteroage.probes import MODALITIES
-from heteroage.stages.sampling import training_samples
 
 RESOURCES = Path(__file__).parents[2] / "resources" / "demo"
 

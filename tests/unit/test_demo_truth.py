@@ -14,9 +14,8 @@ import yaml
 from heteroage import demo
 from heteroage.age import transform_age
 from heteroage.files import read_json
-from heteroage.grouping.folds import assign_folds, assign_groups
+from heteroage.grouping.folds import assign_folds, assign_groups, training_samples
 from heteroage.stages import hallmarks, stage1, stage2, stage3
-from heteroage.stages.sampling import training_samples
 from heteroage.stages.stage2 import ExpertGrid
 from heteroage.stages.training_data import TrainingData
 

@@ -1,4 +1,4 @@
-"""Groups of samples that are held out together, and their assignment to folds.
+"""The samples that may train, groups of samples that are held out together, and their assignment to folds.
 
 The folds do not depend on the order of rows: groups are sorted by size and name, and ties are broken by a hash.
 """
@@ -23,6 +23,18 @@ LARGEST_FOLD = 1.5  # largest fold, relative to the mean number of samples, unle
 DOMINATES = 0.25  # fraction of the samples from which such a larger group is reported
 SIZE_WEIGHT = 2.0  # weight of equal fold sizes; all tissues together have weight 1
 SWAPPED = 500  # maximum number of groups for which exchanges are tried; more groups are small and only moved
+
+
+def training_samples(samples: pd.DataFrame) -> pd.DataFrame:
+    """Return the samples that may train: `Is_Healthy` true and `Age` present."""
+    healthy = samples["Is_Healthy"].astype(str) == "True"
+    chosen = samples[healthy & samples["Age"].notna()]
+    if chosen.empty:
+        raise HeteroAgeError(
+            f"no sample can train: of {len(samples)}, {int(healthy.sum())} are Is_Healthy and "
+            f"{int(samples['Age'].notna().sum())} have an Age. Training needs both; check these columns."
+        )
+    return chosen.reset_index(drop=True)
 
 
 def assign_groups(samples: pd.DataFrame, duplicates: pd.DataFrame | None = None) -> pd.Series:

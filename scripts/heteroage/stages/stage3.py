@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightgbm as lgb
@@ -22,11 +22,13 @@ from heteroage.labels import UNKNOWN
 from heteroage.metrics import group_errors, r2_against_none, score_predictions
 from heteroage.probes import pc_columns
 from heteroage.stages.intervals import calibrate
-from heteroage.stages.rounds import Rounds, earned_rounds
 from heteroage.stages.training_data import OUT_OF_FOLD, SAMPLE_COLUMNS, read_views, views
 
 log = logging.getLogger(__name__)
 
+# Fewest groups from which the fusion may learn. A fusion of three groups can learn one group's offset, which no other
+# group contradicts: in one of twenty draws of few studies it took an error from 6 to 17 years (docs/evaluation.md).
+FEWEST_GROUPS = 5
 CATEGORICAL = ("Tissue", "Sex")
 # One thread, a fixed order of rows and a fixed seed give the same bytes for any number of cores.
 REPRODUCIBLE = {"num_threads": 1, "deterministic": True, "force_row_wise": True, "seed": 1, "verbosity": -1}
@@ -64,10 +66,6 @@ class FusionInput:
         corrections = [table[OUT_OF_FOLD].to_numpy() for table in self.corrections.values()]
         return anchor + sum(own for own in corrections if r2_against_none(residual, own) > 0)
 
-    def without_context(self) -> FusionInput:
-        """Return the input with only the anchor and the corrections as features."""
-        return replace(self, context=False)
-
     def frame(self, view: str) -> pd.DataFrame:
         """Return the features in one view."""
         frame = pd.DataFrame({ANCHOR: self.anchor[view].to_numpy()})
@@ -84,12 +82,64 @@ class FusionInput:
 
 @dataclass(frozen=True)
 class Fusion:
-    """The final fusion: its model, training features, categories, and the choice of its rounds."""
+    """A trained fusion: LightGBM's model, and the known levels of each categorical feature."""
 
     booster: lgb.Booster
-    frame: pd.DataFrame
     categories: dict[str, list[str]]
-    rounds: Rounds
+
+    @classmethod
+    def boost(
+        cls, frame: pd.DataFrame, age: NDArray[np.float64], parameters: Mapping[str, object], rounds: int
+    ) -> Fusion:
+        """Boost from the anchor for a number of rounds.
+
+        With zero rounds, the model has one tree without splits that adds 0 years. "unknown" is not a level.
+        """
+        settings = {**parameters, **REPRODUCIBLE, "objective": "regression"}
+        if rounds == 0:
+            settings["min_data_in_leaf"] = len(frame) + 1
+        categories = {name: sorted(set(frame[name]) - {UNKNOWN}) for name in CATEGORICAL if name in frame.columns}
+        dataset = lgb.Dataset(
+            encode(frame, categories),
+            label=age,
+            init_score=frame[ANCHOR].to_numpy(),
+            feature_name=list(frame.columns),
+            categorical_feature=list(categories),
+            params=settings,
+        )
+        return cls(lgb.train(settings, dataset, num_boost_round=max(rounds, 1)), categories)
+
+    def predict(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """Return HeteroAge in years: the anchor plus the sum of the trees."""
+        added = self.booster.predict(encode(frame, self.categories), num_threads=1)
+        return frame[ANCHOR].to_numpy(np.float64) + added
+
+    def staged_ages(self, frame: pd.DataFrame, rounds: int) -> NDArray[np.float64]:
+        """Return ages after 0, 1, ..., `rounds` rounds, (samples, rounds + 1).
+
+        Rounds after the last tree change nothing.
+        """
+        matrix, trees = encode(frame, self.categories), self.booster.num_trees()
+        added = [
+            self.booster.predict(matrix, start_iteration=k, num_iteration=1, num_threads=1)
+            if k < trees
+            else np.zeros(len(matrix))
+            for k in range(rounds)
+        ]
+        return np.cumsum([frame[ANCHOR].to_numpy(np.float64), *added], axis=0).T
+
+    def importance(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Gain, split count and mean absolute contribution (LightGBM's SHAP values, years) of each feature."""
+        contributions = self.booster.predict(encode(frame, self.categories), pred_contrib=True, num_threads=1)
+        table = pd.DataFrame(
+            {
+                "feature": self.booster.feature_name(),
+                "gain": self.booster.feature_importance("gain"),
+                "split_count": self.booster.feature_importance("split"),
+                "mean_abs_contribution_years": np.abs(contributions[:, :-1]).mean(axis=0),
+            }
+        )
+        return table.sort_values(["gain", "feature"], ascending=[False, True], ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -101,28 +151,11 @@ class CrossFitted:
     procedure : (n,) HeteroAge, years, with the rounds chosen again without each fold. It estimates the error of tuning
         and training together, but the number of rounds may differ from that of the clock
     rounds : {fold: number of rounds chosen without it}
-    summed : (n,) the anchor plus the corrections of the experts with skill, years
     """
 
     predictions: pd.DataFrame
     procedure: NDArray[np.float64]
     rounds: dict[int, int]
-    summed: NDArray[np.float64]
-
-    def errors(self) -> dict[str, dict[str, float]]:
-        """Return MicroMAE, MacroMAE and MedAE (years) of the anchor, anchor plus experts, this clock, and procedure."""
-        table = self.predictions
-        ages = {"anchor": table[ANCHOR], "anchor_plus_experts": self.summed}
-        ages |= {"this_clock": table["HeteroAge"], "procedure": self.procedure}
-        scores = {name: score_predictions(table["Age"], values, table["project_id"]) for name, values in ages.items()}
-        return {
-            name: {key: all_of[key] for key in ("MicroMAE", "MacroMAE", "MedAE")} for name, all_of in scores.items()
-        }
-
-
-def categories_of(frame: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the known levels of each categorical feature, sorted and without "unknown"."""
-    return {name: sorted(set(frame[name]) - {UNKNOWN}) for name in CATEGORICAL if name in frame.columns}
 
 
 def encode(frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> NDArray[np.float64]:
@@ -133,69 +166,39 @@ def encode(frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> NDAr
     return encoded.to_numpy(np.float64)
 
 
+def choose_rounds(errors: NDArray[np.float64]) -> pd.DataFrame:
+    """Choose the number of boosting rounds by the one-standard-error rule.
+
+    errors : (groups, rounds + 1), each group's MAE after 0, 1, ... rounds, in years
+    Returns the tuning curve: rounds, Group_MAE (mean over groups), Paired_SE (standard error of the mean difference to
+    the best round, years; NaN for one group) and chosen. It chooses the smallest number whose mean error exceeds the
+    best one by at most one standard error of the difference (Breiman et al. 1984). The standard error is that of the
+    paired differences over groups, because the groups' own levels differ much more than the compared errors. So the
+    result is 0 unless the best error is better than that of the anchor (round 0) by more than one paired standard
+    error. It is also 0 with fewer than `FEWEST_GROUPS` groups.
+    """
+    groups, curve, rounds = len(errors), errors.mean(axis=0), np.arange(errors.shape[1])
+    difference = errors - errors[:, [int(np.argmin(curve))]]
+    paired = difference.std(axis=0, ddof=1) / np.sqrt(groups) if groups > 1 else np.full(len(curve), np.nan)
+    chosen = np.argmax(difference.mean(axis=0) <= paired) if groups >= FEWEST_GROUPS else 0
+    return pd.DataFrame({"rounds": rounds, "Group_MAE": curve, "Paired_SE": paired, "chosen": rounds == chosen})
+
+
 def tune_rounds(
     data: FusionInput, view: str, unseen: int | None, parameters: Mapping[str, object], max_rounds: int
-) -> Rounds:
-    """Choose the rounds in one view, by cross-validation over its folds."""
+) -> tuple[int, pd.DataFrame]:
+    """Choose the rounds in one view, by cross-validation over its folds; returns them and the tuning curve."""
     frame, age = data.frame(view), data.samples["Age"].to_numpy()
     fold, group = data.samples["fold"].to_numpy(), data.samples["group"].to_numpy()
     absolute_error = np.full((len(age), max_rounds + 1), np.nan)
     for held_out in sorted(set(fold) - {unseen}):
-        training = (fold != held_out) & (fold != unseen)
-        categories = categories_of(frame[training])
-        booster = boost(frame[training], age[training], categories, parameters, max_rounds)
-        validation = fold == held_out
-        ages = staged_ages(booster, frame[validation], categories, max_rounds)
+        training, validation = (fold != held_out) & (fold != unseen), fold == held_out
+        fusion = Fusion.boost(frame[training], age[training], parameters, max_rounds)
+        ages = fusion.staged_ages(frame[validation], max_rounds)
         absolute_error[validation] = np.abs(ages - age[validation, None])
     seen = fold != unseen
-    return earned_rounds(group_errors(absolute_error[seen], group[seen]))
-
-
-def boost(
-    frame: pd.DataFrame,
-    age: NDArray[np.float64],
-    categories: Mapping[str, Sequence[str]],
-    parameters: Mapping[str, object],
-    rounds: int,
-) -> lgb.Booster:
-    """Boost from the anchor for a number of rounds.
-
-    With zero rounds, the model has one tree without splits that adds 0 years.
-    """
-    settings = {**parameters, **REPRODUCIBLE, "objective": "regression"}
-    if rounds == 0:
-        settings["min_data_in_leaf"] = len(frame) + 1
-    dataset = lgb.Dataset(
-        encode(frame, categories),
-        label=age,
-        init_score=frame[ANCHOR].to_numpy(),
-        feature_name=list(frame.columns),
-        categorical_feature=list(categories),
-        params=settings,
-    )
-    return lgb.train(settings, dataset, num_boost_round=max(rounds, 1))
-
-
-def fuse(booster: lgb.Booster, frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> NDArray[np.float64]:
-    """Return HeteroAge in years: the anchor plus the sum of the trees."""
-    return frame[ANCHOR].to_numpy(np.float64) + booster.predict(encode(frame, categories), num_threads=1)
-
-
-def staged_ages(
-    booster: lgb.Booster, frame: pd.DataFrame, categories: Mapping[str, Sequence[str]], rounds: int
-) -> NDArray[np.float64]:
-    """Return ages after 0, 1, ..., `rounds` rounds, (samples, rounds + 1).
-
-    Rounds after the last tree change nothing.
-    """
-    matrix, trees = encode(frame, categories), booster.num_trees()
-    added = [
-        booster.predict(matrix, start_iteration=k, num_iteration=1, num_threads=1)
-        if k < trees
-        else np.zeros(len(matrix))
-        for k in range(rounds)
-    ]
-    return np.cumsum([frame[ANCHOR].to_numpy(np.float64), *added], axis=0).T
+    curve = choose_rounds(group_errors(absolute_error[seen], group[seen]))
+    return int(curve["chosen"].argmax()), curve
 
 
 def cross_fit(data: FusionInput, parameters: Mapping[str, object], max_rounds: int, final_rounds: int) -> CrossFitted:
@@ -205,15 +208,11 @@ def cross_fit(data: FusionInput, parameters: Mapping[str, object], max_rounds: i
     """
     fold, age = data.samples["fold"].to_numpy(), data.samples["Age"].to_numpy()
     this_clock, procedure, chosen = np.full(len(fold), np.nan), np.full(len(fold), np.nan), {}
-    for view, unseen in views(sorted(set(fold))):
-        if unseen is None:
-            continue
-        rounds = tune_rounds(data, view, unseen, parameters, max_rounds).chosen
-        frame, training = data.frame(view), fold != unseen
-        categories = categories_of(frame[training])
-        most = max(rounds, final_rounds)
-        booster = boost(frame[training], age[training], categories, parameters, most)
-        ages = staged_ages(booster, frame[~training], categories, most)
+    _, *without_fold = views(sorted(set(fold)))
+    for view, unseen in without_fold:
+        rounds, _ = tune_rounds(data, view, unseen, parameters, max_rounds)
+        frame, training, most = data.frame(view), fold != unseen, max(rounds, final_rounds)
+        ages = Fusion.boost(frame[training], age[training], parameters, most).staged_ages(frame[~training], most)
         this_clock[~training], procedure[~training] = ages[:, final_rounds], ages[:, rounds]
         chosen[int(unseen)] = rounds
         log.info("fold %s: %d rounds chosen without it", unseen, rounds)
@@ -221,52 +220,56 @@ def cross_fit(data: FusionInput, parameters: Mapping[str, object], max_rounds: i
     table[ANCHOR] = data.anchor[OUT_OF_FOLD].to_numpy()
     table["HeteroAge"] = this_clock
     table["Age_Acceleration"] = table["HeteroAge"] - table["Age"]
-    return CrossFitted(table, procedure, chosen, data.anchor_plus_experts())
+    return CrossFitted(table, procedure, chosen)
 
 
-def importance(booster: lgb.Booster, frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """Gain, split count and mean absolute contribution (LightGBM's SHAP values, years) of each feature."""
-    contributions = booster.predict(encode(frame, categories), pred_contrib=True, num_threads=1)
-    table = pd.DataFrame(
-        {
-            "feature": booster.feature_name(),
-            "gain": booster.feature_importance("gain"),
-            "split_count": booster.feature_importance("split"),
-            "mean_abs_contribution_years": np.abs(contributions[:, :-1]).mean(axis=0),
-        }
-    )
-    return table.sort_values(["gain", "feature"], ascending=[False, True], ignore_index=True)
-
-
-def train(data: FusionInput, parameters: Mapping[str, object], max_rounds: int) -> Fusion:
-    """Train the final fusion on all training samples' out-of-fold features."""
-    rounds = tune_rounds(data, OUT_OF_FOLD, None, parameters, max_rounds)
-    frame, age = data.frame(OUT_OF_FOLD), data.samples["Age"].to_numpy()
-    categories = categories_of(frame)
-    log.info("fusion: %d rounds of at most %d", rounds.chosen, max_rounds)
-    return Fusion(boost(frame, age, categories, parameters, rounds.chosen), frame, categories, rounds)
+def train(data: FusionInput, parameters: Mapping[str, object], max_rounds: int) -> tuple[Fusion, pd.DataFrame]:
+    """Train the final fusion on all training samples' out-of-fold features; returns it and its tuning curve."""
+    rounds, curve = tune_rounds(data, OUT_OF_FOLD, None, parameters, max_rounds)
+    log.info("fusion: %d rounds of at most %d", rounds, max_rounds)
+    return Fusion.boost(data.frame(OUT_OF_FOLD), data.samples["Age"].to_numpy(), parameters, rounds), curve
 
 
 def metadata(
     fusion: Fusion,
+    curve: pd.DataFrame,
     data: FusionInput,
     crossed: CrossFitted,
     parameters: Mapping[str, object],
     intervals: Mapping[str, float],
 ) -> dict[str, object]:
     """Return the content of Stage3_Artifacts.json: the data needed to apply the fusion, and the tuning results."""
+    chosen, best, error = int(curve["chosen"].argmax()), int(curve["Group_MAE"].argmin()), curve["Group_MAE"].tolist()
+    paired = float(curve["Paired_SE"].iloc[0])
     return {
         "parameters": {**parameters, **REPRODUCIBLE, "objective": "regression"},
-        "boosting_rounds": fusion.rounds.chosen,
-        "tuning": {**fusion.rounds.summary(), "rounds_chosen_without_fold": crossed.rounds},
-        "errors_out_of_fold": crossed.errors(),
-        "feature_order": list(fusion.frame.columns),
+        "boosting_rounds": chosen,
+        "tuning": {
+            "group_mae_of_anchor": error[0],
+            "group_mae_at_chosen_rounds": error[chosen],
+            "group_mae_at_best_rounds": error[best],
+            "best_rounds": best,
+            "paired_standard_error_of_best_and_anchor": None if np.isnan(paired) else paired,
+            "rounds_chosen_without_fold": crossed.rounds,
+        },
+        "errors_out_of_fold": errors_out_of_fold(data, crossed),
+        "feature_order": fusion.booster.feature_name(),
         "categories": fusion.categories,
         "pc_medians": {name: float(data.pcs[name].median()) for name in pc_columns(data.pcs.columns)},
         "acceleration_reference": acceleration_reference(crossed.predictions),
         "intervals": calibrate(crossed.predictions, data.samples["group"], **intervals),
         "software": software_versions(),
     }
+
+
+def errors_out_of_fold(data: FusionInput, crossed: CrossFitted) -> dict[str, dict[str, float]]:
+    """Return MicroMAE, MacroMAE and MedAE (years) of the anchor, anchor plus experts, this clock, and procedure."""
+    table, errors = crossed.predictions, {}
+    ages = {"anchor": table[ANCHOR], "anchor_plus_experts": data.anchor_plus_experts()}
+    for name, values in (ages | {"this_clock": table["HeteroAge"], "procedure": crossed.procedure}).items():
+        scores = score_predictions(table["Age"], values, table["project_id"])
+        errors[name] = {key: scores[key] for key in ("MicroMAE", "MacroMAE", "MedAE")}
+    return errors
 
 
 def acceleration_reference(out_of_fold: pd.DataFrame) -> dict[str, float]:

@@ -25,16 +25,16 @@ from numpy.typing import NDArray
 from heteroage.engine.training_set import TrainingSet
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, rows_of
-from heteroage.grouping.folds import assign_folds
+from heteroage.grouping.folds import assign_folds, training_samples
 from heteroage.matrix import BLOCK, StackedRows, open_matrix
 from heteroage.probes import is_pc, pc_columns
-from heteroage.stages.sampling import balancing_weights, training_samples
 
 if TYPE_CHECKING:
     from heteroage.engine.elastic_net import Paths
 
 OUT_OF_FOLD = "out_of_fold"
 TRAINING_COLUMNS = ["sample_id", "project_id", "donor_id", "group", "Tissue", "Sex", "Age", "fold", "store_column"]
+MINIMUM_TRAINING_SET = 10
 EXTENSION = 3  # number of alphas that are added at a time beyond an end of the grid
 MOST_ALPHAS = 30  # grids with more alphas are not extended
 SAMPLE_COLUMNS = ["sample_id", "project_id", "Tissue", "Sex", "Age", "fold"]
@@ -135,6 +135,34 @@ class TrainingData:
         """Return the training set without the `excluded` folds; `target` has one value per sample of the run."""
         rows, weight = self.balanced(excluded, balancing)
         return TrainingSet(self.columns[rows], target[rows], weight)
+
+
+def balancing_weights(
+    samples: pd.DataFrame, rows: NDArray[np.int64], balancing: Mapping[str, float]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Compute sample weights that limit the influence of large tissues.
+
+    Tissues in fewer than `min_cohorts` projects are left out. If a tissue has more samples than
+    cap = clip(median tissue count × `median_mult`, `min_cap`, `max_cap`), each of its samples has the weight
+    cap / count. All other samples have weight 1.
+
+    samples : frame of `Tissue`, `project_id`
+    rows : positions of the samples that may train
+    Returns the rows that train, sorted, and their weights.
+    Raises HeteroAgeError: fewer than 10 samples are left.
+    """
+    table = samples.iloc[np.sort(rows)].assign(row=np.sort(rows))
+    cohorts = table.groupby("Tissue")["project_id"].nunique()
+    kept = table[table["Tissue"].isin(cohorts.index[cohorts >= balancing["min_cohorts"]])]
+    if len(kept) < MINIMUM_TRAINING_SET:
+        raise HeteroAgeError(
+            f"the balancing {dict(balancing)} leaves {len(kept)} of {len(rows)} samples to train on "
+            f"(at least {MINIMUM_TRAINING_SET} are needed; tissues by number of projects: {cohorts.to_dict()}). "
+            "Lower min_cohorts in stage1.balancing."
+        )
+    counts = kept["Tissue"].value_counts()
+    cap = np.clip(counts.median() * balancing["median_mult"], balancing["min_cap"], balancing["max_cap"])
+    return kept["row"].to_numpy(np.int64), np.minimum(1.0, cap / kept["Tissue"].map(counts).to_numpy(np.float64))
 
 
 def select(table: pd.DataFrame, run: str, folds: int, seed: int, allow_leave_one_group_out: bool) -> pd.DataFrame:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from study_cohort import cohort
 
 from heteroage.errors import HeteroAgeError
-from heteroage.stages.sampling import balancing_weights, training_samples
+from heteroage.grouping.folds import training_samples
+from heteroage.stages.training_data import balancing_weights
 
 BALANCING = {"min_cohorts": 1, "min_cap": 1, "max_cap": 10_000, "median_mult": 100.0}
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from heteroage.stages import stage3
 from heteroage.stages.intervals import calibrate
-from heteroage.stages.stage3 import FusionInput
+from heteroage.stages.stage3 import Fusion, FusionInput
 
 PARAMETERS = {"learning_rate": 0.2, "num_leaves": 6, "min_data_in_leaf": 5, "min_data_per_group": 5, "cat_smooth": 1}
 ROUNDS = 15
@@ -61,19 +61,19 @@ def data():
 @pytest.fixture(scope="module")
 def fitted(data):
     frame = data.frame("out_of_fold")
-    categories = stage3.categories_of(frame)
-    age = data.samples["Age"].to_numpy()
-    return frame, categories, stage3.boost(frame, age, categories, PARAMETERS, ROUNDS)
+    return frame, Fusion.boost(frame, data.samples["Age"].to_numpy(), PARAMETERS, ROUNDS)
 
 
 @pytest.fixture(scope="module")
 def fused(data):
-    return stage3.train(data, PARAMETERS, ROUNDS)
+    """The final fusion, its number of rounds, and the tuning curve."""
+    fusion, curve = stage3.train(data, PARAMETERS, ROUNDS)
+    return fusion, int(curve["chosen"].argmax()), curve
 
 
 @pytest.fixture(scope="module")
 def crossed(data, fused):
-    return stage3.cross_fit(data, PARAMETERS, ROUNDS, fused.rounds.chosen)
+    return stage3.cross_fit(data, PARAMETERS, ROUNDS, fused[1])
 
 
 # Boosting from the anchor
@@ -84,38 +84,36 @@ def crossed(data, fused):
 )
 def test_zero_rounds_are_the_anchor_to_the_bit(data, parameters):
     frame = data.frame("out_of_fold")
-    categories = stage3.categories_of(frame)
-    booster = stage3.boost(frame, data.samples["Age"].to_numpy(), categories, parameters, 0)
-    assert stage3.fuse(booster, frame, categories).tolist() == frame["Stage1_Pred_Age"].tolist()
+    fusion = Fusion.boost(frame, data.samples["Age"].to_numpy(), parameters, 0)
+    assert fusion.predict(frame).tolist() == frame["Stage1_Pred_Age"].tolist()
     strange = frame.assign(Tissue="Moon", Sex="unknown", RF_PC1=1e9, Stage1_Pred_Age=-3.5)
-    assert stage3.fuse(booster, strange, categories).tolist() == [-3.5] * len(frame)
+    assert fusion.predict(strange).tolist() == [-3.5] * len(frame)
 
 
 def test_trees_add_to_the_anchor(data, fitted):
-    frame, categories, booster = fitted
+    frame, fusion = fitted
     age = data.samples["Age"].to_numpy()
-    fused = stage3.fuse(booster, frame, categories)
-    assert np.abs(fused - age).mean() < 0.7 * np.abs(frame["Stage1_Pred_Age"] - age).mean()
+    assert np.abs(fusion.predict(frame) - age).mean() < 0.7 * np.abs(frame["Stage1_Pred_Age"] - age).mean()
 
 
 def test_the_text_model_predicts_the_same(fitted):
     import lightgbm as lgb
 
-    frame, categories, booster = fitted
-    read = lgb.Booster(model_str=booster.model_to_string())
-    assert stage3.fuse(read, frame, categories).tolist() == stage3.fuse(booster, frame, categories).tolist()
+    frame, fusion = fitted
+    read = replace(fusion, booster=lgb.Booster(model_str=fusion.booster.model_to_string()))
+    assert read.predict(frame).tolist() == fusion.predict(frame).tolist()
 
 
 def test_the_same_input_gives_the_same_model(data, fitted):
-    frame, categories, booster = fitted
-    again = stage3.boost(frame, data.samples["Age"].to_numpy(), categories, {**PARAMETERS, "num_threads": 2}, ROUNDS)
-    assert again.model_to_string() == booster.model_to_string()
+    frame, fusion = fitted
+    again = Fusion.boost(frame, data.samples["Age"].to_numpy(), {**PARAMETERS, "num_threads": 2}, ROUNDS)
+    assert again.booster.model_to_string() == fusion.booster.model_to_string()
 
 
 def test_features_are_the_columns_in_order(fitted):
-    frame, _, booster = fitted
+    frame, fusion = fitted
     expected = ["Stage1_Pred_Age", "Known_Correction", "Noise_Correction", "Tissue", "Sex", "RF_PC1", "RF_PC2"]
-    assert list(frame.columns) == booster.feature_name() == expected
+    assert list(frame.columns) == fusion.booster.feature_name() == expected
 
 
 def test_the_frame_of_a_view_is_of_that_view(data):
@@ -126,30 +124,30 @@ def test_the_frame_of_a_view_is_of_that_view(data):
 
 
 def test_staged_ages_start_at_the_anchor_and_end_at_the_fusion(data, fitted):
-    frame, categories, booster = fitted
-    staged = stage3.staged_ages(booster, frame, categories, ROUNDS)
+    frame, fusion = fitted
+    staged = fusion.staged_ages(frame, ROUNDS)
     assert staged.shape == (len(frame), ROUNDS + 1)
     assert staged[:, 0].tolist() == frame["Stage1_Pred_Age"].tolist()
     # 1e-9 years: the trees are added in another order.
-    np.testing.assert_allclose(staged[:, -1], stage3.fuse(booster, frame, categories), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(staged[:, -1], fusion.predict(frame), rtol=0, atol=1e-9)
     age = data.samples["Age"].to_numpy()
     for rounds in (1, 7):
-        shorter = stage3.boost(frame, age, categories, PARAMETERS, rounds)
-        np.testing.assert_allclose(staged[:, rounds], stage3.fuse(shorter, frame, categories), rtol=0, atol=1e-9)
+        shorter = Fusion.boost(frame, age, PARAMETERS, rounds)
+        np.testing.assert_allclose(staged[:, rounds], shorter.predict(frame), rtol=0, atol=1e-9)
 
 
 def test_rounds_past_the_last_tree_change_nothing(fitted):
-    frame, categories, booster = fitted
-    staged = stage3.staged_ages(booster, frame, categories, ROUNDS + 3)
+    frame, fusion = fitted
+    staged = fusion.staged_ages(frame, ROUNDS + 3)
     np.testing.assert_array_equal(staged[:, ROUNDS:], np.repeat(staged[:, [ROUNDS]], 4, axis=1))
 
 
 # The unknown
 
 
-def test_unknown_is_not_a_level_and_is_encoded_as_missing(data):
-    frame = data.frame("out_of_fold")
-    categories = stage3.categories_of(frame)
+def test_unknown_is_not_a_level_and_is_encoded_as_missing(fitted):
+    frame, fusion = fitted
+    categories = fusion.categories
     assert categories == {"Tissue": ["Blood", "Liver"], "Sex": ["F", "M"]}
     encoded = pd.DataFrame(stage3.encode(frame, categories), columns=frame.columns)
     assert encoded["Tissue"].isna().tolist() == (frame["Tissue"] == "unknown").tolist()
@@ -159,14 +157,11 @@ def test_unknown_is_not_a_level_and_is_encoded_as_missing(data):
 
 
 def test_every_unknown_level_is_treated_alike(data, fitted):
-    frame, _, _ = fitted
+    frame, _ = fitted
     age = data.samples["Age"].to_numpy() + 10.0 * (frame["Tissue"] == "Blood")
     known = frame["Tissue"] != "unknown"
-    categories = stage3.categories_of(frame[known])
-    booster = stage3.boost(frame[known], age[known], categories, PARAMETERS, ROUNDS)
-    ages = {
-        t: stage3.fuse(booster, frame.assign(Tissue=t), categories) for t in ("unknown", "Moon", "", "Blood", "Liver")
-    }
+    fusion = Fusion.boost(frame[known], age[known], PARAMETERS, ROUNDS)
+    ages = {t: fusion.predict(frame.assign(Tissue=t)) for t in ("unknown", "Moon", "", "Blood", "Liver")}
     assert ages["unknown"].tolist() == ages["Moon"].tolist() == ages[""].tolist()
     assert ages["Blood"].mean() > ages["Liver"].mean() + 5
 
@@ -188,13 +183,13 @@ def test_columns(data, crossed):
 def test_only_experts_with_skill_are_added_to_the_anchor(data, crossed):
     """`Noise` corrects by 6 years of noise, so its R2 is far below 0."""
     expected = data.anchor["out_of_fold"] + data.corrections["Known"]["out_of_fold"]
-    assert crossed.summed.tolist() == expected.tolist()
-    error = (crossed.summed - data.samples["Age"]).abs().mean()
-    assert crossed.errors()["anchor_plus_experts"]["MicroMAE"] == pytest.approx(error)
+    assert data.anchor_plus_experts().tolist() == expected.tolist()
+    error = (expected - data.samples["Age"]).abs().mean()
+    assert stage3.errors_out_of_fold(data, crossed)["anchor_plus_experts"]["MicroMAE"] == pytest.approx(error)
 
 
-def test_what_is_there_to_learn_is_learnt(crossed):
-    errors = crossed.errors()
+def test_what_is_there_to_learn_is_learnt(data, crossed):
+    errors = stage3.errors_out_of_fold(data, crossed)
     assert errors["this_clock"]["MicroMAE"] < 0.8 * errors["anchor"]["MicroMAE"]
     assert errors["procedure"]["MicroMAE"] < 0.8 * errors["anchor"]["MicroMAE"]
     assert min(crossed.rounds.values()) > 0
@@ -202,7 +197,8 @@ def test_what_is_there_to_learn_is_learnt(crossed):
 
 def test_with_nothing_to_learn_the_fusion_returns_the_anchor():
     nothing = fusion_input(signal=0, n=400)
-    assert stage3.train(nothing, PARAMETERS, ROUNDS).rounds.chosen == 0
+    _, curve = stage3.train(nothing, PARAMETERS, ROUNDS)
+    assert curve["chosen"].argmax() == 0
     table = stage3.cross_fit(nothing, PARAMETERS, ROUNDS, 0).predictions
     assert table["HeteroAge"].tolist() == table["Stage1_Pred_Age"].tolist()
 
@@ -210,16 +206,16 @@ def test_with_nothing_to_learn_the_fusion_returns_the_anchor():
 @pytest.mark.parametrize("groups", [1, 2])
 def test_folds_of_donors_earn_no_rounds(data, fused, groups):
     """With fewer than three groups the folds hold out donors, who cannot tell what holds in another study."""
-    assert fused.rounds.chosen > 0  # by sixteen groups
+    assert fused[1] > 0  # by sixteen groups
     samples = data.samples.assign(group=[f"g{k % groups}" for k in range(len(data.samples))])
     few = replace(data, samples=samples)
-    rounds = stage3.tune_rounds(few, "out_of_fold", None, PARAMETERS, ROUNDS)
-    assert rounds.chosen == 0
+    rounds, _ = stage3.tune_rounds(few, "out_of_fold", None, PARAMETERS, ROUNDS)
+    assert rounds == 0
     crossed = stage3.cross_fit(few, PARAMETERS, ROUNDS, 0)
     np.testing.assert_array_equal(crossed.predictions["HeteroAge"], crossed.predictions["Stage1_Pred_Age"])
-    assert (
-        stage3.metadata(stage3.train(few, PARAMETERS, ROUNDS), few, crossed, PARAMETERS, INTERVALS)["intervals"] is None
-    )
+    meta = stage3.metadata(*stage3.train(few, PARAMETERS, ROUNDS), few, crossed, PARAMETERS, INTERVALS)
+    assert meta["intervals"] is None
+    assert (meta["tuning"]["paired_standard_error_of_best_and_anchor"] is None) == (groups == 1)
 
 
 @pytest.mark.parametrize("rounds", [0, 3])
@@ -228,16 +224,15 @@ def test_published_ages_are_those_of_the_sealed_rounds(data, crossed, rounds):
     other = stage3.cross_fit(data, PARAMETERS, ROUNDS, rounds)
     frame, age = data.frame("without_fold_1"), data.samples["Age"].to_numpy()
     own = (data.samples["fold"] == 1).to_numpy()
-    categories = stage3.categories_of(frame[~own])
-    booster = stage3.boost(frame[~own], age[~own], categories, PARAMETERS, rounds)
     # 1e-9 years: the trees are added in another order.
-    expected = stage3.fuse(booster, frame[own], categories)
+    expected = Fusion.boost(frame[~own], age[~own], PARAMETERS, rounds).predict(frame[own])
     np.testing.assert_allclose(other.predictions.loc[own, "HeteroAge"], expected, rtol=0, atol=1e-9)
     # The procedure's own choice does not depend on it.
     np.testing.assert_allclose(other.procedure, crossed.procedure, rtol=0, atol=1e-9)
     assert other.rounds == crossed.rounds
     if rounds == 0:
-        assert other.errors()["this_clock"] == other.errors()["anchor"] != other.errors()["procedure"]
+        errors = stage3.errors_out_of_fold(data, other)
+        assert errors["this_clock"] == errors["anchor"] != errors["procedure"]
 
 
 def shaken(data, k, ages=False, seed=5):
@@ -266,7 +261,7 @@ def test_a_folds_own_ages_do_not_move_its_predictions(data, fused, crossed, k):
     rows = (data.samples["fold"] == k).to_numpy()
     samples = data.samples.copy()
     samples.loc[rows, "Age"] = np.random.default_rng(3).uniform(0, 200, int(rows.sum()))
-    other = stage3.cross_fit(replace(data, samples=samples), PARAMETERS, ROUNDS, fused.rounds.chosen)
+    other = stage3.cross_fit(replace(data, samples=samples), PARAMETERS, ROUNDS, fused[1])
     assert other.rounds[k] == crossed.rounds[k]
     ages, ours = other.predictions["HeteroAge"], crossed.predictions["HeteroAge"]
     assert ages[rows].tolist() == ours[rows].tolist()
@@ -288,7 +283,7 @@ def test_the_model_of_fold_k_knows_nothing_of_fold_k_nor_of_other_views(data, fu
         theirs.loc[one, view] = ours.loc[one, view]
     other.pcs.loc[one] = data.pcs.loc[one]
     other.samples.loc[one, "Tissue"] = data.samples.loc[one, "Tissue"]
-    changed = stage3.cross_fit(other, PARAMETERS, ROUNDS, fused.rounds.chosen)
+    changed = stage3.cross_fit(other, PARAMETERS, ROUNDS, fused[1])
     ages, ours = changed.predictions["HeteroAge"], crossed.predictions["HeteroAge"]
     assert ages[one] == ours[one]
     assert changed.procedure[one] == crossed.procedure[one]
@@ -298,15 +293,15 @@ def test_the_model_of_fold_k_knows_nothing_of_fold_k_nor_of_other_views(data, fu
 def test_rounds_of_a_view_ignore_the_unseen_fold(data):
     for k in (0, 3):
         view = f"without_fold_{k}"
-        one = stage3.tune_rounds(data, view, k, PARAMETERS, ROUNDS)
-        two = stage3.tune_rounds(shaken(data, k, ages=True), view, k, PARAMETERS, ROUNDS)
-        assert one.chosen == two.chosen > 0
-        assert one.curve.tolist() == two.curve.tolist()
-        assert len(one.curve) == ROUNDS + 1
+        one, curve = stage3.tune_rounds(data, view, k, PARAMETERS, ROUNDS)
+        two, other = stage3.tune_rounds(shaken(data, k, ages=True), view, k, PARAMETERS, ROUNDS)
+        assert one == two > 0
+        assert curve["Group_MAE"].tolist() == other["Group_MAE"].tolist()
+        assert len(curve) == ROUNDS + 1
 
 
 def test_the_curve_starts_at_the_anchors_error_over_groups(data):
-    curve = stage3.tune_rounds(data, "out_of_fold", None, PARAMETERS, 2).curve
+    curve = stage3.tune_rounds(data, "out_of_fold", None, PARAMETERS, 2)[1]["Group_MAE"]
     error = (data.anchor["out_of_fold"] - data.samples["Age"]).abs()
     # 1e-9 years: means in another order.
     assert curve[0] == pytest.approx(error.groupby(data.samples["group"]).mean().mean(), abs=1e-9)
@@ -316,18 +311,18 @@ def test_the_curve_starts_at_the_anchors_error_over_groups(data):
 
 
 def test_importance(fitted):
-    frame, categories, booster = fitted
-    table = stage3.importance(booster, frame, categories)
+    frame, fusion = fitted
+    table = fusion.importance(frame)
     assert list(table.columns) == ["feature", "gain", "split_count", "mean_abs_contribution_years"]
     assert sorted(table["feature"]) == sorted(frame.columns)
     assert table["gain"].is_monotonic_decreasing
     assert table["feature"][0] == "Known_Correction"
     assert (table["mean_abs_contribution_years"][table["split_count"] == 0] == 0).all()
-    contributions = booster.predict(stage3.encode(frame, categories), pred_contrib=True)
+    contributions = fusion.booster.predict(stage3.encode(frame, fusion.categories), pred_contrib=True)
     known = list(frame.columns).index("Known_Correction")
     # 1e-9 years: the same mean.
     assert table["mean_abs_contribution_years"][0] == pytest.approx(np.abs(contributions[:, known]).mean(), abs=1e-9)
-    added = stage3.fuse(booster, frame, categories) - frame["Stage1_Pred_Age"]
+    added = fusion.predict(frame) - frame["Stage1_Pred_Age"]
     np.testing.assert_allclose(contributions.sum(axis=1), added, rtol=0, atol=1e-6)  # LightGBM's own rounding
 
 
@@ -352,14 +347,14 @@ def test_acceleration_reference_of_one_age():
 
 
 def test_the_final_fusion_and_its_metadata(data, fused, crossed):
-    fusion, table = fused, crossed.predictions
-    assert fusion.rounds.chosen == fusion.booster.num_trees() > 0
-    meta = stage3.metadata(fusion, data, crossed, PARAMETERS, {"level": 0.9, "tissue_groups": 8})
+    (fusion, rounds, curve), table = fused, crossed.predictions
+    assert rounds == fusion.booster.num_trees() > 0
+    meta = stage3.metadata(fusion, curve, data, crossed, PARAMETERS, {"level": 0.9, "tissue_groups": 8})
     assert meta["intervals"] == calibrate(table, data.samples["group"], 0.9, 8)
     assert meta["errors_out_of_fold"]["this_clock"]["MicroMAE"] == pytest.approx(table["Age_Acceleration"].abs().mean())
     assert meta["tuning"]["rounds_chosen_without_fold"] == crossed.rounds
-    assert meta["boosting_rounds"] == fusion.rounds.chosen
-    assert meta["feature_order"] == fusion.booster.feature_name()
+    assert meta["boosting_rounds"] == rounds
+    assert meta["feature_order"] == list(data.frame("out_of_fold").columns)
     assert meta["categories"] == {"Tissue": ["Blood", "Liver"], "Sex": ["F", "M"]}
     assert meta["pc_medians"] == {name: data.pcs[name].median() for name in ("RF_PC1", "RF_PC2")}
     assert meta["acceleration_reference"] == stage3.acceleration_reference(table)
