@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from heteroage.checks import audit
-from heteroage.checks.suspects import check_sex, find_outliers
+from heteroage.checks.samples import ages_by_project, associations, check_sex, cross_table, find_outliers
 from heteroage.files import read_json, read_table, write_table
 from heteroage.grouping.folds import training_samples
 from heteroage.inputs.annotation import read_annotation
@@ -24,7 +24,7 @@ def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
     hallmarks, record = read_dictionary(inputs["dictionary"]), read_json(inputs["intake"])
     matched, sizes = match_features(hallmarks, feature_names), read_table(inputs["sizes"]) if inputs["sizes"] else None
     scan = audit.scan_store(store, feature_names)
-    outliers = find_outliers(store, feature_names, table, {m: scan.has(m) for m in scan.modalities})
+    outliers = find_outliers(store, feature_names, table, {m: counts.has for m, counts in scan.items()})
     tables = {
         "tables": pd.DataFrame(record["tables"]),
         "steps": pd.DataFrame(record["steps"]).assign(first=lambda t: t["first"].str.join(", ")),
@@ -32,9 +32,9 @@ def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
         "missing_by_sample": audit.missing_by_sample(scan, table),
         "missing_by_cpg": audit.missing_by_cpg(scan),
         "values": audit.count_outside(scan, feature_names, table),
-        "confounding": audit.cross_table(table),
-        "associations": audit.associations(table[table["trains"]]),
-        "ages": audit.ages_by_project(table),
+        "confounding": cross_table(table),
+        "associations": associations(table[table["trains"]]),
+        "ages": ages_by_project(table),
         "pc_space": outliers,
         "hallmarks": audit.count_hallmarks(hallmarks, matched, sizes),
     }

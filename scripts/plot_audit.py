@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 
-from heteroage.checks.findings import find_noteworthy, write_findings
+from heteroage.checks.audit import find_noteworthy, write_findings
 from heteroage.figures import audit
 from heteroage.figures.style import save_png
 from heteroage.files import read_table, write_text

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from heteroage.checks.findings import find_noteworthy, write_findings
+from heteroage.checks.audit import find_noteworthy, write_findings
 from heteroage.labels import nearly_alike
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from heteroage.checks.audit import ages_by_project, associations
+from heteroage.checks.samples import ages_by_project, associations
 from heteroage.figures import audit
 
 

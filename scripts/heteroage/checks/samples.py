@@ -1,4 +1,4 @@
-"""Samples that may be mislabelled, swapped or failed: far from their tissue, or of another sex than their label.
+"""Tables of the audit about the samples: confounded properties, and samples that may be mislabelled, swapped or failed.
 
 In women one X chromosome is silenced, so their X-linked CpGs are about half methylated; in men they are near 0 or 1.
 Without a Y chromosome, Y probes show background, which is also intermediate. So on both chromosomes the mean of
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from heteroage.age import age_band
 from heteroage.grouping.copies import most_variable
 from heteroage.probes import split_modality
 from heteroage.stages.context import principal_components
@@ -28,10 +29,75 @@ APART = 3.0  # minimum distance of the sexes' medians, in robust standard deviat
 CLEAR = 0.2  # minimum distance from the threshold for a prediction, as a fraction of the distance to a sex's median
 
 
+def cross_table(samples: pd.DataFrame) -> pd.DataFrame:
+    """Count samples by project, tissue and age band.
+
+    samples : frame of `project_id`, `Tissue`, `Age` (years), `group`, `trains` (healthy, with an age)
+
+    Returns a frame of `project_id`, `group`, `Tissue`, (`Platform`,) `Age_Band`, `n`, `n_training`, `Median_Age`,
+    without empty cells.
+    """
+    levels = ["project_id", "group", "Tissue", *(["Platform"] if "Platform" in samples else []), "Age_Band"]
+    cells = samples.assign(Age_Band=age_band(samples["Age"])).groupby(levels)
+    counts = cells.agg(n=("Tissue", "size"), n_training=("trains", "sum"), Median_Age=("Age", "median"))
+    return counts.round(2).reset_index()
+
+
+def ages_by_project(samples: pd.DataFrame) -> pd.DataFrame:
+    """Describe each project's ages (years).
+
+    Returns a frame of `project_id`, `n`, `n_with_age`, `n_training`, `Min`, `Q1`, `Median`, `Q3`, `Max`, by decreasing
+    median.
+    """
+    groups = samples.groupby("project_id")
+    table = groups.agg(n=("Tissue", "size"), n_with_age=("Age", "count"), n_training=("trains", "sum"))
+    for name, share in {"Min": 0, "Q1": 0.25, "Median": 0.5, "Q3": 0.75, "Max": 1}.items():
+        table[name] = groups["Age"].quantile(share).round(2)
+    return table.reset_index().sort_values(["Median", "project_id"], ascending=[False, True], ignore_index=True)
+
+
+def associations(samples: pd.DataFrame) -> pd.DataFrame:
+    """Compute associations between properties of the training samples (0: none, 1: complete).
+
+    Between labels: Cramér's V, without correction for small samples. Between a label and age: the correlation ratio
+    eta², the fraction of the variance of ages between the label's levels.
+
+    Returns a frame of `first`, `second`, `measure`, `value` (NaN where a property does not vary).
+    """
+    platform = ["Platform"] if "Platform" in samples else []
+    pairs = [("project_id", "Tissue"), ("project_id", "Sex"), ("Tissue", "Sex")]
+    pairs += [(label, "Platform") for label in ("project_id", "Tissue") if platform]
+    rows = [(first, second, "Cramer's V", cramers_v(samples[first], samples[second])) for first, second in pairs]
+    aged = samples[samples["Age"].notna()]
+    for label in ("project_id", "Tissue", "Sex", *platform):
+        rows.append((label, "Age", "eta squared", correlation_ratio(aged[label], aged["Age"])))
+    return pd.DataFrame(rows, columns=["first", "second", "measure", "value"]).round({"value": 4})
+
+
+def cramers_v(first: pd.Series, second: pd.Series) -> float:
+    """Cramér's V of two labels (Cramér 1946): sqrt(chi² / n / (min(levels) - 1))."""
+    counts = pd.crosstab(first.to_numpy(), second.to_numpy()).to_numpy(float)
+    smaller = min(counts.shape) - 1
+    if smaller < 1:
+        return float("nan")
+    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
+    return float(np.sqrt(((counts - expected) ** 2 / expected).sum() / counts.sum() / smaller))
+
+
+def correlation_ratio(label: pd.Series, values: pd.Series) -> float:
+    """eta²: variance of the levels' means over the variance of all values (Pearson 1905)."""
+    values = values.to_numpy(float)
+    total = ((values - values.mean()) ** 2).sum() if len(values) else 0.0
+    if total == 0:
+        return float("nan")
+    means = pd.Series(values).groupby(label.to_numpy()).transform("mean")
+    return float(((means - values.mean()) ** 2).sum() / total)
+
+
 def find_outliers(
     store: NDArray[np.float32], feature_names: Sequence[str], samples: pd.DataFrame, has: dict[str, NDArray[np.bool_]]
 ) -> pd.DataFrame:
-    """Compute principal components and outlier scores of all samples, per modality.
+    """Compute principal components and outlier scores of all samples, per modality; missing values are set to medians.
 
     store : (features, samples)
     samples : frame of `sample_id`, `project_id`, `Tissue`, in the order of the store's columns
@@ -52,7 +118,9 @@ def find_outliers(
             continue
         part = samples.iloc[columns][["sample_id", "project_id", "Tissue"]].reset_index(drop=True)
         part.insert(0, "modality", modality)
-        pcs = _components(store[chosen][:, columns], n_pcs)
+        values = store[chosen][:, columns].T.astype(np.float64)
+        values = np.where(np.isnan(values), np.nanmedian(values, axis=0), values)
+        pcs, _, _ = principal_components(values, n_pcs, by_covariance=len(values) > values.shape[1])
         distance = robust_distances(pcs, part["Tissue"])
         names = [f"PC{k + 1}" for k in range(n_pcs)]
         part = pd.concat([part, pd.DataFrame(pcs, columns=names).round(5)], axis=1)
@@ -78,13 +146,6 @@ def robust_distances(pcs: NDArray[np.float64], tissue: pd.Series) -> NDArray[np.
         spread = ROBUST * np.median(gap, axis=0)
         distance[own] = gap / np.where(spread > 0, spread, np.inf)
     return distance
-
-
-def _components(values: NDArray[np.float32], n_pcs: int) -> NDArray[np.float64]:
-    """Return principal components of samples from values (features, samples); missing values are set to medians."""
-    values = values.T.astype(np.float64)
-    values = np.where(np.isnan(values), np.nanmedian(values, axis=0), values)
-    return principal_components(values, n_pcs, by_covariance=len(values) > values.shape[1])[0]
 
 
 def check_sex(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from tissue_cohort import tissue_cohort
 
-from heteroage.checks.suspects import FAR, check_sex, find_outliers, robust_distances
+from heteroage.checks.samples import FAR, check_sex, find_outliers, robust_distances
 
 
 @pytest.fixture
