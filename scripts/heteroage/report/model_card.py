@@ -246,9 +246,12 @@ def _records(frame: pd.DataFrame | None) -> list[dict] | None:
 
 
 def _table(frame: pd.DataFrame) -> str:
-    cells = [
-        ["" if v is None or v != v else f"{v:.2f}" if isinstance(v, float) else str(v) for v in row]
-        for row in frame.to_numpy(object)
-    ]
-    head = [list(map(str, frame.columns)), ["---"] * frame.shape[1]]
-    return "\n".join("| " + " | ".join(row) + " |" for row in head + cells)
+    rows = [map(str, frame.columns), ["---"] * frame.shape[1], *(map(cell, row) for row in frame.to_numpy(object))]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def cell(value: object, digits: int = 2) -> str:
+    """Return a cell of a table as text: empty if missing, a float with this number of digits."""
+    if value is None or value != value:
+        return ""
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)

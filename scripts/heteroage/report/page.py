@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,6 +17,7 @@ from heteroage.evaluation.published import by_project, worth_training
 from heteroage.figures.held_out import MODELS, STRATA, scoring_name
 from heteroage.figures.style import readable
 from heteroage.metrics import mean_age_of_other_folds
+from heteroage.report.model_card import cell
 from heteroage.report.text import methods, what_experts_add, what_fusion_adds
 
 PREDICTORS = {
@@ -40,18 +40,11 @@ COVERAGE |= {"group_coverage": "mean over groups (%)", "median_width": "median w
 DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A picture of the page: title, alternative text, caption, and its bytes as a data URI."""
+def read_figure(picture: Path, caption: Path) -> dict[str, str]:
+    """Read a picture of `save_picture`, or a PNG (its title is the file name, its alternative text the caption).
 
-    title: str
-    alt: str
-    caption: str
-    uri: str
-
-
-def read_figure(picture: Path, caption: Path) -> Figure:
-    """Read a picture of `save_picture`, or a PNG (its title is the file name, its alternative text the caption)."""
+    Returns its title, alternative text (alt), caption, and its bytes as a data URI.
+    """
     content = picture.read_bytes()
     text = " ".join(caption.read_text(encoding="utf-8").replace("``", "").split())
     if picture.suffix == ".png":
@@ -59,7 +52,8 @@ def read_figure(picture: Path, caption: Path) -> Figure:
     else:
         nodes = [next(ElementTree.fromstring(content).iter(DUBLIN_CORE + name)) for name in ("title", "description")]
         kind, (title, alt) = "svg+xml", (node.text or "" for node in nodes)
-    return Figure(title, alt, text, f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}")
+    uri = f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    return {"title": title, "alt": alt, "caption": text, "uri": uri}
 
 
 def page(template: Path, content: Mapping[str, object]) -> str:
@@ -75,8 +69,8 @@ def page(template: Path, content: Mapping[str, object]) -> str:
 
 
 def page_content(
-    figures: Mapping[str, Figure],
-    audit: Sequence[Figure],
+    figures: Mapping[str, Mapping[str, str]],
+    audit: Sequence[Mapping[str, str]],
     tables: Mapping[str, pd.DataFrame],
     card: Mapping,
     simulated: bool,
@@ -93,7 +87,8 @@ def page_content(
     predictions, experts = tables["Stage3_Final_Predictions_OOF"], pd.DataFrame(card["stage2"]["experts"])
     intervals, errors = card["stage3"]["intervals"], card["stage3"]["errors_out_of_fold"]
     accuracy = tables["accuracy"] if nested else out_of_fold_errors(predictions)
-    covered = tables.get("coverage", pd.DataFrame(columns=["stratum", "coverage"])).query("stratum == 'all'")
+    names = [readable(name, 99) for name in experts["hallmark"]]
+    skill = ["yes" if skill else "no skill: noise" for skill in experts["skill"]]
     return {
         "card": card,
         "nested": nested,
@@ -103,22 +98,16 @@ def page_content(
         "headline": headline(accuracy),
         # With the rounds chosen again without each fold.
         "procedure": f"{errors['procedure']['MicroMAE']:.2f}" if errors and not nested else "",
-        "covered": f"{100 * covered['coverage'].iloc[0]:.1f}" if len(covered) else "",
-        "covered_by_group": f"{100 * covered['group_coverage'].iloc[0]:.1f}" if len(covered) else "",
         "nominal": f"{100 * intervals['level']:g}" if intervals else "",
         "accuracy": accuracy_tables(accuracy),
         "published": whole_table(by_project(accuracy)),
         "clocks": whole_table(tables.get("published_clocks", pd.DataFrame())),
         "worth": worth_training(accuracy),
-        "optimism": _optimism(tables["optimism"]) if nested else None,
-        "stages_add": what_stages_add(tables["ablation"]) if nested else [],
-        "ablation": _ablation(tables["ablation"]) if nested else None,
-        "certificate": _certificate(tables["certificate"]) if "certificate" in tables else [],
-        "experts": _experts(experts),
-        "unskilled": [readable(name, 99) for name in experts.loc[~experts["skill"], "hallmark"]],
+        **{"certificate": [], "covered": "", **(nested_tables(tables) if nested else {})},
+        "experts": _table(experts.assign(hallmark=names, skill=skill), EXPERTS, {"R2_Residual": 3}),
+        "unskilled": [name for name, skill in zip(names, experts["skill"], strict=True) if not skill],
         "experts_add": what_experts_add(card),
         "fusion_adds": what_fusion_adds(card),
-        "coverage": _coverage(tables["coverage"]) if "coverage" in tables else None,
         "methods": methods(card, tables.get("accuracy")),
     }
 
@@ -158,14 +147,8 @@ def _table(frame: pd.DataFrame, titles: Mapping[str, str], digits: Mapping[str, 
     """Return the named columns of a frame as text: {"head": [...], "rows": [[...], ...]}; numbers to two digits."""
     columns = [column for column in titles if column in frame.columns]
     places = [(digits or {}).get(column, 2) for column in columns]
-    rows = [list(map(_cell, row, places)) for row in frame[columns].itertuples(index=False)]
+    rows = [list(map(cell, row, places)) for row in frame[columns].itertuples(index=False)]
     return {"head": [titles[column] for column in columns], "rows": rows}
-
-
-def _cell(value: object, digits: int) -> str:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.{digits}f}"
-    return "" if value is None else str(value)
 
 
 def accuracy_tables(accuracy: pd.DataFrame) -> list[dict[str, object]]:
@@ -186,28 +169,21 @@ def accuracy_tables(accuracy: pd.DataFrame) -> list[dict[str, object]]:
     return tables
 
 
-def _experts(experts: pd.DataFrame) -> dict[str, list]:
-    names = [readable(name, 99) for name in experts["hallmark"]]
-    skill = ["yes" if skill else "no skill: noise" for skill in experts["skill"]]
-    return _table(experts.assign(hallmark=names, skill=skill), EXPERTS, {"R2_Residual": 3})
-
-
-def _optimism(optimism: pd.DataFrame) -> dict[str, list]:
-    names = map(scoring_name, optimism["scoring"], optimism["model"])
-    return _table(optimism.assign(scoring=list(names)), OPTIMISM, {"R": 3})
-
-
-def _ablation(ablation: pd.DataFrame) -> dict[str, list]:
-    names = [MODELS.get(name, name) for name in ablation["model"]]
-    return _table(ablation.assign(model=names), ABLATION, {"R": 3})
-
-
-def _coverage(coverage: pd.DataFrame) -> dict[str, list]:
+def nested_tables(tables: Mapping[str, pd.DataFrame]) -> dict[str, object]:
+    """Return the tables of the nested evaluation and the certificate as text, and the coverage of all samples."""
+    optimism, ablation, coverage, certificate = (tables[n] for n in ("optimism", "ablation", "coverage", "certificate"))
+    scorings = list(map(scoring_name, optimism["scoring"], optimism["model"]))
     percent = {name: 100 * coverage[name] for name in ("coverage", "group_coverage")}
-    shown = coverage.assign(stratum=[STRATA.get(name, name) for name in coverage["stratum"]], **percent)
-    return _table(shown, COVERAGE, dict.fromkeys(percent, 1))
-
-
-def _certificate(certificate: pd.DataFrame) -> list[dict[str, str]]:
-    rows = certificate[["test", "measured", "limit", "verdict", "meaning"]].to_dict("records")
-    return [{key: _cell(value, 3) for key, value in row.items()} | {"test": readable(row["test"], 99)} for row in rows]
+    coverage = coverage.assign(**percent)
+    whole = coverage[coverage["stratum"] == "all"]
+    shown = certificate.assign(test=[readable(test, 99) for test in certificate["test"]])
+    shown = shown[["test", "measured", "limit", "verdict", "meaning"]]
+    return {
+        "stages_add": what_stages_add(ablation),
+        "optimism": _table(optimism.assign(scoring=scorings), OPTIMISM, {"R": 3}),
+        "ablation": _table(ablation.assign(model=ablation["model"].replace(MODELS)), ABLATION, {"R": 3}),
+        "coverage": _table(coverage.replace({"stratum": STRATA}), COVERAGE, dict.fromkeys(percent, 1)),
+        "certificate": [{key: cell(value, 3) for key, value in row.items()} for row in shown.to_dict("records")],
+        **({"covered": cell(whole["coverage"].iloc[0], 1)} if len(whole) else {}),
+        **({"covered_by_group": cell(whole["group_coverage"].iloc[0], 1)} if len(whole) else {}),
+    }
