@@ -9,10 +9,11 @@ import json
 import os
 import re
 import stat
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from heteroage.errors import HeteroAgeError, listed
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PARQUET = {".parquet", ".pq"}
+CUT_SHORT = "Is it cut short? Copy or download it again."
 LEAST_COVERAGE = 5  # default minimum number of reads per position of Bismark coverage files
 NO_NUMBER = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None", "<NA>", "#N/A"]  # missing numbers
 # Columns with names. They are read as text, so that 001, 1.5, TRUE and NA are unchanged.
@@ -223,3 +225,41 @@ def coverage_files(pattern: str) -> dict[str, str]:
 def files_of(paths: Iterable[str]) -> list[str]:
     """Replace patterns of coverage files by the files."""
     return [file for path in paths for file in (coverage_files(path).values() if is_coverage(path) else [path])]
+
+
+@contextmanager
+def opened(path: Path, where: str) -> Iterator[BinaryIO]:
+    """Open a file's bytes, unpacked if it is gzip.
+
+    Raises HeteroAgeError: no such file, a file that cannot be read, or a gzip stream that is cut short.
+    """
+    if path.is_dir():
+        raise HeteroAgeError(f"{where} is a folder, not a table. Give the file in it.")
+    if not path.exists():
+        raise HeteroAgeError(f"no file {path}. Check the path; relative paths start at the working directory.")
+    packed = False
+    broken: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error)
+    try:
+        packed = is_gzip(path)
+        if packed:
+            try:
+                from isal import igzip as gzip
+                from isal import isal_zlib
+
+                broken = (*broken, isal_zlib.error)
+            except ImportError:  # half as fast
+                import gzip
+            stream = gzip.open(path, "rb")  # noqa: SIM115
+        else:
+            stream = path.open("rb", buffering=1 << 20)
+        with stream:
+            yield stream
+    except broken as error:
+        what = " as gzip" if packed else ""
+        raise HeteroAgeError(f"cannot read {where}{what}: {error}. {CUT_SHORT}") from error
+
+
+def is_gzip(path: Path) -> bool:
+    """Tell whether a file is gzipped."""
+    with path.open("rb") as raw:
+        return raw.read(2) == b"\x1f\x8b"

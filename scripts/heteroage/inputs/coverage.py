@@ -19,9 +19,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.files import LEAST_COVERAGE, atomic_path, coverage_files, is_coverage
+from heteroage.files import LEAST_COVERAGE, atomic_path, coverage_files, is_coverage, is_gzip, opened
 from heteroage.probes import is_probe, plain_name, split_modality
-from heteroage.tables.text import is_gzip, opened
 
 COLUMNS = {"chromosome": pa.string(), "start": pa.int64(), "end": pa.int64(), "percent": pa.float64()}
 COLUMNS |= {"methylated": pa.int64(), "unmethylated": pa.int64()}

@@ -21,12 +21,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.files import atomic_path
+from heteroage.files import atomic_path, opened
 from heteroage.labels import is_missing
 from heteroage.tables.ages import is_age, is_prenatal, read_ages
 from heteroage.tables.metadata import words_of
 from heteroage.tables.source import BadCells
-from heteroage.tables.text import TextSource, opened
+from heteroage.tables.text import TextSource
 
 log = logging.getLogger(__name__)
 

@@ -16,9 +16,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.files import CUT_SHORT
 from heteroage.labels import clean
 from heteroage.tables.metadata import Conventions, find_columns
-from heteroage.tables.source import CUT_SHORT, Batch, Source, is_text, number_of, text_array, text_of
+from heteroage.tables.source import Batch, Source, is_text, number_of, text_array, text_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,4 +1,4 @@
-"""Detection of a text file's encoding, line ends, separator and header line.
+"""A text file's encoding, line ends, separator and header line.
 
 All of them are determined together from the first lines. Lines that end with a separator, and lines whose first column
 has no name (R's `write.table`), cannot be distinguished by the number of fields alone.
@@ -6,12 +6,15 @@ has no name (R's `write.table`), cannot be distinguished by the number of fields
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+
+import numpy as np
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.tables.source import is_missing, number_of
@@ -29,6 +32,7 @@ CORNER = re.compile(
 SECTION = re.compile(r"\[\w[\w ]*\]")  # of Illumina's sample sheets
 READABLE = "CSV, TSV, Parquet, Feather, .h5ad or .xlsx"
 MOST_HEADER = 256 << 20  # maximum number of bytes of a line
+NEWLINE, QUOTE = b'\n"'
 FEW = 50  # number of rows that are examined
 csv.field_size_limit(MOST_HEADER)
 
@@ -58,6 +62,40 @@ def encoding_of(head: bytes) -> str:
     """Return the encoding of a file by its byte-order mark, or by the zeros of UTF-16; otherwise UTF-8."""
     zeros = [half.count(0) > 0.9 * len(half) > 0 for half in (head[::2], head[1::2])]
     return UTF16.get(head[:2]) or {(True, False): "utf-16-be", (False, True): "utf-16-le"}.get(tuple(zeros), "utf-8")
+
+
+def decoder(encoding: str) -> Callable[[bytes, bool], bytes]:
+    """Return a function that converts blocks of a file to UTF-8 with \\n as line ends, without the byte-order mark."""
+    decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("replace")
+    mark, held = BOM, b""
+
+    def decoded(block: bytes, final: bool) -> bytes:
+        nonlocal mark, held
+        if decoder is not None:
+            block = decoder.decode(block, final).encode()
+        block, mark, held = held + block.removeprefix(mark), b"", b""
+        if b"\r" not in block:
+            return block
+        if block.endswith(b"\r") and not final:  # its \n may be in the next block
+            block, held = block[:-1], b"\r"
+        return block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    return decoded
+
+
+def whole_lines(rest: bytes, block: bytes) -> tuple[bytes, bytes]:
+    """Join two pieces of text, and divide them after the last line end that is not in quotes."""
+    if b'"' in rest or b'"' in block:
+        rest, block = b"", rest + block
+    end = block.rfind(b"\n") + 1
+    if b'"' in block and len(block) < MOST_HEADER and block.count(b'"', 0, end) % 2:
+        characters = np.frombuffer(block, np.uint8)
+        lines, quotes = (np.flatnonzero(characters == character) for character in (NEWLINE, QUOTE))
+        outside = lines[np.searchsorted(quotes, lines) % 2 == 0]
+        end = int(outside[-1]) + 1 if len(outside) else 0
+    if not end:
+        return b"", rest + block
+    return b"".join((rest, memoryview(block)[:end])), block[end:]
 
 
 def decode(text: bytes, where: str) -> str:

@@ -11,21 +11,21 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.files import is_coverage
+from heteroage.files import CUT_SHORT, is_coverage, is_gzip, opened
 from heteroage.labels import clean
 from heteroage.probes import is_probe
 from heteroage.tables.formats import FeatherSource, FrameSource, ParquetSource, open_h5ad, open_pickle, package
 from heteroage.tables.layout import IsCpg
 from heteroage.tables.metadata import Conventions
-from heteroage.tables.source import CUT_SHORT, Source
+from heteroage.tables.source import Source
 from heteroage.tables.table import Table
-from heteroage.tables.text import TextSource, is_gzip, opened
+from heteroage.tables.text import TextSource
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,7 +176,7 @@ def _calls(where: str) -> HeteroAgeError:
     )
 
 
-def _open_workbook(path: Path, where: str, missing_values: Collection[str]) -> TextSource:
+def _open_workbook(path: Path, where: str, missing_values: Sequence[str]) -> TextSource:
     """Open the sheet with a table of an Excel workbook, as text. (Sheets have at most a million rows.)"""
     problem = f"{where} is an Excel workbook, and"
     openpyxl = package("openpyxl", problem, "'heteroage-clock[xlsx]', or save the sheet as CSV.")

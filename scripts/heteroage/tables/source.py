@@ -25,7 +25,6 @@ T = TypeVar("T")
 NUMBER_WITH_SIGN = re.compile(r"[<>~=]?\s*[-+]?[\d.,]*\d[\d.,]*\s*[%*]?")
 # Text, also stored as bytes (by R and Spark) or as a view (by polars; PyArrow 16 and later).
 TEXT = re.compile(r"(?:large_)?(?:string|binary)(?:_view)?|fixed_size_binary\[\d+\]")
-CUT_SHORT = "Is it cut short? Copy or download it again."
 LOOK = 50  # number of first rows used to detect a column's type
 
 
@@ -226,6 +225,13 @@ def floats_of(array: pa.Array) -> NDArray[np.float64]:
         valid = np.unpackbits(np.frombuffer(mask, dtype=np.uint8), bitorder="little")[rows]
         values = np.where(valid, values, np.nan)
     return values
+
+
+def chosen(table: NDArray[np.float64], columns: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return some columns of a table, without a copy if they are neighbours."""
+    if len(columns) and (np.diff(columns) == 1).all():
+        return table[:, columns[0] : columns[-1] + 1]
+    return table[:, columns]
 
 
 def is_text(kind: pa.DataType) -> bool:

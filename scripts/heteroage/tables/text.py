@@ -1,30 +1,43 @@
-"""CSV and TSV files, also gzipped, in blocks of whole lines. `fields.py` cuts the lines; Arrow parses the numbers."""
+"""CSV and TSV files, also gzipped, in blocks of whole lines.
+
+Arrow parses the numbers as one column with a field per line. This is faster than one column per sample or CpG, because
+Arrow's work on each column of each block takes longer than that on the few values in it.
+"""
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
-import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv as pv
 from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError
-from heteroage.labels import clean
-from heteroage.tables.fields import NEWLINE, QUOTE, Fields, chosen, cut, joined
-from heteroage.tables.header import BOM, MOST_HEADER, SEPARATORS, decode, encoding_of, has_nul, read_header
-from heteroage.tables.source import CUT_SHORT, SPELLINGS, Batch, Source, ahead, is_missing
+from heteroage.files import CUT_SHORT, opened
+from heteroage.labels import SPELLINGS, clean, is_missing
+from heteroage.tables.header import (
+    MOST_HEADER,
+    NEWLINE,
+    QUOTE,
+    SEPARATORS,
+    decode,
+    decoder,
+    encoding_of,
+    has_nul,
+    read_header,
+    whole_lines,
+)
+from heteroage.tables.source import Batch, Source, ahead, chosen, floats_of
 
+BLANK, ZERO = b" 0"
+BLOCK = 1 << 20  # bytes that Arrow parses at a time
 CHUNK = 16 << 20  # bytes of text per block
-TOO_MANY = "Enclose cells that contain a separator in quotes, and delete titles above the header."
 PEEK = 1 << 18  # bytes read to find the header; more for longer lines
 
 
@@ -42,8 +55,8 @@ class TextSource(Source):
         self,
         path: Path,
         where: str,
-        missing_values: Collection[str] = (),
-        begin: tuple[int, int] = (0, 0),
+        missing_values: Sequence[str] = (),
+        begin: Sequence[int] = (0, 0),
         end: bytes = b"",
     ) -> None:
         super().__init__(where)
@@ -51,13 +64,12 @@ class TextSource(Source):
         self._null = [*SPELLINGS, *missing_values]
         with opened(path, where) as stream:
             stream.read(begin[0])
-            head = more = stream.read(PEEK)
-            self._encoding = encoding_of(head)
-            text = _decoder(self._encoding)(head, False)
+            head, text, more = b"", b"", b"-"
             while more and text.count(b"\n") < 3 and len(head) < MOST_HEADER:
                 more = stream.read(max(PEEK, len(head)))
                 head += more
-                text = _decoder(self._encoding)(head, False)
+                self._encoding = encoding_of(head)
+                text = decoder(self._encoding)(head, False)
             whole = not more or not stream.peek(1)
         if end and (at := text.find(b"\n" + end)) >= 0:
             text, whole = text[: at + 1], True
@@ -83,9 +95,9 @@ class TextSource(Source):
         for line, chunk in ahead(self._chunks()):
             fields = self._fields(chunk, line)
             filled = fields.filled(self._separator)
-            blank += len(fields) - len(filled)
-            places = np.arange(at, at + len(filled))
-            at += len(filled)
+            blank += len(fields.ends) - len(filled.ends)
+            places = np.arange(at, at + len(filled.ends))
+            at += len(places)
             if rows is not None:
                 filled, places = filled.rows(rows[places]), places[rows[places]]
             if len(places):
@@ -102,25 +114,25 @@ class TextSource(Source):
         Raises HeteroAgeError: a row has too few or too many fields.
         """
         width, full = len(self.header), chunk if chunk.endswith(b"\n") else chunk + b"\n"
-        if width > 1 and (fields := cut(full, self._separator, width)) is not None:
-            return fields
-        full = b"".join(row + b"\n" for row in full.split(b"\n") if row)
+        if b"\n\n" in full or full.startswith(b"\n"):
+            full = b"".join(row + b"\n" for row in full.split(b"\n") if row)
         if (fields := cut(full, self._separator, width)) is not None:
             return fields
-        cells, before = [], 0
+        cells, before = [], 0  # encoded, each with a line end
         rows = csv.reader(io.StringIO(decode(chunk, self.where)), delimiter=self._how.separator)
         for row in rows:
             if not any(cell.strip() for cell in row):
                 row = [""] * width if row else []  # a blank row may have any number of fields
             elif len(row) != width:
-                advice = f"If it is a note, delete it. {CUT_SHORT}" if len(row) < width else TOO_MANY
+                advice = "Enclose cells that contain a separator in quotes, and delete titles above the header."
+                advice = f"If it is a note, delete it. {CUT_SHORT}" if len(row) < width else advice
                 raise HeteroAgeError(
                     f"{self.where} has {len(row)} fields in line {line + before} and {width} in its header "
                     f"(separated by {SEPARATORS[self._how.separator]}). {advice}"
                 )
-            cells += row
+            cells += [f"{cell}\n".encode() for cell in row]
             before = rows.line_num
-        return joined(cells, width)
+        return Fields(b"".join(cells), np.cumsum([len(cell) for cell in cells]).reshape(-1, width) - 1)
 
     def _batch(self, fields: Fields, places: NDArray[np.int64], columns: NDArray[np.int64]) -> Batch:
         """Parse the numbers of a chunk in the given columns (rising). Text is read from `fields` later."""
@@ -129,11 +141,7 @@ class TextSource(Source):
         numeric = set(columns.tolist()) if comma else set()
 
         def array(k: int) -> pa.Array:
-            try:
-                cells = fields.cells(k)
-            except UnicodeDecodeError as error:
-                decode(error.object, self.where)
-                raise
+            cells = fields.cells(k, self.where)
             return pc.replace_substring(cells, ",", ".") if k in numeric else cells
 
         def matrix(wanted: Sequence[int]) -> NDArray[np.float64] | None:
@@ -145,7 +153,7 @@ class TextSource(Source):
     def _chunks(self) -> Iterator[tuple[int, bytes]]:
         """Yield the rows in blocks of whole lines: (number of the first line, text)."""
         line, above, rest, self.ended = self._how.first + self._begin[1], self._how.size, b"", False
-        decoded = _decoder(self._encoding)
+        decoded = decoder(self._encoding)
         with opened(self.path, self.where) as stream:
             stream.read(self._begin[0])
             block = b"-"
@@ -156,10 +164,9 @@ class TextSource(Source):
                 if not block:  # \x1a is an end-of-file mark of MS-DOS
                     chunk = (rest + text).rstrip(b"\x1a")
                 else:
-                    chunk, rest = _whole_lines(rest, text)
+                    chunk, rest = whole_lines(rest, text)
                 if (nul := chunk.find(b"\0")) >= 0:
-                    above_it = chunk.count(b"\n", 0, nul)
-                    raise has_nul(self.where, f"the first is in line {line + above_it}")
+                    raise has_nul(self.where, f"the first is in line {line + chunk.count(NEWLINE, 0, nul)}")
                 if self._end and (end := self._end.search(b"\n" + chunk)):
                     chunk, self.ended = chunk[: end.start()], True
                 if self._how.collapse:
@@ -169,73 +176,121 @@ class TextSource(Source):
                 line += np.count_nonzero(np.frombuffer(chunk, np.uint8) == NEWLINE)  # bytes.count is slower
 
 
-def _whole_lines(rest: bytes, block: bytes) -> tuple[bytes, bytes]:
-    """Join two pieces of text, and divide them after the last line end that is not in quotes."""
-    if b'"' in rest or b'"' in block:
-        rest, block = b"", rest + block
-    end = block.rfind(b"\n") + 1
-    if b'"' in block and len(block) < MOST_HEADER and block.count(b'"', 0, end) % 2:
-        characters = np.frombuffer(block, np.uint8)
-        lines, quotes = (np.flatnonzero(characters == character) for character in (NEWLINE, QUOTE))
-        outside = lines[np.searchsorted(quotes, lines) % 2 == 0]
-        end = int(outside[-1]) + 1 if len(outside) else 0
-    if not end:
-        return b"", rest + block
-    return b"".join((rest, memoryview(block)[:end])), block[end:]
+class Fields:
+    """The fields of whole lines.
 
-
-def _decoder(encoding: str) -> Callable[[bytes, bool], bytes]:
-    """Return a function that converts blocks of a file to UTF-8 with \\n as line ends, without the byte-order mark."""
-    decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("replace")
-    mark, held = BOM, b""
-
-    def decoded(block: bytes, final: bool) -> bytes:
-        nonlocal mark, held
-        if decoder is not None:
-            block = decoder.decode(block, final).encode()
-        block, mark, held = held + block.removeprefix(mark), b"", b""
-        if b"\r" not in block:
-            return block
-        if block.endswith(b"\r") and not final:  # its \n may be in the next block
-            block, held = block[:-1], b"\r"
-        return block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-
-    return decoded
-
-
-@contextmanager
-def opened(path: Path, where: str) -> Iterator[BinaryIO]:
-    """Open a file's bytes, unpacked if it is gzip.
-
-    Raises HeteroAgeError: no such file, a file that cannot be read, or a gzip stream that is cut short.
+    text : each field is followed by one character, a separator or a line end
+    ends : (rows, columns), the positions of these characters
     """
-    if path.is_dir():
-        raise HeteroAgeError(f"{where} is a folder, not a table. Give the file in it.")
-    if not path.exists():
-        raise HeteroAgeError(f"no file {path}. Check the path; relative paths start at the working directory.")
-    packed = False
-    broken: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error)
-    try:
-        packed = is_gzip(path)
-        if packed:
-            try:
-                from isal import igzip as gzip
-                from isal import isal_zlib
 
-                broken = (*broken, isal_zlib.error)
-            except ImportError:  # half as fast
-                import gzip
-            stream = gzip.open(path, "rb")  # noqa: SIM115
-        else:
-            stream = path.open("rb", buffering=1 << 20)
-        with stream:
-            yield stream
-    except broken as error:
-        what = " as gzip" if packed else ""
-        raise HeteroAgeError(f"cannot read {where}{what}: {error}. {CUT_SHORT}") from error
+    def __init__(self, text: bytes, ends: NDArray[np.int64]) -> None:
+        self.text, self.ends = text, ends
+        self._characters = np.frombuffer(text, np.uint8)
+
+    def rows(self, which: NDArray[np.bool_]) -> Fields:
+        """Return some rows."""
+        if which.all():
+            return self
+        stops = self.ends[:, -1] + 1
+        lengths = np.diff(stops, prepend=0)
+        starts, lengths = (stops - lengths)[which], lengths[which]
+        text = b"".join([self.text[a : a + n] for a, n in zip(starts.tolist(), lengths.tolist(), strict=True)])
+        return Fields(text, self.ends[which] - (starts - (np.cumsum(lengths) - lengths))[:, np.newaxis])
+
+    def filled(self, separator: bytes) -> Fields:
+        """Return the rows that are not blank. (Excel writes rows with only separators.)"""
+        stops = self.ends[:, -1] + 1
+        starts = stops - np.diff(stops, prepend=0)
+        kept = np.ones(len(starts), bool)
+        for row in np.flatnonzero((self.ends[:, 0] == starts) | (self._characters[starts] == BLANK)):
+            kept[row] = bool(self.text[starts[row] : stops[row]].strip(separator + b' "\t\n'))
+        return self.rows(kept)
+
+    def cells(self, column: int, where: str) -> pa.Array:
+        """Return a column as text, not stripped. Raises HeteroAgeError if it is not UTF-8."""
+        starts, lengths = self._extents(np.array([column]))
+        text = self._characters[_within(starts, lengths)].tobytes()
+        decode(text, where)
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+        return pa.StringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(text))
+
+    def numbers(self, columns: NDArray[np.int64], null: Sequence[str], point: str) -> NDArray[np.float64] | None:
+        """Return some columns as numbers (rows, columns), missing as NaN; None if a cell is not a number.
+
+        columns : rising
+        null : what stands for a missing value
+        point : the decimal point
+        """
+        others = np.ones(self.ends.shape[1], bool)
+        others[columns] = False
+        few = 2 * len(columns) < len(others)
+        starts, lengths = self._extents(columns if few else np.flatnonzero(others))
+        # Arrow's own memory: its threads may let go of what they read only while Python is ending, and a Python object
+        # that they hold then aborts the process (https://github.com/apache/arrow/issues/34314).
+        buffer = pa.allocate_buffer(int(lengths.sum()) + len(lengths) if few else len(self.text))
+        view = np.frombuffer(memoryview(buffer).cast("B"), np.uint8)
+        if few:  # these fields alone
+            view[:] = self._characters[_within(starts, lengths + 1)]
+            view[np.cumsum(lengths + 1) - 1] = NEWLINE
+        else:  # all fields, with zeros in place of the other columns
+            view[:] = self._characters
+            view[self.ends.ravel()] = NEWLINE
+            view[_within(starts, lengths)] = ZERO
+        # Arrow's own threads are not used. With several blocks of one column, pyarrow 26 failed in one of some 2,000
+        # calls: "a chunk failed converting for an unknown reason". The next lines are unpacked meanwhile in any case.
+        if not buffer.size:
+            return np.empty((len(self.ends), len(columns)))
+        try:
+            column = pv.read_csv(
+                pa.BufferReader(buffer),
+                pv.ReadOptions(column_names=["x"], block_size=BLOCK, use_threads=False),
+                pv.ParseOptions(delimiter="\x01", quote_char=False, ignore_empty_lines=False),
+                pv.ConvertOptions(column_types={"x": pa.float64()}, null_values=null, decimal_point=point),
+            ).column(0)
+        except pa.ArrowInvalid:
+            return None
+        values, width = np.concatenate([floats_of(part) for part in column.chunks]), len(columns if few else others)
+        if values.size != len(self.ends) * width:  # a field holds a line end
+            return None
+        return values.reshape(-1, width) if few else chosen(values.reshape(-1, width), columns)
+
+    def _extents(self, columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the starts and lengths of the fields of some columns, row by row."""
+        stops = self.ends[:, columns]
+        starts = self.ends[:, columns - 1] + 1
+        if len(columns) and columns[0] == 0:
+            starts[:, 0] = np.concatenate([[0], self.ends[:-1, -1] + 1])
+        return starts.ravel(), (stops - starts).ravel()
 
 
-def is_gzip(path: Path) -> bool:
-    """Tell whether a file is gzipped."""
-    with path.open("rb") as raw:
-        return raw.read(2) == b"\x1f\x8b"
+def cut(text: bytes, separator: bytes, width: int) -> Fields | None:
+    """Cut lines into fields, and remove quotes around them.
+
+    text : lines, each with a line end
+    width : number of columns
+    Returns None if a line has another number of fields, or if quotes enclose separators, line ends or quotes.
+    """
+    characters = np.frombuffer(text, np.uint8)
+    if b'"' in text:
+        quotes, inside = np.flatnonzero(characters == QUOTE), b"".join(text.split(b'"')[1::2])
+        if len(quotes) % 2 or b"\n" in inside or separator in inside:
+            return None
+        # Before the first character is the last one (index -1), which is a line end.
+        around = characters[np.concatenate([quotes[::2] - 1, quotes[1::2] + 1])]
+        if not ((around == NEWLINE) | (around == separator[0])).all():
+            return None
+        return cut(text.replace(b'"', b""), separator, width)
+    marks = characters == separator[0]
+    line_ends = characters == NEWLINE
+    n_rows = np.count_nonzero(line_ends)
+    ends = np.flatnonzero(np.logical_or(marks, line_ends, out=marks))
+    if len(ends) != n_rows * width:
+        return None
+    ends = ends.reshape(n_rows, width)
+    return Fields(text, ends) if line_ends[ends[:, -1]].all() else None
+
+
+def _within(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return all positions of some stretches."""
+    before = np.cumsum(lengths) - lengths
+    return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
