@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from heteroage.clock import artifacts
 from heteroage.clock.artifacts import ANCHOR, CORRECTION, READING, assemble, seal
-from heteroage.clock.cohort import StudyErrors
+from heteroage.clock.cohort import Applicability, StudyErrors
 from heteroage.clock.loading import read_parts, write_reference
-from heteroage.clock.model import Applicability
 from heteroage.clock.predict import Clock
 from heteroage.files import read_table, sha256_of, write_json, write_table, write_text
 from heteroage.labels import UNKNOWN

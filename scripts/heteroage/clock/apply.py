@@ -16,8 +16,8 @@ from heteroage.clock.master_table import open_tables
 from heteroage.clock.model import ClockModel
 from heteroage.clock.output import check_ending, writing
 from heteroage.clock.predict import Clock
-from heteroage.clock.published import MISSING, MUCH_MISSING, Compared, read_compared
-from heteroage.clock.sums import Beside, Rows, ages_of
+from heteroage.clock.published import MISSING, MUCH_MISSING, Beside, Compared, read_compared
+from heteroage.clock.sums import Rows
 from heteroage.clock.trees import booster_of, contributions_of
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import check_writable, write_json
@@ -176,7 +176,7 @@ def compare(
         parts = [{name: rows[name] for name in wanted if name in rows} for rows, _ in blocks]
     else:
         parts = [
-            {"sample_id": part.ids, "Age": ages_of(part, conventions), **beside.rows(part)}
+            {"sample_id": part.ids, "Age": part.ages(conventions), **beside.rows(part)}
             for part in table.parts(table.names)
         ]
     if out is not None:

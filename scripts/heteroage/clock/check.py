@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import fsum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from heteroage.age import ADULT_AGE
 from heteroage.clock.artifacts import ANCHOR, stage_column
-from heteroage.clock.master_table import MasterTable, Wanted, open_each, open_tables
+from heteroage.clock.master_table import MasterTable, open_each, open_tables
+from heteroage.clock.model import ClockModel, LinearModel, Wanted
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN, spelling_key
 from heteroage.probes import is_pc, read_probes, split_modality
 from heteroage.tables.metadata import Conventions, ages, check_sexes, tissues
 from heteroage.tables.table import Sheet, Table
 from heteroage.tables.values import ValueCheck
-
-if TYPE_CHECKING:
-    from heteroage.clock.model import ClockModel, LinearModel
 
 # A table that shares fewer of the clock's CpGs is of another platform, or its columns are misnamed.
 MINIMUM_SHARE = 0.1

@@ -113,6 +113,43 @@ class StudyErrors:
         return cls(source, studies, *numbers)
 
 
+@dataclass(frozen=True)
+class Applicability:
+    """Age range of the training samples (years), and the 99th percentile of their out-of-fold distances.
+
+    slopes : linear approximation of the fusion: change of HeteroAge in years per year of the anchor and of each
+        correction, by least squares over the training samples. Without boosting rounds: 1 for the anchor, 0 otherwise.
+    studies : errors of held-out studies; None if unknown (folders before version 0.2, fewer than three groups)
+    """
+
+    youngest: float
+    oldest: float
+    distance_limit: float
+    slopes: Mapping[str, float]
+    studies: StudyErrors | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Return the content of Applicability.json."""
+        return {
+            "age_range": [self.youngest, self.oldest],
+            "distance_limit": self.distance_limit,
+            "slopes": dict(self.slopes),
+            **({"studies": self.studies.as_json()} if self.studies else {}),
+        }
+
+    @classmethod
+    def from_json(cls, content: Any, where: str) -> Applicability:  # noqa: ANN401
+        """Parse and validate the content of Applicability.json."""
+        with entries_of(where):
+            youngest, oldest = content["age_range"]
+            slopes = {str(name): float(value) for name, value in content["slopes"].items()}
+            numbers = [float(youngest), float(oldest), float(content["distance_limit"])]
+        if not np.isfinite([*numbers, *slopes.values()]).all():
+            raise damaged(f"{where} contains numbers that are not finite")
+        studies = content.get("studies")
+        return cls(*numbers, slopes, None if studies is None else StudyErrors.from_json(studies, where))
+
+
 @dataclass
 class CohortSummary:
     """Number of samples of a predicted table, and errors of its predicted ages (years).

@@ -22,9 +22,10 @@ import pyarrow.csv as pv
 
 from heteroage.clock import artifacts
 from heteroage.clock.artifacts import ANCHOR, CORRECTION, damaged, decoded, entries_of, parse_json
+from heteroage.clock.cohort import Applicability
 from heteroage.clock.imputation import Covariance
 from heteroage.clock.master_table import open_tables
-from heteroage.clock.model import Applicability, LinearModel, Loadings
+from heteroage.clock.model import LinearModel, Loadings
 from heteroage.clock.output import writing
 from heteroage.clock.predict import Clock
 from heteroage.clock.sums import Rows

@@ -7,23 +7,27 @@ depends on the other rows of its part, so a sample's numbers do not depend on th
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heteroage.clock.agreement import agreed, agreed_ages
 from heteroage.clock.artifacts import ANCHOR, CORRECTION
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.coverage import gather
-from heteroage.probes import is_pc, is_probe, plain_name, split_modality
+from heteroage.labels import is_missing, same_word, tissue_of
+from heteroage.tables.ages import Reading, most_exact, roundings, unit_in
 from heteroage.tables.layout import check_cpg_names, check_left_out, holds_values
-from heteroage.tables.metadata import Conventions, mangled_by_r
+from heteroage.tables.metadata import Conventions, ages, mangled_by_r, sexes
 from heteroage.tables.opening import open_source
 from heteroage.tables.table import Part, Sheet, Table, sheet_of
+
+if TYPE_CHECKING:
+    from heteroage.clock.model import Wanted
 
 log = logging.getLogger(__name__)
 # Read as text; parsed by tables/metadata.py.
@@ -31,80 +35,12 @@ TEXT = ("sample_id", "Tissue", "Sex", "Age", "project_id")
 GROUP = 32  # number of columns read at a time
 
 
-class Wanted:
-    """The columns that a clock can use: its features (or `every` CpG), metadata, output of earlier stages."""
-
-    def __init__(self, features: Iterable[str], every: bool = False) -> None:
-        self.features, self.every = frozenset(features), every
-        self._by_plain_name = {plain_name(name): name for name in sorted(self.features)}
-        self.probes = frozenset(name.split("_", 1)[0] for name in self.features)
-        self._positions = any(name[:2] != "cg" for name in self.features)
-        modalities = {split_modality(name)[1] for name in self.features if not is_pc(name)}
-        self.modality = modalities.pop() if len(modalities) == 1 else None
-
-    def among(self, names: Iterable[str]) -> list[str]:
-        """Return the usable columns among `names`. Fast for a million names, because most are rejected early."""
-        if self.every:
-            return [name for name in names if self.is_value(name)]
-        probes, features, positions = self.probes, self.features, self._positions
-        return [
-            name
-            for name in names
-            if name in features
-            or name == ANCHOR
-            or ((name.split("_", 1)[0] in probes or (positions and name[:2] != "cg")) and self.feature(name))
-            or name.endswith(CORRECTION)
-            or is_pc(name)
-        ]
-
-    def feature(self, name: str) -> str | None:
-        """Return the feature of a column: same name, EPICv2 replicate, or name without the clock's only suffix."""
-        plain = plain_name(name)
-        if plain not in self._by_plain_name and self.modality and split_modality(plain)[1] is None:
-            plain = f"{plain}_{self.modality}"
-        return self._by_plain_name.get(plain)
-
-    def columns_of(self, names: Iterable[str]) -> dict[str, list[str]]:
-        """Return the columns of each feature among `names`, sorted. Several columns are replicates to be averaged."""
-        found: dict[str, list[str]] = {}
-        for name in names:
-            if feature := self.feature(name):
-                found.setdefault(feature, []).append(name)
-        return {feature: sorted(own) for feature, own in found.items()}
-
-    def is_cpg(self, name: str) -> bool:
-        """Tell whether a name is a CpG name, used by the clock or not."""
-        return name in self.features or is_probe(name)
-
-    def is_value(self, name: str) -> bool:
-        """Tell whether a column contains numbers: a CpG, an RF_PC, or output of an earlier stage."""
-        return self.is_cpg(name) or name == ANCHOR or name.endswith(CORRECTION) or is_pc(name)
-
-
-@dataclass(frozen=True)
-class NamedPart:
-    """A block of samples of a table, in table order; columns are read on demand. `names` are all of the table's."""
-
-    ids: list[str]
-    where: str
-    names: frozenset[str]
-    labels: dict[str, str]
-    text: Callable[[str], list[str | None]]
-    get: Callable[[Sequence[str]], NDArray[np.float64]]
-
-    def numbers(self, names: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float64]]]:
-        """Yield each column as float64, missing as NaN, in the order of `names`."""
-        for start in range(0, len(names), GROUP):
-            group = names[start : start + GROUP]
-            yield from zip(group, self.get(group), strict=True)
-
-
 @dataclass(frozen=True)
 class Joined:
     """Columns of a table that is joined with another, by name, with its own names (`labels`) of Tissue, Sex and Age."""
 
     where: str
-    columns: dict[str, Sequence]
+    columns: dict[str, NDArray]
     labels: dict[str, str]
 
 
@@ -141,8 +77,9 @@ class MasterTable:
         rows = {sample: k for k, sample in enumerate(self.table.ids)}
         others = []
         for one in (*(table.table for table in tables), *sheets):
-            place, found = {sample: k for k, sample in enumerate(one.ids)}, one.columns.items()
-            text = {name: [cells[place[sample]] for sample in rows] for name, (_, cells) in found if name in TEXT}
+            place = {sample: k for k, sample in enumerate(one.ids)}
+            at, found = [place[sample] for sample in rows], one.columns.items()
+            text = {name: np.array(cells, dtype=object)[at] for name, (_, cells) in found if name in TEXT}
             others.append(Joined(one.where, text, {name: label for name, (label, _) in found}))
         for table, joined in zip(tables, others, strict=False):  # the sheets have no numbers
             numbers = {name: np.empty(len(rows)) for name in table.place if name not in TEXT}
@@ -168,47 +105,56 @@ class MasterTable:
         """Every column's name, once."""
         return list(dict.fromkeys(("sample_id", *self.place, *(name for one in self.others for name in one.columns))))
 
-    @property
-    def labels(self) -> dict[str, str]:
-        """The table's own names of Tissue, Sex and Age."""
-        own = {name: self.table.names[k] for name, k in self.place.items() if name in TEXT}
-        return {name: label for one in reversed(self.others) for name, label in one.labels.items()} | own
-
     def parts(self, columns: Sequence[str]) -> Iterator[NamedPart]:
         """Iterate over blocks of samples; `columns` are all columns that will be used."""
         chosen = [name for name in columns if name in self.place and name != "sample_id"]
         text = [self.place[name] for name in chosen if name in TEXT]
         values = [self.place[name] for name in chosen if name not in TEXT]
-        names, labels = frozenset(self.names), {} if self.others else self.labels
+        names = frozenset(self.names)
         for part in self.table.parts(text, values):
-            at = np.array([self.rows[one] for one in part.ids] if self.others else [], dtype=np.int64)
-            read = partial(self._text, part, at), partial(self._numbers, part, at)
-            yield NamedPart(part.ids, self.where, names, labels, *read)
+            yield NamedPart(self, part, names)
 
-    def _text(self, part: Part, at: NDArray[np.int64], name: str) -> list[str | None]:
+
+class NamedPart:
+    """A block of samples of a table, in table order; columns are read on demand. `names` are all of the table's."""
+
+    def __init__(self, table: MasterTable, part: Part, names: frozenset[str]) -> None:
+        self.table, self.part, self.names = table, part, names
+        self.ids, self.where, self.conventions = part.ids, table.where, table.table.conventions
+        self._at = np.array([table.rows[one] for one in part.ids] if table.others else [], dtype=np.int64)
+
+    def _joined(self, name: str) -> list[tuple[Joined, NDArray]]:
+        """Return a column of each of the other tables that have it, for these samples."""
+        return [(one, one.columns[name][self._at]) for one in self.table.others if name in one.columns]
+
+    def text(self, name: str) -> list[str | None]:
         """Return a column of text; several tables' columns must agree. Ages of joined tables have their unit."""
-        found = []
-        if name in self.place:
-            found.append((self.where, part.text(self.place[name]), self.table.names[self.place[name]], self.place))
-        for one in self.others:
-            if name in one.columns:
-                found.append((one.where, [one.columns[name][k] for k in at], one.labels[name], one.columns))
-        if name == "Age" and self.others:
-            return agreed_ages(found, part.ids, self.table.conventions)
-        return agreed(name, [(where, cells) for where, cells, *_ in found], part.ids, self.table.conventions)
+        place = self.table.place
+        found = [(self.where, self.part.text(place[name]), self._label(name), place)] if name in place else []
+        found += [(one.where, cells.tolist(), one.labels[name], one.columns) for one, cells in self._joined(name)]
+        if name == "Age" and self.table.others:
+            return _agreed_ages(found, self.ids, self.conventions)
+        return _agreed(name, [own[:2] for own in found], self.ids, self.conventions)
 
-    def _numbers(self, part: Part, at: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.float64]:
-        own = [name for name in names if name in self.place]
-        read = part.numbers([self.place[name] for name in own])
-        if not self.others:
-            return read
-        ours = dict(zip(own, read, strict=True))
-        found = []
-        for name in names:
-            several = [(self.where, ours[name])] if name in ours else []
-            several += [(one.where, one.columns[name][at]) for one in self.others if name in one.columns]
-            found.append(agreed(name, several, part.ids, self.table.conventions))
-        return np.array(found).reshape(len(names), len(at))
+    def ages(self, conventions: Conventions) -> NDArray[np.float64]:
+        """Return the column Age in years; NaN if unknown."""
+        label = "Age" if self.table.others else self._label("Age")
+        years = ages(self.text("Age"), label, self.ids, self.where, _of_ages(conventions, label, self.names))
+        return np.array(years, dtype=np.float64)
+
+    def numbers(self, names: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float64]]]:
+        """Yield each column as float64, missing as NaN, in the order of `names`."""
+        for start in range(0, len(names), GROUP):
+            group, place = names[start : start + GROUP], self.table.place
+            own = [name for name in group if name in place]
+            ours = dict(zip(own, self.part.numbers([place[name] for name in own]), strict=True))
+            for name in group:
+                several = [(self.where, ours[name])] if name in ours else []
+                several += [(one.where, values) for one, values in self._joined(name)]
+                yield name, _agreed(name, several, self.ids, self.conventions)
+
+    def _label(self, name: str) -> str:
+        return self.table.table.names[self.table.place[name]]
 
 
 def _check_samples(rows: Collection[str], ids: Sequence[str], where: str, first: str, more: bool) -> None:
@@ -270,3 +216,70 @@ def open_each(
             check_left_out(set(sheet.ids) - known, sheet.where, table.table.layout.left_out, table.where)
         _check_samples(known, sheet.ids, sheet.where, first, more=True)
     return tables, sheets
+
+
+def _agreed(
+    name: str, several: Sequence[tuple[str, Sequence]], ids: Sequence[str], conventions: Conventions
+) -> Sequence:
+    """Return a column of one or several tables, which must agree (45 equals 45.0, female equals F) where text is given.
+
+    several : name of the table in messages, and its column
+    """
+    (first, cells), *others = several
+    meant = {"Tissue": tissue_of, "Sex": cache(lambda cell: sexes([cell], conventions)[0][0])}
+    same = meant.get(name, lambda cell: cell)
+    for where, given in others:
+        if name in meant:
+            cells, given = (
+                [None if is_missing(cell, conventions.missing_values) else cell for cell in own]
+                for own in (cells, given)
+            )
+            cells = [b if a is None else a for a, b in zip(cells, given, strict=True)]
+        if differ := [
+            f"{one}: {a} and {b}"
+            for one, a, b in zip(ids, cells, given, strict=True)
+            if b is not None
+            and same(a) != same(b)
+            and not (a != a and b != b)
+            and not (a and same_word(str(a), str(b)))
+        ]:
+            raise _differing(name, where, first, differ)
+    return cells
+
+
+def _agreed_ages(
+    several: Sequence[tuple[str, Sequence[str | None], str, Collection[str]]],
+    ids: Sequence[str],
+    conventions: Conventions,
+) -> list[str | None]:
+    """Return each sample's most exact age with its unit. Each table may have its own unit.
+
+    several : name of the table in messages, its ages, the name of their column, and the names of its columns
+    """
+    readings: dict[str, list[Reading]] = {one: [] for one in ids}
+    for where, cells, label, names in several:
+        how = _of_ages(conventions, label, names)
+        years = ages(cells, label, ids, where, how)
+        for one, age, rounding in zip(ids, years, roundings(cells, label, how.age_unit), strict=True):
+            readings[one] += [] if age is None else [Reading(age, rounding, where)]
+    chosen = {one: (*most_exact(own), own) for one, own in readings.items() if own}
+    if differ := {one: found for one, found in chosen.items() if found[1] is not None}:
+        first, later = sorted(next(iter(differ.values()))[:2], key=next(iter(differ.values()))[2].index)
+        pairs = [f"{one}: {a.age} and {b.age}" for one, (a, b, _) in differ.items()]
+        raise _differing("Age", later.where, first.where, pairs)
+    if rounded := [one for one, (kept, _, own) in chosen.items() if {kept.age} < {reading.age for reading in own}]:
+        log.warning("ages are taken from the table that gives more digits (%s)", listed(rounded))
+    text = {one: f"{np.format_float_positional(own[0].age, trim='-')} years" for one, own in chosen.items()}
+    return [text.get(one) for one in ids]
+
+
+def _of_ages(conventions: Conventions, label: str, names: Iterable[str]) -> Conventions:
+    """Return the conventions of a table's ages: the output of an earlier stage (by its columns' `names`) has years."""
+    staged = any(name == ANCHOR or name.endswith(CORRECTION) for name in names)
+    return replace(conventions, age_unit="years") if staged and unit_in(label) is None else conventions
+
+
+def _differing(name: str, where: str, first: str, differ: Sequence[str]) -> HeteroAgeError:
+    return HeteroAgeError(
+        f"samples whose {name} in {where} differs from that in {first} ({listed(differ)}). Correct one of the tables."
+    )

@@ -6,18 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heteroage.clock.artifacts import INTERCEPT, WEIGHTS, damaged, entries_of, stage_column
-from heteroage.clock.cohort import Offset, StudyErrors
+from heteroage.clock.artifacts import ANCHOR, CORRECTION, INTERCEPT, WEIGHTS, stage_column
+from heteroage.clock.cohort import Applicability, Offset, StudyErrors
 from heteroage.clock.imputation import Conditional, Covariance
-from heteroage.clock.master_table import Wanted
 from heteroage.clock.trees import Trees
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.probes import is_pc, pc_number
+from heteroage.probes import is_pc, is_probe, pc_number, plain_name, split_modality
 from heteroage.tables.metadata import Conventions
 
 
@@ -37,18 +36,16 @@ class LinearModel:
         """Parse and validate a weights table: a frame, or columns by name."""
         if absent := [column for column in WEIGHTS if column not in table]:
             raise HeteroAgeError(f"{where} is not a weights table: columns are missing ({listed(absent)}).")
-        names = [str(name) for name in np.asarray(table["feature"])]
-        features = names[1:]
-        if names[:1] != [INTERCEPT] or len(set(features)) < len(features):
+        first, *features = [str(name) for name in np.asarray(table["feature"])] or [""]
+        if first != INTERCEPT or len(set(features)) < len(features):
             raise HeteroAgeError(f"{where} must start with the row {INTERCEPT} and contain each feature once.")
         numbers = np.array([np.asarray(table[column], dtype=np.float64) for column in WEIGHTS[1:]])
         weight, _, median, mean, scale = numbers[:, 1:]
-        intercept = float(numbers[0, 0])
-        if not (np.isfinite(numbers[:, 1:]).all() and np.isfinite(intercept) and (scale > 0).all()):
+        if not (np.isfinite(numbers[:, 1:]).all() and np.isfinite(numbers[0, 0]) and (scale > 0).all()):
             raise HeteroAgeError(
                 f"{where} contains weights that are not finite numbers, or a scale that is not positive."
             )
-        return cls(intercept, features, weight, median, mean, scale)
+        return cls(float(numbers[0, 0]), features, weight, median, mean, scale)
 
     @property
     def raw(self) -> NDArray[np.float64]:
@@ -71,18 +68,10 @@ class Loadings:
     mean: NDArray[np.float64]
     weight: NDArray[np.float64]
 
-    def add(self, feature: str, components: Mapping[str, NDArray[np.float64]], values: NDArray[np.float64]) -> None:
-        """Add the term of one feature to the components."""
+    def add(self, feature: str, components: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+        """Add the term of one feature to the components (components, samples)."""
         k = self.row[feature]
-        centred = np.where(np.isnan(values), self.median[k], values) - self.mean[k]
-        for j, name in enumerate(self.names):
-            components[name] += centred * self.weight[k, j]
-
-    def only(self, names: Iterable[str]) -> Loadings | None:
-        """Return the loadings of some components, or None if none remain."""
-        kept = [name for name in self.names if name in set(names)]
-        places = [self.names.index(name) for name in kept]
-        return replace(self, names=kept, weight=np.ascontiguousarray(self.weight[:, places])) if kept else None
+        components += np.outer(self.weight[k], np.where(np.isnan(values), self.median[k], values) - self.mean[k])
 
     def share(self, component: str) -> NDArray[np.float64]:
         """Each feature's squared loading on a component, as a fraction of their sum."""
@@ -90,41 +79,54 @@ class Loadings:
         return squares / (float(squares.sum()) or 1.0)
 
 
-@dataclass(frozen=True)
-class Applicability:
-    """Age range of the training samples (years), and the 99th percentile of their out-of-fold distances.
+class Wanted:
+    """The columns that a clock can use: its features (or `every` CpG), metadata, output of earlier stages."""
 
-    slopes : linear approximation of the fusion: change of HeteroAge in years per year of the anchor and of each
-        correction, by least squares over the training samples. Without boosting rounds: 1 for the anchor, 0 otherwise.
-    studies : errors of held-out studies; None if unknown (folders before version 0.2, fewer than three groups)
-    """
+    def __init__(self, features: Iterable[str], every: bool = False) -> None:
+        self.features, self.every = frozenset(features), every
+        self._by_plain_name = {plain_name(name): name for name in sorted(self.features)}
+        self.probes = frozenset(name.split("_", 1)[0] for name in self.features)
+        self._positions = any(name[:2] != "cg" for name in self.features)
+        modalities = {split_modality(name)[1] for name in self.features if not is_pc(name)}
+        self.modality = modalities.pop() if len(modalities) == 1 else None
 
-    youngest: float
-    oldest: float
-    distance_limit: float
-    slopes: Mapping[str, float]
-    studies: StudyErrors | None = None
+    def among(self, names: Iterable[str]) -> list[str]:
+        """Return the usable columns among `names`. Fast for a million names, because most are rejected early."""
+        if self.every:
+            return [name for name in names if self.is_value(name)]
+        probes, features, positions = self.probes, self.features, self._positions
+        return [
+            name
+            for name in names
+            if name in features
+            or name == ANCHOR
+            or ((name.split("_", 1)[0] in probes or (positions and name[:2] != "cg")) and self.feature(name))
+            or name.endswith(CORRECTION)
+            or is_pc(name)
+        ]
 
-    def as_json(self) -> dict[str, object]:
-        """Return the content of Applicability.json."""
-        return {
-            "age_range": [self.youngest, self.oldest],
-            "distance_limit": self.distance_limit,
-            "slopes": dict(self.slopes),
-            **({"studies": self.studies.as_json()} if self.studies else {}),
-        }
+    def feature(self, name: str) -> str | None:
+        """Return the feature of a column: same name, EPICv2 replicate, or name without the clock's only suffix."""
+        plain = plain_name(name)
+        if plain not in self._by_plain_name and self.modality and split_modality(plain)[1] is None:
+            plain = f"{plain}_{self.modality}"
+        return self._by_plain_name.get(plain)
 
-    @classmethod
-    def from_json(cls, content: Any, where: str) -> Applicability:  # noqa: ANN401
-        """Parse and validate the content of Applicability.json."""
-        with entries_of(where):
-            youngest, oldest = content["age_range"]
-            slopes = {str(name): float(value) for name, value in content["slopes"].items()}
-            numbers = [float(youngest), float(oldest), float(content["distance_limit"])]
-        if not np.isfinite([*numbers, *slopes.values()]).all():
-            raise damaged(f"{where} contains numbers that are not finite")
-        studies = content.get("studies")
-        return cls(*numbers, slopes, None if studies is None else StudyErrors.from_json(studies, where))
+    def columns_of(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """Return the columns of each feature among `names`, sorted. Several columns are replicates to be averaged."""
+        found: dict[str, list[str]] = {}
+        for name in names:
+            if feature := self.feature(name):
+                found.setdefault(feature, []).append(name)
+        return {feature: sorted(own) for feature, own in found.items()}
+
+    def is_cpg(self, name: str) -> bool:
+        """Tell whether a name is a CpG name, used by the clock or not."""
+        return name in self.features or is_probe(name)
+
+    def is_value(self, name: str) -> bool:
+        """Tell whether a column contains numbers: a CpG, an RF_PC, or output of an earlier stage."""
+        return self.is_cpg(name) or name == ANCHOR or name.endswith(CORRECTION) or is_pc(name)
 
 
 @dataclass(frozen=True)
@@ -175,9 +177,12 @@ class ClockModel:
 
     def for_table(self, names: Iterable[str]) -> Self:
         """Return the clock for a table with these columns: RF_PCs in the table are not computed from CpGs."""
-        if self.loadings is None or not set(self.loadings.names) & set(names):
+        computed = self.loadings.names if self.loadings else []
+        kept = [name for name in computed if name not in set(names)]
+        if kept == computed:
             return self
-        clock = replace(self, loadings=self.loadings.only(set(self.loadings.names) - set(names)))
+        weight = np.ascontiguousarray(self.loadings.weight[:, [computed.index(name) for name in kept]])
+        clock = replace(self, loadings=replace(self.loadings, names=kept, weight=weight) if kept else None)
         if clock.covariance is not None and clock.applicability is not None:
             clock = replace(clock, covariance=clock.covariance.weighted(clock.linear_weights(clock.applicability)))
         return clock
@@ -187,35 +192,32 @@ class ClockModel:
 
         From format version 2 on, the weight of a computed RF_PC is also added to its CpGs.
         """
-        counted = self.version > 1
-        weights = {name: [0.0, 0.0] for name in sorted({*self.terms, *(self.pc_names if counted else [])})}
+        pcs = self.pc_names if self.version > 1 else []
+        weights = {name: np.zeros(2) for name in sorted({*self.terms, *pcs})}
         for key, model in self.models.items():
             slope = applicability.slopes.get(stage_column(key), 0.0)
             for name, raw in zip(model.features, model.raw, strict=True):
-                weights[name][0 if key is None else 1] += slope * float(raw)
-        if counted:
-            for name in self.pc_names:
-                weights[name][1] += applicability.slopes.get(name, 0.0)
-            for name in self.cpgs_read:
-                own = weights.setdefault(name, [0.0, 0.0])
-                for component, loading in self.loadings_of(name).items():
-                    own[0] += loading * weights[component][0]
-                    own[1] += loading * weights[component][1]
-        return {name: (a, b) for name, (a, b) in weights.items()}
+                weights[name][0 if key is None else 1] += slope * raw
+        for name in pcs:
+            weights[name][1] += applicability.slopes.get(name, 0.0)
+        for name in self.cpgs_read if self.version > 1 else []:
+            own = weights.setdefault(name, np.zeros(2))
+            for component, loading in self.loadings_of(name).items():
+                own += loading * weights[component]
+        return {name: (float(a), float(b)) for name, (a, b) in weights.items()}
 
     def loadings_of(self, feature: str) -> dict[str, float]:
         """Return a CpG's loading on each RF_PC that the clock computes and uses."""
         if self.loadings is None or feature not in self.loadings.row:
             return {}
         row = self.loadings.weight[self.loadings.row[feature]]
-        used = set(self.pc_names)
-        return {name: float(x) for name, x in zip(self.loadings.names, row, strict=True) if name in used}
+        return {name: float(x) for name, x in zip(self.loadings.names, row, strict=True) if name in self.pc_names}
 
     def encoded(self, name: str, values: Iterable) -> NDArray[np.float64]:
         """Return a feature of the fusion as numbers: a category as the code of its level, NaN for unknown levels."""
-        if name not in self.meta["categories"]:
+        if (levels := self.meta["categories"].get(name)) is None:
             return values
-        code = {level: float(k) for k, level in enumerate(self.meta["categories"][name])}
+        code = {level: float(k) for k, level in enumerate(levels)}
         return np.array([code.get(level, np.nan) for level in values])
 
     @cached_property
@@ -263,11 +265,11 @@ class ClockModel:
         The weight of a computed RF_PC is divided among its CpGs in proportion to their squared loadings. RF_PCs in the
         table are ignored.
         """
-        weight = {name: abs(float(x)) for name, x in zip(model.features, model.weight, strict=True) if not is_pc(name)}
-        for name, x in zip(model.features, model.weight, strict=True):
-            if self.loadings is not None and name in self.loadings.names:
-                for feature, share in zip(self.loadings.row, self.loadings.share(name).tolist(), strict=True):
-                    weight[feature] = weight.get(feature, 0.0) + abs(float(x)) * share
+        own = dict(zip(model.features, np.abs(model.weight).tolist(), strict=True))
+        weight = {name: x for name, x in own.items() if not is_pc(name)}
+        for name in [name for name in own if self.loadings is not None and name in self.loadings.names]:
+            for feature, share in zip(self.loadings.row, self.loadings.share(name).tolist(), strict=True):
+                weight[feature] = weight.get(feature, 0.0) + own[name] * share
         total = sum(weight.values())
         return {name: x / total if total else 0.0 for name, x in weight.items()}
 

@@ -21,7 +21,7 @@ from heteroage.clock.check import MOST_MISSING_WEIGHT, check_cpgs, check_pcs, mi
 from heteroage.clock.cohort import CohortSummary, Offset
 from heteroage.clock.master_table import MasterTable, open_tables
 from heteroage.clock.model import ClockModel
-from heteroage.clock.sums import Beside, Rows, SampleBlock, Sums
+from heteroage.clock.sums import Rows, SampleBlock, Sums
 from heteroage.clock.trees import booster_of, contributions_of
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN
@@ -30,6 +30,8 @@ from heteroage.tables.opening import from_frame
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from heteroage.clock.published import Beside
 
     Samples = pd.DataFrame | pd.Series | str | Path | Sequence[str | Path]
 
@@ -110,15 +112,9 @@ class Clock(ClockModel):
         Raises HeteroAgeError: as in `predict`. Also after the last block, if every sample is missing most of the
         clock's weight.
         """
-        clock, names = self.for_table(table.names), table.names
+        needed = names = table.names
+        clock = self.for_table(names)
         columns_of = clock.wanted.columns_of(names)
-        run = {
-            "predict": clock._pipeline,
-            "predict_stage1": clock._stage1,
-            "predict_stage2": clock._stage2,
-            "predict_stage3": clock._stage3,
-        }[step]
-        needed = names
         if step != "predict_stage3":
             check_cpgs(clock, columns_of, table.where, allow_missing)
         elif not table.others and set(clock.pc_names) <= set(names):
@@ -128,7 +124,7 @@ class Clock(ClockModel):
         usable = None
         for part in table.parts(needed):
             block = SampleBlock(clock, part, columns_of)
-            rows, features = run(block)
+            rows, features = clock._rows(step, block)
             usable = usable or block.usable
             yield rows | (beside.rows(part) if beside else {}), features
         if usable is None:
@@ -166,22 +162,26 @@ class Clock(ClockModel):
         trees = f"{len(self.fusion.trees)} trees"
         return f"Clock({len(self.cpgs_read)} CpGs{pcs}, {experts}, {trees}, format version {self.version})"
 
-    def _pipeline(self, block: SampleBlock) -> tuple[Rows, Rows]:
-        output = block.identity()  # first, because its errors need no pass over the CpGs
-        output |= {ANCHOR: inverse_transform_age(block.sums.totals[None])} | block.corrections()
+    def _rows(self, step: str, block: SampleBlock) -> tuple[Rows, Rows]:
+        # Metadata first, because their errors need no pass over the CpGs.
+        output = block.identity() if step in ("predict", "predict_stage3") else block.context()
+        if step in ("predict", "predict_stage1"):
+            output[ANCHOR] = inverse_transform_age(block.sums.totals[None])
+        if step in ("predict", "predict_stage2"):
+            output |= {f"{name}{CORRECTION}": block.sums.totals[name] for name in self.experts}
+        if step in ("predict_stage1", "predict_stage2"):
+            return output, {}
+        if step == "predict_stage3":
+            output |= self._earlier_stages(block)
         features = self._fuse(output, block)
-        output["Imputed_Fraction"] = block.sums.missing / max(len(self.reported), 1)
-        output["Imputed_Years"] = block.sums.imputed_years()
-        output["Flags"] = flags_of(self, output, block.sums)
+        if step == "predict":
+            output["Imputed_Fraction"] = block.sums.missing / max(len(self.reported), 1)
+            output["Imputed_Years"] = block.sums.imputed_years()
+            output["Flags"] = flags_of(self, output, block.sums)
         return output, features
 
-    def _stage1(self, block: SampleBlock) -> tuple[Rows, Rows]:
-        return block.context() | {ANCHOR: inverse_transform_age(block.sums.totals[None])}, {}
-
-    def _stage2(self, block: SampleBlock) -> tuple[Rows, Rows]:
-        return block.context() | block.corrections(), {}
-
-    def _stage3(self, block: SampleBlock) -> tuple[Rows, Rows]:
+    def _earlier_stages(self, block: SampleBlock) -> Rows:
+        """Return the table's columns of Stages 1 and 2."""
         names = [f"{hallmark}{CORRECTION}" for hallmark in self.experts]
         if ANCHOR not in block.part.names:
             raise HeteroAgeError(f"the table has no column {ANCHOR}. `heteroage stage1-predict` makes it.")
@@ -198,8 +198,7 @@ class Clock(ClockModel):
                 raise HeteroAgeError(
                     f"column {name} is empty for samples ({listed(empty)}). Run the earlier stages on them."
                 )
-        output = block.identity() | numbers
-        return output, self._fuse(output, block)
+        return numbers
 
     def _fuse(self, output: Rows, block: SampleBlock) -> Rows:
         """Add HeteroAge and the columns derived from it; returns the input features of the fusion."""
@@ -244,23 +243,17 @@ def interval(stored: Mapping, age: NDArray[np.float64], tissues: Sequence[str]) 
 
 def flags_of(clock: ClockModel, output: Rows, sums: Sums) -> list[str]:
     """Return the flags of each sample in the order of MEANINGS, joined by semicolons; empty if there are none."""
-    raised: dict[str, NDArray[np.bool_]] = {}
+    raised = {"no_cpg_measured": sums.empty, "mostly_imputed": sums.mostly_imputed, "values_outside_0_1": sums.outside}
     for name in ("Tissue", "Sex"):
         label = np.array(output[name], dtype=object)
-        known = np.isin(label, clock.meta["categories"].get(name, []))
-        raised[f"{name.lower()}_unknown"] = label == UNKNOWN
-        raised[f"{name.lower()}_not_in_training"] = ~known & (label != UNKNOWN)
-    limits = clock.applicability
-    if limits is not None:
-        with np.errstate(invalid="ignore"):
-            for flag, name in (("age_outside_training", "Age"), ("prediction_outside_training", "HeteroAge")):
-                if name in output:
-                    raised[flag] = (output[name] < limits.youngest) | (output[name] > limits.oldest)
-            distance = np.sqrt(sums.distance / np.maximum(sums.measured, 1))
-            raised["far_from_training"] = distance > limits.distance_limit
-    raised["no_cpg_measured"] = sums.empty
-    raised["mostly_imputed"] = sums.mostly_imputed
-    raised["values_outside_0_1"] = sums.outside
+        known = np.isin(label, [UNKNOWN, *clock.meta["categories"].get(name, [])])
+        raised |= {f"{name.lower()}_unknown": label == UNKNOWN, f"{name.lower()}_not_in_training": ~known}
+    if (limits := clock.applicability) is not None:
+        for flag, name in (("age_outside_training", "Age"), ("prediction_outside_training", "HeteroAge")):
+            if name in output:
+                raised[flag] = (output[name] < limits.youngest) | (output[name] > limits.oldest)
+        distance = np.sqrt(sums.distance / np.maximum(sums.measured, 1))
+        raised["far_from_training"] = distance > limits.distance_limit
     found: list[list[str]] = [[] for _ in sums.part.ids]
     for flag in MEANINGS:
         for k in np.flatnonzero(raised.get(flag, False)):

@@ -19,10 +19,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from heteroage.age import inverse_transform_age
 from heteroage.clock.artifacts import CORRECTION
+from heteroage.clock.master_table import MasterTable, NamedPart
+from heteroage.clock.model import ClockModel, Wanted
+from heteroage.clock.sums import Rows, mean_of
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import feature_name, is_probe
 from heteroage.tables.opening import open_source
 from heteroage.tables.source import number_of
+from heteroage.tables.values import ValueCheck
 
 INTERCEPTS = {"(intercept)", "intercept", "(const)", "const"}
 # Names of the coefficient column (case is ignored). Without a match, the only column of numbers is used.
@@ -226,3 +230,59 @@ def scale_of(
     """Return each sample's mean and standard deviation, from the number, sum and sum of squares of its values."""
     mean = total / np.maximum(count, 1)
     return mean, np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 1e-12))
+
+
+class Beside:
+    """Published clocks that are applied to a table, block by block.
+
+    A missing value is replaced by the training median of `clock` if that clock uses the CpG, otherwise as in
+    `Compared.ages`. With `projects`, the column project_id is passed on if the table has it.
+    """
+
+    def __init__(self, compared: Sequence[Compared], clock: ClockModel | None = None, projects: bool = False) -> None:
+        self.compared, self.projects = compared, projects
+        features = {name for one in compared for name in one.clock.features}
+        # z-scores are computed over all CpGs of the table.
+        every = any(one.standardised for one in compared)
+        self.wanted = Wanted(features | (clock.wanted.features if clock else set()), every)
+        places = {name: own[0] for name, own in (clock.terms if clock else {}).items()}
+        self._median = {name: clock.models[key].median[k] for name, (key, k) in places.items()}
+
+    def find(self, table: MasterTable) -> None:
+        """Find the CpGs of a table. Raises HeteroAgeError: no CpG in common with one of the clocks."""
+        self.columns_of = self.wanted.columns_of(table.names)
+        self.scaled_by = [name for name in table.names if self.wanted.is_cpg(name)] if self.wanted.every else []
+        for one in self.compared:
+            if not self.columns_of.keys() & set(one.clock.features):
+                raise HeteroAgeError(
+                    f"{table.where} shares no CpG with {one.name}, which reads {len(one.clock.features)}. Check how "
+                    "CpGs are named."
+                )
+
+    def rows(self, part: NamedPart) -> Rows:
+        """Return ages (years) and numbers of missing CpGs of a block's samples, two columns per clock."""
+        check = ValueCheck(part.where)
+        scale = self._scale(part) if self.scaled_by else None
+        known = self.projects and "project_id" in part.names
+        found: Rows = {"project_id": part.text("project_id")} if known else {}
+        for one in self.compared:
+            values = np.full((len(one.clock.features), len(part.ids)), np.nan)
+            for k, feature in enumerate(one.clock.features):
+                if own := self.columns_of.get(feature):
+                    cells = check.convert(np.array([cells for _, cells in part.numbers(own)]), own, part.ids)
+                    values[k] = mean_of(list(cells))
+            reference = np.array([self._median.get(name, np.nan) for name in one.clock.features])
+            ages, missing = one.ages(values, reference, scale if one.standardised else None)
+            found |= {one.name: ages, one.name + MISSING: missing}
+        check.verdict(len(part.ids), len(self.columns_of))
+        return found
+
+    def _scale(self, part: NamedPart) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and standard deviation of each sample over its measured CpGs."""
+        count, total, squares = np.zeros((3, len(part.ids)))
+        for _, values in part.numbers(self.scaled_by):
+            known = ~np.isnan(values)
+            count += known
+            total[known] += values[known]
+            squares[known] += values[known] ** 2
+        return scale_of(count, total, squares)

@@ -1,4 +1,4 @@
-"""A block of samples of a table: its metadata, all sums over features, and the ages of published clocks.
+"""A block of samples of a table: its metadata, and all sums over features.
 
 Features are added one by one, in the order of their names, elementwise over samples. So a sample's sums have the same
 bits for any other samples in the table. An absent column is treated as a column of missing values.
@@ -8,33 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.age import ADULT_AGE
-from heteroage.clock.agreement import conventions_of_ages
 from heteroage.clock.artifacts import ANCHOR, CORRECTION
 from heteroage.clock.check import MOST_MISSING_WEIGHT
 from heteroage.clock.imputation import Imputation
-from heteroage.clock.master_table import MasterTable, NamedPart, Wanted
-from heteroage.clock.published import MISSING, Compared, scale_of
+from heteroage.clock.master_table import NamedPart
+from heteroage.clock.model import ClockModel
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import is_pc, pc_number
 from heteroage.tables import metadata
 from heteroage.tables.values import ValueCheck
-
-if TYPE_CHECKING:
-    from heteroage.clock.model import ClockModel
-    from heteroage.tables.metadata import Conventions
 
 Rows = dict[str, Any]  # columns by name: lists of text, arrays of numbers
 SLACK = 1e-6  # accepted deviation of a beta value from 0 to 1 (rounding)
 
 
 class SampleBlock:
-    """A block of samples, with the values that a clock needs. Sums over features are computed on first use."""
+    """A block of samples of a table, with the values that a clock needs."""
 
     def __init__(self, clock: ClockModel, part: NamedPart, columns_of: Mapping[str, list[str]]) -> None:
         self.clock, self.part, self.columns_of = clock, part, columns_of
@@ -44,8 +39,9 @@ class SampleBlock:
     def sums(self) -> Sums:
         """All sums over CpGs and RF_PCs."""
         sums = Sums(self.clock, self.part).walk(self.columns_of)
-        for name in sorted((name for name in self.clock.terms if is_pc(name)), key=pc_number):
-            sums.add_pc(name, self.pc(name, sums))
+        for name in sorted(filter(is_pc, self.clock.terms), key=pc_number):
+            values = self.pc(name, sums)
+            sums.add(name, values, np.isnan(values))
         # Samples without any CpG get no prediction.
         for values in (*sums.totals.values(), *sums.pcs.values()):
             values[sums.empty] = np.nan
@@ -67,10 +63,6 @@ class SampleBlock:
             )
         return values
 
-    def corrections(self) -> Rows:
-        """Return the correction of each hallmark, in years."""
-        return {f"{name}{CORRECTION}": self.sums.totals[name] for name in self.clock.experts}
-
     def identity(self) -> Rows:
         """Return sample_id, Tissue and Sex ("unknown" if absent), and Age if the table has it."""
         conventions, part = self.clock.conventions, self.part
@@ -78,14 +70,12 @@ class SampleBlock:
         tissues, sexes = (part.text(name) if name in part.names else nothing for name in ("Tissue", "Sex"))
         rows: Rows = {"sample_id": part.ids, "Tissue": metadata.tissues(tissues, conventions)}
         rows["Sex"] = metadata.check_sexes(sexes, part.where, conventions)
-        if "Age" in part.names:
-            rows["Age"] = ages_of(part, conventions)
-        return rows
+        return rows | ({"Age": part.ages(conventions)} if "Age" in part.names else {})
 
     def context(self) -> Rows:
         """Return the columns that a later stage needs: metadata, RF_PCs and the output of earlier stages."""
         rows = self.identity()
-        pcs = {name for name in self.part.names if is_pc(name)} | set(self.sums.pcs)
+        pcs = {*filter(is_pc, self.part.names), *self.sums.pcs}
         rows |= {name: self.pc(name) for name in sorted(pcs, key=pc_number)}
         staged = (name for name in sorted(self.part.names) if name == ANCHOR or name.endswith(CORRECTION))
         return rows | {name: self.numbers(name) for name in staged}
@@ -107,7 +97,8 @@ class Sums:
     def __init__(self, clock: ClockModel, part: NamedPart) -> None:
         self.clock, self.part, n = clock, part, len(part.ids)
         self.totals = {key: np.full(n, model.intercept) for key, model in clock.models.items()}
-        self.pcs = {name: np.zeros(n) for name in (clock.loadings.names if clock.loadings else [])}
+        self.components = np.zeros((len(clock.loadings.names) if clock.loadings else 0, n))
+        self.pcs = dict(zip(clock.loadings.names, self.components, strict=True)) if clock.loadings else {}
         self.missing, self.missing_weight, self.missing_context = np.zeros((3, n))
         self.distance, self.measured = np.zeros((2, n))
         self.outside, self.empty = np.zeros(n, dtype=bool), np.full(n, bool(clock.cpgs_read))
@@ -119,48 +110,43 @@ class Sums:
         check, n, cpgs = ValueCheck(self.part.where), len(self.part.ids), self.clock.cpgs_read
         read = self.part.numbers([column for name in cpgs for column in columns_of.get(name, [])])
         for name in cpgs:
+            values = np.full(n, np.nan)
             if columns := columns_of.get(name):
                 values = mean_of([next(read)[1] for _ in columns])
                 self._check_scale(columns[0], values, check)
-            else:
-                values = np.full(n, np.nan)
-            self._add(name, values)
+            self._add_cpg(name, values, np.isnan(values))
         check.verdict(n, len(cpgs))
         if self.imputation is not None:
             self._add_conditional_means(self.imputation)
         return self
 
-    def add_pc(self, name: str, values: NDArray[np.float64]) -> None:
-        """Add an RF_PC as a feature of the models; missing values are imputed by the training median."""
-        for key, k in self.clock.terms.get(name, []):
-            self.clock.models[key].add(k, self.totals[key], values)
-        absent = np.isnan(values)
-        if absent.any():
-            self._add_imputed(name, absent)
+    def add(self, name: str, values: NDArray[np.float64], absent: NDArray[np.bool_]) -> None:
+        """Add a feature to the models; missing values are first imputed by its training median or mean."""
+        clock = self.clock
+        for key, k in clock.terms.get(name, []):
+            clock.models[key].add(k, self.totals[key], values)
+        if self.imputed is not None and (self.imputation is None or is_pc(name)) and absent.any():
+            clock.covariance.add(name, self.imputed, absent)
 
     @property
     def mostly_imputed(self) -> NDArray[np.bool_]:
         """Return which samples exceed the limits of missing features."""
         return np.maximum(self.missing_weight, self.missing_context) > MOST_MISSING_WEIGHT + 1e-9
 
-    def _add(self, feature: str, values: NDArray[np.float64]) -> None:
-        clock, absent = self.clock, np.isnan(values)
+    def _add_cpg(self, name: str, values: NDArray[np.float64], absent: NDArray[np.bool_]) -> None:
+        clock = self.clock
+        self.add(name, values, absent)
         self.empty &= absent
-        for key, k in clock.terms.get(feature, []):
-            clock.models[key].add(k, self.totals[key], values)
-        if clock.loadings and feature in clock.loadings.row:
-            clock.loadings.add(feature, self.pcs, values)
+        if clock.loadings and name in clock.loadings.row:
+            clock.loadings.add(name, self.components, values)
         if absent.any():
-            if feature in clock.reported:
-                self.missing += absent
-            self.missing_weight += absent * clock.anchor_weight.get(feature, 0.0)
-            self.missing_context += absent * clock.context_weight.get(feature, 0.0)
-            if self.imputation is None:
-                self._add_imputed(feature, absent)
+            self.missing += absent & (name in clock.reported)
+            self.missing_weight += absent * clock.anchor_weight.get(name, 0.0)
+            self.missing_context += absent * clock.context_weight.get(name, 0.0)
         if self.imputation is not None:
             self.imputation.add(values, absent)
-        if feature in clock.anchor_place:
-            k = clock.anchor_place[feature]
+        if name in clock.anchor_place:
+            k = clock.anchor_place[name]
             deviation = (values - clock.anchor.mean[k]) / clock.anchor.scale[k]
             self.distance += np.where(absent, 0.0, deviation * deviation)
             self.measured += ~absent
@@ -168,14 +154,13 @@ class Sums:
     def _add_conditional_means(self, imputation: Imputation) -> None:
         """Replace the unconditional means of missing CpGs by their conditional means: add the differences."""
         imputation.solve()
-        loadings = self.clock.loadings
-        for feature, absent, shift in imputation.shifts():
+        clock = self.clock
+        for name, absent, shift in imputation.shifts():
             shift = np.where(absent, shift, 0.0)
-            for key, k in self.clock.terms.get(feature, []):
-                self.totals[key] += self.clock.models[key].raw[k] * shift
-            if loadings is not None and feature in loadings.row:
-                for j, name in enumerate(loadings.names):
-                    self.pcs[name] += loadings.weight[loadings.row[feature], j] * shift
+            for key, k in clock.terms.get(name, []):
+                self.totals[key] += clock.models[key].raw[k] * shift
+            if clock.loadings and name in clock.loadings.row:
+                self.components += np.outer(clock.loadings.weight[clock.loadings.row[name]], shift)
 
     def imputed_years(self) -> NDArray[np.float64]:
         """Return the standard deviation, in years, of the missing features' total contribution; NaN if unknown."""
@@ -186,10 +171,6 @@ class Sums:
         if self.imputation is None:
             return self.clock.covariance.years(self.imputed, slope)
         return np.sqrt(np.maximum(self.imputation.variance(slope, self.imputed[-3:]), 0.0))
-
-    def _add_imputed(self, feature: str, absent: NDArray[np.bool_]) -> None:
-        if self.imputed is not None:
-            self.clock.covariance.add(feature, self.imputed, absent)
 
     def _check_scale(self, name: str, values: NDArray[np.float64], check: ValueCheck) -> None:
         low, high = np.fmin.reduce(values, initial=0.5), np.fmax.reduce(values, initial=0.5)
@@ -203,76 +184,13 @@ class Sums:
             self.outside |= (values < -SLACK) | (values > 1 + SLACK)
 
 
-def ages_of(part: NamedPart, conventions: Conventions) -> NDArray[np.float64]:
-    """Return the ages of a block with a column Age, in years; NaN if unknown."""
-    label = part.labels.get("Age", "Age")
-    how = conventions_of_ages(conventions, label, part.names)
-    return np.array(metadata.ages(part.text("Age"), label, part.ids, part.where, how), dtype=np.float64)
-
-
 def mean_of(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Return the mean of the available replicates; NaN if all are missing."""
     if len(columns) == 1:
         return columns[0]
-    total, count = np.zeros(len(columns[0])), np.zeros(len(columns[0]))
+    total, count = np.zeros((2, len(columns[0])))
     for values in columns:
         absent = np.isnan(values)
         total += np.where(absent, 0.0, values)
         count += ~absent
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-class Beside:
-    """Published clocks that are applied to a table, block by block.
-
-    A missing value is replaced by the training median of `clock` if that clock uses the CpG, otherwise as in
-    `Compared.ages`. With `projects`, the column project_id is passed on if the table has it.
-    """
-
-    def __init__(self, compared: Sequence[Compared], clock: ClockModel | None = None, projects: bool = False) -> None:
-        self.compared, self.projects = compared, projects
-        features = {name for one in compared for name in one.clock.features}
-        # z-scores are computed over all CpGs of the table.
-        every = any(one.standardised for one in compared)
-        self.wanted = Wanted(features | (clock.wanted.features if clock else set()), every)
-        places = {name: own[0] for name, own in (clock.terms if clock else {}).items()}
-        self._median = {name: clock.models[key].median[k] for name, (key, k) in places.items()}
-
-    def find(self, table: MasterTable) -> None:
-        """Find the CpGs of a table. Raises HeteroAgeError: no CpG in common with one of the clocks."""
-        self.columns_of = self.wanted.columns_of(table.names)
-        self.scaled_by = [name for name in table.names if self.wanted.is_cpg(name)] if self.wanted.every else []
-        for one in self.compared:
-            if not self.columns_of.keys() & set(one.clock.features):
-                raise HeteroAgeError(
-                    f"{table.where} shares no CpG with {one.name}, which reads {len(one.clock.features)}. Check how "
-                    "CpGs are named."
-                )
-
-    def rows(self, part: NamedPart) -> Rows:
-        """Return ages (years) and numbers of missing CpGs of a block's samples, two columns per clock."""
-        check = ValueCheck(part.where)
-        scale = self._scale(part) if self.scaled_by else None
-        known = self.projects and "project_id" in part.names
-        found: Rows = {"project_id": part.text("project_id")} if known else {}
-        for one in self.compared:
-            values = np.full((len(one.clock.features), len(part.ids)), np.nan)
-            for k, feature in enumerate(one.clock.features):
-                if own := self.columns_of.get(feature):
-                    cells = check.convert(np.array([cells for _, cells in part.numbers(own)]), own, part.ids)
-                    values[k] = mean_of(list(cells))
-            reference = np.array([self._median.get(name, np.nan) for name in one.clock.features])
-            ages, missing = one.ages(values, reference, scale if one.standardised else None)
-            found |= {one.name: ages, one.name + MISSING: missing}
-        check.verdict(len(part.ids), len(self.columns_of))
-        return found
-
-    def _scale(self, part: NamedPart) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean and standard deviation of each sample over its measured CpGs."""
-        count, total, squares = np.zeros((3, len(part.ids)))
-        for _, values in part.numbers(self.scaled_by):
-            known = ~np.isnan(values)
-            count += known
-            total[known] += values[known]
-            squares[known] += values[known] ** 2
-        return scale_of(count, total, squares)

@@ -51,12 +51,12 @@ def test_components_are_the_product_of_centred_values_and_loadings():
     values[rng.random(values.shape) < 0.3] = np.nan
     names = [f"cg{k}_beta" for k in range(5)]
     loadings = Loadings(["RF_PC1", "RF_PC2"], {name: k for k, name in enumerate(names)}, median, mean, weight)
-    found = {name: np.zeros(9) for name in loadings.names}
+    found = np.zeros((2, 9))
     for name, own in zip(names, values, strict=True):
         loadings.add(name, found, own)
     filled = np.where(np.isnan(values), median[:, None], values)
     # 1e-12: five terms near 1, in another order.
-    np.testing.assert_allclose(list(found.values()), weight.T @ (filled - mean[:, None]), atol=1e-12)
+    np.testing.assert_allclose(found, weight.T @ (filled - mean[:, None]), atol=1e-12)
 
 
 # The weights tables predict what the Pipelines predict

@@ -75,9 +75,9 @@ def test_weight_is_missing_where_cpgs_and_given_components_are(loaded, clock):
     np.testing.assert_allclose(sums.missing_weight, absent @ share, rtol=0, atol=1e-12)  # another order
     before = sums.totals[None].copy()
     median = loaded.anchor.median[loaded.anchor.features.index("RF_PC1")]
-    sums.add_pc("RF_PC1", np.full(len(clock.master), np.nan))
+    sums.add("RF_PC1", nothing := np.full(len(clock.master), np.nan), np.isnan(nothing))
     other = sums_of(loaded, clock.master)
-    other.add_pc("RF_PC1", np.full(len(clock.master), median))
+    other.add("RF_PC1", np.full(len(clock.master), median), np.isnan(nothing) & False)
     assert sums.totals[None].tobytes() == other.totals[None].tobytes()
     assert sums.totals[None].tobytes() != before.tobytes()
 
