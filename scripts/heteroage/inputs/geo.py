@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import atomic_path, opened
 from heteroage.labels import is_missing
-from heteroage.tables.ages import is_age, is_prenatal, read_ages
+from heteroage.tables.ages import OUTSIDE, PRENATAL_AGE, UNREADABLE, is_age, is_prenatal, read_ages
 from heteroage.tables.metadata import words_of
 from heteroage.tables.source import BadCells
 from heteroage.tables.text import TextSource
@@ -159,17 +159,17 @@ def _words(found: Sequence[tuple[str, str]], ours: str, how: Mapped) -> list[obj
 def _ages(found: Sequence[tuple[str, str]], ids: Sequence[str], series: str, how: Mapped) -> list[object]:
     """Convert ages to years. A small number of unreadable ages is set to missing and listed in the log."""
     ages: list[object] = [None] * len(ids)
-    problems: dict[str, list[str]] = {"unreadable": [], "prenatal": [], "outside": []}
+    problems: dict[str, list[str]] = {UNREADABLE: [], PRENATAL_AGE: [], OUTSIDE: []}
     labels = list(dict.fromkeys(label for label, _ in found if label))
     for label in labels:
         rows = [k for k, (own, _) in enumerate(found) if own == label]
         unit = None if is_prenatal(label) else how.age_unit
         read = read_ages([found[k][1] for k in rows], label, unit, how.allow_prenatal, how.missing_values)
-        for k, age in zip(rows, read.years, strict=True):
+        for k, (age, problem) in zip(rows, read, strict=True):
             ages[k] = age
-        for problem, cells in problems.items():
-            cells += [f"{found[rows[at]][1]!r} of {ids[rows[at]]}" for at in getattr(read, problem)]
-    most, prenatal = sum(not is_missing(text, how.missing_values) for _, text in found) / 2, problems["prenatal"]
+            if problem:
+                problems[problem].append(f"{found[k][1]!r} of {ids[k]}")
+    most, prenatal = sum(not is_missing(text, how.missing_values) for _, text in found) / 2, problems[PRENATAL_AGE]
     if (any(map(is_prenatal, labels)) and prenatal) or len(prenatal) > most:
         raise HeteroAgeError(
             f"{series} has ages from before birth, under {listed(labels)} ({listed(prenatal)}). Set "

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple
 
@@ -36,19 +35,10 @@ FROM_CONCEPTION = re.compile(r"concept|\b(?:pcw|pcd|dpc)\b")
 YOUNGEST = -0.77  # years: 40 weeks before birth
 THOUSANDS = re.compile(r"\d{1,3},\d{3}")
 ROUNDED = 1e-6  # years: differences of conversions between units
+UNREADABLE, PRENATAL_AGE, OUTSIDE = "unreadable", "prenatal", "outside"  # problems of ages
 WEEKS_OF_PREGNANCY = {False: 40.0, True: 38.0}  # from the last menstrual period, and from conception
 # A number, its unit, and what may separate it from the next one.
 QUANTITY = re.compile(r"(\d+(?:[.,]\d+)?|\.\d+)[\s-]*([a-z]*)\.?[\s,;&+]*(?:and)?[\s,;&+]*")
-
-
-@dataclass
-class Ages:
-    """Ages of a column in years, None if missing or unusable, and the positions of unusable cells."""
-
-    years: list[float | None] = field(default_factory=list)
-    unreadable: list[int] = field(default_factory=list)
-    prenatal: list[int] = field(default_factory=list)
-    outside: list[int] = field(default_factory=list)
 
 
 def unit_in(label: str) -> str | None:
@@ -88,13 +78,15 @@ def read_ages(
     unit: str | None = None,
     allow_prenatal: bool = False,
     missing_values: Sequence[str] = (),
-) -> Ages:
+) -> list[tuple[float | None, str]]:
     """Read a column of ages.
 
     label : the column's name, which may contain the unit
     unit : years, months, weeks, days or hours, for cells without one; takes precedence over the unit of the label
     allow_prenatal : accept ages of -0.77 to 0 years, and gestational ages (weeks - 40, or - 38 from conception)
     missing_values : codes for missing ages
+    Returns for each cell the age in years, None if it is missing or unusable, and its problem: "" if it has none,
+    UNREADABLE, PRENATAL_AGE (not allowed), or OUTSIDE the ages of people.
     """
     before_birth = is_prenatal(label)
     unit = unit or unit_in(label) or ("weeks" if before_birth else "years")
@@ -113,18 +105,12 @@ def read_ages(
         else:
             age = None if of_men.fullmatch(text) else _years(text.lower(), unit)
         if age is None:
-            return None, "unreadable"
+            return None, UNREADABLE
         if (gestational or age < 0) and YOUNGEST <= age <= 0:
-            return (age, "") if allow_prenatal else (None, "prenatal")
-        return (age, "") if 0 <= age <= OLDEST else (None, "outside")
+            return (age, "") if allow_prenatal else (None, PRENATAL_AGE)
+        return (age, "") if 0 <= age <= OLDEST else (None, OUTSIDE)
 
-    found = Ages()
-    for k, cell in enumerate(cells):
-        age, problem = judged(cell)
-        found.years.append(age)
-        if problem:
-            getattr(found, problem).append(k)
-    return found
+    return [judged(cell) for cell in cells]
 
 
 def roundings(cells: Sequence[str | None], label: str = "", unit: str | None = None) -> list[float]:

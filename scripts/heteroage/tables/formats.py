@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +20,7 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import CUT_SHORT
 from heteroage.labels import clean
 from heteroage.tables.metadata import Conventions, find_columns
-from heteroage.tables.source import Batch, Source, is_text, number_of, text_array, text_of
+from heteroage.tables.source import Batch, Source, is_text, number_of, text_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,11 +32,21 @@ UNNAMED = "__index_level_0__"  # pandas' name of an index without a name
 
 
 class ColumnarSource(Source):
-    """Base class for Parquet and Feather: a schema, and parts that are read by column numbers."""
+    """A Parquet or Feather file: a schema, and parts of `heights` rows.
 
-    def __init__(self, where: str, schema: pa.Schema, heights: Sequence[int]) -> None:
+    read : reads some columns (rising) of a part
+    """
+
+    def __init__(
+        self,
+        where: str,
+        kind: str,
+        schema: pa.Schema,
+        heights: Sequence[int],
+        read: Callable[[int, Sequence[int]], pa.Table],
+    ) -> None:
         super().__init__(where, n_rows=sum(heights))
-        self._schema, self._heights = schema, heights
+        self.kind, self._schema, self._heights, self._read = kind, schema, heights, read
         with reading(where):
             self.header = ["" if name == UNNAMED else clean(name) for name in schema.names]
             self.index = _index_column(schema)
@@ -44,10 +55,6 @@ class ColumnarSource(Source):
     def numeric(self, column: int) -> bool:
         """Tell whether a column's type is not text."""
         return not is_text(self._schema.field(column).type)
-
-    def read(self, part: int, columns: Sequence[int]) -> pa.Table:
-        """Some columns (rising) of a part of the file."""
-        raise NotImplementedError
 
     def batches(
         self, text: Sequence[int], values: Sequence[int], rows: NDArray[np.bool_] | None = None
@@ -61,61 +68,54 @@ class ColumnarSource(Source):
             if kept is not None:
                 places = places[np.asarray(kept)]
             if len(places):
-                yield Batch(places, lambda wanted, part=part, kept=kept: self._arrays(part, wanted, kept))
+                yield Batch(places, partial(self._arrays, part, kept))
 
-    def _arrays(self, part: int, wanted: Sequence[int], kept: pa.Array | None) -> list[pa.Array]:
+    def _arrays(self, part: int, kept: pa.Array | None, wanted: Sequence[int]) -> list[pa.Array]:
         rising = sorted(set(wanted))
         with reading(self.where):
-            table = self.read(part, rising)
-            columns = [column.combine_chunks() for column in table.columns]
+            columns = [column.combine_chunks() for column in self._read(part, rising).columns]
             if kept is not None:
                 columns = [column.take(kept) for column in columns]
         place = dict(zip(rising, columns, strict=True))
         return [place[k] for k in wanted]
 
 
-class ParquetSource(ColumnarSource):
-    """A Parquet file; a part is a row group."""
+def open_parquet(path: Path, where: str) -> ColumnarSource:
+    """Open a Parquet file; its parts are row groups."""
+    import pyarrow.parquet as pq
 
-    kind = "parquet"
+    with reading(where):
+        # No read-ahead, because it would keep a whole row group in memory, which may be the whole file.
+        file = pq.ParquetFile(path, pre_buffer=False, **FOOTER)
+        schema, metadata = file.schema_arrow, file.metadata
+    # A column of lists or records is stored as several columns of the file.
+    first = list(accumulate((_leaves(field.type) for field in schema), initial=0))
 
-    def __init__(self, path: Path, where: str) -> None:
-        import pyarrow.parquet as pq
-
-        with reading(where):
-            # No read-ahead, because it would keep a whole row group in memory, which may be the whole file.
-            self._file = pq.ParquetFile(path, pre_buffer=False, **FOOTER)
-            schema, metadata = self._file.schema_arrow, self._file.metadata
-        # A column of lists or records is stored as several columns of the file.
-        self._first = list(accumulate((_leaves(field.type) for field in schema), initial=0))
-        super().__init__(where, schema, [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)])
-
-    def read(self, part: int, columns: Sequence[int]) -> pa.Table:
-        """Some columns (rising) of a row group."""
-        leaves = [leaf for k in columns for leaf in range(self._first[k], self._first[k + 1])]
+    def read(part: int, columns: Sequence[int]) -> pa.Table:
+        leaves = [leaf for k in columns for leaf in range(first[k], first[k + 1])]
         # pyarrow has no public method to read columns by number, and its method by name treats dots as paths.
-        return self._file.reader.read_row_groups([part], column_indices=leaves, use_threads=True)
+        return file.reader.read_row_groups([part], column_indices=leaves, use_threads=True)
+
+    heights = [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)]
+    return ColumnarSource(where, "parquet", schema, heights, read)
 
 
-class FeatherSource(ColumnarSource):
-    """A Feather file (version 2: Arrow's own format), mapped into memory; a part is a record batch."""
+def open_feather(path: Path, where: str) -> ColumnarSource:
+    """Open a Feather file (version 2: Arrow's own format), mapped into memory; its parts are record batches."""
 
-    kind = "feather"
-
-    def __init__(self, path: Path, where: str) -> None:
-        self._path = path
-        with reading(where):
-            schema = pa.ipc.open_file(pa.memory_map(str(path))).schema
-            small = pa.ipc.open_file(pa.memory_map(str(path)), options=pa.ipc.IpcReadOptions(included_fields=[0]))
-            heights = [small.get_batch(k).num_rows for k in range(small.num_record_batches)]
-        super().__init__(where, schema, heights)
-
-    def read(self, part: int, columns: Sequence[int]) -> pa.Table:
-        """Some columns (rising) of a record batch."""
+    def opened(columns: Sequence[int]) -> pa.ipc.RecordBatchFileReader:
         options = pa.ipc.IpcReadOptions(included_fields=list(columns))
-        batch = pa.ipc.open_file(pa.memory_map(str(self._path)), options=options).get_batch(part)
+        return pa.ipc.open_file(pa.memory_map(str(path)), options=options)
+
+    def read(part: int, columns: Sequence[int]) -> pa.Table:
+        batch = opened(columns).get_batch(part)
         batch.validate(full=True)
         return pa.Table.from_batches([batch])
+
+    with reading(where):
+        schema, small = opened([]).schema, opened([0])
+        heights = [small.get_batch(k).num_rows for k in range(small.num_record_batches)]
+    return ColumnarSource(where, "feather", schema, heights, read)
 
 
 class FrameSource(Source):
@@ -139,7 +139,7 @@ class FrameSource(Source):
 
     def numeric(self, column: int) -> bool:
         """Tell whether a column is in the matrix, or has a numeric type."""
-        return column >= self._width or _kind_of(self._frame.dtypes.iloc[column]) in "iufb"
+        return column >= self._width or self._frame.dtypes.iloc[column].kind in "iufb"
 
     def batches(
         self, text: Sequence[int], values: Sequence[int], rows: NDArray[np.bool_] | None = None
@@ -169,7 +169,7 @@ class FrameSource(Source):
             if own:
                 return block[:, own].astype(np.float64) if len(own) == len(wanted) else None
             part = frame.iloc[:, list(wanted)]
-            numbers = all(_kind_of(kind) in "iuf" for kind in part.dtypes)
+            numbers = all(kind.kind in "iuf" for kind in part.dtypes)
             return part.to_numpy(np.float64, na_value=np.nan) if numbers else None
 
         return Batch(places, lambda wanted: [array(k) for k in wanted], matrix)
@@ -256,21 +256,14 @@ def package(name: str, problem: str, advice: str) -> ModuleType:
         raise HeteroAgeError(text) from error
 
 
-def _kind_of(dtype: object) -> str:
-    return getattr(dtype, "kind", "O")
-
-
 def _array(column: pd.Series) -> pa.Array:
     try:
         found = pa.Array.from_pandas(column)
-    except (
-        pa.ArrowInvalid,
-        pa.ArrowTypeError,
-        pa.ArrowNotImplementedError,
-    ):  # cells of several types: numbers if possible, otherwise text
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        # Cells of several types: numbers if possible, otherwise text.
         cells = column.tolist()
         numbers = [None if isinstance(cell, str) else number_of(cell) for cell in cells]
         if None in numbers:
-            return text_array(map(text_of, cells))
+            return pa.array([text_of(cell) for cell in cells], pa.large_string())
         return pa.array(np.array(numbers, dtype=np.float64), from_pandas=True)
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found

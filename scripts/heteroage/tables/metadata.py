@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import HEALTH, OLDEST, SEXES, UNKNOWN, clean, is_missing, same_word, spelling_key, tissue_of
-from heteroage.tables.ages import PER_YEAR, YOUNGEST, is_age, read_ages, unit_in
+from heteroage.tables.ages import OUTSIDE, PER_YEAR, PRENATAL_AGE, UNREADABLE, YOUNGEST, is_age, read_ages, unit_in
 
 METADATA = ("project_id", "donor_id", "Tissue", "Sex", "Age", "Is_Healthy", "Platform")
 SYNONYMS = {"Sex": ("gender",), "sample_id": ("sampleid",), "Is_Healthy": ("ishealthy",)}
@@ -208,21 +208,24 @@ def ages(cells: Cells, label: str, ids: Sequence[str], where: str, conventions: 
     ages.
     """
     found = read_ages(cells, label, conventions.age_unit, conventions.allow_prenatal, conventions.missing_values)
-
-    def refusal(positions: Sequence[int], problem: str, advice: str) -> HeteroAgeError:
-        shown = listed(f"{str(cells[k]).strip()} at {ids[k]}" for k in positions)
-        return HeteroAgeError(f"column {label} of {where} {problem} ({shown}). {advice}")
-
-    if found.unreadable:
-        advice = "Give numbers, with a unit if they are not years, and leave unknown ages empty."
-        raise refusal(found.unreadable, "has text in place of ages", advice)
-    if found.prenatal:
-        advice = f"Set inputs.allow_prenatal: true to take ages from {YOUNGEST} to 0 years, or leave them empty."
-        raise refusal(found.prenatal, "has ages before birth", advice)
-    if found.outside:
-        advice = f"{_guess(cells, found.outside, conventions)}Give years, and leave unknown ages empty."
-        raise refusal(found.outside, f"has ages outside 0 to {OLDEST} years", advice)
-    return found.years
+    for problem, what, advice in (
+        (
+            UNREADABLE,
+            "text in place of ages",
+            "Give numbers, with a unit if they are not years, and leave unknown ages",
+        ),
+        (
+            PRENATAL_AGE,
+            "ages before birth",
+            f"Set inputs.allow_prenatal: true to take ages from {YOUNGEST} to 0 years, or leave them",
+        ),
+        (OUTSIDE, f"ages outside 0 to {OLDEST} years", "Give years, and leave unknown ages"),
+    ):
+        if at := [k for k, (_, own) in enumerate(found) if own == problem]:
+            shown = listed(f"{str(cells[k]).strip()} at {ids[k]}" for k in at)
+            guess = _guess(cells, at, conventions) if problem == OUTSIDE else ""
+            raise HeteroAgeError(f"column {label} of {where} has {what} ({shown}). {guess}{advice} empty.")
+    return [age for age, _ in found]
 
 
 def healthy(cells: Cells, where: str, conventions: Conventions) -> list[bool | None]:
@@ -264,8 +267,8 @@ def _guess(cells: Cells, outside: Sequence[int], conventions: Conventions) -> st
         return "They look like years of birth. "
     for unit in ("months", "weeks", "days") if conventions.age_unit in (None, "years") else ():
         read = read_ages(cells, unit=unit)
-        known = sorted(age for age in read.years if age is not None)
-        if not read.outside and not read.unreadable and len(outside) > len(known) / 2:
+        known = sorted(age for age, _ in read if age is not None)
+        if not {UNREADABLE, OUTSIDE} & {problem for _, problem in read} and len(outside) > len(known) / 2:
             return f"They look like {unit} (then the oldest is {known[-1]:.0f}): set age_unit: {unit} for this table. "
     return ""
 

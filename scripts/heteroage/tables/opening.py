@@ -20,7 +20,7 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import CUT_SHORT, is_coverage, is_gzip, opened
 from heteroage.labels import clean
 from heteroage.probes import is_probe
-from heteroage.tables.formats import FeatherSource, FrameSource, ParquetSource, open_h5ad, open_pickle, package
+from heteroage.tables.formats import FrameSource, open_feather, open_h5ad, open_parquet, open_pickle, package
 from heteroage.tables.layout import IsCpg
 from heteroage.tables.metadata import Conventions
 from heteroage.tables.source import Source
@@ -111,7 +111,7 @@ def open_source(path: str | Path, where: str, missing_values: Sequence[str] = ()
     elif kind == PICKLE:
         source = open_pickle(path, where, allow_pickle)
     else:
-        source = {PARQUET: ParquetSource, FEATHER: FeatherSource, H5AD: open_h5ad}[kind](path, where)
+        source = {PARQUET: open_parquet, FEATHER: open_feather, H5AD: open_h5ad}[kind](path, where)
     source.keep += copies
     return source
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -134,16 +134,13 @@ class Source:
         candidates = [k for k in columns if not self.numeric(k)]
         step = self.at_once or len(candidates) or 1
         groups = [candidates[start : start + step] for start in range(0, len(candidates), step)]
-        firsts = ((k, cells) for group in groups for k, cells in zip(group, self.first(group), strict=True))
-        return {k for k, cells in firsts if is_all_text(cells[:LOOK])}
+        firsts = ((k, cells[:LOOK]) for group in groups for k, cells in zip(group, self.first(group), strict=True))
+        return {k for k, cells in firsts if any(cells) and not any(cell and _is_numeric(cell) for cell in cells)}
 
 
-def is_all_text(cells: Sequence[str | None]) -> bool:
-    """Tell whether all cells are text and not numbers (0,5 and 50% are numbers). Empty cells are ignored."""
-    given = [cell for cell in cells if cell is not None]
-    return bool(given) and all(
-        number_of(cell.replace(",", ".")) is None and not NUMBER_WITH_SIGN.fullmatch(cell) for cell in given
-    )
+def _is_numeric(cell: str) -> bool:
+    """Tell whether text is a number, also with a decimal comma, a sign or a unit: 0,5 and 50% are."""
+    return number_of(cell.replace(",", ".")) is not None or NUMBER_WITH_SIGN.fullmatch(cell) is not None
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:
@@ -249,18 +246,6 @@ def _plain(column: pa.Array) -> pa.Array:
         return column.cast(pa.large_string()) if text else column
     except pa.ArrowInvalid:  # bytes that are not text
         return column
-
-
-def text_array(cells: Iterable[str | None]) -> pa.Array:
-    """Return text as an Arrow array. (`pa.array` of a list would import pandas to look at it.)"""
-    cells = list(cells)
-    encoded = [(cell or "").encode() for cell in cells]
-    ends = np.zeros(len(cells) + 1, dtype=np.int64)
-    np.cumsum([len(cell) for cell in encoded], out=ends[1:])
-    valid = np.array([cell is not None for cell in cells], dtype=bool)
-    mask = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
-    buffers = [mask, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
-    return pa.Array.from_buffers(pa.large_string(), len(cells), buffers)
 
 
 def _is_null(cell: object) -> bool:

@@ -125,38 +125,38 @@ class Table:
         return [found[place] for place in places]
 
     def blocks(self, places: Sequence[int]) -> Iterator[Block]:
-        """Yield the values of some of `names` in one pass, in the file's order.
+        """Yield the values of some of `names` in one pass, in the file's order: some rows, as many columns as fit.
 
         Raises HeteroAgeError: text where numbers belong: names sample and CpG.
         """
-        bad = BadCells()
-        for block in self._as_read(places, bad):
-            if not bad.total:
-                yield block
-        self._check(bad, places)
-
-    def _as_read(self, places: Sequence[int], bad: BadCells) -> Iterator[Block]:
-        """Yield values in the blocks in which the file is read: some rows, and as many columns as fit into memory."""
-        places, rows = np.array(places, np.int64), None
-        columns = self.layout.samples if self.cpgs_in_rows else places.tolist()
+        wanted, rows, bad = np.array(places, np.int64), None, BadCells()
+        columns = self.layout.samples if self.cpgs_in_rows else list(places)
         if self.cpgs_in_rows:
             rank = np.empty(len(self.names), np.int64)
-            rank[places] = np.arange(len(places))
+            rank[wanted] = np.arange(len(wanted))
             rows = self._rows(places)
         width = self.source.at_once or len(columns) or 1
         for batch in ahead(self.source.batches([], columns, None if rows is None or rows.all() else rows)):
             for start in range(0, len(columns), width):
                 values = self._numbers(batch, columns[start : start + width], bad, start)
                 across = np.arange(start, start + len(values))
+                if bad.total:
+                    continue
                 if self.cpgs_in_rows:
                     yield Block(rank[batch.places], across, values.T)
                 else:
                     yield Block(across, batch.places, values)
+        self._check(bad, places)
 
     def parts(self, text: Sequence[int], places: Sequence[int]) -> Iterator[Part]:
         """Yield blocks of samples in one pass; `text` and `places` are all columns that will be used."""
         if self.cpgs_in_rows:
-            yield self._as_part(text, places)
+            whole = np.empty((len(places), len(self.ids)))
+            for block in self.blocks(places):
+                whole[np.ix_(block.features, block.samples)] = block.values
+            row_of = {place: k for k, place in enumerate(places)}
+            words = dict(zip(text, self.texts(text), strict=True))
+            yield Part(self.ids, words.__getitem__, lambda wanted: whole[[row_of[k] for k in wanted]])
             return
 
         def numbers(batch: Batch, wanted: Sequence[int]) -> NDArray[np.float64]:
@@ -172,15 +172,6 @@ class Table:
                 sample_ids([*seen, *ids], self.where)  # raises the error for repeated ids
             seen.update(ids)
             yield Part(ids, batch.text, partial(numbers, batch))
-
-    def _as_part(self, text: Sequence[int], places: Sequence[int]) -> Part:
-        values, bad = np.empty((len(places), len(self.ids))), BadCells()
-        for block in self._as_read(places, bad):
-            values[np.ix_(block.features, block.samples)] = block.values
-        self._check(bad, places)
-        row_of = {place: k for k, place in enumerate(places)}
-        words = dict(zip(text, self.texts(text), strict=True))
-        return Part(self.ids, words.__getitem__, lambda wanted: values[[row_of[k] for k in wanted]])
 
     def _numbers(self, batch: Batch, columns: Sequence[int], bad: BadCells, start: int = 0) -> NDArray[np.float64]:
         """Read columns of a batch as numbers (columns, rows). The user's codes are missing values."""

@@ -51,12 +51,15 @@ class ValueCheck:
         self.where, self.stated = where, stated
         self.n = self.missing = self.below = self.above = 0
         self._far_below = self._far_above = 0
-        self._lowest, self._highest = np.inf, -np.inf
+        self._highest = -np.inf
         self._infinite, self._far = _Cells(), _Cells()
         self._codes: Counter[float] = Counter()
-        self._of_sample: dict[str, list[float]] = {}  # samples with values far outside: number, lowest, highest
+        self._of_sample: dict[
+            str, tuple[int, float, float]
+        ] = {}  # samples with values far outside: number, lowest, highest
         self._outside: Counter[str] = Counter()  # number of values below 0 or above 1 per sample
-        self._like_beta: dict[str, tuple[int, bool]] = {}  # number of values, whether all are from 0 to 1, per sample
+        self._known: Counter[str] = Counter()  # number of values per sample, if beta values are not stated
+        self._unlike_beta: set[str] = set()  # samples with values that cannot be beta values
 
     def convert(self, values: NDArray[np.float64], cpgs: Sequence[str], samples: Sequence[str]) -> NDArray[np.float64]:
         """Count the values of a block (CpGs, samples), and return it as beta values."""
@@ -66,20 +69,16 @@ class ValueCheck:
         if not known:
             return values
         lowest, highest = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
-        self._lowest, self._highest = min(self._lowest, lowest), max(self._highest, highest)
-        if lowest < FAR_BELOW:
-            self._far_below += int(np.count_nonzero(values < FAR_BELOW))
-        if highest > FAR_ABOVE:
-            self._far_above += int(np.count_nonzero(values > FAR_ABOVE))
-        if np.isinf(lowest) or np.isinf(highest):
-            self._infinite.add(np.isinf(values), values, cpgs, samples)
+        self._highest = max(self._highest, highest)
         if self.stated == BETA and lowest >= 0 and highest <= 1:
             return values
+        self._far_below += int(np.count_nonzero(values < FAR_BELOW))
+        self._far_above += int(np.count_nonzero(values > FAR_ABOVE))
+        self._infinite.add(np.isinf(values), values, cpgs, samples)
         if self.stated != BETA:
             beyond = ((values < FAR_BELOW) | (values > FAR_ABOVE)).any(axis=0)
-            for sample, n, odd in zip(samples, (~np.isnan(values)).sum(axis=0).tolist(), beyond.tolist(), strict=True):
-                before, all_within = self._like_beta.get(sample, (0, True))
-                self._like_beta[sample] = before + n, all_within and not odd
+            self._known.update(dict(zip(samples, (~np.isnan(values)).sum(axis=0).tolist(), strict=True)))
+            self._unlike_beta.update(samples[k] for k in np.flatnonzero(beyond))
         betas = _as_beta(values, self.stated)
         self.below += int(np.count_nonzero(betas < 0))
         self.above += int(np.count_nonzero(betas > 1))
@@ -92,9 +91,9 @@ class ValueCheck:
             if len(self._codes) <= CODES:
                 self._codes.update(values[far].tolist())
             for k in np.flatnonzero(far.any(axis=0)):
-                own = self._of_sample.setdefault(samples[k], [0.0, np.inf, -np.inf])
+                n, low, high = self._of_sample.get(samples[k], (0, np.inf, -np.inf))
                 mine = values[far[:, k], k]
-                own[:] = own[0] + len(mine), min(own[1], mine.min()), max(own[2], mine.max())
+                self._of_sample[samples[k]] = n + len(mine), min(low, mine.min()), max(high, mine.max())
         return betas
 
     def verdict(self, n_samples: int, n_cpgs: int) -> None:
@@ -135,7 +134,7 @@ class ValueCheck:
             )
         if self._far.n:
             raise self._refusal(CORRECT)
-        if betas := sorted(s for s, (n, within) in self._like_beta.items() if within and n >= FEWEST):
+        if betas := sorted(s for s, n in self._known.items() if s not in self._unlike_beta and n >= FEWEST):
             raise HeteroAgeError(
                 f"{self.where} has samples ({listed(betas)}) that look like {NAMES[BETA]}, the others like "
                 f"{NAMES[self.stated]}. Give them as a table of their own with values: beta."
@@ -162,9 +161,12 @@ class ValueCheck:
     def _refuse_samples(self, n_samples: int, n_cpgs: int) -> None:
         """Raise an error that lists samples with another scale than the rest."""
         odd = {s: own for s, own in self._of_sample.items() if max(self._outside[s], own[0]) > OF_A_SAMPLE * n_cpgs}
-        if not odd or len(odd) > n_samples / 2 or sum(own[0] for own in odd.values()) < self._far.n:
+        if not odd or len(odd) > n_samples / 2:
             return
-        lowest, highest = min(own[1] for own in odd.values()), max(own[2] for own in odd.values())
+        counts, lows, highs = zip(*odd.values(), strict=True)
+        if sum(counts) < self._far.n:
+            return
+        lowest, highest = min(lows), max(highs)
         if lowest < LIMITS[BETA][0] and highest < LIMITS[M_VALUES][1]:
             looks = M_VALUES
         elif lowest >= 0 and highest <= 100:
