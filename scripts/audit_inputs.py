@@ -9,8 +9,8 @@ from heteroage.checks import audit
 from heteroage.checks.samples import ages_by_project, associations, check_sex, cross_table, find_outliers
 from heteroage.files import read_json, read_table, write_table
 from heteroage.grouping.folds import training_samples
-from heteroage.inputs.annotation import read_annotation
 from heteroage.matrix import open_matrix
+from heteroage.probes import read_annotation
 from heteroage.stages.hallmarks import match_features, read_dictionary
 from heteroage.workflow import script
 

@@ -4,7 +4,7 @@ import logging
 
 from heteroage.errors import listed
 from heteroage.files import write_json, write_table
-from heteroage.inputs.annotation import read_annotation
+from heteroage.probes import read_annotation
 from heteroage.stages.hallmarks import match_genes, read_gene_sets
 from heteroage.workflow import script
 

@@ -1,4 +1,4 @@
-"""Names of CpGs: which columns are features, of which modality, and which are replicates of one probe; lists of probes.
+"""Names of CpGs: features, modalities and replicates; lists of probes; genes and chromosomes of probes.
 
 A feature is named `<probe>_<modality>`. Newer arrays (EPICv2) measure some probes several times and append how:
 `cg00000029_TC21` is strand T(op), C(onverted), design 2, replicate 1. Such replicates are averaged under the
@@ -13,11 +13,19 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice, takewhile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from heteroage.errors import HeteroAgeError
+from heteroage.errors import HeteroAgeError, listed
+from heteroage.files import PARQUET
 
+if TYPE_CHECKING:  # the Snakefile reads headers without pandas
+    import pandas as pd
+
+PREAMBLE = 100  # number of lines of Illumina's manifest that may precede `[Assay]`
 MOST_LINE = 2**20  # maximum bytes of a line in a list of probes
 MODALITIES = ("beta", "chalm", "camda")
 
@@ -29,6 +37,13 @@ REPLICATE = re.compile(r"_[TB][CO]\d{2,}$")
 RF_PC = re.compile(r"RF_PC\d+")
 _MODALITY = re.compile(rf"(.+)_({'|'.join(MODALITIES)})")
 _USUAL = re.compile(rf"({PROBE.pattern})(?:_({'|'.join(MODALITIES)}))?")  # no replicate
+
+# Columns of an annotation: the first of these that it has, in any case.
+COLUMNS = {
+    "cpg": ("cpg", "name", "ilmnid", "probe", "probe_id", "probeid", "id"),
+    "gene": ("ucsc_refgene_name", "gene", "genes", "symbol", "gene_symbol", "genesymbol", "gene_name"),
+    "chromosome": ("chromosome", "chr", "chrom", "cpg_chrm", "chr_hg38", "seqnames", "mapinfo_chr"),
+}
 
 
 def split_modality(name: str) -> tuple[str, str | None]:
@@ -113,3 +128,88 @@ def _cells(line: str) -> list[str]:
     """Split a line; blanks separate where nothing else does."""
     cells = next(csv.reader([line.replace("\t", ",").replace(";", ",")]), [""])
     return cells if len(cells) > 1 else next(csv.reader([" ".join(line.split())], delimiter=" "), [""])
+
+
+def read_annotation(path: str | Path, needed: str) -> pd.DataFrame:
+    """Read the column `needed` ("gene" or "chromosome") of an annotation, by probe.
+
+    Illumina's manifests (CSV) start with lines up to `[Assay]` and end with `[Controls]`; both parts are skipped.
+    Several genes of a probe are separated by `;`, or in several rows.
+
+    Returns a frame of `cpg` and `needed`, one row per pair, without suffixes of replicates, duplicates, empty values.
+    Chromosomes have no `chr`: 1, ..., 22, X, Y.
+    Raises HeteroAgeError: the file does not exist, or has no column of probes or no column `needed`.
+    """
+    import pandas as pd
+
+    path = Path(path)
+    if not path.is_file():
+        raise HeteroAgeError(f"no file {path}. Check inputs.annotation.")
+    with _reading(path):
+        columns = _header(path)
+        found = {ours: _named(columns, ours) for ours in ("cpg", needed)}
+        for ours, named in found.items():
+            if not named:
+                raise HeteroAgeError(
+                    f"the annotation {path} has no column of {ours}s (it has {listed(columns)}). Name one {ours}, or "
+                    "use Illumina's original manifest."
+                )
+        names = [named[0] for named in found.values()]
+        if path.suffix in PARQUET:
+            table = pd.read_parquet(path, columns=names)[names]
+        else:
+            places = [columns.index(name) for name in names]
+            table = pd.DataFrame(
+                [[row[k] for k in places] for row in _manifest_rows(path) if len(row) > max(places)][1:]
+            )
+    table = table.set_axis(["cpg", needed], axis=1).dropna().astype(str)
+    table["cpg"] = table["cpg"].str.strip().map(plain_name)
+    if needed == "gene":
+        table[needed] = table[needed].str.split(";")
+        table = table.explode(needed, ignore_index=True)
+    table[needed] = table[needed].str.strip()
+    if needed == "chromosome":
+        table[needed] = table[needed].str.removeprefix("chr").str.upper()
+    return table[(table[needed] != "") & (table["cpg"] != "")].drop_duplicates(ignore_index=True)
+
+
+def annotates(path: str | Path, what: str) -> bool:
+    """Tell whether an annotation has a column of "gene" or "chromosome". Only its header is read."""
+    with _reading(Path(path)):
+        return bool(_named(_header(Path(path)), what))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, OSError, EOFError, csv.Error) as error:
+        raise HeteroAgeError(f"cannot read the annotation {path}: {error}. Check the file.") from error
+
+
+def _header(path: Path) -> list[str]:
+    if path.suffix in PARQUET:
+        import pyarrow.parquet as pq
+
+        return pq.read_schema(path).names
+    header = next(_manifest_rows(path), [])
+    if not header:
+        raise ValueError("it is empty")
+    return header
+
+
+def _manifest_rows(path: Path) -> Iterator[list[str]]:
+    """Yield the rows of a text file, header first; of a manifest, those between `[Assay]` and `[Controls]`."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig", errors="replace") as stream:
+        first = list(islice(stream, PREAMBLE))
+        above = next((k for k, line in enumerate(first, start=1) if line.startswith("[Assay]")), 0)
+        lines = chain(first[above:], stream)
+        if above:
+            lines = takewhile(lambda line: not line.startswith("[Controls]"), lines)
+        yield from csv.reader(lines, delimiter="\t" if {".tsv", ".txt"} & set(path.suffixes) else ",")
+
+
+def _named(columns: Sequence[str], ours: str) -> list[str]:
+    """Return the columns with one of the names of ours, the most usual name first."""
+    return [column for name in COLUMNS[ours] for column in columns if column.strip().lower() == name]

@@ -54,7 +54,7 @@ try:
     HALLMARKS = read_hallmark_names(config["inputs"]["hallmarks"])
     CHECK_SEX = False
     if config["inputs"]["annotation"]:  # which may have genes alone
-        from heteroage.inputs.annotation import annotates
+        from heteroage.probes import annotates
 
         CHECK_SEX = annotates(config["inputs"]["annotation"], "chromosome")
 except HeteroAgeError as problem:

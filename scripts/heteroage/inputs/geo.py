@@ -44,8 +44,10 @@ def read_samples(path: str | Path) -> dict[str, list[str]]:
     """
     lines: dict[str, list[str]] = {}
     with opened(Path(path), str(path)) as stream:
-        for line in _whole_lines(_head(stream, path)):
+        for line in re.split(r"\n(?=!)", "\n".join(_head(stream, path))):
             if line.startswith("!Sample_") and line != "!Sample_":
+                first = line.partition("\n")[0]
+                line = first if first.count('"') % 2 == 0 else line.replace("\n", " ")
                 name, *values = next(csv.reader([line.removeprefix("!Sample_")], delimiter="\t", strict=False))
                 count = sum(other == name or other.startswith(f"{name} ") for other in lines)
                 lines[f"{name} {count + 1}" if count else name] = [" ".join(value.split()) for value in values]
@@ -61,23 +63,6 @@ def read_samples(path: str | Path) -> dict[str, list[str]]:
             "assigned. Download the file again, or correct these lines."
         )
     return lines
-
-
-def _whole_lines(lines: Iterator[str]) -> Iterator[str]:
-    """Join sample lines that were split by line breaks within quotes."""
-    waiting = ""
-    for line in lines:
-        if waiting and not line.startswith("!"):
-            waiting = f"{waiting} {line}"
-        else:
-            if waiting:
-                yield waiting
-            waiting = line
-        if not waiting.startswith("!Sample_") or waiting.count('"') % 2 == 0:
-            yield waiting
-            waiting = ""
-    if waiting:
-        yield waiting
 
 
 @dataclass(frozen=True)
@@ -145,6 +130,7 @@ def _first(cell: Mapping[str, tuple[str, str]], ours: str, wanted: Sequence[str]
 
 
 def _words(found: Sequence[tuple[str, str]], ours: str, how: Mapped) -> list[object]:
+    """Return texts, empty if missing; for Is_Healthy true, false or None."""
     texts = ["" if is_missing(text, how.missing_values) else text for _, text in found]
     if ours != "Is_Healthy":
         return texts
@@ -205,9 +191,20 @@ def write_values(path: str | Path, table: str | Path) -> tuple[int, int]:
     if not samples:
         raise HeteroAgeError(f"{path} has no table of values. Check the file.")
     schema = pa.schema([("cpg", pa.string()), *((source.header[k], pa.float32()) for k in samples)])
+    waiting: list[pa.RecordBatch] = []
     with atomic_path(table) as beside, pq.ParquetWriter(beside, schema, use_dictionary=False) as writer:
-        for group in _groups(_values(source, samples, schema), max(1, GROUP // len(schema))):
-            writer.write_table(group)
+        for batch in source.batches([0], samples):
+            bad = BadCells()
+            values = np.ascontiguousarray(batch.numbers(samples, bad).T, np.float32)
+            if bad.total:
+                cells = listed((f"{text!r} of {source.header[k + 1]}" for _, k, text in bad.first), bad.total)
+                raise HeteroAgeError(f"cannot read the values of {source.where}: text ({cells}). Check the file.")
+            waiting.append(pa.RecordBatch.from_arrays([*batch.arrays([0]), *map(pa.array, values)], schema=schema))
+            if sum(map(len, waiting)) >= GROUP // len(schema):
+                writer.write_table(pa.Table.from_batches(waiting))
+                waiting = []
+        if waiting:
+            writer.write_table(pa.Table.from_batches(waiting))
         if not source.ended:
             raise HeteroAgeError(f"{path} ends early: {source.n_rows} rows and no {END}. Remove it and run again.")
         if not source.n_rows:
@@ -218,17 +215,6 @@ def write_values(path: str | Path, table: str | Path) -> tuple[int, int]:
     return source.n_rows, len(samples)
 
 
-def _values(source: TextSource, samples: Sequence[int], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Yield names and values of CpGs."""
-    bad = BadCells()
-    for batch in source.batches([0], samples):
-        values = np.ascontiguousarray(batch.numbers(samples, bad).T, np.float32)
-        if bad.total:
-            cells = listed((f"{text!r} of {source.header[k + 1]}" for _, k, text in bad.first), bad.total)
-            raise HeteroAgeError(f"cannot read the values of {source.where}: text ({cells}). Check the file.")
-        yield pa.RecordBatch.from_arrays([*batch.arrays([0]), *map(pa.array, values)], schema=schema)
-
-
 def _head(stream: BinaryIO, path: str | Path) -> Iterator[str]:
     """Yield the lines above the table of values."""
     for line in stream:
@@ -237,15 +223,3 @@ def _head(stream: BinaryIO, path: str | Path) -> Iterator[str]:
             return
         yield text
     raise HeteroAgeError(f"{path} is not a series matrix: it has no line {BEGIN}. Check the file.")
-
-
-def _groups(blocks: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
-    """Join blocks to tables of at least `rows` rows (the last may be shorter)."""
-    waiting: list[pa.RecordBatch] = []
-    for block in blocks:
-        waiting.append(block)
-        if sum(map(len, waiting)) >= rows:
-            yield pa.Table.from_batches(waiting)
-            waiting = []
-    if waiting:
-        yield pa.Table.from_batches(waiting)

@@ -7,7 +7,7 @@ import pytest
 from illumina import MANIFEST
 
 from heteroage.errors import HeteroAgeError
-from heteroage.inputs.annotation import read_annotation
+from heteroage.probes import read_annotation
 from heteroage.stages.hallmarks import NAME, are_gene_sets, match_genes, read_gene_sets, read_hallmark_names
 
 SHIPPED = Path(__file__).parents[3] / "resources/hallmark_genes.tsv"

@@ -7,7 +7,7 @@ import pytest
 from illumina import MANIFEST
 
 from heteroage.errors import HeteroAgeError
-from heteroage.inputs.annotation import annotates, read_annotation
+from heteroage.probes import annotates, read_annotation
 
 
 @pytest.fixture
