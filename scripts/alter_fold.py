@@ -1,6 +1,5 @@
 """Recompute a nested run's training files and anchor from a store with an altered outer fold, and compare them."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,11 +22,11 @@ MADE_AGAIN = ("samples", "pcs", "loadings", "dictionary", "weights")
 
 @script
 def main(
-    inputs: Mapping[str, str],
+    inputs: dict[str, str],
     outer_folds: int | str,
-    selection: Mapping,
-    context: Mapping[str, int],
-    settings: Mapping,
+    selection: dict,
+    context: dict,
+    settings: dict,
     threads: int,
     compared: str,
 ) -> None:

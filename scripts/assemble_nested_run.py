@@ -1,6 +1,5 @@
 """Assemble a nested run's clock, and predict its held-out samples with the same code that users run."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,18 +14,9 @@ from heteroage.workflow import script
 
 
 @script
-def main(
-    run: str,
-    inputs: Mapping,
-    settings: Mapping,
-    lightgbm: Mapping[str, object],
-    max_rounds: int,
-    manifest: str,
-    predictions: str,
-    ablated: str,
-) -> None:
+def main(run: str, inputs: dict, settings: dict, lightgbm: dict, max_rounds: int, outputs: dict[str, str]) -> None:
     """Write the folder, the predictions of held-out samples of known age, and those of parts of the clock."""
-    folder = Path(manifest).parent
+    folder = Path(outputs["manifest"]).parent
     assemble_run(inputs, folder, **settings)
 
     # A nested run reads the held-out samples (healthy and unhealthy) only here.
@@ -39,11 +29,11 @@ def main(
     clock = load_clock(folder)
     master = master_table(clock.cpgs_read, *store, held_out, known)
     table = predict_held_out(clock, held_out, master, training["Age"].mean())
-    write_table(table, predictions)
+    write_table(table, outputs["predictions"])
 
     # Without tissue, sex and RF_PCs, with rounds tuned again.
     fusion, _ = train(replace(FusionInput.open(inputs), context=False), lightgbm, max_rounds)
     summed = anchor_plus_experts(table, read_table(folder / "stage2/Stage2_Performance_Summary.csv"))
     ages = fusion.predict(table[fusion.booster.feature_name()])
     parts = table[["sample_id"]].assign(Anchor_Plus_Experts=summed, Fusion_Without_Context=ages)
-    write_table(parts, ablated)
+    write_table(parts, outputs["ablated"])

@@ -1,7 +1,6 @@
 """Find near-identical arrays, assign samples to groups, and assign the groups to outer folds."""
 
 import logging
-from collections.abc import Mapping
 
 from heteroage.files import read_table, write_table, write_text
 from heteroage.grouping.copies import find_copies, refuse_copies
@@ -24,9 +23,7 @@ NEAR = (
 
 
 @script
-def main(
-    inputs: Mapping[str, str], policy: str, distance_ratio: float, outer_folds: int, outputs: Mapping[str, str]
-) -> None:
+def main(inputs: dict, policy: str, distance_ratio: float, outer_folds: int, outputs: dict[str, str]) -> None:
     """Write samples.csv (the metadata, group, donor, outer_fold), the table of near-identical arrays, and outer folds.
 
     The outer folds that nested runs leave out are written one per line; none if there are too few groups.

@@ -1,7 +1,6 @@
 """Check the feature store before training: a table per check."""
 
 import logging
-from collections.abc import Mapping
 
 import pandas as pd
 
@@ -16,7 +15,7 @@ from heteroage.workflow import script
 
 
 @script
-def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+def main(inputs: dict[str, str], outputs: dict[str, str]) -> None:
     """Write the tables of results/audit/; that of sexes, if an annotation says which CpGs are on X and Y."""
     store, feature_names = open_matrix(inputs["features"], inputs["names"])
     table = read_table(inputs["samples"])

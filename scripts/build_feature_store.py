@@ -1,7 +1,6 @@
 """Read the modality tables and sample sheets, check them, and write all samples and features to the store."""
 
 import logging
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from heteroage.files import atomic_path, write_json, write_table
@@ -13,15 +12,7 @@ from heteroage.workflow import script
 
 
 @script
-def main(
-    tables: Mapping[str, Sequence[Mapping]],
-    sample_sheets: Sequence[Mapping],
-    options: Mapping,
-    features: str,
-    names: str,
-    metadata: str,
-    intake: str,
-) -> None:
+def main(tables: dict[str, list[dict]], sample_sheets: list[dict], options: dict, outputs: dict[str, str]) -> None:
     """Write features.npy, feature_names.txt, metadata.csv and intake.json: all of them, or none."""
     options, record = InputOptions(**{**options, "conventions": Conventions.of(**options["conventions"])}), Intake()
     entries = {modality: [TableEntry(**entry) for entry in several] for modality, several in tables.items()}
@@ -29,10 +20,10 @@ def main(
     cohorts = read_cohorts(entries, sheets, options, record)
     training_samples(cohorts.samples)  # a cohort without any is refused before its features are written
     with ExitStack() as together:
-        beside = [together.enter_context(atomic_path(path)) for path in (features, names, metadata, intake)]
-        write_store(cohorts, beside[0], beside[1], record)
-        write_table(cohorts.samples, beside[2])
-        write_json(record.as_json(), beside[3])
+        beside = {name: together.enter_context(atomic_path(path)) for name, path in outputs.items()}
+        write_store(cohorts, beside["features"], beside["names"], record)
+        write_table(cohorts.samples, beside["metadata"])
+        write_json(record.as_json(), beside["intake"])
     for row in record.tables:
         logging.info("%(file)s: %(n_samples)d samples, %(n_cpgs)d CpGs, %(n_missing)d values missing", row)
     for row in record.steps:

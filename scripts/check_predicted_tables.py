@@ -1,7 +1,6 @@
 """Check the tables under `predict:` before training. A table that cannot be predicted stops the run."""
 
 import logging
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -14,21 +13,13 @@ from heteroage.workflow import script
 
 
 @script
-def main(
-    names: str,
-    samples: str,
-    predict: Mapping[str, Sequence[str]],
-    conventions: Mapping[str, object],
-    own: Mapping[str, Mapping[str, object]],
-    needs_pcs: bool,
-    checked: str,
-) -> None:
+def main(inputs: dict, predict: dict, conventions: dict, own: dict[str, dict], needs_pcs: bool, checked: str) -> None:
     """Write a row per table."""
-    features = Path(names).read_text(encoding="utf-8").splitlines()
-    tissues = training_samples(read_table(samples))["Tissue"].dropna().unique()
+    features = Path(inputs["names"]).read_text(encoding="utf-8").splitlines()
+    tissues = training_samples(read_table(inputs["samples"]))["Tissue"].dropna().unique()
     written = {name: Conventions.of(**options) for name, options in own.items()}
-    usual = Conventions.of(**conventions)
-    rows = pd.DataFrame(check_predicted_tables(predict, features, tissues, usual, written, needs_pcs))
+    checks = check_predicted_tables(predict, features, tissues, Conventions.of(**conventions), written, needs_pcs)
+    rows = pd.DataFrame(checks)
     for row in rows[rows["remark"] != ""].itertuples():
         logging.warning("predict.%s: %s", row.table, row.remark)
     write_table(rows, checked)

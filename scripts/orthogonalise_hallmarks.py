@@ -1,7 +1,6 @@
 """Match the hallmark dictionary to the data, and assign each feature to one hallmark."""
 
 import logging
-from collections.abc import Mapping
 
 from heteroage.files import write_json
 from heteroage.stages.hallmarks import assign_features, read_dictionary
@@ -10,7 +9,7 @@ from heteroage.workflow import script
 
 
 @script
-def main(inputs: Mapping[str, str], hallmarks: str, dictionary: str, skipped: str) -> None:
+def main(inputs: dict[str, str], hallmarks: str, dictionary: str, skipped: str) -> None:
     """Write the orthogonalised dictionary, and which hallmarks get no expert and why."""
     orthogonal, reasons = assign_features(read_dictionary(hallmarks), TrainingData.open(inputs))
     for hallmark, reason in reasons.items():

@@ -1,7 +1,6 @@
 """Draw the audit's tables, and write its findings."""
 
 import logging
-from collections.abc import Mapping
 
 from heteroage.checks.audit import find_noteworthy, write_findings
 from heteroage.figures import audit
@@ -12,7 +11,7 @@ from heteroage.workflow import script
 
 
 @script
-def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+def main(inputs: dict[str, str], outputs: dict[str, str]) -> None:
     """Write the pictures of results/audit/ and the findings."""
     of = {name: read_table(path) for name, path in inputs.items()}
     samples = of["samples"]

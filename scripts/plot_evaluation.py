@@ -1,7 +1,5 @@
 """Draw the nested evaluation: held-out samples, optimism, ablations, coverage, published clocks, random CpG sets."""
 
-from collections.abc import Mapping
-
 from heteroage.figures import held_out, training
 from heteroage.figures.style import save_pictures
 from heteroage.files import read_json, read_table
@@ -9,7 +7,7 @@ from heteroage.workflow import script
 
 
 @script
-def main(inputs: Mapping[str, str], metadata: str, outputs: Mapping[str, str]) -> None:
+def main(inputs: dict[str, str], metadata: str, outputs: dict[str, str]) -> None:
     """Write the pictures."""
     intervals = read_json(metadata)["intervals"]
     pictures = {

@@ -1,7 +1,5 @@
 """Draw the results of the training: the sweep, the experts, the fusion, and the samples predicted out of fold."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 from lightgbm import Booster
 
@@ -16,7 +14,7 @@ from heteroage.workflow import script
 
 
 @script
-def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+def main(inputs: dict[str, str], outputs: dict[str, str]) -> None:
     """Write the pictures; contributions are the final fusion's on the training samples' out-of-fold features."""
     data, experts = FusionInput.open(inputs), read_table(inputs["experts"])
     noise, frame = training.noise_marked(experts), data.frame(OUT_OF_FOLD)

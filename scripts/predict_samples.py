@@ -1,7 +1,6 @@
 """Predict a table, or several joined, with the assembled clock, by the code of `heteroage pipeline-predict`."""
 
 import logging
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from heteroage.clock.apply import run_step
@@ -9,7 +8,7 @@ from heteroage.workflow import script
 
 
 @script
-def main(manifest: str, tables: Sequence[str], conventions: Mapping[str, object], predictions: str) -> None:
+def main(manifest: str, tables: list[str], conventions: dict[str, object], predictions: str) -> None:
     """Write the predictions; the log says how accurate they are where ages are given."""
     said = run_step(
         "predict", Path(manifest).parent, [Path(table) for table in tables], Path(predictions), conventions=conventions

@@ -1,14 +1,13 @@
 """Convert Bismark coverage files, one per sample, to a table of beta values by position."""
 
 import logging
-from collections.abc import Mapping
 
 from heteroage.inputs.coverage import write_coverage
 from heteroage.workflow import script
 
 
 @script
-def main(samples: Mapping[str, str], least_coverage: int, table: str) -> None:
+def main(samples: dict[str, str], least_coverage: int, table: str) -> None:
     """Write the Parquet table, positions in rows."""
     positions, below = write_coverage(samples, least_coverage, table)
     counts = (positions, len(samples), below, least_coverage)

@@ -1,7 +1,6 @@
 """Convert a series matrix to a table of values and a sample sheet."""
 
 import logging
-from collections.abc import Mapping
 
 from heteroage.files import write_table
 from heteroage.inputs.geo import Mapped, map_samples, read_samples, write_values
@@ -9,7 +8,7 @@ from heteroage.workflow import script
 
 
 @script
-def main(matrix: str, series: str, mapping: Mapping[str, object], table: str, samples: str) -> None:
+def main(matrix: str, series: str, mapping: dict[str, object], table: str, samples: str) -> None:
     """Write the Parquet table, CpGs in rows, and the sheet."""
     sheet = map_samples(read_samples(matrix), series, Mapped(**mapping))
     cpgs, columns = write_values(matrix, table)

@@ -1,7 +1,6 @@
 """Select a run's training samples, assign them to folds, and read or compute their RF_PCs."""
 
 import logging
-from collections.abc import Mapping
 
 from heteroage.files import read_table, write_table
 from heteroage.grouping.folds import describe_dominance, describe_few_groups, hold_out_donors
@@ -13,9 +12,7 @@ from heteroage.workflow import script
 
 
 @script
-def main(
-    run: str, inputs: Mapping[str, str], selection: Mapping, context: Mapping[str, int], outputs: Mapping[str, str]
-) -> None:
+def main(run: str, inputs: dict[str, str], selection: dict, context: dict[str, int], outputs: dict[str, str]) -> None:
     """Write the training samples and RF_PCs of `full`, or of `nested-<k>`, which leaves out outer fold k.
 
     RF_PCs are read from the given file, or computed from the run's samples without their ages, with their loadings.

@@ -1,6 +1,5 @@
 """Simulate the demo's cohorts, their RF_PCs, a held-back table to predict, and the truth behind them."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -12,7 +11,7 @@ from heteroage.workflow import script
 
 
 @script
-def main(settings: str, hallmarks: str, modalities: Sequence[str], outputs: Mapping) -> None:
+def main(settings: str, hallmarks: str, modalities: list[str], outputs: dict) -> None:
     """Write the simulated tables, one per modality, and what goes with them."""
     demo = simulate(yaml.safe_load(Path(settings).read_text()), read_dictionary(hallmarks))
     for modality, path in zip(modalities, outputs["tables"], strict=True):

@@ -1,7 +1,5 @@
 """Train the deployable fusion, predict each training sample out of fold, and write the artifacts of Stage 3."""
 
-from collections.abc import Mapping
-
 from heteroage.files import write_json, write_model, write_table, write_text
 from heteroage.stages.stage3 import FusionInput, cross_fit, metadata, train
 from heteroage.stages.training_data import OUT_OF_FOLD
@@ -9,7 +7,7 @@ from heteroage.workflow import script
 
 
 @script
-def main(inputs: Mapping[str, str], settings: Mapping, outputs: Mapping[str, str]) -> None:
+def main(inputs: dict[str, str], settings: dict, outputs: dict[str, str]) -> None:
     """Write out-of-fold ages, the model (for Python, and as LightGBM's text), importance, metadata, tuning curve."""
     data, tuned = FusionInput.open(inputs), (settings["lightgbm"], settings["max_rounds"])
     fusion, curve = train(data, *tuned)

@@ -1,7 +1,6 @@
 """Evaluate each falsification test and write the certificate, for any verdict."""
 
 import logging
-from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -11,7 +10,7 @@ from heteroage.workflow import script
 
 
 @script
-def main(inputs: Mapping[str, str], random_scores: Sequence[str], seed: int, outputs: Mapping[str, str]) -> None:
+def main(inputs: dict[str, str], random_scores: list[str], seed: int, outputs: dict[str, str]) -> None:
     """Write the certificate, and how the hallmarks compare with random sets."""
     scores = pd.concat([read_table(path) for path in random_scores], ignore_index=True)
     by_hallmark = {hallmark: rows["R2_Residual"].to_numpy() for hallmark, rows in scores.groupby("hallmark")}

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.files import LEAST_COVERAGE, is_coverage
+from heteroage.files import LEAST_COVERAGE, coverage_files, is_coverage
 from heteroage.probes import MODALITIES
 from heteroage.stages.hallmarks import are_gene_sets
 
@@ -82,21 +82,19 @@ def lab_conventions(inputs: Mapping) -> dict[str, object]:
     return {"columns": columns, "age_unit": unit, **said} | ({"least_coverage": max(least)} if least else {})
 
 
-def coverage_entries(tables: list[dict]) -> tuple[list[dict], dict[str, str], dict[str, int]]:
+def coverage_entries(tables: list[dict]) -> tuple[list[dict], dict[str, tuple[dict[str, str], int]]]:
     """Replace coverage files in the entries by the tables that are made from them.
 
-    Returns the entries; {number of a table: pattern of its files}; {number: minimum number of reads per position}.
+    Returns the entries; {number of a table: (its files by sample, minimum number of reads per position)}.
     """
-    entries, patterns, least = [], {}, {}
-    for entry in tables:
-        reads = entry.get("least_coverage", LEAST_COVERAGE)
-        entry = {name: value for name, value in entry.items() if name != "least_coverage"}
+    entries, made = [], {}
+    for entry in map(dict, tables):
+        reads = entry.pop("least_coverage", LEAST_COVERAGE)
         if is_coverage(entry["file"]):
-            number = str(len(patterns))
-            patterns[number], least[number] = entry["file"], reads
-            entry["file"] = f"results/coverage/{number}.parquet"
+            made[str(len(made))] = coverage_files(entry["file"]), reads
+            entry["file"] = f"results/coverage/{len(made) - 1}.parquet"
         entries.append(entry)
-    return entries, patterns, least
+    return entries, made
 
 
 def geo_entries(config: Mapping) -> tuple[list[dict], list[dict]]:

@@ -61,11 +61,6 @@ def same_word(one: str, other: str) -> bool:
         return False
 
 
-def sex_of(text: str | None) -> str:
-    """Return F or M for the usual words; anything else is unknown, never a default."""
-    return SEXES.get((text or "").strip().lower(), UNKNOWN)
-
-
 def tissue_of(text: str | None) -> str:
     """Return the tissue, with single blanks inside and none around; missing is unknown."""
     return UNKNOWN if is_missing(text) else " ".join((text or "").split())

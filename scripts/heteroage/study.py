@@ -111,18 +111,17 @@ def cancel_leftover_jobs(folder: Path, runs: Collection[str]) -> list[str]:
 
     Raises HeteroAgeError: the jobs are still in the queue after `WAIT_SECONDS`.
     """
-    left = found = _jobs_of_runs(folder, runs)
-    if found:
-        subprocess.run(["scancel", *found], check=True)
+    if not (found := _jobs_of_runs(folder, runs)):
+        return []
+    subprocess.run(["scancel", *found], check=True)
     end = time.monotonic() + WAIT_SECONDS
-    while left:
+    while left := _jobs_of_runs(folder, runs):
         if time.monotonic() > end:
             raise HeteroAgeError(
                 f"jobs of a killed run are still in the queue after {WAIT_SECONDS} s: {', '.join(left[:5])}. "
                 "Start again when they are gone (squeue --me)."
             )
         time.sleep(1)
-        left = _jobs_of_runs(folder, runs)
     return found
 
 
@@ -140,7 +139,6 @@ def remember_study(record: Path, configfile: str, inputs: Mapping[str, object]) 
     """Record the study of a results folder, or raise an error if the folder has results of another study.
 
     A study is the same if it has the same config file (possibly edited) or the same inputs.
-
     """
     # Paths are relative to the study's folder, which may be moved or copied.
     name = os.path.relpath(configfile) if Path(configfile).is_file() else configfile
@@ -172,10 +170,9 @@ def unseal_incomplete(folder: Path) -> list[str]:
 def command_with_options(text: str, arguments: Sequence[str]) -> str:
     """Add the options of this run that select the study to the snakemake commands in a text."""
     own: list[str] = []
-    for position, argument in enumerate(arguments):
-        name, equals, _ = argument.partition("=")
-        if name in OPTIONS:
-            own += [argument] if equals else arguments[position : position + 2]
+    for k, argument in enumerate(arguments):
+        if argument.partition("=")[0] in OPTIONS:
+            own += arguments[k : k + (1 if "=" in argument else 2)]
     if own:
         text = text.replace("snakemake --cores 2 report", f"snakemake --cores 2 report {' '.join(own)}")
         text = text.replace(" (and the --configfile of this run, if it had one)", "")
@@ -194,9 +191,8 @@ def closing_words(started: float, arguments: Sequence[str]) -> str:
         return file if file.is_file() and file.stat().st_mtime >= started else None
 
     report = made("results/report/index.html")
-    words = []
-    for text in filter(None, map(made, ("results/audit/findings.txt", "results/summary.txt"))):
-        words.append(f"\n{command_with_options(text.read_text(encoding='utf-8'), arguments)}")
+    texts = filter(None, map(made, ("results/audit/findings.txt", "results/summary.txt")))
+    words = [f"\n{command_with_options(text.read_text(encoding='utf-8'), arguments)}" for text in texts]
     if report:  # the advice to make it has been followed
         words = [ADVICE.sub("", text) for text in words]
     if accuracy := made("results/evaluation/accuracy.csv"):
@@ -229,41 +225,36 @@ def state_of(paths: Iterable[str]) -> dict[str, str]:
 def _state(path: Path) -> str:
     if not path.is_file():
         return "missing"
-    stat = path.stat()
-    time = "" if stat.st_size <= WHOLE else f", {stat.st_mtime_ns}"
-    return f"{stat.st_size} bytes{time}, {_digest(path, stat.st_size, WHOLE)}"
+    size, digest = _measured(path, WHOLE)
+    time = "" if size <= WHOLE else f", {path.stat().st_mtime_ns}"
+    return f"{size} bytes{time}, {digest}"
 
 
-def _digest(path: Path, size: int, whole: int) -> str:
-    sha = hashlib.sha256()
+def _measured(path: Path, whole: int) -> list[int | str]:
+    """Return the size of a file and its digest: of the complete file up to `whole` bytes, else of three parts."""
+    size, sha = path.stat().st_size, hashlib.sha256()
     with path.open("rb") as stream:
         for start in [0] if size <= whole else (0, size // 2, size - PART):
             stream.seek(start)
             sha.update(stream.read(whole if size <= whole else PART))
-    return sha.hexdigest()[:16]
+    return [size, sha.hexdigest()[:16]]
 
 
 def record(paths: Iterable[str]) -> None:
     """Record the states of results after they were written."""
     RECORDS.mkdir(parents=True, exist_ok=True)
     for path in filter(Path.is_file, map(Path, paths)):
-        _record_of(path).write_text(json.dumps(_measured(path)), encoding="utf-8")
+        _record_of(path).write_text(json.dumps(_measured(path, RECORDED)), encoding="utf-8")
 
 
 def verify(paths: Iterable[str]) -> None:
     """Raise HeteroAgeError if results have changed since a rule wrote them. Files without a record are accepted."""
-    recorded = (path for path in map(Path, paths) if path.is_file() and _record_of(path).is_file())
-    changed = [path for path in recorded if json.loads(_record_of(path).read_text(encoding="utf-8")) != _measured(path)]
-    if changed:
+    recorded = [path for path in map(Path, paths) if path.is_file() and _record_of(path).is_file()]
+    if changed := [p for p in recorded if json.loads(_record_of(p).read_bytes()) != _measured(p, RECORDED)]:
         raise HeteroAgeError(
             f"results have changed since the workflow wrote them ({listed(changed)}). Delete them and run "
             "again, which makes them again."
         )
-
-
-def _measured(path: Path) -> list[int | str]:
-    size = path.stat().st_size
-    return [size, _digest(path, size, RECORDED)]
 
 
 def _record_of(path: Path) -> Path:

@@ -3,7 +3,8 @@
 import pytest
 from pandas._libs.parsers import STR_NA_VALUES
 
-from heteroage.labels import SEXES, SPELLINGS, UNKNOWN, WORDS, clean, is_missing, sex_of, tissue_of
+from heteroage.labels import SEXES, SPELLINGS, UNKNOWN, WORDS, clean, is_missing, tissue_of
+from heteroage.tables.metadata import Conventions, sexes
 
 
 def test_what_pandas_reads_as_missing_is_missing_in_any_case():
@@ -24,12 +25,12 @@ def test_the_users_own_missing_values(cell):
 
 @pytest.mark.parametrize("text", [word for word, sex in SEXES.items() if sex != UNKNOWN])
 def test_a_known_sex(text):
-    assert sex_of(f" {text.title()} ") == SEXES[text]
+    assert sexes([f" {text.title()} "], Conventions())[0] == [SEXES[text]]
 
 
 @pytest.mark.parametrize("text", [None, "", " ", "?", "0", "1", "NA", "x", "fm", "other", "femal"])
 def test_any_other_sex_is_unknown_never_a_default(text):
-    assert sex_of(text) == UNKNOWN
+    assert sexes([text], Conventions())[0] == [UNKNOWN]
 
 
 @pytest.mark.parametrize("text", sorted(WORDS))

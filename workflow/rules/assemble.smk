@@ -60,8 +60,6 @@ rule assemble_artifacts:
         experts=expert_models,
     output:
         **FOLDER,
-    log:
-        "logs/{run}/assemble_artifacts.log",
     wildcard_constraints:
         run=r"(?!nested-)[\w-]+",
     resources:
@@ -83,8 +81,6 @@ rule assemble_nested_run:
         **FOLDER,
         predictions="results/{run}/held_out/predictions.csv",
         ablated="results/{run}/held_out/fusion_without_context.csv",
-    log:
-        "logs/{run}/assemble_nested_run.log",
     wildcard_constraints:
         run=r"nested-\d+",
     resources:

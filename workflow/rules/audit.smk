@@ -47,8 +47,6 @@ rule audit_inputs:
         sizes=branch(BUILD_DICTIONARY, then="results/hallmarks/sizes.csv", otherwise=[]),
     output:
         **{name: audited(f"results/audit/{name}.csv", title) for name, title in TABLES.items()},
-    log:
-        "logs/audit_inputs.log",
     priority: 1  # before training, where both can run
     resources:
         **needs(),
@@ -69,8 +67,6 @@ rule plot_audit:
     output:
         **{name: audited(f"results/audit/{name}.png", title, name) for name, title in PICTURES.items()},
         findings=audited("results/audit/findings.txt", "Findings", "findings"),
-    log:
-        "logs/plot_audit.log",
     priority: 1
     message:
         "Drawing the audit and listing its findings"
@@ -87,8 +83,6 @@ if config["predict"]:
             samples=SAMPLES,
         output:
             checked=audited("results/audit/predicted_tables.csv", "Tables to predict"),
-        log:
-            "logs/check_predicted_tables.log",
         priority: 2  # before long jobs: a table that cannot be predicted ends the run
         resources:
             **needs(),

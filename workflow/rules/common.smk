@@ -28,7 +28,7 @@ sys.path.insert(0, str(REPOSITORY / "scripts"))
 from heteroage.config import check_coefficients, check_config, check_files, coverage_entries, geo_entries, geo_files
 from heteroage.config import lab_conventions, predict_entries, table_entries
 from heteroage.errors import HeteroAgeError
-from heteroage.files import coverage_files, files_of
+from heteroage.files import files_of
 from heteroage.probes import MODALITIES
 from heteroage.stages.hallmarks import are_gene_sets, features_digest, read_hallmark_names
 from heteroage.study import cancel_leftover_jobs, closing_words, earlier_runs
@@ -63,8 +63,8 @@ except HeteroAgeError as problem:
 GEO_FILES = geo_files(config["inputs"])
 GEO_TABLES, GEO_SHEETS = geo_entries(config)
 MODALITY_TABLES = {m: table_entries(config["inputs"], m) + (GEO_TABLES if m == "beta" else []) for m in MODALITIES}
-MODALITY_TABLES["beta"], COVERAGE_PATTERNS, LEAST_COVERAGE = coverage_entries(MODALITY_TABLES["beta"])
-COVERAGE_FILES = {number: coverage_files(pattern) for number, pattern in COVERAGE_PATTERNS.items()}
+# {number of a table made from coverage files: (its files by sample, minimum number of reads)}
+MODALITY_TABLES["beta"], COVERAGE = coverage_entries(MODALITY_TABLES["beta"])
 MODALITY_TABLES = {modality: tables for modality, tables in MODALITY_TABLES.items() if tables}
 SAMPLE_SHEETS = table_entries(config["inputs"], "sample_sheet") + GEO_SHEETS
 BUILD_DICTIONARY = are_gene_sets(config["inputs"]["hallmarks"])
@@ -103,18 +103,24 @@ def code_of(name):
 
 
 def complete_rules():
-    """Set the environment, the benchmark (named as the log) and the parameter `code` of all rules with a script.
+    """Set what follows from the names of rules with a script: environment, log, benchmark, and the parameter `code`.
 
-    A change of the code reruns them, except for downloads.
+    Logs are logs/<run>/<rule>/<other wildcard>.log, and benchmarks accordingly. A change of the code reruns a rule,
+    except for downloads.
     """
     for one in workflow.rules:
-        if one.script and Path(one.snakefile).is_relative_to(REPOSITORY):  # not of a workflow that uses this one
-            one.conda_env = str(REPOSITORY / "envs/heteroage.yaml")
-            name, log = Path(one.script).stem, str(one.log[0])
-            if one.output:
-                one.benchmark_modifier = one.log_modifier
-                one.benchmark = f"results/benchmarks/{log.removeprefix('logs/').removesuffix('.log')}.tsv"
-            if one.output and name != "download_geo_series" and "code" not in one.params.keys():
+        if not one.script or not Path(one.snakefile).is_relative_to(REPOSITORY):  # of a workflow that uses this one
+            continue
+        one.conda_env = str(REPOSITORY / "envs/heteroage.yaml")
+        one.log_modifier = one.benchmark_modifier = workflow.modifier.path_modifier
+        name, first = Path(one.script).stem, next(iter(one.output), "")
+        run = "{run}" if "run" in one.wildcard_names else "full" if first.startswith("results/full/") else ""
+        place = Path(run, name, *(f"{{{wildcard}}}" for wildcard in one.wildcard_names - {"run"}))
+        if not one.log:
+            one.set_log(f"logs/{place}.log")
+        if one.output:
+            one.benchmark = f"results/benchmarks/{place}.tsv"
+            if name != "download_geo_series" and "code" not in one.params.keys():
                 one.set_params(code=code_of(name))
 
 
@@ -200,11 +206,6 @@ def pictures(folder, labels):
     return flagged
 
 
-def report_page(wildcards):
-    """Return the complete page; nothing if there are too few groups for nested runs."""
-    return "results/report/index.html" if folds_to_leave_out() else []
-
-
 def orthogonalised(wildcards):
     """Return the full run's orthogonalised dictionary, wrapped in ancient(): `own_features` triggers reruns instead."""
     return ancient(checkpoints.orthogonalise_hallmarks.get().output.dictionary)
@@ -218,15 +219,14 @@ def own_features(wildcards):
     return features_digest(json.loads(Path(ORTHOGONALISED).read_text(encoding="utf-8")).get(wildcards.hallmark, []))
 
 
-def hallmarks_with_expert():
-    """Return the hallmarks with features in the full run; only these have a job."""
-    with checkpoints.orthogonalise_hallmarks.get().output.dictionary.open() as dictionary:
-        return list(json.load(dictionary))
-
-
 def of_each_expert(pattern):
-    """Expand a pattern over the hallmarks that have an expert in the full run."""
-    return lambda wildcards: collect(pattern, hallmark=hallmarks_with_expert())
+    """Expand a pattern over the hallmarks with features in the full run; only these have an expert."""
+
+    def of_each_hallmark(wildcards):
+        dictionary = checkpoints.orthogonalise_hallmarks.get().output.dictionary
+        return collect(pattern, hallmark=list(json.loads(Path(dictionary).read_text(encoding="utf-8"))))
+
+    return of_each_hallmark
 
 
 def expert_models(wildcards):
@@ -247,8 +247,3 @@ def hold_folder(log):
         raise WorkflowError(str(problem))
     if left:
         print(f"Cancelled {len(left)} jobs that a killed run had left in the queue.", file=sys.stderr)
-
-
-def show_summary():
-    """Print the results of this run."""
-    print(closing_words(STARTED, sys.argv[1:]), file=sys.stderr)

@@ -23,8 +23,6 @@ rule score_nested_runs:
         ablated=held_out("results/{run}/held_out/fusion_without_context.csv"),
     output:
         **NESTED,
-    log:
-        "logs/score_nested_runs.log",
     params:
         trained_on={name: clock.get("trained_on", []) for name, clock in config["compare"].items()},
     message:
@@ -43,8 +41,6 @@ if config["compare"]:
         output:
             ages=PUBLISHED_AGES,
             clocks=PUBLISHED_CLOCKS,
-        log:
-            "logs/predict_published.log",
         priority: 2  # before long jobs: an invalid coefficient table ends the run
         resources:
             **needs(),
@@ -65,8 +61,6 @@ rule compare_scorings:
         sweep="results/full/artifacts/stage1/Stage1_Sweep_Report.csv",
     output:
         table="results/evaluation/optimism.csv",
-    log:
-        "logs/compare_scorings.log",
     message:
         "Comparing nested errors with other ways of scoring"
     script:

@@ -11,8 +11,6 @@ rule alter_training_samples:
     output:
         altered="results/{run}/training/samples.csv",
         altered_pcs="results/{run}/training/context_pcs.csv",
-    log:
-        "logs/{run}/alter_training_samples.log",
     wildcard_constraints:
         run=ALTERED_RUNS,
     params:
@@ -38,8 +36,6 @@ rule alter_fold:
         weights="results/nested-0/artifacts/stage1/Stage1_Global_Model_Weights.csv",
     output:
         compared="results/falsification/altered_fold.csv",
-    log:
-        "logs/alter_fold.log",
     threads: 8
     resources:
         **needs(),
@@ -93,8 +89,6 @@ rule write_certificate:
         certificate="results/falsification/certificate.csv",
         random_sets="results/falsification/random_sets.csv",
         scores="results/falsification/random_set_scores.csv",
-    log:
-        "logs/write_certificate.log",
     params:
         seed=config["cross_validation"]["seed"],
     message:
@@ -107,8 +101,6 @@ rule write_certificate:
 rule falsify:
     input:
         certificate="results/falsification/certificate.csv",
-    log:
-        "logs/falsify.log",
     message:
         "Checking the leakage certificate"
     script:

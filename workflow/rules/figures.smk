@@ -54,8 +54,6 @@ rule plot_evaluation:
     output:
         **EVALUATION_PICTURES,
         **NESTED_PICTURES,
-    log:
-        "logs/plot_evaluation.log",
     message:
         "Drawing the nested evaluation"
     script:
@@ -76,8 +74,6 @@ rule plot_training:
     output:
         **TRAINING_PICTURES,
         **OUT_OF_FOLD_PICTURES,
-    log:
-        "logs/plot_training.log",
     message:
         "Drawing the results of the training"
     script:

@@ -5,8 +5,6 @@ for each, read as those that the config names itself."""
 rule download_geo_series:
     output:
         matrix="results/geo/{series}/series_matrix.txt.gz",
-    log:
-        "logs/download_geo_series/{series}.log",
     params:
         base_url=config["geo"]["base_url"],
     message:
@@ -21,8 +19,6 @@ rule read_geo_series:
     output:
         table="results/geo/{series}/beta.parquet",
         samples="results/geo/{series}/samples.csv",
-    log:
-        "logs/read_geo_series/{series}.log",
     resources:
         **needs(),
     params:

@@ -7,18 +7,16 @@ SELECTION = {key: config["cross_validation"][key] for key in ("folds", "seed", "
 
 rule read_coverage:
     input:
-        files=lambda wildcards: list(COVERAGE_FILES[wildcards.number].values()),
+        files=lambda wildcards: list(COVERAGE[wildcards.number][0].values()),
     output:
         table="results/coverage/{number}.parquet",
-    log:
-        "logs/read_coverage/{number}.log",
     wildcard_constraints:
         number=r"\d+",
     resources:
         **needs(),
     params:
-        samples=lambda wildcards: COVERAGE_FILES[wildcards.number],
-        least_coverage=lambda wildcards: LEAST_COVERAGE[wildcards.number],
+        samples=lambda wildcards: COVERAGE[wildcards.number][0],
+        least_coverage=lambda wildcards: COVERAGE[wildcards.number][1],
     message:
         "Reading coverage files"
     script:
@@ -34,8 +32,6 @@ if BUILD_DICTIONARY:
         output:
             dictionary=DICTIONARY,
             sizes="results/hallmarks/sizes.csv",
-        log:
-            "logs/build_hallmark_dictionary.log",
         params:
             given=state_of([config["inputs"]["hallmarks"], config["inputs"]["annotation"]]),
         message:
@@ -53,8 +49,6 @@ rule simulate_demo:
         context_pcs="results/demo/context_pcs.csv",
         held_back="results/demo/held_back.parquet",
         truth="results/demo/truth.json",
-    log:
-        "logs/simulate_demo.log",
     resources:
         **needs(0.3),
     params:
@@ -74,8 +68,6 @@ rule build_feature_store:
         **STORE,
         metadata="results/store/metadata.csv",
         intake="results/store/intake.json",
-    log:
-        "logs/build_feature_store.log",
     threads: 2
     resources:
         **needs(),
@@ -98,8 +90,6 @@ checkpoint assign_groups:
         samples=SAMPLES,
         folds="results/store/outer_folds.txt",
         duplicates=audited("results/audit/duplicated_arrays.csv", "Near-identical arrays", "duplicated_arrays"),
-    log:
-        "logs/assign_groups.log",
     resources:
         **needs(),
     params:
@@ -122,8 +112,6 @@ rule select_training_samples:
     output:
         **({"loadings": "results/{run}/artifacts/stage1/RF_PC_Loadings.csv"} if COMPUTE_PCS else {}),
         **TRAINING,
-    log:
-        "logs/{run}/select_training_samples.log",
     wildcard_constraints:
         run=r"full|nested-\d+",
     priority: 1  # train_stage1 waits for it

@@ -8,8 +8,6 @@ rule predict_samples:
         files=lambda wildcards: PREDICT_FILES[wildcards.name],
     output:
         predictions="results/predictions/{name}.csv",
-    log:
-        "logs/predict_samples/{name}.log",
     resources:
         **needs(0.3),
     params:

@@ -37,8 +37,6 @@ rule summarise_run:
             category="Accuracy",
             labels={"run": "full", "figure": "Predicted against actual age"},
         ),
-    log:
-        "logs/summarise_run.log",
     params:
         simulated=SIMULATED,
     message:
@@ -56,8 +54,6 @@ rule write_report:
         texts=sorted([*REPORT.glob("*.rst"), *REPORT.glob("*.css")]),
     output:
         report="results/report/{page}.html",
-    log:
-        "logs/write_report/{page}.log",
     params:
         simulated=SIMULATED,
     message:

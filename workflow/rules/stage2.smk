@@ -26,8 +26,6 @@ checkpoint orthogonalise_hallmarks:
     output:
         dictionary=ORTHOGONALISED,
         skipped="results/full/cross_fit/skipped_hallmarks.json",
-    log:
-        "logs/full/orthogonalise_hallmarks.log",
     resources:
         **needs(0.3),
     params:
@@ -73,8 +71,6 @@ rule collect_experts:
         skipped="results/full/cross_fit/skipped_hallmarks.json",
     output:
         **of_full(OF_EXPERTS),
-    log:
-        "logs/full/collect_experts.log",
     message:
         "Collecting the experts of the full run"
     script:

@@ -15,8 +15,6 @@ rule train_stage3:
         text="results/{run}/artifacts/stage3/model.txt",
         importance="results/{run}/artifacts/stage3/Stage3_Attention_Importance.csv",
         metadata="results/{run}/artifacts/stage3/Stage3_Artifacts.json",
-    log:
-        "logs/{run}/train_stage3.log",
     resources:
         **needs(0.3),
     params:
