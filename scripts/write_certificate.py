@@ -5,6 +5,8 @@ import logging
 import pandas as pd
 
 from heteroage.evaluation import falsification as f
+from heteroage.figures.style import save_picture
+from heteroage.figures.training import plot_random_sets
 from heteroage.files import read_table, write_table
 from heteroage.workflow import script
 
@@ -30,3 +32,4 @@ def main(inputs: dict[str, str], random_scores: list[str], seed: int, outputs: d
     write_table(pd.DataFrame(verdicts), outputs["certificate"])
     write_table(random_sets, outputs["random_sets"])
     write_table(scores, outputs["scores"])
+    save_picture(plot_random_sets(random_sets, scores), outputs["picture"])

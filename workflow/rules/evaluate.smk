@@ -8,6 +8,7 @@ NESTED = {
     "coverage": "results/evaluation/coverage.csv",
     "ablation": "results/evaluation/ablation.csv",
 }
+OPTIMISM_PICTURE = pictures("evaluation", {"optimism": ("Accuracy", "Optimism")})
 
 
 rule evaluate:
@@ -60,6 +61,7 @@ rule compare_scorings:
         random_split="results/random-split/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
         sweep="results/full/artifacts/stage1/Stage1_Sweep_Report.csv",
     output:
+        **OPTIMISM_PICTURE,
         table="results/evaluation/optimism.csv",
     message:
         "Comparing nested errors with other ways of scoring"

@@ -19,10 +19,8 @@ TRAINING_PICTURES = pictures(
 EVALUATION_PICTURES = pictures(
     "evaluation",
     {
-        "optimism": ("Accuracy", "Optimism"),
         "ablation": ("Accuracy", "Ablation"),
         "coverage": ("Intervals", "Coverage"),
-        "random_sets": ("Hallmarks", "Against random CpG sets"),
         **({"published": ("Accuracy", "Published clocks")} if config["compare"] else {}),
     },
 )
@@ -42,14 +40,11 @@ OUT_OF_FOLD_PICTURES, NESTED_PICTURES = (
 
 rule plot_evaluation:
     input:
-        optimism="results/evaluation/optimism.csv",
         ablation=NESTED["ablation"],
         coverage=NESTED["coverage"],
         accuracy=NESTED["accuracy"],
         healthy=NESTED["predictions"],
         unhealthy=NESTED["unhealthy"],
-        hallmarks="results/falsification/random_sets.csv",
-        random_scores="results/falsification/random_set_scores.csv",
         metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
     output:
         **EVALUATION_PICTURES,

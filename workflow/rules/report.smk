@@ -12,7 +12,7 @@ PAGES["index"] = {
     "pictures": [
         *NESTED_PICTURES.values(),
         *TRAINING_PICTURES.values(),
-        *EVALUATION_PICTURES.values(),
+        *(EVALUATION_PICTURES | OPTIMISM_PICTURE | RANDOM_SETS_PICTURE).values(),
         *[path for path in AUDIT if path.endswith(".png")],
     ],
     "tables": [
