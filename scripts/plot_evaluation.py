@@ -1,7 +1,7 @@
 """Draw the nested evaluation: held-out samples, ablations, coverage and published clocks."""
 
 from heteroage.figures import held_out
-from heteroage.figures.style import save_pictures
+from heteroage.figures.style import save_picture
 from heteroage.files import read_json, read_table
 from heteroage.workflow import script
 
@@ -17,4 +17,5 @@ def main(inputs: dict[str, str], metadata: str, outputs: dict[str, str]) -> None
     }
     if "published" in outputs:
         pictures["published"] = held_out.plot_published(read_table(inputs["accuracy"]))
-    save_pictures(pictures, outputs)
+    for name, picture in pictures.items():
+        save_picture(picture, outputs[name])

@@ -6,7 +6,7 @@ from lightgbm import Booster
 from heteroage.clock.artifacts import ANCHOR
 from heteroage.clock.trees import by_feature
 from heteroage.figures import held_out, training
-from heteroage.figures.style import save_pictures
+from heteroage.figures.style import save_picture
 from heteroage.files import read_json, read_table
 from heteroage.stages.stage3 import FusionInput, encode
 from heteroage.stages.training_data import OUT_OF_FOLD
@@ -36,4 +36,5 @@ def main(inputs: dict[str, str], outputs: dict[str, str]) -> None:
         "sample": training.plot_sample(table),
         **held_out.plot_held_out(healthy),
     }
-    save_pictures(pictures, outputs)
+    for name, picture in pictures.items():
+        save_picture(picture, outputs[name])

@@ -22,8 +22,7 @@ from heteroage.figures.style import (
     draw_cloud,
     draw_spread,
     empty_picture,
-    label_rows,
-    new_axes,
+    new_rows,
     readable,
     write_beside,
 )
@@ -120,12 +119,10 @@ def plot_projects(predictions: pd.DataFrame) -> Picture:
     table = table[table["project_id"].isin(largest[:MOST_ROWS])]
     projects = sorted(table.groupby("project_id"), key=lambda pair: pair[1]["error"].median())
     errors = {name: rows["error"].abs().mean() for name, rows in projects}
-    figure, axis = new_axes(1.1 + 0.23 * len(projects))
-    axis.axvline(0, color=GREY, linewidth=1)
+    figure, axis = new_rows([f"{name} (n = {len(rows)})" for name, rows in projects], 0.23, 1.1)
     for row, (name, rows) in enumerate(projects):
         draw_spread(axis, row, rows["error"], BLUE)
         write_beside(axis, row, f"{errors[name]:.1f}")
-    label_rows(axis, [f"{name} (n = {len(rows)})" for name, rows in projects])
     write_beside(axis, -1, "MAE", color=GREY)
     axis.set_xlabel("HeteroAge - actual age (years)")
     best, worst = min(errors, key=errors.__getitem__), max(errors, key=errors.__getitem__)
@@ -155,25 +152,22 @@ def plot_acceleration(samples: pd.DataFrame) -> Picture:
     groups = {name: rows for name, rows in groups.items() if len(rows) >= FEWEST}
     if not groups:
         return empty_picture(title, "There are too few samples with a known age.")
-    figure, axis = new_axes(1.5 + (0.42 if unwell else 0.28) * len(groups))
-    axis.axvline(0, color=GREY, linewidth=1)
     looks = {"healthy": (BLUE, False, -0.16 if unwell else 0.0)}
     if unwell:
         looks["unhealthy"] = (ORANGE, True, 0.16)
-    labels, drawn = [], set()
-    for row, (name, rows) in enumerate(groups.items()):
-        sizes = []
+    sizes = {name: [f"{(rows['Health'] == health).sum()}" for health in looks] for name, rows in groups.items()}
+    labels = [f"{name} (n = {' + '.join(own)})" for name, own in sizes.items()]
+    figure, axis = new_rows(labels, 0.42 if unwell else 0.28, 1.5)
+    drawn = set()
+    for row, rows in enumerate(groups.values()):
         for health, (colour, hollow, shift) in looks.items():
             values = rows.loc[rows["Health"] == health, ACCELERATION].to_numpy(np.float64)
-            sizes.append(f"{len(values)}")
             if len(values) >= FEWEST:
                 draw_spread(axis, row + shift, values, colour, hollow)
                 drawn.add(health)
-        labels.append(f"{name} (n = {' + '.join(sizes)})")
     for health, (colour, hollow, _) in looks.items():
         if health in drawn:
             axis.plot([], [], "o-", color=colour, markerfacecolor="white" if hollow else colour, label=health)
-    label_rows(axis, labels)
     axis.set_xlabel("Age acceleration, adjusted for age (years)")
     figure.legend(loc="outside lower center", ncols=2)
     medians = samples.groupby("Health")[ACCELERATION].median()
@@ -210,7 +204,7 @@ def plot_ablation(ablation: pd.DataFrame) -> Picture:
 
 
 def _plot_errors(table: pd.DataFrame, texts: list[str], head: str) -> Figure:
-    figure, axis = new_axes(1.5 + 0.36 * len(table))
+    figure, axis = new_rows(list(table.index), 0.36, 1.5, zero=False)
     rows = np.arange(len(table))
     axis.plot(table["MicroMAE"], rows - 0.13, "o", color=BLUE, markersize=8, label="over all samples")
     hollow = {"markerfacecolor": "white", "markeredgecolor": ORANGE, "markersize": 7}
@@ -218,7 +212,6 @@ def _plot_errors(table: pd.DataFrame, texts: list[str], head: str) -> Figure:
     for row, text in enumerate(texts):
         write_beside(axis, row, text)
     write_beside(axis, -0.62, head, va="bottom", color=GREY, fontsize=8)
-    label_rows(axis, list(table.index))
     values = table[["MicroMAE", "MacroMAE"]].to_numpy()
     room = max(0.2 * np.ptp(values), 0.05 * values.max())
     axis.set_xlim(values.min() - room, values.max() + room)
@@ -238,19 +231,18 @@ def plot_coverage(coverage: pd.DataFrame, nominal: float | None) -> Picture:
         return empty_picture(title, "No intervals were calibrated.")
     order = coverage["stratum"].map({stratum: k for k, stratum in enumerate(STRATA)})
     table = coverage.loc[order.sort_values(kind="stable").index].head(MOST_ROWS)
-    figure, axis = new_axes(1.2 + 0.24 * len(table))
+    levels = table["stratum"].map(STRATA) + ": " + table["level"]
+    levels = levels.where(table["stratum"] != "all", "all samples")
+    labels = [f"{level} (n = {n})" for level, n in zip(levels, table["n"], strict=True)]
+    figure, axis = new_rows(labels, 0.24, 1.2, zero=False)
     axis.axvline(100 * nominal, color=GREY, linewidth=1, linestyle="--")
-    labels = []
     for row, part in enumerate(table.itertuples()):
         whole, (low, high) = part.stratum == "all", wilson(part.coverage, part.n)
         colour = BLUE if whole else GREY
         axis.plot([100 * low, 100 * high], [row, row], color=colour, linewidth=1.5)
         axis.plot(100 * part.coverage, row, "o", color=colour, markersize=7 if whole else 5)
         write_beside(axis, row, f"{part.median_width:.1f}")
-        level = "all samples" if whole else f"{STRATA.get(part.stratum, part.stratum)}: {part.level}"
-        labels.append(f"{level} (n = {part.n})")
     write_beside(axis, -1.0, "width (years)", ha="center", color=GREY, fontsize=8)
-    label_rows(axis, labels)
     axis.set_xlim(right=101)
     axis.set_xlabel(f"Samples inside their interval (%); dashed: {100 * nominal:g}%")
     overall = table[table["stratum"] == "all"]
@@ -278,7 +270,9 @@ def plot_published(accuracy: pd.DataFrame) -> Picture:
     ours = rows[rows["model"] == "HeteroAge"].set_index(["stratum", "level"])
     first = ours.index.get_level_values(0) == "all"
     places = [*ours.index[first], *ours[~first].sort_values("n", ascending=False, kind="stable").index][:MOST_ROWS]
-    figure, axis = new_axes(1.4 + 0.3 * len(places))
+    counts = {place: f"{place[1]} (n = {ours.loc[place, 'n']:.0f})" for place in places}
+    labels = ["all samples" if place[0] == "all" else readable(counts[place], 28) for place in places]
+    figure, axis = new_rows(labels, 0.3, 1.4, zero=False)
     for k, name in enumerate(["HeteroAge", *names]):
         own = rows[rows["model"] == name].set_index(["stratum", "level"]).reindex(places)
         colour, marker = COLOURS[k % len(COLOURS)], "D" if name == "HeteroAge" else MARKERS[(k - 1) % len(MARKERS)]
@@ -288,8 +282,6 @@ def plot_published(accuracy: pd.DataFrame) -> Picture:
         axis.plot(errors[~seen], at[~seen], marker, color=colour, markersize=6, label=readable(name, 30))
         axis.plot(errors[seen], at[seen], marker, color=colour, markerfacecolor="white", markersize=6)
     axis.axhline(0.5, color=GREY, linewidth=0.6)
-    counts = {place: f"{place[1]} (n = {ours.loc[place, 'n']:.0f})" for place in places}
-    label_rows(axis, ["all samples" if place[0] == "all" else readable(counts[place], 28) for place in places])
     axis.set_xlim(left=0)
     axis.set_xlabel("Mean absolute error (years)")
     figure.legend(loc="outside lower center", ncols=3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,12 +68,6 @@ def save_picture(picture: Picture, path: str | Path) -> None:
                 picture.figure.savefig(beside, format="svg", metadata=described, dpi=200)
 
 
-def save_pictures(pictures: Mapping[str, Picture], paths: Mapping[str, str]) -> None:
-    """Write each picture to the path of its name."""
-    for name, picture in pictures.items():
-        save_picture(picture, paths[name])
-
-
 def save_png(figure: Figure, path: str | Path) -> None:
     """Write a figure as PNG."""
     with atomic_path(path) as beside:
@@ -105,12 +99,19 @@ def readable(name: str, width: int = 24) -> str:
     return textwrap.fill(words, width)
 
 
-def label_rows(axis: Axes, labels: Sequence[str]) -> None:
-    """Name horizontal rows 0, 1, ... from the top down."""
+def new_rows(labels: Sequence[str], height: float, margin: float, zero: bool = True) -> tuple[Figure, Axes]:
+    """Return a figure with named horizontal rows 0, 1, ... from the top down, and a line at 0.
+
+    height, margin : of a row, and of all around the rows, in inches
+    """
+    figure, axis = new_axes(margin + height * len(labels))
+    if zero:
+        axis.axvline(0, color=GREY, linewidth=1)
     axis.set_yticks(range(len(labels)), labels)
     axis.set_ylim(len(labels) - 0.4, -0.6)
     axis.tick_params(axis="y", length=0)
     axis.grid(False, axis="y")
+    return figure, axis
 
 
 def write_beside(axis: Axes, row: float, text: str, **look: object) -> None:

@@ -18,8 +18,8 @@ from heteroage.figures.style import (
     Picture,
     by_size,
     empty_picture,
-    label_rows,
     new_axes,
+    new_rows,
     readable,
     spread_sideways,
     write_beside,
@@ -103,12 +103,11 @@ def plot_importance(importance: pd.DataFrame) -> Picture:
     table = table.sort_values(["mean_abs_contribution_years", "feature"], ascending=[False, True]).head(MOST_ROWS)
     if table.empty:
         return empty_picture(title, NO_ROUNDS)
-    figure, axis = new_axes(1.0 + 0.34 * len(table))
     names, contributions = [_name(name) for name in table["feature"]], table["mean_abs_contribution_years"]
+    figure, axis = new_rows([readable(name) for name in names], 0.34, 1.0, zero=False)
     axis.barh(range(len(table)), contributions, height=0.55, color=BLUE)
     for row, (years, splits) in enumerate(zip(contributions, table["split_count"], strict=True)):
         write_beside(axis, row, f"{years:.2f} ({splits} split{'s' if splits != 1 else ''})")
-    label_rows(axis, [readable(name) for name in names])
     axis.set_xlabel("Mean absolute contribution (years)")
     said = ", ".join(f"{readable(name, 99)} {years:.2f}" for name, years in zip(names, contributions, strict=True))
     alt = f"Mean absolute contribution in years of each feature that the fusion uses: {said}."
@@ -126,13 +125,11 @@ def plot_cohort(contributions: pd.DataFrame) -> Picture:
     order = order[order > 0].head(MOST_ROWS)
     if order.empty:
         return empty_picture(title, NO_ROUNDS)
-    figure, axis = new_axes(1.0 + 0.36 * len(order))
-    axis.axvline(0, color=GREY, linewidth=1)
+    figure, axis = new_rows([readable(_name(name)) for name in order.index], 0.36, 1.0)
     for row, name in enumerate(order.index):
         years = values[name].to_numpy(np.float64)
         heights = row + spread_sideways(years, 0.36)
         axis.scatter(years, heights, s=7, color=BLUE, alpha=0.4, linewidths=0, rasterized=len(years) > 500)
-    label_rows(axis, [readable(_name(name)) for name in order.index])
     axis.set_xlabel("Contribution to HeteroAge (years)")
     alt = (
         f"Contributions in years of {len(order)} features to the HeteroAge of {len(contributions)} samples; the "
@@ -152,7 +149,8 @@ def plot_sample(contributions: pd.DataFrame) -> Picture:
     steps = [(readable(_name(name)), float(own[name])) for name in features[:10]]
     if len(features) > 10:
         steps.append((f"{len(features) - 10} others", float(sum(own[name] for name in features[10:]))))
-    figure, axis = new_axes(1.2 + 0.34 * (len(steps) + 2))
+    labels = ["Anchor (Stage 1)", *(name for name, _ in steps), "HeteroAge"]
+    figure, axis = new_rows(labels, 0.34, 1.2, zero=False)
     start, end = float(own[ANCHOR]), float(own["HeteroAge"])
     axis.plot(start, 0, "s", color=SKY, markersize=8, markeredgecolor=GREY)
     levels, last = start + np.cumsum([0.0, *(years for _, years in steps)]), len(steps) + 1
@@ -165,7 +163,6 @@ def plot_sample(contributions: pd.DataFrame) -> Picture:
     axis.plot(end, last, "D", color=GREY, markersize=8)
     for row, years in ((0, start), (last, end)):
         write_beside(axis, row, f"{years:.2f}")
-    label_rows(axis, ["Anchor (Stage 1)", *(name for name, _ in steps), "HeteroAge"])
     room = max(0.15 * np.ptp(levels), 0.05)
     axis.set_xlim(levels.min() - room, levels.max() + room)
     axis.set_xlabel("Age (years)")
@@ -192,14 +189,12 @@ def plot_skill(experts: pd.DataFrame) -> Picture:
     if experts.empty:
         return empty_picture(title, "No hallmark has features.")
     table = experts.sort_values(["R2_Residual", "hallmark"], ascending=[False, True])
-    figure, axis = new_axes(1.0 + 0.36 * len(table))
-    axis.axvline(0, color=GREY, linewidth=1)
+    figure, axis = new_rows([readable(name) for name in table["hallmark"]], 0.36, 1.0)
     for row, (r2, skill) in enumerate(zip(table["R2_Residual"], table["skill"], strict=True)):
         colour = BLUE if skill else ORANGE
         axis.plot([0, r2], [row, row], color=colour, linewidth=1.5)
         axis.plot(r2, row, "o", markersize=7, markerfacecolor=colour if skill else "white", markeredgecolor=colour)
         write_beside(axis, row, f"R² {r2:+.3f}" + ("" if skill else ", no skill"), color=colour)
-    label_rows(axis, [readable(name) for name in table["hallmark"]])
     reach = max(0.01, 1.15 * table["R2_Residual"].abs().max())
     lowest, highest = table["R2_Residual"].min(), table["R2_Residual"].max()
     axis.set_xlim(min(-0.25 * reach, 1.3 * lowest), max(reach * 0.25, 1.15 * highest))
@@ -260,8 +255,7 @@ def plot_random_sets(hallmarks: pd.DataFrame, scores: pd.DataFrame) -> Picture:
     own = own.sort_values(["p_value", "statistic"], ascending=[True, False])
     if own.empty:
         return empty_picture(title, "No hallmark was tested.")
-    figure, axis = new_axes(1.3 + 0.42 * len(own))
-    axis.axvline(0, color=GREY, linewidth=1)
+    figure, axis = new_rows([readable(name) for name in own["hallmark"]], 0.42, 1.3)
     random = {"color": GREY, "alpha": 0.5, "markersize": 3.5, "markeredgewidth": 0}
     columns = [own[name] for name in ("hallmark", "statistic", "p_value")]
     for row, (hallmark, statistic, p_value) in enumerate(zip(*columns, strict=True)):
@@ -270,7 +264,6 @@ def plot_random_sets(hallmarks: pd.DataFrame, scores: pd.DataFrame) -> Picture:
         axis.plot(values, row + spread_sideways(values, 0.3), "o", label=labels[0], **random)
         axis.plot(statistic, row, "D", color=BLUE, markersize=7, zorder=4, label=labels[1])
         write_beside(axis, row, f"p = {p_value:.2g}")
-    label_rows(axis, [readable(name) for name in own["hallmark"]])
     figure.legend(loc="outside lower center", ncols=2)
     axis.set_xlabel("R² on the anchor's residual (no unit)")
     better = own.loc[own["p_value"] <= 0.05, "hallmark"]
