@@ -57,18 +57,14 @@ def compute_loadings(
     variance = np.concatenate([_variance(block) for _, block in feature_blocks(store, columns)])
     least = np.partition(variance, -n_cpgs)[-n_cpgs] if n_cpgs < len(variance) else 0.0
     measured = np.flatnonzero(variance >= max(least, 0.0))
-    order = sorted(measured, key=lambda row: (-variance[row], feature_names[row]))[:n_cpgs]
-    chosen = np.array(order)
+    chosen = np.array(sorted(measured, key=lambda row: (-variance[row], feature_names[row]))[:n_cpgs])
     values = store[chosen][:, columns].astype(np.float64)
     median = np.nanmedian(values, axis=1)
     values = np.where(np.isnan(values), median[:, None], values)
     n_pcs = min(n_pcs, len(chosen), len(columns) - 1)
     _, axes, mean = principal_components(values.T, n_pcs)
-    loadings = pd.DataFrame(axes.T, columns=[f"RF_PC{k + 1}" for k in range(n_pcs)])
-    loadings.insert(0, "feature", [feature_names[row] for row in chosen])
-    loadings.insert(1, "median", median)
-    loadings.insert(2, "mean", mean)
-    return loadings
+    table = pd.DataFrame({"feature": [feature_names[row] for row in chosen], "median": median, "mean": mean})
+    return pd.concat([table, pd.DataFrame(axes.T, columns=[f"RF_PC{k + 1}" for k in range(n_pcs)])], axis=1)
 
 
 def project(loadings: pd.DataFrame, betas: pd.DataFrame) -> pd.DataFrame:
@@ -80,16 +76,12 @@ def project(loadings: pd.DataFrame, betas: pd.DataFrame) -> pd.DataFrame:
     """
     loadings = loadings.sort_values("feature")
     names = pc_columns(loadings.columns)
-    components = {name: np.zeros(len(betas)) for name in names}
-    weights = loadings[names].to_numpy()
-    for row, (feature, median, mean) in enumerate(
-        zip(*(loadings[c] for c in ("feature", "median", "mean")), strict=True)
-    ):
+    components = np.zeros((len(names), len(betas)))
+    columns = [loadings[name] for name in ("feature", "median", "mean")]
+    for feature, median, mean, weights in zip(*columns, loadings[names].to_numpy(), strict=True):
         values = betas[feature].to_numpy(np.float64) if feature in betas.columns else np.full(len(betas), np.nan)
-        centred = np.where(np.isnan(values), median, values) - mean
-        for k, name in enumerate(names):
-            components[name] += centred * weights[row, k]
-    return pd.DataFrame(components, index=betas.index)
+        components += weights[:, None] * (np.where(np.isnan(values), median, values) - mean)
+    return pd.DataFrame(components.T, columns=names, index=betas.index)
 
 
 def learn_pcs(
@@ -118,15 +110,9 @@ def _numbers(column: pd.Series, where: str) -> pd.Series:
 
 def _variance(block: NDArray[np.float32]) -> NDArray[np.float64]:
     """Variance of each feature over the samples that have it; -1 where fewer than two do."""
-    absent = np.isnan(block)
-    count = block.shape[1] - np.count_nonzero(absent, axis=1)
-    values = block.astype(np.float64)
-    values[absent] = 0
-    mean = values.sum(axis=1) / np.maximum(count, 1)
-    values -= mean[:, None]
-    values[absent] = 0
-    squares = np.square(values, out=values).sum(axis=1)
-    return np.where(count > 1, squares / np.maximum(count, 1), -1.0)
+    variance, some = np.full(len(block), -1.0), np.count_nonzero(~np.isnan(block), axis=1) > 1
+    variance[some] = np.nanvar(block[some].astype(np.float64), axis=1)
+    return variance
 
 
 def principal_components(

@@ -7,9 +7,6 @@ Papadopoulos, Gammerman and Vovk, AIA 2008). The interval is F(HeteroAge) plus a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -27,40 +24,27 @@ PRIOR = 2.0  # weight of the mean error over all ages, in samples of average wei
 KNOTS = 25  # number of predicted ages at which the typical error is stored
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Typical size of errors by predicted age, both on the transformed scale; linear between the knots."""
+def learn_spread(
+    predicted: NDArray[np.float64], error: NDArray[np.float64], groups: NDArray
+) -> dict[str, NDArray[np.float64]]:
+    """Estimate the mean absolute error at each of `KNOTS` predicted ages, with a Gaussian kernel.
 
-    predicted: NDArray[np.float64]
-    error: NDArray[np.float64]
+    The weight of a group is the square root of its number of samples, a compromise between equal weights of groups and
+    of samples. The mean over all ages has the weight of `PRIOR` samples, which dominates at ages with few samples.
 
-    @classmethod
-    def learn(cls, predicted: NDArray[np.float64], error: NDArray[np.float64], groups: NDArray) -> Spread:
-        """Estimate the mean absolute error at each of `KNOTS` predicted ages, with a Gaussian kernel.
-
-        The weight of a group is the square root of its number of samples, a compromise between equal weights of groups
-        and of samples. The mean over all ages has the weight of `PRIOR` samples, which dominates at ages with few
-        samples.
-
-        predicted, error : (n,) transformed predicted age, and absolute error on that scale
-        groups : (n,)
-        """
-        _, code, size = np.unique(groups, return_inverse=True, return_counts=True)
-        weight = 1 / np.sqrt(size[code])
-        weight /= weight.mean()
-        knots = np.linspace(predicted.min(), predicted.max(), KNOTS)
-        near = weight * np.exp(-0.5 * ((predicted - knots[:, None]) / BANDWIDTH) ** 2)
-        overall = np.average(error, weights=weight)
-        local = (near @ error + PRIOR * overall) / (near.sum(axis=1) + PRIOR)
-        return cls(knots, np.maximum(local, ROUNDING))
-
-    def at(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the typical error at these transformed ages; outside the knots, that of the nearest knot."""
-        return np.interp(predicted, self.predicted, self.error)
-
-    def as_json(self) -> dict[str, list[float]]:
-        """Return the entry of Stage3_Artifacts.json."""
-        return {"predicted": self.predicted.tolist(), "error": self.error.tolist()}
+    predicted, error : (n,) transformed predicted age, and absolute error on that scale
+    groups : (n,)
+    Returns the knots, `predicted`, and the typical `error` there. Between knots it is linear, outside that of the
+    nearest knot.
+    """
+    _, code, size = np.unique(groups, return_inverse=True, return_counts=True)
+    weight = 1 / np.sqrt(size[code])
+    weight /= weight.mean()
+    knots = np.linspace(predicted.min(), predicted.max(), KNOTS)
+    near = weight * np.exp(-0.5 * ((predicted - knots[:, None]) / BANDWIDTH) ** 2)
+    overall = np.average(error, weights=weight)
+    local = (near @ error + PRIOR * overall) / (near.sum(axis=1) + PRIOR)
+    return {"predicted": knots, "error": np.maximum(local, ROUNDING)}
 
 
 def calibrate(
@@ -86,7 +70,7 @@ def calibrate(
         rows = tissues == tissue
         if len(np.unique(groups[rows])) >= max(tissue_groups, MINIMUM_GROUPS):
             of_tissue[tissue] = _calibrated(score[rows], groups[rows], level)
-    spread = Spread.learn(predicted, error, groups).as_json()
+    spread = {name: values.tolist() for name, values in learn_spread(predicted, error, groups).items()}
     return {"level": level, "scale": SCALE, "spread": spread, **_calibrated(score, groups, level), "tissues": of_tissue}
 
 
@@ -97,7 +81,8 @@ def spread_of_others(
     spread = np.empty(len(predicted))
     for group in np.unique(groups):
         own = groups == group
-        spread[own] = Spread.learn(predicted[~own], error[~own], groups[~own]).at(predicted[own])
+        others = learn_spread(predicted[~own], error[~own], groups[~own])
+        spread[own] = np.interp(predicted[own], others["predicted"], others["error"])
     return spread
 
 
@@ -120,14 +105,10 @@ def half_width(score: ArrayLike, groups: ArrayLike, level: float) -> float:
     level for which the quantile of the other groups covers on average at least `level` of the left-out group.
     """
     score, groups = np.asarray(score, np.float64), np.asarray(groups)
-    for nominal in _levels(level):
+    for nominal in [*np.arange(level, 1.0, STEP), 1.0]:
         if leave_one_group_out_coverage(score, groups, nominal) >= level - ROUNDING:
             break
     return group_weighted_quantile(score, groups, nominal)
-
-
-def _levels(level: float) -> Sequence[float]:
-    return [*np.arange(level, 1.0, STEP), 1.0]
 
 
 def leave_one_group_out_coverage(score: NDArray[np.float64], groups: NDArray, nominal: float) -> float:
