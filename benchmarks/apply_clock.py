@@ -94,9 +94,8 @@ def make_clock(folder: Path, names: list[str]) -> list[str]:
         experts[f"Hallmark_{k}"] = pipeline(1e-3, False).fit(frame[own], age - 0.9 * predicted)
         features[f"Hallmark_{k}_Correction"] = experts[f"Hallmark_{k}"].predict(frame[own])
     features["Tissue"], features["Sex"] = rng.choice(["Blood", "Liver", "Skin"], 400), rng.choice(["F", "M"], 400)
-    categories = stage3.categories_of(features)
     label = age + 6.0 * (features["Tissue"] == "Liver").to_numpy()
-    booster = stage3.boost(features, label, categories, {"learning_rate": 0.05, "num_leaves": 4}, 100)
+    fusion = stage3.Fusion.boost(features, label, {"learning_rate": 0.05, "num_leaves": 4}, 100)
     for stage in ("stage1", "stage2/hallmarks", "stage3"):
         (folder / stage).mkdir(parents=True)
     write_table(weights_table(anchor), folder / artifacts.STAGE1_WEIGHTS)
@@ -105,17 +104,17 @@ def make_clock(folder: Path, names: list[str]) -> list[str]:
     write_table(pd.concat(tables), folder / artifacts.STAGE2_WEIGHTS)
     for name, model in experts.items():
         joblib.dump(model, folder / f"stage2/hallmarks/Hallmark_{name}.joblib")
-    (folder / artifacts.STAGE3_MODEL).write_text(booster.model_to_string(), encoding="utf-8")
-    joblib.dump(booster, folder / "stage3/model.joblib")
+    (folder / artifacts.STAGE3_MODEL).write_text(fusion.booster.model_to_string(), encoding="utf-8")
+    joblib.dump(fusion.booster, folder / "stage3/model.joblib")
     meta = {
         "feature_order": list(features.columns),
-        "categories": categories,
+        "categories": fusion.categories,
         "pc_medians": {},
         "acceleration_reference": {"slope": 1.0, "intercept": 0.0},
     }
     write_json(meta, folder / artifacts.STAGE3_META)
     values = frame.to_numpy().T
-    added = stage3.fuse(booster, features, categories) - predicted
+    added = fusion.predict(features) - predicted
     linear = {name: features[name].to_numpy() for name in features if name not in ("Tissue", "Sex")}
     fold = np.arange(400) % 5
     limit = learn_distance(values, fold)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -134,10 +134,10 @@ def train_and_predict(
     fusion_input = stage3.FusionInput(samples, views, corrections, pcs)
     ages = pd.DataFrame({"baseline": baseline(data, others), "anchor": features[stage3.ANCHOR]})
     ages["anchor_plus_experts"] = features[stage3.ANCHOR] + features[useful].sum(axis=1)
-    for name, given in (("fusion_without_context", fusion_input.without_context()), ("HeteroAge", fusion_input)):
-        fusion = stage3.train(given, config["stage3"]["lightgbm"], config["stage3"]["max_rounds"])
-        ages[name] = stage3.fuse(fusion.booster, features[list(fusion.frame.columns)], fusion.categories)
-    rounds = fusion.rounds.chosen
+    for name, given in (("fusion_without_context", replace(fusion_input, context=False)), ("HeteroAge", fusion_input)):
+        fusion, curve = stage3.train(given, config["stage3"]["lightgbm"], config["stage3"]["max_rounds"])
+        ages[name] = fusion.predict(features[fusion.booster.feature_name()])
+    rounds = int(curve["chosen"].argmax())
     crossed = stage3.cross_fit(fusion_input, config["stage3"]["lightgbm"], config["stage3"]["max_rounds"], rounds)
     stored = calibrate(crossed.predictions, samples["group"], **config["stage3"]["intervals"])
     limits = interval(stored, ages["HeteroAge"].to_numpy(), others.samples["Tissue"])

@@ -147,7 +147,6 @@ def clock(tmp_path_factory):
         frame[f"{name}_Correction"] = pipeline.predict(full[offered[name]])
     frame["Tissue"], frame["Sex"] = training["Tissue"], training["Sex"]
     frame = pd.concat([frame, pcs], axis=1)
-    categories = stage3.categories_of(frame)
     parameters = {
         "learning_rate": 0.2,
         "num_leaves": 6,
@@ -157,8 +156,8 @@ def clock(tmp_path_factory):
     }
     # The label leans on tissue and sex, so that the trees use both.
     lean = 6.0 * (frame["Tissue"] == "Liver") - 4.0 * (frame["Sex"] == "F")
-    booster = stage3.boost(frame, age + lean.to_numpy(), categories, parameters, 12)
-    fused = stage3.fuse(booster, frame, categories)
+    fusion = stage3.Fusion.boost(frame, age + lean.to_numpy(), parameters, 12)
+    booster, categories, fused = fusion.booster, fusion.categories, fusion.predict(frame)
     meta = {
         "feature_order": list(frame.columns),
         "categories": categories,

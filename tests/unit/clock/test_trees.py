@@ -175,9 +175,8 @@ def test_contributions_of_a_trained_model_lead_from_the_anchor_to_its_ages():
     frame = pd.DataFrame({"Stage1_Pred_Age": rng.uniform(20, 80, 200), "A_Correction": rng.normal(0, 2, 200)})
     frame["Tissue"], frame["Sex"] = rng.choice(["Blood", "Skin"], 200), rng.choice(["F", "M"], 200)
     age = (frame["Stage1_Pred_Age"] + frame["A_Correction"] + 5 * (frame["Sex"] == "F")).to_numpy()
-    categories = stage3.categories_of(frame)
-    booster = stage3.boost(frame, age, categories, {"learning_rate": 0.3, "min_data_in_leaf": 5}, 15)
-    parts = pd.DataFrame(by_feature(booster, stage3.encode(frame, categories), frame.columns))
+    fusion = stage3.Fusion.boost(frame, age, {"learning_rate": 0.3, "min_data_in_leaf": 5}, 15)
+    parts = pd.DataFrame(by_feature(fusion.booster, stage3.encode(frame, fusion.categories), frame.columns))
     ages = frame["Stage1_Pred_Age"] + parts.sum(axis=1)
-    np.testing.assert_allclose(ages, stage3.fuse(booster, frame, categories), atol=1e-9)
+    np.testing.assert_allclose(ages, fusion.predict(frame), atol=1e-9)
     assert parts["Sex"].abs().mean() > 1
