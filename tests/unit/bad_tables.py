@@ -55,7 +55,8 @@ def build(inputs: dict) -> None:
     tables = {m: entries for m in ("beta", "chalm", "camda") if (entries := table_entries(inputs, m))}
     options = {key: inputs[key] for key in OPTIONS if key in inputs}
     options["conventions"] = {key: inputs[key] for key in CONVENTIONS if key in inputs}
-    _script().main(tables, table_entries(inputs, "sample_sheet"), options, *(f"store/{name}" for name in OUTPUTS))
+    outputs = {Path(name).stem.removeprefix("feature_"): f"store/{name}" for name in OUTPUTS}
+    _script().main(tables, table_entries(inputs, "sample_sheet"), options, outputs)
 
 
 def predict(inputs: dict) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +22,6 @@ from heteroage.tables.source import is_missing, number_of
 
 SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars", " ": "blanks"}
 DELIMITERS = ",\t;|"
-UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
-BOM = b"\xef\xbb\xbf"
 # Names of a column with row names. If the header starts with one of these, no name is missing.
 CORNER = re.compile(
     r"id_?ref|(sample|probe|target|cpg|ilmn|array|composite)[ _.]?(id|name|element ref)?|names?|ids?|index|unnamed: ?0|"
@@ -60,27 +59,18 @@ class Header:
 
 def encoding_of(head: bytes) -> str:
     """Return the encoding of a file by its byte-order mark, or by the zeros of UTF-16; otherwise UTF-8."""
-    zeros = [half.count(0) > 0.9 * len(half) > 0 for half in (head[::2], head[1::2])]
-    return UTF16.get(head[:2]) or {(True, False): "utf-16-be", (False, True): "utf-16-le"}.get(tuple(zeros), "utf-8")
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    zeros = tuple(half.count(0) > 0.9 * len(half) > 0 for half in (head[::2], head[1::2]))
+    return {(True, False): "utf-16-be", (False, True): "utf-16-le"}.get(zeros, "utf-8-sig")
 
 
 def decoder(encoding: str) -> Callable[[bytes, bool], bytes]:
     """Return a function that converts blocks of a file to UTF-8 with \\n as line ends, without the byte-order mark."""
-    decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)("replace")
-    mark, held = BOM, b""
-
-    def decoded(block: bytes, final: bool) -> bytes:
-        nonlocal mark, held
-        if decoder is not None:
-            block = decoder.decode(block, final).encode()
-        block, mark, held = held + block.removeprefix(mark), b"", b""
-        if b"\r" not in block:
-            return block
-        if block.endswith(b"\r") and not final:  # its \n may be in the next block
-            block, held = block[:-1], b"\r"
-        return block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-
-    return decoded
+    utf8 = encoding == "utf-8-sig"  # its invalid bytes are kept: most columns are never decoded
+    characters = codecs.getincrementaldecoder(encoding)("surrogateescape" if utf8 else "replace")
+    lines = io.IncrementalNewlineDecoder(characters, translate=True)
+    return lambda block, final: lines.decode(block, final).encode("utf-8", "surrogateescape" if utf8 else "replace")
 
 
 def whole_lines(rest: bytes, block: bytes) -> tuple[bytes, bytes]:

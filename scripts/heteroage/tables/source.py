@@ -238,12 +238,10 @@ def is_text(kind: pa.DataType) -> bool:
 
 def _plain(column: pa.Array) -> pa.Array:
     """Return a column without a dictionary, and text in a form that Arrow's functions accept."""
-    text = is_text(column.type)
     if pa.types.is_dictionary(column.type):
-        values = column.dictionary.cast(pa.large_string()) if text else column.dictionary
-        return values.take(column.indices)
+        return _plain(column.dictionary).take(column.indices)
     try:
-        return column.cast(pa.large_string()) if text else column
+        return column.cast(pa.large_string()) if is_text(column.type) else column
     except pa.ArrowInvalid:  # bytes that are not text
         return column
 
