@@ -179,29 +179,18 @@ def compare_with_random_sets(
     contribution_years, leaned_on and verdict.
     """
     years = importance.set_index("feature")["mean_abs_contribution_years"]
-    rows = []
-    for hallmark, own, skill in zip(summary["hallmark"], summary["R2_Residual"], summary["skill"], strict=True):
-        random = scores[hallmark]
-        at_least = int((random >= own).sum())
-        contribution = float(years.get(f"{hallmark}{CORRECTION}", 0.0))
-        p_value = (1 + at_least) / (1 + len(random))
-        verdict = "better than random sets" if p_value <= SIGNIFICANCE else "no better than random sets"
-        rows.append(
-            {
-                "hallmark": hallmark,
-                "statistic": own,
-                "rank": 1 + at_least,
-                "n_random": len(random),
-                "p_value": p_value,
-                "random_median": float(np.median(random)),
-                "random_95": float(np.quantile(random, 0.95)),
-                "skill": skill,
-                "contribution_years": contribution,
-                "leaned_on": skill and contribution >= LEANS_ON,
-                "verdict": verdict if skill else "no skill",
-            }
-        )
-    return pd.DataFrame(rows)
+    random = [scores[hallmark] for hallmark in summary["hallmark"]]
+    table = summary[["hallmark"]].assign(statistic=summary["R2_Residual"])
+    table["rank"] = [1 + int((r2 >= own).sum()) for r2, own in zip(random, table["statistic"], strict=True)]
+    table["n_random"] = list(map(len, random))
+    table["p_value"] = table["rank"] / (1 + table["n_random"])
+    table["random_median"] = list(map(np.median, random))
+    table["random_95"] = [np.quantile(r2, 0.95) for r2 in random]
+    table["skill"] = summary["skill"]
+    table["contribution_years"] = [years.get(f"{hallmark}{CORRECTION}", 0.0) for hallmark in table["hallmark"]]
+    table["leaned_on"] = table["skill"] & (table["contribution_years"] >= LEANS_ON)
+    better = np.where(table["p_value"] <= SIGNIFICANCE, "better than random sets", "no better than random sets")
+    return table.assign(verdict=np.where(table["skill"], better, "no skill"))
 
 
 def judge_random_sets(table: pd.DataFrame) -> Verdict:

@@ -17,7 +17,7 @@ from heteroage.clock.artifacts import ANCHOR, CORRECTION
 from heteroage.clock.predict import Clock
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.matrix import values_of
-from heteroage.metrics import pearson_r, score_predictions
+from heteroage.metrics import score_predictions
 from heteroage.probes import pc_columns
 
 IDENTITY = ["sample_id", "Tissue", "Sex", "Age"]
@@ -111,22 +111,13 @@ def accuracy(predictions: pd.DataFrame, models: Sequence[str] = MODELS) -> pd.Da
         for stratum, level, table in strata(predictions):
             error = (table[model] - table["Age"]).to_numpy()
             spread = ((table["Age"] - table["Age"].mean()) ** 2).sum()
-            row = {
-                "model": model,
-                "stratum": stratum,
-                "level": level,
-                "n": len(table),
-                "n_projects": table["project_id"].nunique(),
-                "MAE": np.abs(error).mean(),
-                "MedAE": np.median(np.abs(error)),
-                "Bias": error.mean(),
-                "R": pearson_r(table["Age"], table[model]),
-                "R2": 1 - (error**2).sum() / spread if spread > 0 else np.nan,
-            }
+            scores = score_predictions(table["Age"], table[model], table["project_id"])
             micro, macro = bootstrap_mae(np.abs(error), table["project_id"].to_numpy())
-            row["MAE_Lower"], row["MAE_Upper"] = micro
+            row = {"model": model, "stratum": stratum, "level": level, "n": len(table)}
+            row |= {"n_projects": table["project_id"].nunique(), "MAE": scores["MicroMAE"], "MedAE": scores["MedAE"]}
+            row |= {"MAE_Lower": micro[0], "MAE_Upper": micro[1], "Bias": error.mean(), "R": scores["MicroR"]}
+            row["R2"] = 1 - (error**2).sum() / spread if spread > 0 else np.nan
             if stratum == "all":
-                scores = score_predictions(table["Age"], table[model], table["project_id"])
                 row |= {"MacroMAE": scores["MacroMAE"], "MacroR": scores["MacroR"]}
                 row["MacroMAE_Lower"], row["MacroMAE_Upper"] = macro
             rows.append(row)
