@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -11,7 +12,7 @@ from heteroage.grouping.folds import MINIMUM_FOLDS
 
 WIDTH = 110  # characters per line
 MOST_NAMED = 8  # maximum number of tissues that are named; more are only counted
-# Only references that the text cites are listed.
+# Cited as [@key] in the paragraphs below. Only references that the text cites are listed.
 REFERENCES = {
     "horvath": "Horvath S. DNA methylation age of human tissues and cell types. Genome Biology 14:R115 (2013). "
     "doi:10.1186/gb-2013-14-10-r115",
@@ -36,7 +37,6 @@ REFERENCES = {
     "snakemake": "Mölder F et al. Sustainable data analysis with Snakemake. F1000Research 10:33 (2021). "
     "doi:10.12688/f1000research.29032.2",
 }
-Cite = Callable[..., str]
 
 
 def errors_of(card: Mapping) -> dict[str, Mapping[str, float]]:
@@ -130,15 +130,14 @@ def methods(card: Mapping, accuracy: pd.DataFrame | None = None) -> dict[str, li
 
     Returns `paragraphs` and `references`; a paragraph cites references by their numbers, in square brackets.
     """
-    cited: list[str] = []
+    training = " ".join([_training(card), _anchor(card), _experts(card), _fusion(card)])
+    evaluation = " ".join([_evaluation(card, accuracy), *card["groups"], _software(card)])
+    cited: dict[str, int] = {}  # {reference: its number}, in the order of citation
 
-    def cite(*keys: str) -> str:
-        cited.extend(key for key in keys if key not in cited)
-        return "[" + ", ".join(str(cited.index(key) + 1) for key in keys) + "]"
+    def number(found: re.Match) -> str:
+        return str(cited.setdefault(found[1], len(cited) + 1))
 
-    training = [_training(card), _anchor(card, cite), _experts(card, cite), _fusion(card, cite)]
-    evaluation = [_evaluation(card, accuracy, cite), *card["groups"], _software(card, cite)]
-    paragraphs = [" ".join(training), " ".join(evaluation)]
+    paragraphs = [re.sub(rf"@({'|'.join(REFERENCES)})\b", number, text) for text in (training, evaluation)]
     return {"paragraphs": paragraphs, "references": [REFERENCES[key] for key in cited]}
 
 
@@ -156,52 +155,44 @@ def _training(card: Mapping) -> str:
     )
 
 
-def _anchor(card: Mapping, cite: Cite) -> str:
+def _anchor(card: Mapping) -> str:
     stage, noise = card["stage1"], ""
-    text = (
-        f"Stage 1 is an elastic net {cite('elastic_net')} on age, transformed as by Horvath {cite('horvath')}, with "
-        f"alpha {stage['alpha']:g} and l1 ratio {stage['l1_ratio']:g}."
-    )
-    if stage.get("technical_sd"):
-        noise = (
-            f" It is penalised for technical noise of standard deviation {stage['technical_sd']:g} (beta values) "
-            f"{cite('noise')}."
-        )
+    if sd := stage.get("technical_sd"):
+        noise = f" It is penalised for technical noise of standard deviation {sd:g} (beta values) [@noise]."
     return (
-        f"{text}{noise} These values were chosen among {stage['configurations_swept']} configurations by "
-        f"cross-validation in {len(card['folds'])} folds that hold out {card['held_out']}. "
-        f"{stage['features_with_weight']} features have weight."
+        "Stage 1 is an elastic net [@elastic_net] on age, transformed as by Horvath [@horvath], with alpha "
+        f"{stage['alpha']:g} and l1 ratio {stage['l1_ratio']:g}.{noise} These values were chosen among "
+        f"{stage['configurations_swept']} configurations by cross-validation in {len(card['folds'])} folds that hold "
+        f"out {card['held_out']}. {stage['features_with_weight']} features have weight."
     )
 
 
-def _experts(card: Mapping, cite: Cite) -> str:
+def _experts(card: Mapping) -> str:
     experts = card["stage2"]["experts"]
     skilled = [row["hallmark"] for row in experts if row.get("skill")]
     which = f" ({', '.join(skilled)})" if 0 < len(skilled) <= MOST_NAMED else ""
     return (
         f"Stage 2 fits an elastic net to Stage 1's out-of-fold residual for each of {len(experts)} sets of CpGs, named "
-        f"after hallmarks of ageing {cite('hallmarks')}; {len(skilled)} corrected it better than nothing out of "
-        f"fold{which}."
+        f"after hallmarks of ageing [@hallmarks]; {len(skilled)} corrected it better than nothing out of fold{which}."
     )
 
 
-def _fusion(card: Mapping, cite: Cite) -> str:
+def _fusion(card: Mapping) -> str:
     rounds, intervals = (card["stage3"][name] for name in ("boosting_rounds", "intervals"))
     earned = "earned no round in cross-validation, so that the predicted age is Stage 1's."
     if rounds:
         earned = f"took {rounds} rounds, chosen by cross-validation over groups."
     text = (
-        f"Stage 3, gradient boosting {cite('lightgbm')} from Stage 1's age on the corrections, tissue, sex and "
-        f"principal components of methylation, {earned} Missing CpGs take their conditional mean under a factor model "
-        f"{cite('factors')}."
+        "Stage 3, gradient boosting [@lightgbm] from Stage 1's age on the corrections, tissue, sex and principal "
+        f"components of methylation, {earned} Missing CpGs take their conditional mean under a factor model [@factors]."
     )
     if intervals:
-        level, cited = 100 * intervals["level"], cite("conformal", "groups")
-        text += f" Intervals of nominal {level:g}% are conformal, calibrated by group {cited}."
+        level = 100 * intervals["level"]
+        text += f" Intervals of nominal {level:g}% are conformal, calibrated by group [@conformal, @groups]."
     return text
 
 
-def _evaluation(card: Mapping, accuracy: pd.DataFrame | None, cite: Cite) -> str:
+def _evaluation(card: Mapping, accuracy: pd.DataFrame | None) -> str:
     if accuracy is None:
         error = errors_of(card)["HeteroAge"]["MicroMAE"]
         return (
@@ -213,7 +204,7 @@ def _evaluation(card: Mapping, accuracy: pd.DataFrame | None, cite: Cite) -> str
     spread = ""
     if row["MAE_Lower"] == row["MAE_Lower"]:
         limits = f"{row['MAE_Lower']:.2f} to {row['MAE_Upper']:.2f}"
-        spread = f" (95% interval {limits}, bootstrap of studies {cite('bootstrap')})"
+        spread = f" (95% interval {limits}, bootstrap of studies [@bootstrap])"
     return (
         "The whole training, tuning included, was repeated without each outer fold of whole groups, and each repeat "
         f"predicted the samples that it had not seen: mean absolute error {row['MAE']:.2f} years{spread}, mean over "
@@ -221,9 +212,9 @@ def _evaluation(card: Mapping, accuracy: pd.DataFrame | None, cite: Cite) -> str
     )
 
 
-def _software(card: Mapping, cite: Cite) -> str:
+def _software(card: Mapping) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in card["software"].items())
     return (
-        f"Software: {versions} {cite('scikit-learn')}, run by Snakemake {cite('snakemake')}. Digest of the training "
-        f"data (SHA-256): {card['training_data']['sha256']}."
+        f"Software: {versions} [@scikit-learn], run by Snakemake [@snakemake]. Digest of the training data (SHA-256): "
+        f"{card['training_data']['sha256']}."
     )
