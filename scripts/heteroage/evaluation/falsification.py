@@ -232,16 +232,14 @@ def judge_near_duplicates(pairs: pd.DataFrame, samples: pd.DataFrame) -> Verdict
 
 def alter_labels(samples: pd.DataFrame, outer_fold: int, seed: int) -> pd.DataFrame:
     """Change Age, Tissue, Sex and Is_Healthy of every sample of an outer fold."""
-    held_out = (samples["outer_fold"] == outer_fold).to_numpy()
-    rng = np.random.default_rng(seed)
-    altered = samples.copy()
+    rows, rng = np.flatnonzero(samples["outer_fold"] == outer_fold), np.random.default_rng(seed)
+    altered = samples.reset_index(drop=True)
     altered["Is_Healthy"] = altered["Is_Healthy"].astype(str) == "True"
-    altered.loc[held_out, "Age"] = np.round(rng.uniform(0, OLDEST, held_out.sum()), 1)
-    altered.loc[held_out, "Tissue"] = rng.permutation([*samples["Tissue"].unique(), UNKNOWN])[
-        rng.integers(0, samples["Tissue"].nunique() + 1, held_out.sum())
-    ]
-    altered.loc[held_out, "Sex"] = rng.choice(["F", "M", UNKNOWN], held_out.sum())
-    altered.loc[held_out, "Is_Healthy"] = ~altered.loc[held_out, "Is_Healthy"]
+    altered.loc[rows, "Age"] = np.round(rng.uniform(0, OLDEST, len(rows)), 1)
+    tissues = rng.permutation([*samples["Tissue"].unique(), UNKNOWN])
+    altered.loc[rows, "Tissue"] = tissues[rng.integers(0, len(tissues), len(rows))]
+    altered.loc[rows, "Sex"] = rng.choice(["F", "M", UNKNOWN], len(rows))
+    altered.loc[rows, "Is_Healthy"] = ~altered.loc[rows, "Is_Healthy"]
     return altered
 
 

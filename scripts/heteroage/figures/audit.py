@@ -54,19 +54,19 @@ def plot_confounding(samples: pd.DataFrame, measures: pd.DataFrame) -> Figure:
     width, height = 3.6 + 0.75 * count.shape[1], 2.4 + 0.26 * count.shape[0]
     figure, axis = plt.subplots(figsize=(max(6.5, width), height), layout="constrained")
     shades = plt.get_cmap("viridis").with_extremes(bad="0.85")
-    shown = np.ma.masked_invalid(age.to_numpy(float))
-    values = np.where(count.isna(), np.nan, shown.filled(np.nan))
+    values = age.to_numpy(float)
     mesh = axis.pcolormesh(values, cmap=shades, edgecolors="w", linewidth=1)
-    middle = np.nanmean(mesh.get_clim()) if shown.count() else 0
+    known = not np.isnan(values).all()
+    middle = np.mean(mesh.get_clim()) if known else 0
     for (row, column), n in np.ndenumerate(count.to_numpy(float)):
         if np.isnan(n):
             axis.fill_between([column, column + 1], row, row + 1, color="w", linewidth=0)
         else:
-            dark = not np.isnan(age.iat[row, column]) and age.iat[row, column] < middle
-            axis.text(column + 0.5, row + 0.5, f"{n:.0f}", ha="center", va="center", fontsize=8, color="wk"[not dark])
+            colour = "w" if values[row, column] < middle else "k"
+            axis.text(column + 0.5, row + 0.5, f"{n:.0f}", ha="center", va="center", fontsize=8, color=colour)
     axis.set_xticks(np.arange(count.shape[1]) + 0.5, count.columns, rotation=35, ha="right", rotation_mode="anchor")
     axis.set_yticks(np.arange(count.shape[0]) + 0.5, count.index, fontsize=8)
-    if shown.count():
+    if known:
         figure.colorbar(mesh, ax=axis, label="Median age (years)", fraction=0.04)
     value = measures.set_index(["first", "second"])["value"]
     together = value["project_id", "Tissue"]

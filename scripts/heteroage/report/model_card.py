@@ -54,8 +54,7 @@ def describe(
         *describe_few_groups(samples),
         *([] if donors else describe_dominance(samples)),
         *describe_start(start_from, configuration.get(STRENGTH, 0.0), samples["project_id"]),
-        *_beyond_grids(report, experts, alphas or {}),
-        *_at_an_end(report, configuration),
+        *_ends_of_grids(report, configuration["alpha"], experts, alphas or {}),
     ]
     return {
         "clock": "A three-stage epigenetic age clock: anchor, hallmark experts, context fusion.",
@@ -145,16 +144,17 @@ def render(card: Mapping[str, object]) -> str:
     return "\n\n".join(texts).removeprefix("#") + "\n"
 
 
-def _beyond_grids(report: pd.DataFrame, experts: pd.DataFrame, alphas: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Describe where the search for the best alpha continued beyond the config's grids."""
-    sentences = []
-    if grid := alphas.get("stage1"):
-        lowest, highest = report["alpha"].min(), report["alpha"].max()
-        if len(report) > 1 and (lowest < grid["lowest"] * (1 - EDGE) or highest > grid["highest"] * (1 + EDGE)):
-            sentences.append(
-                f"The sweep of the anchor continued beyond stage1.alpha ({grid['highest']:g} to {grid['lowest']:g}), "
-                f"from {highest:g} to {lowest:g}, because the best alpha was at an end."
-            )
+def _ends_of_grids(
+    report: pd.DataFrame, best: float, experts: pd.DataFrame, alphas: Mapping[str, Mapping[str, float]]
+) -> list[str]:
+    """Describe where the search for the best alpha continued beyond the config's grids, or still ended at an end."""
+    sentences, (lowest, highest) = [], report["alpha"].agg(["min", "max"])
+    grid = alphas.get("stage1") or {"lowest": lowest, "highest": highest}
+    if len(report) > 1 and (lowest < grid["lowest"] * (1 - EDGE) or highest > grid["highest"] * (1 + EDGE)):
+        sentences.append(
+            f"The sweep of the anchor continued beyond stage1.alpha ({grid['highest']:g} to {grid['lowest']:g}), "
+            f"from {highest:g} to {lowest:g}, because the best alpha was at an end."
+        )
     if (grid := alphas.get("stage2")) and "alpha" in experts.columns:
         low, high = grid["lowest"] * (1 - EDGE), grid["highest"] * (1 + EDGE)
         beyond = experts.loc[~experts["alpha"].between(low, high), "hallmark"]
@@ -163,18 +163,12 @@ def _beyond_grids(report: pd.DataFrame, experts: pd.DataFrame, alphas: Mapping[s
                 f"The best alpha of {len(beyond)} of {len(experts)} experts was found beyond stage2.alpha "
                 f"({grid['highest']:g} to {grid['lowest']:g}): {', '.join(beyond[:5])}."
             )
+    if lowest < highest and best in (lowest, highest):
+        sentences.append(
+            f"The best alpha of the anchor, {best:g}, is at an end of those that were swept ({lowest:g} to "
+            f"{highest:g}). Widen stage1.alpha."
+        )
     return sentences
-
-
-def _at_an_end(report: pd.DataFrame, configuration: Mapping[str, float]) -> list[str]:
-    """Describe a best alpha at an end of the sweep, after the sweep continued beyond its grid."""
-    lowest, highest = report["alpha"].min(), report["alpha"].max()
-    if lowest == highest or lowest < configuration["alpha"] < highest:
-        return []
-    return [
-        f"The best alpha of the anchor, {configuration['alpha']:g}, is at an end of those that were swept "
-        f"({lowest:g} to {highest:g}). Widen stage1.alpha."
-    ]
 
 
 def _error_section(card: Mapping[str, object]) -> list[str]:

@@ -130,59 +130,42 @@ def methods(card: Mapping, accuracy: pd.DataFrame | None = None) -> dict[str, li
 
     Returns `paragraphs` and `references`; a paragraph cites references by their numbers, in square brackets.
     """
-    training = " ".join([_training(card), _anchor(card), _experts(card), _fusion(card)])
-    evaluation = " ".join([_evaluation(card, accuracy), *card["groups"], _software(card)])
     cited: dict[str, int] = {}  # {reference: its number}, in the order of citation
 
     def number(found: re.Match) -> str:
         return str(cited.setdefault(found[1], len(cited) + 1))
 
-    paragraphs = [re.sub(rf"@({'|'.join(REFERENCES)})\b", number, text) for text in (training, evaluation)]
+    texts, key = [_training(card), _evaluation(card, accuracy)], re.compile(rf"@({'|'.join(REFERENCES)})\b")
+    paragraphs = [key.sub(number, text) for text in texts]
     return {"paragraphs": paragraphs, "references": [REFERENCES[key] for key in cited]}
 
 
 def _training(card: Mapping) -> str:
-    data = card["training_data"]
+    data, stage1, noise = card["training_data"], card["stage1"], ""
     tissues = list(data["tissues"])
     named = f"{len(tissues)} tissues" if len(tissues) > MOST_NAMED else ", ".join(tissues)
     sexes = ", ".join(f"{n} {sex}" for sex, n in data["sexes"].items())
     version = card["software"].get("heteroage-clock", "")
-    return (
-        f"An epigenetic clock was trained with heteroage-clock {version} on DNA methylation of {data['samples']} "
-        f"healthy samples ({named}; sex: {sexes}; age {data['age_from']:g} to {data['age_to']:g} years) from "
-        f"{data['projects']} {'study' if data['projects'] == 1 else 'studies'}. Studies that share donors or "
-        f"near-identical arrays count as one group ({data['groups']} group{'s' * (data['groups'] != 1)})."
-    )
-
-
-def _anchor(card: Mapping) -> str:
-    stage, noise = card["stage1"], ""
-    if sd := stage.get("technical_sd"):
+    if sd := stage1.get("technical_sd"):
         noise = f" It is penalised for technical noise of standard deviation {sd:g} (beta values) [@noise]."
-    return (
-        "Stage 1 is an elastic net [@elastic_net] on age, transformed as by Horvath [@horvath], with alpha "
-        f"{stage['alpha']:g} and l1 ratio {stage['l1_ratio']:g}.{noise} These values were chosen among "
-        f"{stage['configurations_swept']} configurations by cross-validation in {len(card['folds'])} folds that hold "
-        f"out {card['held_out']}. {stage['features_with_weight']} features have weight."
-    )
-
-
-def _experts(card: Mapping) -> str:
     experts = card["stage2"]["experts"]
     skilled = [row["hallmark"] for row in experts if row.get("skill")]
     which = f" ({', '.join(skilled)})" if 0 < len(skilled) <= MOST_NAMED else ""
-    return (
-        f"Stage 2 fits an elastic net to Stage 1's out-of-fold residual for each of {len(experts)} sets of CpGs, named "
-        f"after hallmarks of ageing [@hallmarks]; {len(skilled)} corrected it better than nothing out of fold{which}."
-    )
-
-
-def _fusion(card: Mapping) -> str:
     rounds, intervals = (card["stage3"][name] for name in ("boosting_rounds", "intervals"))
     earned = "earned no round in cross-validation, so that the predicted age is Stage 1's."
     if rounds:
         earned = f"took {rounds} rounds, chosen by cross-validation over groups."
     text = (
+        f"An epigenetic clock was trained with heteroage-clock {version} on DNA methylation of {data['samples']} "
+        f"healthy samples ({named}; sex: {sexes}; age {data['age_from']:g} to {data['age_to']:g} years) from "
+        f"{data['projects']} {'study' if data['projects'] == 1 else 'studies'}. Studies that share donors or "
+        f"near-identical arrays count as one group ({data['groups']} group{'s' * (data['groups'] != 1)}). "
+        "Stage 1 is an elastic net [@elastic_net] on age, transformed as by Horvath [@horvath], with alpha "
+        f"{stage1['alpha']:g} and l1 ratio {stage1['l1_ratio']:g}.{noise} These values were chosen among "
+        f"{stage1['configurations_swept']} configurations by cross-validation in {len(card['folds'])} folds that hold "
+        f"out {card['held_out']}. {stage1['features_with_weight']} features have weight. "
+        f"Stage 2 fits an elastic net to Stage 1's out-of-fold residual for each of {len(experts)} sets of CpGs, named "
+        f"after hallmarks of ageing [@hallmarks]; {len(skilled)} corrected it better than nothing out of fold{which}. "
         "Stage 3, gradient boosting [@lightgbm] from Stage 1's age on the corrections, tissue, sex and principal "
         f"components of methylation, {earned} Missing CpGs take their conditional mean under a factor model [@factors]."
     )
@@ -195,26 +178,26 @@ def _fusion(card: Mapping) -> str:
 def _evaluation(card: Mapping, accuracy: pd.DataFrame | None) -> str:
     if accuracy is None:
         error = errors_of(card)["HeteroAge"]["MicroMAE"]
-        return (
+        text = (
             f"Predicted in {len(card['folds'])} folds that hold out {card['held_out']}, the mean absolute error was "
             f"{error:.2f} years. The same folds tuned the models, so this is probably too small; the error on a new "
             "study was not measured by nested cross-validation."
         )
-    row = accuracy[(accuracy["stratum"] == "all") & (accuracy["model"] == "HeteroAge")].iloc[0]
-    spread = ""
-    if row["MAE_Lower"] == row["MAE_Lower"]:
-        limits = f"{row['MAE_Lower']:.2f} to {row['MAE_Upper']:.2f}"
-        spread = f" (95% interval {limits}, bootstrap of studies [@bootstrap])"
-    return (
-        "The whole training, tuning included, was repeated without each outer fold of whole groups, and each repeat "
-        f"predicted the samples that it had not seen: mean absolute error {row['MAE']:.2f} years{spread}, mean over "
-        f"studies {row['MacroMAE']:.2f} years, bias {row['Bias']:+.2f} years, r {row['R']:.3f} (n = {row['n']:.0f})."
-    )
-
-
-def _software(card: Mapping) -> str:
+    else:
+        row = accuracy[(accuracy["stratum"] == "all") & (accuracy["model"] == "HeteroAge")].iloc[0]
+        spread = ""
+        if row["MAE_Lower"] == row["MAE_Lower"]:
+            limits = f"{row['MAE_Lower']:.2f} to {row['MAE_Upper']:.2f}"
+            spread = f" (95% interval {limits}, bootstrap of studies [@bootstrap])"
+        text = (
+            "The whole training, tuning included, was repeated without each outer fold of whole groups, and each "
+            f"repeat predicted the samples that it had not seen: mean absolute error {row['MAE']:.2f} years{spread}, "
+            f"mean over studies {row['MacroMAE']:.2f} years, bias {row['Bias']:+.2f} years, r {row['R']:.3f} "
+            f"(n = {row['n']:.0f})."
+        )
     versions = ", ".join(f"{name} {version}" for name, version in card["software"].items())
-    return (
+    software = (
         f"Software: {versions} [@scikit-learn], run by Snakemake [@snakemake]. Digest of the training data (SHA-256): "
         f"{card['training_data']['sha256']}."
     )
+    return " ".join([text, *card["groups"], software])

@@ -106,18 +106,13 @@ def half_width(score: ArrayLike, groups: ArrayLike, level: float) -> float:
     """
     score, groups = np.asarray(score, np.float64), np.asarray(groups)
     for nominal in [*np.arange(level, 1.0, STEP), 1.0]:
-        if leave_one_group_out_coverage(score, groups, nominal) >= level - ROUNDING:
+        covered = [
+            np.mean(score[own] <= group_weighted_quantile(score[~own], groups[~own], nominal))
+            for own in (groups == group for group in np.unique(groups))
+        ]
+        if np.mean(covered) >= level - ROUNDING:
             break
     return group_weighted_quantile(score, groups, nominal)
-
-
-def leave_one_group_out_coverage(score: NDArray[np.float64], groups: NDArray, nominal: float) -> float:
-    """Return the mean over groups of the fraction of a group's scores within the quantile of the other groups."""
-    covered = []
-    for group in np.unique(groups):
-        own = groups == group
-        covered.append(np.mean(score[own] <= group_weighted_quantile(score[~own], groups[~own], nominal)))
-    return float(np.mean(covered))
 
 
 def group_weighted_quantile(score: ArrayLike, groups: ArrayLike, level: float) -> float:

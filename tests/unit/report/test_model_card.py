@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from heteroage.files import write_json, write_table
-from heteroage.report.model_card import LIMITS, _at_an_end, _beyond_grids, describe, render
+from heteroage.report.model_card import LIMITS, _ends_of_grids, describe, render
 
 AGE = np.arange(10.0, 70, 5)
 SAMPLES = pd.DataFrame(
@@ -148,8 +148,9 @@ def test_limits_of_use_are_on_every_card(folder, evaluation):
 
 def test_a_best_alpha_at_an_end_is_said():
     report = pd.DataFrame({"alpha": [0.3, 0.1, 0.03]})
-    assert _at_an_end(report, {"alpha": 0.1}) == _at_an_end(report[:1], {"alpha": 0.3}) == []
-    (sentence,) = _at_an_end(report, {"alpha": 0.03})
+    experts = pd.DataFrame({"hallmark": ["A"]})
+    assert _ends_of_grids(report, 0.1, experts, {}) == _ends_of_grids(report[:1], 0.3, experts, {}) == []
+    (sentence,) = _ends_of_grids(report, 0.03, experts, {})
     assert sentence.startswith(
         "The best alpha of the anchor, 0.03, is at an end of those that were swept (0.03 to 0.3)."
     )
@@ -162,9 +163,9 @@ def test_a_search_beyond_the_grid_is_said():
     }
     inside = pd.DataFrame({"alpha": [0.5, 0.1, 0.012]})
     experts = pd.DataFrame({"hallmark": ["A", "B"], "alpha": [0.5, 50.0]})
-    assert _beyond_grids(inside, experts, grids) == _beyond_grids(inside[:1], experts, {}) == []
+    assert _ends_of_grids(inside, 0.1, experts, grids) == _ends_of_grids(inside[:1], 0.5, experts, {}) == []
     further = pd.DataFrame({"alpha": [0.5, 0.1, 0.012, 0.0039]})
-    assert _beyond_grids(further, experts.assign(alpha=[0.2, 3.0]), grids) == [
+    assert _ends_of_grids(further, 0.1, experts.assign(alpha=[0.2, 3.0]), grids) == [
         "The sweep of the anchor continued beyond stage1.alpha (0.5 to 0.012), from 0.5 to 0.0039, because the best "
         "alpha was at an end.",
         "The best alpha of 1 of 2 experts was found beyond stage2.alpha (50 to 0.5): A.",
