@@ -120,7 +120,7 @@ def find_outliers(
         part.insert(0, "modality", modality)
         values = store[chosen][:, columns].T.astype(np.float64)
         values = np.where(np.isnan(values), np.nanmedian(values, axis=0), values)
-        pcs, _, _ = principal_components(values, n_pcs, by_covariance=len(values) > values.shape[1])
+        pcs, _, _ = principal_components(values, n_pcs)
         distance = robust_distances(pcs, part["Tissue"])
         names = [f"PC{k + 1}" for k in range(n_pcs)]
         part = pd.concat([part, pd.DataFrame(pcs, columns=names).round(5)], axis=1)
