@@ -76,7 +76,7 @@ class Layout:
     label : the column that names the rows (samples or CpGs)
     metadata : with samples in rows, {our name: its column}
     samples : with CpGs in rows, the samples' columns, and `ids` their names
-    left_out : with CpGs in rows, the the other columns, as "name (kind)"
+    left_out : with CpGs in rows, the other columns, as "name (kind)"
     renamed : how many ids are shorter than the column's name
     unnamed : whether the ids of the samples are in a column without a name
     """
@@ -115,8 +115,19 @@ def find_layout(source: Source, is_cpg: IsCpg, conventions: Conventions, orienta
         )
     if found == CPGS_IN_ROWS:
         return _cpgs_in_rows(source, label)
-    ours = columns_of(header, others, conventions, source.where)
-    return _samples_in_rows(source, ours, in_columns, like)
+    ours, unnamed = columns_of(header, others, conventions, source.where), unnamed_columns(source)
+    if "sample_id" in ours:
+        return Layout(SAMPLES_IN_ROWS, ours["sample_id"], ours)
+    if in_columns and unnamed:
+        return Layout(SAMPLES_IN_ROWS, unnamed[0], ours | {"sample_id": unnamed[0]}, unnamed=True)
+    if in_columns:
+        raise no_ids(source.where, header)
+    if source.n_rows == 0:
+        raise no_rows(source.where)
+    raise HeteroAgeError(
+        f"{source.where} has no CpG column (it has {listed(header)}) and no column sample_id. CpGs are named "
+        f"like {like}: as columns where samples are rows, in one column where samples are columns."
+    )
 
 
 def no_rows(where: str) -> HeteroAgeError:
@@ -140,33 +151,13 @@ def unnamed_columns(source: Source) -> list[int]:
 
 def holds_values(source: Source, is_value: IsCpg, is_cpg: IsCpg) -> bool:
     """Tell whether a table contains values of samples, not only metadata."""
-    header = source.header
-    if any(map(is_value, header)):
-        return True
-    return _label_column(source, is_cpg, range(len(header)), False)[0] >= 0
+    return any(map(is_value, source.header)) or _label_column(source, is_cpg, range(len(source.header)), False)[0] >= 0
 
 
 def columns_of(names: Sequence[str], others: Sequence[int], conventions: Conventions, where: str) -> dict[str, int]:
     """Find sample_id and the metadata columns among `others`: {our name: position in `names`}."""
     found = find_columns([names[k] for k in others], conventions, where)
     return {ours: others[k] for ours, k in found.items()}
-
-
-def _samples_in_rows(source: Source, ours: dict[str, int], in_columns: Sequence[str], like: str) -> Layout:
-    header = source.header
-    if "sample_id" in ours:
-        return Layout(SAMPLES_IN_ROWS, ours["sample_id"], ours)
-    unnamed = unnamed_columns(source)
-    if in_columns and unnamed:
-        return Layout(SAMPLES_IN_ROWS, unnamed[0], ours | {"sample_id": unnamed[0]}, unnamed=True)
-    if in_columns:
-        raise no_ids(source.where, header)
-    if source.n_rows == 0:
-        raise no_rows(source.where)
-    raise HeteroAgeError(
-        f"{source.where} has no CpG column (it has {listed(header)}) and no column sample_id. CpGs are named "
-        f"like {like}: as columns where samples are rows, in one column where samples are columns."
-    )
 
 
 def _cpgs_in_rows(source: Source, label: int) -> Layout:
@@ -176,7 +167,10 @@ def _cpgs_in_rows(source: Source, label: int) -> Layout:
     others |= dict.fromkeys(source.textual([k for k in names if k not in others]), TEXT)
     # A column of row numbers before the names, as written by pandas and R.
     before = [k for k in names if k not in others and k < label]
-    others |= {k: ROW_NUMBERS for k, cells in zip(before, source.first(before), strict=True) if _count_up(cells)}
+    for k, cells in zip(before, source.first(before), strict=True):
+        numbers = [number_of(cell or "") for cell in cells]
+        if numbers and numbers in (list(range(len(numbers))), list(range(1, len(numbers) + 1))):
+            others[k] = ROW_NUMBERS
     samples = [k for k in names if k not in others]
     left_out = [f"{header[k] or f'column {k + 1}'} ({what})" for k, what in sorted(others.items())]
     if not samples:
@@ -192,12 +186,6 @@ def _cpgs_in_rows(source: Source, label: int) -> Layout:
     return Layout(CPGS_IN_ROWS, label, {}, samples, ids, left_out, len(ids) if ids is not columns else 0)
 
 
-def _count_up(cells: Sequence[str | None]) -> bool:
-    """Tell whether cells are 0, 1, 2, ... or 1, 2, 3, ..."""
-    numbers = [number_of(cell or "") for cell in cells]
-    return bool(numbers) and any(numbers == [k + first for k in range(len(numbers))] for first in (0, 1))
-
-
 def _label_column(
     source: Source, is_cpg: IsCpg, others: Sequence[int], in_columns: bool
 ) -> tuple[int, list[str], bool]:
@@ -205,30 +193,23 @@ def _label_column(
     candidates = list(islice((k for k in others if not source.numeric(k)), LOOKED_AT))
     if source.index in others and source.index not in candidates and not source.numeric(source.index):
         candidates.append(source.index)
-    if not candidates:
-        return -1, [], False
     batches = ([batch.text(k) for k in candidates] for batch in source.batches(candidates, []))
     # Samples are in rows if columns are CpGs, unless the first rows of a text column contradict it.
-    for texts in [source.first(candidates)] if in_columns else batches:
+    for texts in ([source.first(candidates)] if in_columns else batches) if candidates else ():
         named = [[cell for cell in cells if cell and is_cpg(cell)] for cells in texts]
-        k = max(range(len(named)), key=lambda k, named=named: len(named[k]))
-        if named[k]:
-            return candidates[k], named[k], len(named[k]) > sum(cell is not None for cell in texts[k]) / 2
+        k, own = max(enumerate(named), key=lambda found: len(found[1]))
+        if own:
+            return candidates[k], own, len(own) > sum(cell is not None for cell in texts[k]) / 2
     return -1, [], False
 
 
-def _what_is(name: str) -> str | None:
-    """Return the kind of a column by its name, or None if it may be a sample."""
-    if not name:
-        return NO_NAME
-    if BETA.search(name) and not OTHERS[STATISTICS].fullmatch(name):
-        return None
-    return next((what for what, pattern in OTHERS.items() if pattern.fullmatch(name)), None)
-
-
 def _not_samples(names: Mapping[int, str]) -> dict[int, str]:
-    """Return {column: kind} of the columns that are not samples."""
-    others = {k: what for k, name in names.items() if (what := _what_is(name))}
+    """Return {column: kind} of the columns that are not samples by their names."""
+    others = {k: NO_NAME for k, name in names.items() if not name}
+    for k, name in names.items():
+        what = next((what for what, pattern in OTHERS.items() if pattern.fullmatch(name)), None)
+        if what and (what == STATISTICS or not BETA.search(name)):
+            others[k] = what
     if any(re.search("unmeth", names[k], re.IGNORECASE) for k, what in others.items() if what == INTENSITIES):
         others |= {k: INTENSITIES for k, name in names.items() if k not in others and OF_A_PAIR.fullmatch(name)}
     known = {names[k]: what for k, what in others.items() if names[k]}

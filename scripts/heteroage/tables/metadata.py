@@ -18,6 +18,14 @@ from heteroage.tables.ages import OUTSIDE, PER_YEAR, PRENATAL_AGE, UNREADABLE, Y
 METADATA = ("project_id", "donor_id", "Tissue", "Sex", "Age", "Is_Healthy", "Platform")
 SYNONYMS = {"Sex": ("gender",), "sample_id": ("sampleid",), "Is_Healthy": ("ishealthy",)}
 SPREADSHEET = re.compile(r"\d(?:[.,]\d+)?[eE]\+?\d\d+(?:_R\d\dC\d\d)?")  # 2.03953E+11: digits are lost
+PROBLEMS_OF_AGES = {
+    UNREADABLE: ("text in place of ages", "Give numbers, with a unit if they are not years, and leave unknown ages"),
+    PRENATAL_AGE: (
+        "ages before birth",
+        f"Set inputs.allow_prenatal: true to take ages from {YOUNGEST} to 0 years, or leave them",
+    ),
+    OUTSIDE: (f"ages outside 0 to {OLDEST} years", "Give years, and leave unknown ages"),
+}
 Cells = Sequence[str | None]
 
 
@@ -113,7 +121,13 @@ def find_columns(header: Sequence[str], conventions: Conventions, where: str) ->
         at = [k for k, name in enumerate(names) if name in (*given, ours)]  # the name itself,
         at = at or [k for k, key in enumerate(keys) if key in own] or similar  # in any case, or a usual name
         if ours == "Age" and len(at) == 1 and not given and conventions.age_unit is None:
-            _check_unit([names[k] for k in {*at, *similar}], names[at[0]], where)
+            others = [names[k] for k in {*at, *similar} if unit_in(names[k]) not in (None, "years")]
+            if others and unit_in(names[at[0]]) is None:  # `Age` beside `AGE_weeks` may be in weeks or years
+                raise HeteroAgeError(
+                    f"{where} has the columns {names[at[0]]} and {', '.join(others[:5])}, so that the unit of "
+                    f"{names[at[0]]} is unknown. Set age_unit (--age-unit), or name the column in inputs.columns "
+                    f"(--columns Age={others[0]})."
+                )
         if len(at) > 1:
             raise HeteroAgeError(
                 f"{where} has {len(at)} columns for {ours} ({listed(names[k] for k in at)}). Keep one, or name "
@@ -124,34 +138,20 @@ def find_columns(header: Sequence[str], conventions: Conventions, where: str) ->
     return found
 
 
-def _check_unit(ages: Sequence[str], chosen: str, where: str) -> None:
-    """Reject `Age` beside `AGE_weeks`: it may be in weeks, months or years."""
-    others = [name for name in ages if unit_in(name) not in (None, "years")]
-    if unit_in(chosen) is None and others:
-        raise HeteroAgeError(
-            f"{where} has the columns {chosen} and {', '.join(others[:5])}, so that the unit of {chosen} is "
-            "unknown. Set age_unit (--age-unit), or name the column in inputs.columns "
-            f"(--columns Age={others[0]})."
-        )
-
-
 def sample_ids(cells: Cells, where: str) -> list[str]:
     """Return the ids of samples as text.
 
     Raises HeteroAgeError: rows without an id, ids that a spreadsheet has cut, or several rows of one id.
     """
     ids = names(cells)
-    empty = [f"row {k}" for k, one in enumerate(ids, start=1) if one is None]
-    if empty:
+    if empty := [f"row {k}" for k, one in enumerate(ids, start=1) if one is None]:
         raise HeteroAgeError(f"{where} has rows without a sample_id ({listed(empty)}). Give each sample one.")
-    cut = [one for one in ids if SPREADSHEET.fullmatch(one)]
-    if cut:
+    if cut := [one for one in ids if SPREADSHEET.fullmatch(one)]:
         raise HeteroAgeError(
             f"{where} has sample_ids that a spreadsheet has rounded ({listed(dict.fromkeys(cut))}): their last digits "
             "are lost. Export the sheet again with this column as text."
         )
-    twice = sorted(one for one, count in Counter(ids).items() if count > 1)
-    if twice:
+    if twice := sorted(one for one, count in Counter(ids).items() if count > 1):
         raise HeteroAgeError(f"{where} has duplicate sample_ids ({listed(twice)}). Keep one of each.")
     return ids
 
@@ -208,21 +208,9 @@ def ages(cells: Cells, label: str, ids: Sequence[str], where: str, conventions: 
     ages.
     """
     found = read_ages(cells, label, conventions.age_unit, conventions.allow_prenatal, conventions.missing_values)
-    for problem, what, advice in (
-        (
-            UNREADABLE,
-            "text in place of ages",
-            "Give numbers, with a unit if they are not years, and leave unknown ages",
-        ),
-        (
-            PRENATAL_AGE,
-            "ages before birth",
-            f"Set inputs.allow_prenatal: true to take ages from {YOUNGEST} to 0 years, or leave them",
-        ),
-        (OUTSIDE, f"ages outside 0 to {OLDEST} years", "Give years, and leave unknown ages"),
-    ):
+    for problem, (what, advice) in PROBLEMS_OF_AGES.items():
         if at := [k for k, (_, own) in enumerate(found) if own == problem]:
-            shown = listed(f"{str(cells[k]).strip()} at {ids[k]}" for k in at)
+            shown = listed(f"{cells[k].strip()} at {ids[k]}" for k in at)
             guess = _guess(cells, at, conventions) if problem == OUTSIDE else ""
             raise HeteroAgeError(f"column {label} of {where} has {what} ({shown}). {guess}{advice} empty.")
     return [age for age, _ in found]
@@ -237,8 +225,7 @@ def healthy(cells: Cells, where: str, conventions: Conventions) -> list[bool | N
         None if is_missing(cell, conventions.missing_values) else HEALTH.get(str(cell).strip().lower(), cell)
         for cell in cells
     ]
-    strange = sorted({cell for cell in parsed if isinstance(cell, str)})
-    if strange:
+    if strange := sorted({cell for cell in parsed if isinstance(cell, str)}):
         raise HeteroAgeError(
             f"column Is_Healthy of {where} has values that are neither true nor false ({listed(strange)}). Use True "
             "and False; leave unknown empty."
@@ -253,9 +240,8 @@ def mangled_by_r(ids: Iterable[str], others: Collection[str]) -> str:
         name = re.sub(r"[^A-Za-z0-9._]", ".", other)
         made[f"X{name}" if name[:1].isdigit() or name[:1] == "_" else name] = other
     pairs = [f"{one} is {made[one]}" for one in ids if made.get(one, one) != one]
-    if not pairs:
-        return ""
-    return f" R changed names ({listed(pairs)}): read the table with check.names=FALSE and write it again."
+    hint = f" R changed names ({listed(pairs)}): read the table with check.names=FALSE and write it again."
+    return hint if pairs else ""
 
 
 def _guess(cells: Cells, outside: Sequence[int], conventions: Conventions) -> str:
