@@ -82,7 +82,7 @@ def _fetch(url: str, part: Path, attempts: int, pause: float) -> int | None:
     while True:
         before = _length(part)
         try:
-            total = _fetch_rest(url, part)
+            total = _fetch_rest(url, part, before)
             if total is None or _length(part) >= total:
                 return total
             reason: object = f"the connection was cut after {_length(part):,} of {total:,} bytes"
@@ -100,37 +100,40 @@ def _fetch(url: str, part: Path, attempts: int, pause: float) -> int | None:
                 ) from error
         except CUT as error:
             reason = error
-            if isinstance(error, urllib.error.URLError) and not _length(part):
+            if isinstance(error, urllib.error.URLError) and not before:
                 raise HeteroAgeError(
                     f"cannot connect to {urllib.parse.urlsplit(url).hostname} ({error.reason}). Check the network and "
                     "geo.base_url; without a network, give the file: inputs.geo: [{file: GSE..._series_matrix.txt.gz}]."
                 ) from error
-        failed = failed + 1 if _length(part) <= before else 1
+        have = _length(part)
+        failed = failed + 1 if have <= before else 1
         if failed >= attempts:
             raise HeteroAgeError(
                 f"{url} cannot be downloaded: {failed} consecutive attempts gave no data (last: {reason}). Run again "
-                f"to continue from the {_length(part):,} bytes already received, or check the network and geo.base_url."
+                f"to continue from the {have:,} bytes already received, or check the network and geo.base_url."
             )
         log.info("%s: %s; attempt %d", url, reason, failed + 1)
         time.sleep(pause * 2 ** (failed - 1))
 
 
-def _fetch_rest(url: str, part: Path) -> int | None:
+def _fetch_rest(url: str, part: Path, have: int) -> int | None:
     """Request the missing bytes once, append them, and return the total length if the server reports it."""
-    have = _length(part)
     # Content encoding is disabled, because it would change the lengths.
     request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})
     if have:
         request.add_header("Range", f"bytes={have}-")
     try:
-        response = urllib.request.urlopen(request, timeout=TIMEOUT)
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+            headers, partial = response.headers, response.status == 206
+            with part.open("ab" if partial else "wb") as stream:
+                shutil.copyfileobj(response, stream, CHUNK)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and have:  # the server has no further bytes
-            return _total_of(error.headers.get("Content-Range"))
-        raise
-    with response, part.open("ab" if response.status == 206 else "wb") as stream:
-        shutil.copyfileobj(response, stream, CHUNK)
-    return _total_of(response.headers.get("Content-Range" if response.status == 206 else "Content-Length"))
+        if error.code != 416 or not have:
+            raise
+        headers, partial = error.headers, True  # the server has no further bytes
+    # `bytes 5-9/10`, `bytes */10` or `10`
+    length = (headers.get("Content-Range" if partial else "Content-Length") or "").rpartition("/")[2]
+    return int(length) if length.isdigit() else None
 
 
 def _problem(part: Path, total: int | None) -> str | None:
@@ -144,12 +147,6 @@ def _problem(part: Path, total: int | None) -> str | None:
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         return f"it is not a valid gzip file ({error})"
     return None
-
-
-def _total_of(header: str | None) -> int | None:
-    """Return the total length from `bytes 5-9/10`, `bytes */10` or `10`."""
-    length = (header or "").rpartition("/")[2]
-    return int(length) if length.isdigit() else None
 
 
 def _length(path: Path) -> int:
