@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.files import LEAST_COVERAGE, coverage_files, is_coverage
+from heteroage.files import LEAST_COVERAGE, coverage_files, is_coverage, is_gzip
 from heteroage.probes import MODALITIES
 from heteroage.stages.hallmarks import are_gene_sets
 
@@ -124,9 +124,7 @@ def _series_of(path: str) -> str:
     if named := re.match(r"(GSE\d+(?:-GPL\d+)?)[_.]", Path(path).name):
         return named[1]
     try:
-        with Path(path).open("rb") as stream:
-            packed = stream.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rb") if packed else Path(path).open("rb") as stream:
+        with gzip.open(path) if is_gzip(Path(path)) else Path(path).open("rb") as stream:
             head = stream.read(1 << 20).decode("utf-8", "replace")
     except (OSError, EOFError) as error:
         raise HeteroAgeError(f"cannot read inputs.geo's file {path}: {error}. Check the path.") from error

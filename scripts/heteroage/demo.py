@@ -22,7 +22,7 @@ The three modalities see the same samples through different CpGs, gains and nois
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -32,16 +32,7 @@ from heteroage.probes import MODALITIES
 
 # Gain and noise (logit scale) with which each modality shows a CpG's state.
 VIEW = {"beta": (1.0, 0.5), "chalm": (0.8, 0.7), "camda": (0.6, 0.9)}
-
-
-@dataclass(frozen=True)
-class Demo:
-    """Modality tables, RF_PCs and the held-back master table, with the truth behind them."""
-
-    tables: dict[str, pd.DataFrame]
-    context_pcs: pd.DataFrame
-    held_back: pd.DataFrame
-    truth: dict[str, object]
+MISSES = {"beta": None, "chalm": 3, "camda": 8}  # which of every fifteen samples each modality does not have
 
 
 def cpg_names(settings: Mapping) -> list[str]:
@@ -59,8 +50,11 @@ def simulate_dictionary(settings: Mapping) -> dict[str, list[str]]:
     return {name: sorted([*own[k], *own[(k + 1) % len(names)][:shared]]) for k, name in enumerate(names)}
 
 
-def simulate(settings: Mapping, dictionary: Mapping[str, list[str]]) -> Demo:
-    """Simulate the demo; the same settings give the same cohorts."""
+def simulate(settings: Mapping, dictionary: Mapping[str, list[str]]) -> SimpleNamespace:
+    """Simulate the demo: `tables` by modality, `context_pcs`, the master table `held_back`, and the `truth`.
+
+    The same settings give the same cohorts.
+    """
     rng = np.random.default_rng([settings["seed"], 3])
     samples = _samples(settings, rng)
     cpgs = cpg_names(settings)
@@ -72,11 +66,11 @@ def simulate(settings: Mapping, dictionary: Mapping[str, list[str]]) -> Demo:
     training = samples["project_id"] != "held_back"
     identity = samples.set_index("sample_id")[visible]
     held_back = [betas[m].add_suffix(f"_{m}") for m in MODALITIES]
-    accelerated = samples["acceleration"] > 0
-    return Demo(
+    accelerated, fifteenth = samples["acceleration"] > 0, samples.index.to_series() % 15
+    return SimpleNamespace(
         tables={
             # Each modality misses some samples, as in real studies; chalm's table repeats the metadata.
-            m: pd.concat([identity, betas[m]], axis=1)[(training & _covered(samples, m)).to_numpy()].reset_index()
+            m: pd.concat([identity, betas[m]], axis=1)[(training & (fifteenth != MISSES[m])).to_numpy()].reset_index()
             for m in MODALITIES
         },
         context_pcs=pcs[training.to_numpy()].reset_index(),
@@ -178,11 +172,6 @@ def _measure(
     values = np.round(1 / (1 + np.exp(-logit)), 4)
     values[rng.random(values.shape) < settings["missing_share"]] = np.nan
     return pd.DataFrame(values, index=samples["sample_id"], columns=[cpgs[k] for k in covered])
-
-
-def _covered(samples: pd.DataFrame, modality: str) -> pd.Series:
-    """Which samples have a modality: beta all of them, the others all but every fifteenth."""
-    return samples.index.to_series() % 15 != {"beta": -1, "chalm": 3, "camda": 8}[modality]
 
 
 def _principal_components(beta: pd.DataFrame, samples: pd.DataFrame, n_pcs: int) -> pd.DataFrame:

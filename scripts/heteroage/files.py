@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import re
-import stat
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -69,13 +68,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 def is_stream(path: str | Path) -> bool:
     """Tell whether a path is a device, a pipe or an open file of a process, which is written directly."""
-    if OPEN.fullmatch(str(path)):
-        return True
-    try:
-        mode = Path(path).stat().st_mode
-    except OSError:
-        return False
-    return stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
+    path = Path(path)
+    return OPEN.fullmatch(str(path)) is not None or path.is_char_device() or path.is_fifo()
 
 
 def check_writable(path: str | Path) -> None:
@@ -213,9 +207,9 @@ def coverage_files(pattern: str) -> dict[str, str]:
     inside = re.compile("(.*)".join(map(re.escape, name.split("*"))), re.DOTALL)
     found: dict[str, str] = {}
     for path in paths:
-        match = inside.fullmatch(Path(path).name)
-        groups = match.groups() if match else ()
-        one = groups[0] if groups and groups[0] else re.sub(r"(\.bismark)?\.cov(\.gz)?$", "", Path(path).name)
+        found_by = inside.fullmatch(Path(path).name)
+        starred = found_by[1] if found_by and inside.groups else ""
+        one = starred or re.sub(r"(\.bismark)?\.cov(\.gz)?$", "", Path(path).name)
         if one in found:
             raise HeteroAgeError(f"{pattern} has two files of sample {one} ({found[one]}, {path}). Keep one of them.")
         found[one] = path

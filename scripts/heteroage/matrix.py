@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError
-from heteroage.files import atomic_path
+from heteroage.files import write_text
 
 BLOCK = 4096  # number of features per block: 16 MB per 1,000 samples
 SECONDS = 5.0  # interval between lines of progress in the log; shorter steps print nothing
@@ -93,8 +93,7 @@ def read_rows(matrix: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[n
 
 def write_names(feature_names: Sequence[str], path: str | Path) -> None:
     """Write feature names, one per line."""
-    with atomic_path(path) as beside:
-        beside.write_text("".join(f"{name}\n" for name in feature_names), encoding="utf-8")
+    write_text("".join(f"{name}\n" for name in feature_names), path)
 
 
 def release(matrix: np.memmap) -> None:

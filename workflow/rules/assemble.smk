@@ -40,6 +40,12 @@ OF_RUN = {
     "artifacts": collect("results/{{run}}/artifacts/{file}", file=ARTIFACTS),
     "duplicates": "results/audit/duplicated_arrays.csv",
 }
+# For the full run's model card, if the config requests it.
+EVALUATED = {
+    "accuracy": "results/evaluation/accuracy.csv",
+    "coverage": "results/evaluation/coverage.csv",
+    "certificate": "results/falsification/certificate.csv",
+}
 FOLDER = {
     "files": collect("results/{{run}}_artifacts/{file}", file=ARTIFACTS + ADDED),
     "card": "results/{run}_artifacts/MODEL_CARD.md",
@@ -55,7 +61,7 @@ SETTINGS = {
 
 rule assemble_artifacts:
     input:
-        unpack(evaluation_of),
+        unpack(lambda wildcards: EVALUATED if config["model_card"]["evaluated"] and wildcards.run == "full" else {}),
         **OF_RUN,
         experts=expert_models,
     output:

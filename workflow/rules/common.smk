@@ -159,17 +159,6 @@ def held_out(pattern):
     return of_each_outer_fold
 
 
-def evaluation_of(wildcards):
-    """Return the results of nested runs and falsification for the full run's model card, if the config requests them."""
-    if wildcards.run != "full" or not config["model_card"]["evaluated"]:
-        return {}
-    return {
-        "accuracy": "results/evaluation/accuracy.csv",
-        "coverage": "results/evaluation/coverage.csv",
-        "certificate": "results/falsification/certificate.csv",
-    }
-
-
 def mapping_of_series(wildcards):
     """Return how a series' characteristics become the columns of a sample sheet, as the fields of `Mapped`."""
     own = config["geo"]["series"].get(wildcards.series, {})
