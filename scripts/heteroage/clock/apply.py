@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from heteroage.clock.artifacts import ANCHOR
 from heteroage.clock.check import raw_weights
-from heteroage.clock.cohort import CohortSummary
+from heteroage.clock.cohort import CohortSummary, accuracy
 from heteroage.clock.loading import load_clock
 from heteroage.clock.master_table import open_tables
 from heteroage.clock.model import ClockModel
-from heteroage.clock.output import check_ending, writing
+from heteroage.clock.output import kind_of, writing
 from heteroage.clock.predict import Clock
-from heteroage.clock.published import MISSING, MUCH_MISSING, Beside, Compared, read_compared
+from heteroage.clock.published import MISSING, MUCH_MISSING, Beside, read_compared
 from heteroage.clock.sums import Rows
 from heteroage.clock.trees import booster_of, contributions_of
 from heteroage.errors import HeteroAgeError, listed
@@ -54,9 +54,7 @@ def run_step(
     from tqdm import tqdm
 
     outputs = [path for path in (out, contributions) if path is not None]
-    for path in outputs:
-        check_ending(path)
-    _check_places([*inputs, offset], [*outputs, summary])
+    _check_places([*inputs, offset], [*outputs, summary], outputs)
     clock = load_clock(artifact_dir, public_key, **(conventions or {}))
     booster = booster_of(clock) if contributions is not None else None
     if offset is not None:
@@ -88,15 +86,20 @@ def calibrate(clock: Clock, inputs: Sequence[Path], out: Path, allow_missing: bo
     return f"{out}: {offset.line()}"
 
 
-def _check_places(inputs: Sequence[Path | None], outputs: Sequence[Path | None]) -> None:
+def _check_places(
+    inputs: Sequence[Path | None], outputs: Sequence[Path | None], tables: Sequence[Path | None] = ()
+) -> None:
     """Reject, before the work, outputs that cannot be written, or are equal to each other or to an input."""
-    inputs, outputs = ([path for path in paths if path is not None] for paths in (inputs, outputs))
+    for path in filter(None, tables):
+        kind_of(path)
+    given = {path.resolve() for path in inputs if path is not None}
+    outputs = [path for path in outputs if path is not None]
     for path in outputs:
         check_writable(path)
     places = [path.resolve() for path in outputs]
     if twice := [path for path, place in zip(outputs, places, strict=True) if places.count(place) > 1]:
         raise HeteroAgeError(f"two outputs have the same file name ({twice[0]}). Change one of them.")
-    if same := [path for path in outputs for given in inputs if path.resolve() == given.resolve()]:
+    if same := [path for path, place in zip(outputs, places, strict=True) if place in given]:
         raise HeteroAgeError(f"{same[0]} is an input and would be overwritten. Choose another output file.")
 
 
@@ -157,9 +160,7 @@ def compare(
 
     Raises HeteroAgeError: invalid tables; no ages; no CpG in common with a published clock.
     """
-    if out is not None:
-        check_ending(out)
-    _check_places(inputs, [out])
+    _check_places(inputs, [out], [out])
     beside = Beside(read_compared(given), clock, projects=True)
     conventions = conventions or (clock.conventions if clock else Conventions())
     table = open_tables(inputs, beside.wanted, conventions)
@@ -179,18 +180,20 @@ def compare(
             {"sample_id": part.ids, "Age": part.ages(conventions), **beside.rows(part)}
             for part in table.parts(table.names)
         ]
+    if not parts:
+        raise HeteroAgeError(f"{table.where} has a header and no rows. Give at least one sample.")
     if out is not None:
         with writing([out]) as (writer,):
             for rows in parts:
                 writer.write(rows)
-    names = [*(["HeteroAge"] if clock else []), *(one.name for one in beside.compared)]
-    return _report(parts, names, beside.compared, table.where)
+    cpgs = {one.name: len(one.clock.features) for one in beside.compared}
+    return _report(parts, [*(["HeteroAge"] if clock else []), *cpgs], cpgs, table.where)
 
 
-def _report(parts: Sequence[Rows], names: Sequence[str], compared: Sequence[Compared], where: str) -> str:
+def _report(parts: Sequence[Rows], names: Sequence[str], cpgs: Mapping[str, int], where: str) -> str:
     """Format one line per clock for all samples and for each project, then the paired differences to HeteroAge."""
     joined = {name: np.concatenate([rows[name] for rows in parts]) for name in parts[0] if name != "sample_id"}
-    age, cpgs = joined["Age"], {one.name: len(one.clock.features) for one in compared}
+    age = joined["Age"]
     projects = np.array([name or "unknown" for name in joined.get("project_id", [""] * len(age))])
     wide = max(map(len, ["clock", *names]))
     lines = [
@@ -200,14 +203,14 @@ def _report(parts: Sequence[Rows], names: Sequence[str], compared: Sequence[Comp
     for level in ["all", *(levels if len(levels) > 1 else [])]:
         own = np.full(len(age), True) if level == "all" else projects == level
         for name in names:
-            cohort = CohortSummary()
-            cohort.add({"sample_id": range(own.sum()), "Age": age[own], "HeteroAge": joined[name][own]})
-            found = cohort.accuracy()
+            found = accuracy({"Age": age[own], "HeteroAge": joined[name][own]})
             if not found and level == "all":
                 raise HeteroAgeError(f"no sample of {where} has both an Age and the CpGs of {name}.")
             if found:
+                r = f"{found['r']:.3f}" if "r" in found else ""
                 missing = f"{joined[name + MISSING][own].mean():.1f} of {cpgs[name]}" if name in cpgs else ""
-                lines.append(f"{name:{wide}} {_errors(found)} {missing:>15}  {level}")
+                errors = f"{found['n']:>8.0f} {found['MAE']:>7.2f} {found['MedAE']:>7.2f} {found['bias']:>+7.2f}"
+                lines.append(f"{name:{wide}} {errors} {r:>6} {missing:>15}  {level}")
     if "HeteroAge" in names:
         ours = np.abs(joined["HeteroAge"] - age)
         lines += [_difference(name, np.abs(joined[name] - age) - ours, projects) for name in cpgs]
@@ -218,11 +221,6 @@ def _report(parts: Sequence[Rows], names: Sequence[str], compared: Sequence[Comp
                 "unfair to it."
             )
     return "\n".join(lines)
-
-
-def _errors(found: Mapping[str, float]) -> str:
-    r = f"{found['r']:.3f}" if "r" in found else ""
-    return f"{found['n']:>8.0f} {found['MAE']:>7.2f} {found['MedAE']:>7.2f} {found['bias']:>+7.2f} {r:>6}"
 
 
 def _difference(name: str, change: NDArray[np.float64], projects: NDArray[np.str_]) -> str:

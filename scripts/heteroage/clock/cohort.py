@@ -69,12 +69,12 @@ class StudyErrors:
         nested : each project's number of samples and bias in a nested evaluation; replaces the out-of-fold biases
         """
         _, code, size = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
-        source = "out_of_fold" if nested is None else "nested"
         if nested is None:
-            names, place, count = np.unique(np.asarray(projects), return_inverse=True, return_counts=True)
-            bias = np.bincount(place, error) / count
-            nested = dict(zip(names.tolist(), zip(count.tolist(), bias.tolist(), strict=True), strict=True))
-        biases = [float(bias) for n, bias in nested.values() if n >= FEWEST_SAMPLES]
+            _, place, count = np.unique(np.asarray(projects), return_inverse=True, return_counts=True)
+            source, known = "out_of_fold", zip(count, np.bincount(place, error) / count, strict=True)
+        else:
+            source, known = "nested", nested.values()
+        biases = [float(bias) for n, bias in known if n >= FEWEST_SAMPLES]
         if len(size) < FEWEST_GROUPS or len(biases) < FEWEST_GROUPS:
             return None
         bias = np.bincount(code, error) / size
@@ -152,9 +152,7 @@ class Applicability:
 
 @dataclass
 class CohortSummary:
-    """Number of samples of a predicted table, and errors of its predicted ages (years).
-
-    The blocks of the table are added while they are predicted.
+    """Number of samples of a predicted table, whose blocks are added, and errors of its predicted ages (years).
 
     studies : errors of the studies held out in training, for comparison
     """
@@ -169,29 +167,14 @@ class CohortSummary:
         """Add a block, as yielded by `Clock.stream`."""
         self.samples += len(rows["sample_id"])
         self.flagged += sum(map(bool, rows.get("Flags", [])))
-        if "HeteroAge" in rows:
-            self.without_age += int(np.isnan(rows["HeteroAge"]).sum())
-            if "Age" in rows:
-                for name in {"Age", "HeteroAge", "HeteroAge_Lower", "HeteroAge_Upper"} & rows.keys():
-                    self._columns.setdefault(name, []).append(rows[name])
+        self.without_age += int(np.isnan(rows.get("HeteroAge", ())).sum())
+        if {"Age", "HeteroAge"} <= rows.keys():
+            for name in {"Age", "HeteroAge", "HeteroAge_Lower", "HeteroAge_Upper"} & rows.keys():
+                self._columns.setdefault(name, []).append(rows[name])
 
     def accuracy(self) -> dict[str, float]:
-        """Return n, MAE, MedAE, bias (predicted - given; years), r and interval coverage; empty without ages."""
-        columns = {name: np.concatenate(parts) for name, parts in self._columns.items()}
-        if not columns:
-            return {}
-        known = ~np.isnan(columns["Age"]) & ~np.isnan(columns["HeteroAge"])
-        age, predicted = columns["Age"][known], columns["HeteroAge"][known]
-        if not len(age):
-            return {}
-        error = predicted - age
-        found = {"n": len(age), "MAE": np.abs(error).mean(), "MedAE": np.median(np.abs(error)), "bias": error.mean()}
-        if len(age) >= LEAST_FOR_R and age.std() > 0 and predicted.std() > 0:
-            found["r"] = np.corrcoef(age, predicted)[0, 1]
-        if "HeteroAge_Lower" in columns:
-            lower, upper = columns["HeteroAge_Lower"][known], columns["HeteroAge_Upper"][known]
-            found["coverage"] = ((lower <= age) & (age <= upper)).mean()
-        return {name: float(value) for name, value in found.items()}
+        """Return `accuracy` of all blocks; empty without ages."""
+        return accuracy({name: np.concatenate(parts) for name, parts in self._columns.items()})
 
     def as_json(self) -> dict[str, object]:
         """Return the content of the --summary file."""
@@ -203,23 +186,42 @@ class CohortSummary:
 
     def warning(self) -> str:
         """Return a warning if the bias is outside the range of the studies held out in training, otherwise ""."""
-        accuracy = self.accuracy()
-        known = accuracy and self.studies is not None
-        return self.studies.warning(accuracy["bias"], int(accuracy["n"])) if known else ""
+        found = self.accuracy()
+        return self.studies.warning(found["bias"], int(found["n"])) if found and self.studies is not None else ""
 
     def line(self) -> str:
         """Return a summary line to print."""
         parts = [f"{self.samples} sample{'s' * (self.samples != 1)}"]
-        if accuracy := self.accuracy():
-            said = f"MAE {accuracy['MAE']:.2f} years, bias {accuracy['bias']:+.2f}"
-            said += f", r {accuracy['r']:.2f}" if "r" in accuracy else ""
-            said += f", {accuracy['coverage']:.0%} inside their interval" if "coverage" in accuracy else ""
-            parts.append(f"{said} (of {accuracy['n']:.0f} with an Age)")
+        if found := self.accuracy():
+            said = f"MAE {found['MAE']:.2f} years, bias {found['bias']:+.2f}"
+            said += f", r {found['r']:.2f}" if "r" in found else ""
+            said += f", {found['coverage']:.0%} inside their interval" if "coverage" in found else ""
+            parts.append(f"{said} (of {found['n']:.0f} with an Age)")
         if self.flagged:
             parts.append(f"{self.flagged} with flags")
         if self.without_age:
             parts.append(f"{self.without_age} without a predicted age (no CpG measured)")
         return "; ".join(parts) + "."
+
+
+def accuracy(columns: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    """Return n, MAE, MedAE, bias (predicted - given; years), r and interval coverage; empty without ages.
+
+    columns : Age, HeteroAge, and if known HeteroAge_Lower and HeteroAge_Upper, in years
+    """
+    known = ~np.isnan(columns["Age"]) & ~np.isnan(columns["HeteroAge"]) if columns else np.zeros(0, bool)
+    if not known.any():
+        return {}
+    age, predicted, *limits = (
+        columns[name][known] for name in ("Age", "HeteroAge", "HeteroAge_Lower", "HeteroAge_Upper") if name in columns
+    )
+    error = predicted - age
+    found = {"n": len(age), "MAE": np.abs(error).mean(), "MedAE": np.median(np.abs(error)), "bias": error.mean()}
+    if len(age) >= LEAST_FOR_R and age.std() > 0 and predicted.std() > 0:
+        found["r"] = np.corrcoef(age, predicted)[0, 1]
+    if limits:
+        found["coverage"] = ((limits[0] <= age) & (age <= limits[1])).mean()
+    return {name: float(value) for name, value in found.items()}
 
 
 @dataclass(frozen=True)
@@ -247,12 +249,12 @@ class Offset:
                 "version, or was trained on fewer than three groups of studies. Train it again with this version, on "
                 "three groups or more."
             )
-        if not (accuracy := cohort.accuracy()):
+        if not (found := cohort.accuracy()):
             raise HeteroAgeError(
                 f"no sample of {where} has both an Age and a predicted age ({cohort.samples} samples). Give a table "
                 "with samples of known age."
             )
-        n, bias = int(accuracy["n"]), accuracy["bias"]
+        n, bias = int(found["n"]), found["bias"]
         shrinkage = studies.shrinkage(n)
         return cls(-shrinkage * bias, n, bias, shrinkage, clock)
 

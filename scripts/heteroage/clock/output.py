@@ -18,25 +18,23 @@ from heteroage.errors import HeteroAgeError
 from heteroage.files import PARQUET, atomic_path, is_stream
 
 ROW_GROUP = 65_536  # samples per row group of a Parquet file
-FEATHER = {".feather", ".arrow"}
-SEPARATORS = {".csv": ",", ".tsv": "\t", "": ","}
+KINDS = {".csv": ",", ".tsv": "\t", "": ",", ".feather": "feather", ".arrow": "feather"}
+KINDS |= dict.fromkeys(PARQUET, "parquet")
 ENDINGS = ".csv, .tsv (both also with .gz), .parquet, .feather"
 
 
-def check_ending(path: Path) -> None:
-    """Reject file names with an unknown extension. A name without an extension means CSV."""
-    if _kind(path) is None:
-        raise HeteroAgeError(f"cannot write {path}: unknown file extension {path.suffix}. Use one of {ENDINGS}.")
+def kind_of(path: Path) -> str:
+    """Return "parquet", "feather" or the separator of a text file. A name without an extension means CSV.
 
-
-def _kind(path: Path) -> str | None:
-    """Return "parquet", "feather" or the separator of a text file; None for an unknown extension."""
+    Raises HeteroAgeError: unknown extension.
+    """
+    suffix = path.suffix.lower()
+    kind = KINDS.get(path.with_suffix("").suffix.lower() if suffix == ".gz" else suffix, "")
     if is_stream(path):
         return ","
-    suffix = path.suffix.lower()
-    if suffix in PARQUET or suffix in FEATHER:
-        return "parquet" if suffix in PARQUET else "feather"
-    return SEPARATORS.get(path.with_suffix("").suffix.lower() if suffix == ".gz" else suffix)
+    if not kind or (suffix == ".gz" and len(kind) > 1):
+        raise HeteroAgeError(f"cannot write {path}: unknown file extension {path.suffix}. Use one of {ENDINGS}.")
+    return kind
 
 
 class RowWriter:
@@ -47,11 +45,9 @@ class RowWriter:
     """
 
     def __init__(self, path: Path, final: Path) -> None:
-        self.kind = _kind(final)
-        self.rows = 0
+        self.kind, self._to_disk, self.rows = kind_of(final), not is_stream(path), 0
         self._waiting: list[pa.Table] = []
         self._columnar: object | None = None
-        self._to_disk = not is_stream(path)
         self._stream = _opened(path, self._to_disk)
         # No time or file name in the header, so equal tables give equal bytes.
         zipped = final.suffix.lower() == ".gz" and self._to_disk
@@ -60,15 +56,13 @@ class RowWriter:
     def write(self, rows: Mapping[str, Sequence]) -> None:
         """Add a block: columns by name, lists of text or arrays of numbers, missing as None or NaN."""
         table = pa.Table.from_arrays([_column(cells) for cells in rows.values()], names=list(rows))
-        if self.kind in ("parquet", "feather"):
+        if len(self.kind) > 1:
             self._waiting.append(table)
             if sum(one.num_rows for one in self._waiting) >= ROW_GROUP:
                 self._write_group()
         else:
-            if not self.rows:
-                names = [_quoted(name, self.kind) for name in table.column_names]
-                self._text.write(f"{self.kind.join(names)}\n".encode())
-            self._text.write(_csv_lines(table, self.kind))
+            header = [] if self.rows else [pa.Table.from_arrays([_column([name]) for name in rows], list(rows))]
+            self._text.writelines(_csv_lines(part, self.kind) for part in (*header, table))
         self.rows += table.num_rows
 
     def close(self) -> None:
@@ -102,13 +96,10 @@ class RowWriter:
 
 def _opened(path: Path, to_disk: bool) -> BinaryIO:
     """Open a file for writing, or a pipe or device for appending."""
-    if to_disk:
-        return path.open("wb")
-    numbers = {"/dev/stdout": 1, "/dev/stderr": 2}
-    if str(path) in numbers or str(path).startswith("/dev/fd/"):
-        number = numbers.get(str(path)) or int(path.name)
-        return os.fdopen(os.dup(number), "wb")
-    return path.open("ab" if stat.S_ISREG(path.stat().st_mode) else "wb")
+    number = {"/dev/stdout": 1, "/dev/stderr": 2}.get(str(path))
+    if number or str(path).startswith("/dev/fd/"):
+        return os.fdopen(os.dup(number or int(path.name)), "wb")
+    return path.open("ab" if not to_disk and stat.S_ISREG(path.stat().st_mode) else "wb")
 
 
 @contextmanager
@@ -119,7 +110,7 @@ def writing(paths: Sequence[Path]) -> Iterator[list[RowWriter]]:
     and devices keep the output that was written before the error.
     """
     for path in paths:
-        check_ending(path)
+        kind_of(path)
     try:
         with ExitStack() as stack:
             writers = []
@@ -140,19 +131,13 @@ def writing(paths: Sequence[Path]) -> Iterator[list[RowWriter]]:
 def _column(cells: Sequence) -> pa.Array:
     """Convert numbers or text to an Arrow array, missing as null. (`pa.array` would import pandas.)"""
     if isinstance(cells, np.ndarray):
-        values, valid = np.ascontiguousarray(cells, dtype=np.float64), ~np.isnan(cells)
-        buffers = [pa.py_buffer(values)]
-        kind = pa.float64()
+        kind, valid, buffers = pa.float64(), ~np.isnan(cells), [np.ascontiguousarray(cells, dtype=np.float64)]
     else:
         encoded = [(cell or "").encode() for cell in cells]
-        valid = np.array([cell is not None for cell in cells], dtype=bool)
-        ends = np.zeros(len(encoded) + 1, dtype=np.int64)
-        np.cumsum([len(cell) for cell in encoded], out=ends[1:])
-        buffers = [pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
-        kind = pa.large_string()
-    mask = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
-    column = pa.Array.from_buffers(kind, len(valid), [mask, *buffers])
-    return column if kind == pa.float64() else pc.cast(column, pa.string())
+        ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+        kind, valid, buffers = pa.string(), np.array([cell is not None for cell in cells]), [ends, b"".join(encoded)]
+    buffers.insert(0, None if valid.all() else np.packbits(valid, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(valid), [None if one is None else pa.py_buffer(one) for one in buffers])
 
 
 def _csv_lines(table: pa.Table, separator: str) -> bytes:
@@ -171,7 +156,3 @@ def _csv_lines(table: pa.Table, separator: str) -> bytes:
     options = pc.JoinOptions("replace", "")
     lines = pc.call_function("binary_join_element_wise", [*columns, between], options)
     return b"".join(line.encode() + b"\n" for line in lines.to_pylist())
-
-
-def _quoted(name: str, separator: str) -> str:
-    return '"' + name.replace('"', '""') + '"' if set(name) & set(f'"{separator}\r\n') else name

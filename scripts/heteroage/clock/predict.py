@@ -21,7 +21,7 @@ from heteroage.clock.check import MOST_MISSING_WEIGHT, check_cpgs, check_pcs, mi
 from heteroage.clock.cohort import CohortSummary, Offset
 from heteroage.clock.master_table import MasterTable, open_tables
 from heteroage.clock.model import ClockModel
-from heteroage.clock.sums import Rows, SampleBlock, Sums
+from heteroage.clock.sums import Rows, SampleBlock
 from heteroage.clock.trees import booster_of, contributions_of
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN
@@ -163,21 +163,24 @@ class Clock(ClockModel):
         return f"Clock({len(self.cpgs_read)} CpGs{pcs}, {experts}, {trees}, format version {self.version})"
 
     def _rows(self, step: str, block: SampleBlock) -> tuple[Rows, Rows]:
-        # Metadata first, because their errors need no pass over the CpGs.
-        output = block.identity() if step in ("predict", "predict_stage3") else block.context()
-        if step in ("predict", "predict_stage1"):
-            output[ANCHOR] = inverse_transform_age(block.sums.totals[None])
-        if step in ("predict", "predict_stage2"):
-            output |= {f"{name}{CORRECTION}": block.sums.totals[name] for name in self.experts}
-        if step in ("predict_stage1", "predict_stage2"):
-            return output, {}
+        output = block.identity()  # first, because its errors need no pass over the CpGs
         if step == "predict_stage3":
             output |= self._earlier_stages(block)
+        else:
+            block.sum_features()
+        if step in ("predict_stage1", "predict_stage2"):
+            output |= block.context()
+        if step in ("predict", "predict_stage1"):
+            output[ANCHOR] = inverse_transform_age(block.totals[None])
+        if step in ("predict", "predict_stage2"):
+            output |= {f"{name}{CORRECTION}": block.totals[name] for name in self.experts}
+        if step in ("predict_stage1", "predict_stage2"):
+            return output, {}
         features = self._fuse(output, block)
         if step == "predict":
-            output["Imputed_Fraction"] = block.sums.missing / max(len(self.reported), 1)
-            output["Imputed_Years"] = block.sums.imputed_years()
-            output["Flags"] = flags_of(self, output, block.sums)
+            output["Imputed_Fraction"] = block.missing / max(len(self.reported), 1)
+            output["Imputed_Years"] = block.imputed_years()
+            output["Flags"] = flags_of(self, output, block)
         return output, features
 
     def _earlier_stages(self, block: SampleBlock) -> Rows:
@@ -241,9 +244,13 @@ def interval(stored: Mapping, age: NDArray[np.float64], tissues: Sequence[str]) 
     }
 
 
-def flags_of(clock: ClockModel, output: Rows, sums: Sums) -> list[str]:
+def flags_of(clock: ClockModel, output: Rows, block: SampleBlock) -> list[str]:
     """Return the flags of each sample in the order of MEANINGS, joined by semicolons; empty if there are none."""
-    raised = {"no_cpg_measured": sums.empty, "mostly_imputed": sums.mostly_imputed, "values_outside_0_1": sums.outside}
+    raised = {
+        "no_cpg_measured": block.empty,
+        "mostly_imputed": block.mostly_imputed,
+        "values_outside_0_1": block.outside,
+    }
     for name in ("Tissue", "Sex"):
         label = np.array(output[name], dtype=object)
         known = np.isin(label, [UNKNOWN, *clock.meta["categories"].get(name, [])])
@@ -252,9 +259,9 @@ def flags_of(clock: ClockModel, output: Rows, sums: Sums) -> list[str]:
         for flag, name in (("age_outside_training", "Age"), ("prediction_outside_training", "HeteroAge")):
             if name in output:
                 raised[flag] = (output[name] < limits.youngest) | (output[name] > limits.oldest)
-        distance = np.sqrt(sums.distance / np.maximum(sums.measured, 1))
+        distance = np.sqrt(block.distance / np.maximum(block.measured, 1))
         raised["far_from_training"] = distance > limits.distance_limit
-    found: list[list[str]] = [[] for _ in sums.part.ids]
+    found: list[list[str]] = [[] for _ in block.part.ids]
     for flag in MEANINGS:
         for k in np.flatnonzero(raised.get(flag, False)):
             found[k].append(flag)

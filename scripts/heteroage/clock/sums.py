@@ -7,7 +7,6 @@ bits for any other samples in the table. An absent column is treated as a column
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,39 +28,30 @@ SLACK = 1e-6  # accepted deviation of a beta value from 0 to 1 (rounding)
 
 
 class SampleBlock:
-    """A block of samples of a table, with the values that a clock needs."""
+    """A block of samples of a table: its metadata, and its sums over features, initially only the intercepts.
+
+    columns_of : the columns of each CpG in the table
+    totals : predictions by model (None is the anchor), on the model's scale
+    pcs : computed RF_PCs, if the clock has loadings
+    missing, missing_weight, missing_context : number of imputed CpGs, and their fraction of the anchor's absolute
+        standardised weight and of the computed RF_PCs' squared loadings
+    outside, empty : samples with a value slightly outside 0 to 1; samples without any of the CpGs
+    distance, measured : sum of squared deviations from the training mean (in standard deviations), and their number
+    imputed : see `Covariance`; in format version 2 only for missing RF_PCs
+    imputation : imputation of missing CpGs, in format version 2
+    """
 
     def __init__(self, clock: ClockModel, part: NamedPart, columns_of: Mapping[str, list[str]]) -> None:
-        self.clock, self.part, self.columns_of = clock, part, columns_of
-        self.usable = True
-
-    @cached_property
-    def sums(self) -> Sums:
-        """All sums over CpGs and RF_PCs."""
-        sums = Sums(self.clock, self.part).walk(self.columns_of)
-        for name in sorted(filter(is_pc, self.clock.terms), key=pc_number):
-            values = self.pc(name, sums)
-            sums.add(name, values, np.isnan(values))
-        # Samples without any CpG get no prediction.
-        for values in (*sums.totals.values(), *sums.pcs.values()):
-            values[sums.empty] = np.nan
-        self.usable = not sums.mostly_imputed.all()
-        return sums
-
-    def pc(self, name: str, sums: Sums | None = None) -> NDArray[np.float64]:
-        """Return an RF_PC: the table's column if it exists, otherwise computed from the clock's loadings."""
-        if name in self.part.names:
-            return self.numbers(name)
-        return (sums or self.sums).pcs.get(name, np.full(len(self.part.ids), np.nan))
-
-    def numbers(self, name: str) -> NDArray[np.float64]:
-        """Return one numeric column; infinite values are rejected."""
-        values = next(self.part.numbers([name]))[1]
-        if infinite := [self.part.ids[k] for k in np.flatnonzero(np.isinf(values))]:
-            raise HeteroAgeError(
-                f"column {name} of {self.part.where} has infinite values ({listed(infinite)}). Correct them."
-            )
-        return values
+        self.clock, self.part, self.columns_of, n = clock, part, columns_of, len(part.ids)
+        self.summed = False
+        self.totals = {key: np.full(n, model.intercept) for key, model in clock.models.items()}
+        self.components = np.zeros((len(clock.loadings.names) if clock.loadings else 0, n))
+        self.pcs = dict(zip(clock.loadings.names, self.components, strict=True)) if clock.loadings else {}
+        self.missing, self.missing_weight, self.missing_context = np.zeros((3, n))
+        self.distance, self.measured = np.zeros((2, n))
+        self.outside, self.empty = np.zeros(n, dtype=bool), np.full(n, bool(clock.cpgs_read))
+        self.imputed = clock.covariance.start(n) if clock.covariance else None
+        self.imputation = Imputation(clock.conditional, n) if clock.conditional else None
 
     def identity(self) -> Rows:
         """Return sample_id, Tissue and Sex ("unknown" if absent), and Age if the table has it."""
@@ -73,52 +63,59 @@ class SampleBlock:
         return rows | ({"Age": part.ages(conventions)} if "Age" in part.names else {})
 
     def context(self) -> Rows:
-        """Return the columns that a later stage needs: metadata, RF_PCs and the output of earlier stages."""
-        rows = self.identity()
-        pcs = {*filter(is_pc, self.part.names), *self.sums.pcs}
-        rows |= {name: self.pc(name) for name in sorted(pcs, key=pc_number)}
+        """Return the columns that a later stage needs: RF_PCs and the output of earlier stages."""
+        pcs = sorted({*filter(is_pc, self.part.names), *self.pcs}, key=pc_number)
         staged = (name for name in sorted(self.part.names) if name == ANCHOR or name.endswith(CORRECTION))
-        return rows | {name: self.numbers(name) for name in staged}
+        return {name: self.pc(name) for name in pcs} | {name: self.numbers(name) for name in staged}
 
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Return one numeric column; infinite values are rejected."""
+        values = next(self.part.numbers([name]))[1]
+        if infinite := [self.part.ids[k] for k in np.flatnonzero(np.isinf(values))]:
+            raise HeteroAgeError(
+                f"column {name} of {self.part.where} has infinite values ({listed(infinite)}). Correct them."
+            )
+        return values
 
-class Sums:
-    """Sums over features for a block of samples; initially only the intercepts.
+    def pc(self, name: str) -> NDArray[np.float64]:
+        """Return an RF_PC: the table's column if it exists, otherwise computed from the clock's loadings."""
+        if name in self.part.names:
+            return self.numbers(name)
+        if name in self.pcs:
+            self.sum_features()
+        return self.pcs.get(name, np.full(len(self.part.ids), np.nan))
 
-    totals : predictions by model (None is the anchor), on the model's scale
-    pcs : computed RF_PCs, if the clock has loadings
-    missing, missing_weight, missing_context : number of imputed CpGs, and their fraction of the anchor's absolute
-        standardised weight and of the computed RF_PCs' squared loadings
-    outside, empty : samples with a value slightly outside 0 to 1; samples without any of the CpGs
-    distance, measured : sum of squared deviations from the training mean (in standard deviations), and their number
-    imputed : see `Covariance`; in format version 2 only for missing RF_PCs
-    imputation : imputation of missing CpGs, in format version 2
-    """
+    @property
+    def usable(self) -> bool:
+        """Whether some sample has most of the weight, as far as features were summed."""
+        return not (self.summed and self.mostly_imputed.all())
 
-    def __init__(self, clock: ClockModel, part: NamedPart) -> None:
-        self.clock, self.part, n = clock, part, len(part.ids)
-        self.totals = {key: np.full(n, model.intercept) for key, model in clock.models.items()}
-        self.components = np.zeros((len(clock.loadings.names) if clock.loadings else 0, n))
-        self.pcs = dict(zip(clock.loadings.names, self.components, strict=True)) if clock.loadings else {}
-        self.missing, self.missing_weight, self.missing_context = np.zeros((3, n))
-        self.distance, self.measured = np.zeros((2, n))
-        self.outside, self.empty = np.zeros(n, dtype=bool), np.full(n, bool(clock.cpgs_read))
-        self.imputed = clock.covariance.start(n) if clock.covariance else None
-        self.imputation = Imputation(clock.conditional, n) if clock.conditional else None
+    def sum_features(self) -> None:
+        """Add all CpGs and RF_PCs, once."""
+        if self.summed:
+            return
+        self.summed = True
+        self.add_cpgs()
+        for name in sorted(filter(is_pc, self.clock.terms), key=pc_number):
+            values = self.pc(name)
+            self.add(name, values, np.isnan(values))
+        # Samples without any CpG get no prediction.
+        for values in (*self.totals.values(), self.components):
+            values[..., self.empty] = np.nan
 
-    def walk(self, columns_of: Mapping[str, list[str]]) -> Sums:
-        """Add all CpGs of the clock; `columns_of` maps each CpG to its columns, whose mean is taken, in the table."""
+    def add_cpgs(self) -> None:
+        """Add all CpGs that the clock reads: the mean of their columns, with missing values imputed."""
         check, n, cpgs = ValueCheck(self.part.where), len(self.part.ids), self.clock.cpgs_read
-        read = self.part.numbers([column for name in cpgs for column in columns_of.get(name, [])])
+        read = self.part.numbers([column for name in cpgs for column in self.columns_of.get(name, [])])
         for name in cpgs:
             values = np.full(n, np.nan)
-            if columns := columns_of.get(name):
+            if columns := self.columns_of.get(name):
                 values = mean_of([next(read)[1] for _ in columns])
                 self._check_scale(columns[0], values, check)
             self._add_cpg(name, values, np.isnan(values))
         check.verdict(n, len(cpgs))
         if self.imputation is not None:
             self._add_conditional_means(self.imputation)
-        return self
 
     def add(self, name: str, values: NDArray[np.float64], absent: NDArray[np.bool_]) -> None:
         """Add a feature to the models; missing values are first imputed by its training median or mean."""

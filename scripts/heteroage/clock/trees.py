@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 CATEGORICAL, DEFAULT_LEFT = 1, 2  # bits of a node's decision type
 MISSING_ZERO, MISSING_NAN = 1, 2  # missing type, in bits 2 and 3 of the decision type
 ZERO = 1e-35  # LightGBM treats smaller absolute values as zero
+NODES = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
+COUNTS = ("split_gain", "leaf_weight", "leaf_count", "internal_value", "internal_weight", "internal_count")
+WHOLE = {*NODES} - {"threshold"}  # integers
 MOST_VALUES = 2**22  # maximum number of values in memory: rows of a slice times nodes
 
 
@@ -152,50 +155,32 @@ def _tree(fields: dict[str, str], n_features: int) -> Tree:
     leaves, n_sets = int(fields["num_leaves"]), int(fields["num_cat"])
     if leaves < 1 or n_sets < 0 or fields.get("is_linear", "0") != "0":
         raise ValueError("a tree without constant leaves")
-    leaf = _numbers(fields, "leaf_value", leaves, np.float64)
-    kept = {"num_leaves": leaves, "num_cat": n_sets}
-    none = np.zeros(0, dtype=np.int64)
-    if leaves == 1:
-        kept |= {"leaf_value": repr(float(leaf[0])), "is_linear": 0, "shrinkage": 1}
-        return Tree(none, none.astype(np.float64), none, none, none, leaf, [], kept)
     nodes = leaves - 1
-    feature, decision, left, right = (
-        _numbers(fields, key, nodes, np.int64)
-        for key in ("split_feature", "decision_type", "left_child", "right_child")
-    )
-    threshold = _numbers(fields, "threshold", nodes, np.float64)
+    length = {"leaf_value": leaves} | (dict.fromkeys(NODES, nodes) if nodes else {})
+    length |= {key: leaves if key.startswith("leaf") else nodes for key in COUNTS if nodes and fields.get(key)}
+    found = {key: _numbers(fields, key, n, np.int64 if key in WHOLE else np.float64) for key, n in length.items()}
+    if below := [key for key in found if key.endswith("count") and (found[key] < 1).any()]:
+        raise ValueError(f"{below[0]} below 1")
+    feature, threshold, decision, left, right = (found.get(key, np.zeros(0, np.int64)) for key in NODES)
     if (feature < 0).any() or (feature >= n_features).any() or (decision < 0).any() or (decision > 11).any():
         raise ValueError("a split on an unknown feature or of an unknown type")
     # Every node but the root, and every leaf, is the child of one node before it.
     children = np.concatenate([left, right])
     parents = np.concatenate([np.arange(nodes)] * 2)
     each_once = sorted(children.tolist()) == [*range(-leaves, 0), *range(1, nodes)]
-    if not each_once or ((children >= 0) & (children <= parents)).any():
+    if nodes and (not each_once or ((children >= 0) & (children <= parents)).any()):
         raise ValueError("child nodes do not form a tree")
     is_set = (decision & CATEGORICAL) > 0
-    sets = _sets(fields, n_sets)
-    if sorted(threshold[is_set].tolist()) != list(range(n_sets)):
+    sets = _sets(fields, n_sets) if nodes else []
+    if sorted(threshold[is_set].tolist()) != list(range(len(sets))):
         raise ValueError("splits on categories that do not exist")
-    categories = [sets[int(threshold[k])] if is_set[k] else none for k in range(nodes)]
-    numeric = ("split_gain", "leaf_weight", "leaf_count", "internal_value", "internal_weight", "internal_count")
-    # Numbers are written anew, because LightGBM ends the process at a token that only Python can read, such as 1_0.
-    given = {"split_feature": feature, "threshold": threshold, "decision_type": decision}
-    given |= {"left_child": left, "right_child": right, "leaf_value": leaf}
-    kept |= {key: _joined(values) for key, values in given.items()}
-    for key in numeric:
-        if fields.get(key):
-            values = _numbers(fields, key, leaves if key.startswith("leaf") else nodes, np.float64)
-            if key.endswith("count") and (values < 1).any():
-                raise ValueError(f"{key} below 1")
-            kept[key] = _joined(values)
-    if n_sets:
-        kept |= {key: _joined(np.array(fields[key].split(), np.int64)) for key in ("cat_boundaries", "cat_threshold")}
-    kept |= {"is_linear": 0, "shrinkage": 1}
-    return Tree(feature, threshold, decision, left, right, leaf, categories, kept)
-
-
-def _joined(values: NDArray) -> str:
-    return " ".join(f"{value:.17g}" for value in values.tolist())
+    categories = [sets[int(threshold[k])] if is_set[k] else np.zeros(0, np.int64) for k in range(nodes)]
+    if sets:
+        found |= {key: np.array(fields[key].split(), np.int64) for key in ("cat_boundaries", "cat_threshold")}
+    # Numbers are written again, because LightGBM ends the process at a token that only Python can read, such as 1_0.
+    kept = {key: " ".join(f"{value:.17g}" for value in values.tolist()) for key, values in found.items()}
+    kept = {"num_leaves": leaves, "num_cat": n_sets, **kept, "is_linear": 0, "shrinkage": 1}
+    return Tree(feature, threshold, decision, left, right, found["leaf_value"], categories, kept)
 
 
 def _numbers(fields: dict[str, str], key: str, length: int, kind: type) -> NDArray:

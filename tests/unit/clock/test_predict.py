@@ -16,7 +16,7 @@ from heteroage.clock import artifacts
 from heteroage.clock.apply import run_step
 from heteroage.clock.loading import load_clock
 from heteroage.clock.predict import MEANINGS, flags_of
-from heteroage.clock.sums import Sums
+from heteroage.clock.sums import SampleBlock
 from heteroage.files import read_table, write_table
 
 HALLMARKS = ["Genomic_Instability", "Telomere_Attrition"]
@@ -468,7 +468,7 @@ def test_limits_themselves_raise_no_flag(loaded):
         for amount, flagged in ((0.5, False), (0.501, True)):
             sums = SimpleNamespace(missing_weight=np.zeros(1), missing_context=np.zeros(1))
             setattr(sums, share, np.array([amount]))
-            assert Sums.mostly_imputed.fget(sums).tolist() == [flagged]
+            assert SampleBlock.mostly_imputed.fget(sums).tolist() == [flagged]
     assert raised(loaded, mostly_imputed=True) == ["mostly_imputed"]
 
 

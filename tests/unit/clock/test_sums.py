@@ -8,7 +8,7 @@ import pytest
 from sample_tables import cpgs_of, table_refused, write
 
 from heteroage.clock.master_table import MasterTable
-from heteroage.clock.sums import Sums, mean_of
+from heteroage.clock.sums import SampleBlock, mean_of
 from heteroage.errors import HeteroAgeError
 from heteroage.tables.opening import from_frame
 
@@ -43,7 +43,9 @@ def test_percent_and_m_values_are_refused_with_advice(clock, tmp_path):
 def sums_of(clock, table):
     opened = MasterTable.of(from_frame(table, clock.wanted.is_cpg), clock.wanted)
     (part,) = opened.parts(opened.names)
-    return Sums(clock, part).walk(clock.wanted.columns_of(opened.names))
+    sums = SampleBlock(clock, part, clock.wanted.columns_of(opened.names))
+    sums.add_cpgs()
+    return sums
 
 
 def as_bytes(sums):
