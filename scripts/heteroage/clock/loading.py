@@ -85,11 +85,10 @@ def read_parts(
     trees = parse_trees(decoded(read(artifacts.STAGE3_MODEL), artifacts.STAGE3_MODEL), artifacts.STAGE3_MODEL)
     if trees.features != meta["feature_order"]:
         raise HeteroAgeError(f"{artifacts.STAGE3_MODEL} and {artifacts.STAGE3_META} name different features.")
-    conventions = Conventions()
-    if artifacts.READING in present:
-        conventions = Conventions.from_json(json_of(artifacts.READING), artifacts.READING)
+    stored = json_of(artifacts.READING) if artifacts.READING in present else {}
     # Tissue names are mapped to the spelling used in training, also for clocks without Reading.json.
-    conventions = conventions.updated(Conventions(tissues=tuple(meta["categories"].get("Tissue", ()))))
+    tissues = Conventions(tissues=tuple(meta["categories"].get("Tissue", ())))
+    conventions = Conventions.from_json(stored, artifacts.READING).updated(tissues)
     anchor = LinearModel.from_table(table_of(artifacts.STAGE1_WEIGHTS), artifacts.STAGE1_WEIGHTS)
     experts = _experts(table_of(artifacts.STAGE2_WEIGHTS), meta["feature_order"])
     clock = Clock(anchor, experts, trees, meta, version=version, conventions=conventions)
@@ -130,11 +129,9 @@ def parse_table(content: bytes, where: str, texts: Sequence[str] = ("feature", "
         if len(set(header)) < len(header):
             raise damaged(f"{where} has columns of the same name ({listed(header)})")
         kinds = {name: pa.string() if name in texts else pa.float64() for name in header}
-        table = pv.read_csv(
-            pa.BufferReader(content),
-            read_options=pv.ReadOptions(block_size=max(len(content), 1), use_threads=False),
-            convert_options=pv.ConvertOptions(column_types=kinds),
-        )
+        whole = pv.ReadOptions(block_size=max(len(content), 1), use_threads=False)
+        convert = pv.ConvertOptions(column_types=kinds)
+        table = pv.read_csv(pa.BufferReader(content), read_options=whole, convert_options=convert)
     except (pa.ArrowException, csv.Error) as error:
         raise damaged(f"{where} is not a table of weights ({' '.join(str(error).split())[:200]})") from error
     cells = {name: table.column(name).combine_chunks() for name in table.column_names}
@@ -210,15 +207,16 @@ def reference_samples(clock: Clock) -> Rows:
         rows[name] = [levels[k % len(levels)] for k in range(N_REFERENCE)]
     rows["Age"] = np.linspace(20, 80, N_REFERENCE).round()
     for feature in clock.cpgs_read:
-        mean, scale = _spread(clock, feature)
-        drawn = np.array([_uniform(f"{feature} {k}") for k in range(N_REFERENCE)])
-        values = np.clip(mean + 1.5 * scale * (2 * drawn - 1), 0.0, 1.0).round(6)
+        if places := clock.terms.get(feature):
+            (key, k), *_ = places
+            mean, scale = float(clock.models[key].mean[k]), float(clock.models[key].scale[k])
+        else:
+            mean, scale = float(clock.loadings.mean[clock.loadings.row[feature]]), 0.05
+        rows[feature] = np.clip(mean + 1.5 * scale * (2 * _uniform(feature) - 1), 0.0, 1.0).round(6)
         # The first sample is complete; the others have missing values.
-        lacks = np.array([k > 0 and _uniform(f"missing {feature} {k}") < MISSING_FRACTION for k in range(N_REFERENCE)])
-        rows[feature] = np.where(lacks, np.nan, values)
+        rows[feature][1:][_uniform(f"missing {feature}")[1:] < MISSING_FRACTION] = np.nan
     for name in clock.pc_names if clock.loadings is None else []:
-        drawn = np.array([_uniform(f"{name} {k}") for k in range(N_REFERENCE)])
-        rows[name] = (clock.meta["pc_medians"][name] + (drawn - 0.5)).round(6)
+        rows[name] = (clock.meta["pc_medians"][name] + (_uniform(name) - 0.5)).round(6)
     return rows
 
 
@@ -240,9 +238,8 @@ def verify_folder(folder: Path, public_key: Path | None = None) -> str:
     """
     manifest = artifacts.verify(folder, public_key)
     clock = _load_verified(folder, manifest, Conventions())
-    signed = "; its signature is the key's" if public_key else ""
+    signed, warning = "; its signature is the key's" if public_key else "", ""
     head = f"{folder}: format version {manifest['format_version']}, {len(manifest['files'])} files as sealed{signed}."
-    warning = ""
     if unopened := [name for name in manifest["files"] if name.endswith(".joblib")]:
         warning = (
             f"\nNot opened: joblib files ({listed(unopened)}). Loading one with joblib runs any code in it. Do so only "
@@ -254,14 +251,13 @@ def verify_folder(folder: Path, public_key: Path | None = None) -> str:
     stored = parse_table((folder / where).read_bytes(), where, ("sample_id", "Tissue", "Sex", "Flags"))
     if "sample_id" not in stored or "HeteroAge" not in stored:
         raise damaged(f"{where} contains no predictions")
-    row = {sample: k for k, sample in enumerate(stored["sample_id"])}
-    gaps = {
-        f"{name} of {sample}": _gap(cells[k], stored[name][row[sample]] if name in stored and sample in row else np.nan)
-        for rows in _predicted(folder, clock)
-        for name, cells in rows.items()
-        if isinstance(cells, np.ndarray)
-        for k, sample in enumerate(rows["sample_id"])
-    }
+    row, gaps = {sample: k for k, sample in enumerate(stored["sample_id"])}, {}
+    for rows in _predicted(folder, clock):
+        for name in [name for name, cells in rows.items() if isinstance(cells, np.ndarray)]:
+            for sample, age in zip(rows["sample_id"], rows[name].tolist(), strict=True):
+                before = stored[name][row[sample]] if name in stored and sample in row else np.nan
+                same = np.isnan(age) and np.isnan(before)
+                gaps[f"{name} of {sample}"] = 0.0 if same else float(np.nan_to_num(abs(age - before), nan=np.inf))
     differ = [f"{cell} by {gap:g}" for cell, gap in gaps.items() if gap > TOLERANCE]
     if differ or not gaps:
         raise HeteroAgeError(
@@ -279,18 +275,7 @@ def _predicted(folder: Path, clock: Clock) -> list[Rows]:
     return [rows for rows, _ in clock.for_our_tables().stream("predict", table, allow_missing=True)]
 
 
-def _gap(one: float, other: float) -> float:
-    """Return the absolute difference: 0 if both are NaN, infinite if one is."""
-    return 0.0 if np.isnan(one) and np.isnan(other) else float(np.nan_to_num(abs(one - other), nan=np.inf))
-
-
-def _spread(clock: Clock, feature: str) -> tuple[float, float]:
-    if feature not in clock.terms:
-        return float(clock.loadings.mean[clock.loadings.row[feature]]), 0.05
-    key, k = clock.terms[feature][0]
-    return float(clock.models[key].mean[k]), float(clock.models[key].scale[k])
-
-
-def _uniform(text: str) -> float:
-    """Return a pseudo-random number in [0, 1) from a hash of the text."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
+def _uniform(text: str) -> np.ndarray:
+    """Return pseudo-random numbers in [0, 1), one per reference sample, from hashes of the text."""
+    digests = [hashlib.sha256(f"{text} {k}".encode()).digest() for k in range(N_REFERENCE)]
+    return np.array([int.from_bytes(digest[:8], "big") / 2**64 for digest in digests])
