@@ -62,18 +62,15 @@ class Covariance:
         needed = ["feature", "own_variance", *(["mean"] if version > 1 else [])]
         if any(name not in columns for name in needed):
             raise damaged(f"{where} needs the columns {', '.join(needed)}")
-        names = [str(name) for name in columns["feature"]]
-        known = {name: row for row, name in enumerate(names)}
+        known = {str(name): row for row, name in enumerate(columns["feature"])}
         absent = [name for name in weights if name not in known]
         factors = [np.asarray(columns[name], dtype=np.float64) for name in columns if name.startswith("factor_")]
         own = np.asarray(columns["own_variance"], dtype=np.float64)
         mean = np.asarray(columns["mean"], dtype=np.float64) if version > 1 else np.zeros(len(own))
         table = np.array([own, mean, *factors])
-        if absent or len(known) < len(names) or not (np.abs(table) < LARGEST).all() or (own < 0).any():
+        if absent or len(known) < len(own) or not (np.abs(table) < LARGEST).all() or (own < 0).any():
             raise HeteroAgeError(f"{where} does not fit the clock's features (missing {listed(absent)}).")
-        with np.errstate(all="ignore"):
-            precise = (table[2:] ** 2 > LARGEST**2 * own) & (table[2:] != 0)
-        if precise.any():
+        if ((table[2:] ** 2 > LARGEST**2 * own) & (table[2:] != 0)).any():
             raise damaged(f"{where} contains variances that are not possible for a CpG")
         if len(factors) > MOST_FACTORS:
             raise damaged(f"{where} has {len(factors)} factors, more than any clock")
@@ -111,24 +108,24 @@ class Covariance:
 
     def add(self, feature: str, sums: NDArray[np.float64], absent: NDArray[np.bool_]) -> None:
         """Add a feature to the sums of the samples in which it is missing."""
-        k = self.features.get(feature)
-        if k is None:
-            return
-        a, b, own = self.a[k], self.b[k], self.own[k]
-        terms = np.concatenate([a * self.factors[k], b * self.factors[k], [a * a * own, a * b * own, b * b * own]])
-        if absent.all():
-            sums += terms[:, None]
-        else:
+        if (k := self.features.get(feature)) is not None:
+            a, b, own = self.a[k], self.b[k], self.own[k]
+            terms = np.concatenate([a * self.factors[k], b * self.factors[k], [a * a * own, a * b * own, b * b * own]])
             sums[:, absent] += terms[:, None]
 
     def years(self, sums: NDArray[np.float64], slope: NDArray[np.float64]) -> NDArray[np.float64]:
         """The standard deviation in years; `slope` is years per unit of transformed age, by sample."""
         k = self.factors.shape[1]
-        variance = slope * slope * sums[2 * k] + 2 * slope * sums[2 * k + 1] + sums[2 * k + 2]
+        total = variance(slope, sums[-3:])
         for row in range(k):
             common = slope * sums[row] + sums[k + row]
-            variance = variance + common * common
-        return np.sqrt(np.maximum(variance, 0.0))
+            total = total + common * common
+        return np.sqrt(np.maximum(total, 0.0))
+
+
+def variance(slope: NDArray[np.float64], sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sum over features of (slope a + b)² d, in years², from the sums of a² d, a b d and b² d."""
+    return slope * slope * sums[0] + 2 * slope * sums[1] + sums[2]
 
 
 def whole(numbers: NDArray[np.float64], bits: int, axis: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -151,8 +148,8 @@ class Conditional:
     def __init__(self, covariance: Covariance, names: Sequence[str]) -> None:
         place = [covariance.features[name] for name in names]
         self.names = list(names)
-        factors, d = covariance.factors[place], covariance.own[place][:, None]
-        a, b = covariance.a[place][:, None], covariance.b[place][:, None]
+        factors = covariance.factors[place]
+        d, a, b = (numbers[place][:, None] for numbers in (covariance.own, covariance.a, covariance.b))
         self.k = factors.shape[1]
         per_own = np.where(d > 0, factors, 0.0) / np.where(d > 0, d, 1.0)
         self.rows, self.columns = np.tril_indices(self.k)
@@ -172,21 +169,16 @@ class Imputation:
     """Sums over CpGs for a block of samples, and from them the factor scores z."""
 
     def __init__(self, model: Conditional, n: int) -> None:
-        self.model, self.n = model, n
-        self.signal = np.zeros((model.k, n))
-        self.own = np.zeros((model.k + 3, n))
+        self.model, self.n, self._done = model, n, 0
+        self.signal, self.own = np.zeros((model.k, n)), np.zeros((model.k + 3, n))
         self.common = np.zeros((model.common.shape[1], n), dtype=np.float32)
-        self.any_missing = False
         self._masks: list[NDArray[np.uint8] | None] = []  # per CpG: one bit per sample
         self._waiting: list[NDArray[np.float64]] = []
-        self._done = 0
 
     def add(self, values: NDArray[np.float64], absent: NDArray[np.bool_]) -> None:
         """Add the values of the next CpG, missing as NaN. The caller must not change the array until it is summed."""
         self._waiting.append(values)
-        some = bool(absent.any())
-        self._masks.append(np.packbits(absent) if some else None)
-        self.any_missing |= some
+        self._masks.append(np.packbits(absent) if absent.any() else None)
         if len(self._waiting) == BLOCK:
             self._add_block()
 
@@ -196,9 +188,8 @@ class Imputation:
         signal, own_terms, common = model.signal[own].T, model.own[own].T, model.common[own].T
         for start in range(0, self.n, SAMPLES):
             part = slice(start, start + SAMPLES)
-            values = np.empty((len(self._waiting), min(SAMPLES, self.n - start)))
-            for row, column in zip(values, self._waiting, strict=True):
-                np.multiply(column[part], 2.0**VALUE, out=row)
+            values = np.array([column[part] for column in self._waiting])
+            values *= 2.0**VALUE
             np.rint(values, out=values)
             if some_missing:
                 absent = np.isnan(values)
@@ -206,8 +197,7 @@ class Imputation:
                 self.own[:, part] += own_terms @ absent.astype(np.float64)
                 self.common[:, part] += common @ absent.astype(np.float32)
             self.signal[:, part] += signal @ values
-        self._done += len(self._waiting)
-        self._waiting = []
+        self._done, self._waiting = own.stop, []
 
     def solve(self) -> None:
         """Compute z, and the covariances of z that `variance` uses."""
@@ -216,7 +206,8 @@ class Imputation:
         model, k, pairs = self.model, self.model.k, len(self.model.rows)
         self.scores = np.zeros((k, self.n))
         self.covariances = np.zeros((3, self.n))
-        for start in range(0, self.n if self.any_missing else 0, SAMPLES):
+        any_missing = any(mask is not None for mask in self._masks)
+        for start in range(0, self.n if any_missing else 0, SAMPLES):
             part = slice(start, start + SAMPLES)
             measured = model.all_pairs[:, None] - self.common[:pairs, part]
             measured = (measured * model.common_unit[0, :pairs, None]).T
@@ -232,9 +223,8 @@ class Imputation:
             bound = 2.0**LARGEST_SCORE
             self.scores[:, part] = np.rint(np.clip(solved[:, :, 0].T, -bound, bound) * 2.0**SCORE)
             for j in range(k):  # fixed order of addition for each sample
-                self.covariances[0, part] += sums[j] * solved[:, j, 1]
-                self.covariances[1, part] += sums[j] * solved[:, j, 2]
-                self.covariances[2, part] += sums[k + j] * solved[:, j, 2]
+                a, b = sums[j], sums[k + j]
+                self.covariances[:, part] += [a * solved[:, j, 1], a * solved[:, j, 2], b * solved[:, j, 2]]
 
     def shifts(self) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[np.float64]]]:
         """Yield each CpG with missing values, in order: its name, the mask of missing samples, and F_j z."""
@@ -254,5 +244,4 @@ class Imputation:
         others : the sums a² d, a b d, b² d of missing RF_PCs, (3, samples)
         """
         own = self.own[-3:] * self.model.variance_unit[0, :, None] + others
-        aa, ab, bb = own + self.covariances
-        return slope * slope * aa + 2 * slope * ab + bb
+        return variance(slope, own + self.covariances)
