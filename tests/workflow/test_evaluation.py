@@ -67,6 +67,13 @@ def test_the_whole_evaluation_is_planned_from_the_groups_there_are(nested):
     assert jobs["alter_training_samples"] == jobs["compare_scorings"] == jobs["score_nested_runs"] == 1
 
 
+def test_pictures_of_nested_runs_need_nothing_but_nested_runs(nested):
+    jobs = nested.plan("results/figures/nested/tissues.svg").jobs
+    assert jobs["plot_evaluation"] == jobs["score_nested_runs"] == 1
+    others = {"alter_training_samples", "alter_fold", "score_random_sets", "compare_scorings", "write_certificate"}
+    assert others & set(jobs) == set()
+
+
 def test_the_model_card_waits_for_evaluation_only_if_told_to(nested):
     assert "write_certificate" not in nested.plan().jobs
     plan = nested.configure(model_card__evaluated=True).plan().jobs
