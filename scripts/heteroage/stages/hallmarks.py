@@ -217,6 +217,7 @@ def assign_features(
     from heteroage.age import transform_age
 
     matched = match_features(dictionary, data.with_pcs(False).feature_names)
+    check_any_match(matched)
     offered = sorted(set().union(*matched.values()))
     target = transform_age(data.samples["Age"].to_numpy())
     correlation: dict[str, float] = {}
@@ -224,23 +225,9 @@ def assign_features(
         part = data.restrict(offered[start : start + BLOCK])
         correlation |= zip(part.feature_names, absolute_correlation(part.X, target).tolist(), strict=True)
     orthogonal = orthogonalise(matched, correlation)
-    skipped = skipped_hallmarks(matched, orthogonal)
-    return {name: features for name, features in orthogonal.items() if name not in skipped}, skipped
-
-
-def skipped_hallmarks(matched: Mapping[str, Sequence[str]], orthogonal: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Return the reason for each hallmark that gets no expert.
-
-    Raises HeteroAgeError: no hallmark is left.
-    """
-    check_any_match(matched)
-    skipped = {}
-    for hallmark, features in orthogonal.items():
-        if not matched[hallmark]:
-            skipped[hallmark] = "none of its CpGs is in the data"
-        elif not features:
-            skipped[hallmark] = "each of its CpGs ranks better in another hallmark"
-    return skipped
+    reasons = {True: "each of its CpGs ranks better in another hallmark", False: "none of its CpGs is in the data"}
+    skipped = {name: reasons[bool(matched[name])] for name, features in orthogonal.items() if not features}
+    return {name: features for name, features in orthogonal.items() if features}, skipped
 
 
 def check_any_match(matched: Mapping[str, Sequence[str]]) -> None:

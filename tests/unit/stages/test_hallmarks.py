@@ -18,7 +18,6 @@ from heteroage.stages.hallmarks import (
     match_features,
     orthogonalise,
     read_dictionary,
-    skipped_hallmarks,
 )
 
 FEATURES = [f"cg{k:08d}_beta" for k in range(8)]
@@ -138,19 +137,21 @@ def test_a_tie_of_ranks_goes_to_the_first_name():
 # Skipping
 
 
-def test_skipped_hallmarks_say_why():
-    matched = {"A": ["x", "y"], "B": ["x"], "C": []}
-    orthogonal = {"A": ["x", "y"], "B": [], "C": []}
-    assert skipped_hallmarks(matched, orthogonal) == {
+def test_skipped_hallmarks_say_why(training_data):
+    """Two hallmarks of the same CpGs rank them equally, so the first by name gets all."""
+    cpgs = [name.rpartition("_")[0] for name in training_data.feature_names[:20]]
+    orthogonal, skipped = assign_features({"A": cpgs, "B": cpgs, "C": ["cg99999999"]}, training_data)
+    assert orthogonal == {"A": sorted(training_data.feature_names[:20])}
+    assert skipped == {
         "B": "each of its CpGs ranks better in another hallmark",
         "C": "none of its CpGs is in the data",
     }
 
 
-def test_no_hallmark_left():
+def test_no_hallmark_left(training_data):
     text = "no hallmark has a CpG in the data (hallmarks 2: A, B). Check that inputs.hallmarks names CpGs as"
     with pytest.raises(HeteroAgeError, match=re.escape(text)):
-        skipped_hallmarks({"A": [], "B": []}, {"A": [], "B": []})
+        assign_features({"A": ["cg99999999"], "B": []}, training_data)
 
 
 def test_features_are_given_to_hallmarks_by_the_runs_own_samples(training_data, monkeypatch):
