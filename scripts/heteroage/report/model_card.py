@@ -73,7 +73,7 @@ def describe(
         "stage2": {"experts": _records(experts), "skipped": read_json(folder / "stage2/manifest.json")["skipped"]},
         "stage3": {
             "boosting_rounds": meta["boosting_rounds"],
-            "errors_out_of_fold": meta.get("errors_out_of_fold"),
+            "errors_out_of_fold": meta["errors_out_of_fold"],
             "parameters": meta["parameters"],
             "intervals": meta["intervals"],
         },
@@ -173,13 +173,7 @@ def _ends_of_grids(
 
 def _error_section(card: Mapping[str, object]) -> list[str]:
     if card["errors_nested"] is None:
-        procedure = []
-        if errors := card["stage3"]["errors_out_of_fold"]:
-            procedure = [
-                "",
-                "HeteroAge is that of this clock. With its boosting rounds chosen again in each fold, the procedure's "
-                f"MicroMAE is {errors['procedure']['MicroMAE']:.2f}.",
-            ]
+        procedure = card["stage3"]["errors_out_of_fold"]["procedure"]
         return [
             "This card was sealed without the nested error, the one to quote. `snakemake report` writes it to "
             "results/report/index.html; with `model_card.evaluated: true` it stands here.",
@@ -187,7 +181,9 @@ def _error_section(card: Mapping[str, object]) -> list[str]:
             "on the same folds, so these errors are probably too small:",
             "",
             _table(pd.DataFrame(card["errors_out_of_fold"])),
-            *procedure,
+            "",
+            "HeteroAge is that of this clock. With its boosting rounds chosen again in each fold, the procedure's "
+            f"MicroMAE is {procedure['MicroMAE']:.2f}.",
         ]
     nested = pd.DataFrame(card["errors_nested"])
     nested = nested[nested["stratum"] == "all"]

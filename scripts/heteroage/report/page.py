@@ -97,7 +97,7 @@ def page_content(
         "figures": figures,
         "headline": headline(accuracy),
         # With the rounds chosen again without each fold.
-        "procedure": f"{errors['procedure']['MicroMAE']:.2f}" if errors and not nested else "",
+        "procedure": "" if nested else f"{errors['procedure']['MicroMAE']:.2f}",
         "nominal": f"{100 * intervals['level']:g}" if intervals else "",
         "accuracy": accuracy_tables(accuracy),
         "published": whole_table(by_project(accuracy)),

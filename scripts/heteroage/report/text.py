@@ -50,8 +50,6 @@ def what_experts_add(card: Mapping) -> str:
     skilled = sum(row["skill"] for row in experts)
     if not skilled:
         return "The experts add nothing here: none has skill out of fold."
-    if errors is None or "anchor_plus_experts" not in errors:  # a clock of an earlier version
-        return f"{skilled} of {len(experts)} experts have skill out of fold."
     gain = errors["anchor"]["MicroMAE"] - errors["anchor_plus_experts"]["MicroMAE"]
     who = f"The corrections of the {skilled} experts" if skilled > 1 else "The correction of the one expert"
     return (
@@ -85,10 +83,12 @@ def summarise(card: Mapping, predicted: Mapping[str, pd.DataFrame], simulated: b
         "",
         f"Error on held-out {held_out}, in years      all samples   mean over projects",
     ]
-    rows = {"HeteroAge": errors["HeteroAge"]}
-    if card["stage3"]["errors_out_of_fold"]:
-        rows["  with rounds chosen in each fold"] = card["stage3"]["errors_out_of_fold"]["procedure"]
-    rows |= {"anchor alone": errors["anchor"], "mean age of the other folds": errors["mean"]}
+    rows = {
+        "HeteroAge": errors["HeteroAge"],
+        "  with rounds chosen in each fold": card["stage3"]["errors_out_of_fold"]["procedure"],
+        "anchor alone": errors["anchor"],
+        "mean age of the other folds": errors["mean"],
+    }
     for name, scores in rows.items():
         lines.append(f"  {name:<34} {scores['MicroMAE']:>11.2f} {scores['MacroMAE']:>20.2f}")
     lines += [
@@ -149,7 +149,7 @@ def _training(card: Mapping) -> str:
     if sd := stage1.get("technical_sd"):
         noise = f" It is penalised for technical noise of standard deviation {sd:g} (beta values) [@noise]."
     experts = card["stage2"]["experts"]
-    skilled = [row["hallmark"] for row in experts if row.get("skill")]
+    skilled = [row["hallmark"] for row in experts if row["skill"]]
     which = f" ({', '.join(skilled)})" if 0 < len(skilled) <= MOST_NAMED else ""
     rounds, intervals = (card["stage3"][name] for name in ("boosting_rounds", "intervals"))
     earned = "earned no round in cross-validation, so that the predicted age is Stage 1's."
