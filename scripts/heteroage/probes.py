@@ -3,7 +3,8 @@
 A feature is named `<probe>_<modality>`. Newer arrays (EPICv2) measure some probes several times and append how:
 `cg00000029_TC21` is strand T(op), C(onverted), design 2, replicate 1. Such replicates are averaged under the
 plain name (Illumina, Infinium MethylationEPIC v2.0 manifest). Sequenced CpGs are positions, written in several ways:
-`chr1:10469`, `chr1_10469`, `1:10469` and `chr1:10469-10470` are one name, `chr1_10469`.
+`chr1:10469`, `chr1_10469`, `1:10469` and `chr1:10469-10470` are one name, `chr1_10469`. The modality, too, is
+written in several ways: `cg00000029.AVG_Beta` is `cg00000029_beta`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ _POSITION = re.compile(rf"(chr)?0?({_CHROMOSOME})([:_.-])(\d+)(?:[-_.](\d+))?", 
 REPLICATE = re.compile(r"_[TB][CO]\d{2,}$")
 RF_PC = re.compile(r"RF_PC\d+")
 _MODALITY = re.compile(rf"(.+)_({'|'.join(MODALITIES)})")
+_OTHER_MODALITY = re.compile(rf"(.+?)[ ._:-]+(?:avg[ ._-]*)?({'|'.join(MODALITIES)})(?:[ ._-]*values?)?", re.IGNORECASE)
+CAPITALS = re.compile(r"CG\d{8}(?:\D.*)?")  # may also be names of samples
 _USUAL = re.compile(rf"({PROBE.pattern})(?:_({'|'.join(MODALITIES)}))?")  # no replicate
 
 # Columns of an annotation: the first of these that it has, in any case.
@@ -52,8 +55,18 @@ def split_modality(name: str) -> tuple[str, str | None]:
     return (found[1], found[2]) if found else (name, None)
 
 
+def usual_modality(name: str) -> str:
+    """Write the modality of a CpG in the usual way: cg00000029.AVG_Beta is cg00000029_beta; other names stay."""
+    if not name[-1:].isalpha() or name.rpartition("_")[2] in MODALITIES:
+        return name
+    found = _OTHER_MODALITY.fullmatch(name)
+    is_cpg = found and PROBE.fullmatch(_one_position(REPLICATE.sub("", found[1])))
+    return f"{found[1]}_{found[2].lower()}" if is_cpg else name
+
+
 def plain_name(name: str) -> str:
     """Give a CpG its one name: cg00000029_TC21_beta is cg00000029_beta, chr1:10469 is chr1_10469; others stay."""
+    name = usual_modality(name)
     probe, modality = split_modality(name)
     plain = _one_position(REPLICATE.sub("", probe))
     if plain == probe or not PROBE.fullmatch(plain):

@@ -54,6 +54,11 @@ edited("Tissues of similar names", {"similar_tissues": 1}, with_cell("Tissue", "
 edited("A sex or tissue that is not given", {"unknown_sex": 1}, with_cell("Sex", "?"))
 edited("Beta values a little below 0 or above 1", {"outside_0_1": 1}, with_cell("cg00000001", 1.02))
 edited(
+    "CpGs named with .AVG_Beta or the like",
+    {},
+    lambda f: f.rename(columns=lambda name: f"{name}.AVG_Beta" if name.startswith("cg") else name),
+)
+edited(
     "EPICv2's replicate probes",
     {"merge_replicates": 2},
     lambda f: f.rename(columns={"cg00000001": "cg00000001_TC21", "cg00000002": "cg00000001_BC21"}),

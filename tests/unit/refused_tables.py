@@ -137,6 +137,21 @@ for _name, _content, _text in (
 edited("No column of sample_ids", "has no column sample_id", lambda f: f.rename(columns={"sample_id": "array"}))
 edited("Rows without a sample_id", "rows without a sample_id (2: row 2, row 5)", with_cell("sample_id", None, (1, 4)))
 edited("A sample_id that stands twice", "duplicate sample_ids (1: s2)", with_cell("sample_id", "s2", (5,)))
+edited(
+    "CpGs in capitals",
+    "has names of CpGs in capitals (4: CG00000001, ",
+    lambda f: f.rename(columns=lambda name: name.upper() if name.startswith("cg") else name),
+)
+in_rows(
+    "CpGs in capitals, in rows",
+    "has names of CpGs in capitals (4: CG00000001, ",
+    lambda f: csv(f.assign(ID_REF=f["ID_REF"].str.upper())),
+)
+edited(
+    "A CpG with the modality in two spellings",
+    "has CpGs of the same name (1: cg00000002_beta)",
+    lambda f: f.assign(**{"cg00000002_beta": 0.5, "cg00000002.Beta": 0.6}).drop(columns="cg00000002"),
+)
 edited("No CpG", "has no CpG column", lambda f: f.rename(columns=lambda c: c.replace("cg", "probe")))
 edited(
     "CpGs both as columns and as rows",

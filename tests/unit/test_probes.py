@@ -22,6 +22,12 @@ from heteroage.probes import feature_name, plain_name, split_modality
         *((name, "chr1_10469") for name in ("chr1:10469", "chr1_10469", "chr1.10469", "1:10469", "Chr1:10469")),
         ("X:5000_beta", "chrX_5000_beta"),
         ("chrMT:7", "chrM_7"),
+        *(
+            (f"cg00000029{end}", "cg00000029_beta")
+            for end in (".beta", "_Beta", ".AVG_Beta", " Beta values", "_TC21.BETA")
+        ),
+        ("chr1:10469.chalm", "chr1_10469_chalm"),
+        *((name, name) for name in ("my.beta", "cg00000029.p", "rs10796216.beta", "cg.beta", "CG00000029")),
         ("1_10469", "1_10469"),
         ("12:30", "12:30"),
     ],

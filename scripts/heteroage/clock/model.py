@@ -86,7 +86,6 @@ class Wanted:
         self.features, self.every = frozenset(features), every
         self._by_plain_name = {plain_name(name): name for name in sorted(self.features)}
         self.probes = frozenset(name.split("_", 1)[0] for name in self.features)
-        self._positions = any(name[:2] != "cg" for name in self.features)
         modalities = {split_modality(name)[1] for name in self.features if not is_pc(name)}
         self.modality = modalities.pop() if len(modalities) == 1 else None
 
@@ -94,13 +93,16 @@ class Wanted:
         """Return the usable columns among `names`. Fast for a million names, because most are rejected early."""
         if self.every:
             return [name for name in names if self.is_value(name)]
-        probes, features, positions = self.probes, self.features, self._positions
+        probes, features, positions = self.probes, self.features, any(name[:2] != "cg" for name in self.features)
         return [
             name
             for name in names
             if name in features
             or name == ANCHOR
-            or ((name.split("_", 1)[0] in probes or (positions and name[:2] != "cg")) and self.feature(name))
+            or (
+                ((probe := name.split("_", 1)[0]) in probes or not probe.isalnum() or (positions and name[:2] != "cg"))
+                and self.feature(name)
+            )
             or name.endswith(CORRECTION)
             or is_pc(name)
         ]

@@ -10,10 +10,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.probes import split_modality
+from heteroage.probes import CAPITALS, split_modality, usual_modality
 from heteroage.tables.metadata import Conventions, find_columns
 from heteroage.tables.source import Source, number_of
 
@@ -94,8 +94,8 @@ class Layout:
 def find_layout(source: Source, is_cpg: IsCpg, conventions: Conventions, orientation: str, like: str) -> Layout:
     """Detect the layout of a table; the arguments are those of `Table`.
 
-    Raises HeteroAgeError: neither or both of rows and columns are CpGs; a stated orientation that is not found; no
-    sample ids; no column of a sample.
+    Raises HeteroAgeError: neither or both of rows and columns are CpGs; names of CpGs in capitals; a stated
+    orientation that is not found; no sample ids; no column of a sample.
     """
     header = source.header
     cpgs = [is_cpg(name) for name in header]
@@ -107,6 +107,13 @@ def find_layout(source: Source, is_cpg: IsCpg, conventions: Conventions, orienta
             f"{source.where} has CpGs both as columns ({listed(in_columns)}) and as rows ({listed(in_rows)}). "
             "Keep samples in one direction and CpGs in the other."
         )
+    if not in_columns and label < 0:
+        cells = chain(header, *(source.first([k])[0] for k in others[:LOOKED_AT] if not source.numeric(k)))
+        if capitals := [name for name in cells if name and CAPITALS.fullmatch(name)]:
+            raise HeteroAgeError(
+                f"{source.where} has names of CpGs in capitals ({listed(capitals)}). Write them in lower case, like "
+                "cg00000029."
+            )
     found = SAMPLES_IN_ROWS if in_columns or label < 0 else CPGS_IN_ROWS
     if orientation not in (DETECT, found):
         raise HeteroAgeError(
@@ -225,6 +232,7 @@ def _not_samples(names: Mapping[int, str]) -> dict[int, str]:
 
 def check_cpg_names(names: Sequence[str], where: str) -> None:
     """Reject repeated CpGs. Replicates of one probe (EPICv2) are not repeats; they are averaged."""
+    names = [usual_modality(name) for name in names]
     if len(set(names)) < len(names):
         same = sorted(name for name, count in Counter(names).items() if count > 1)
         raise HeteroAgeError(f"{where} has CpGs of the same name ({listed(same)}). Keep one of each.")

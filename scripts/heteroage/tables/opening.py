@@ -208,9 +208,16 @@ def _open_workbook(path: Path, where: str, missing_values: Sequence[str]) -> Tex
 
 
 def _check_cells(content: BytesIO, where: str) -> None:
-    """Reject formulas that were never computed, and cells merged over several rows: openpyxl reads them as empty."""
+    """Reject formulas never computed and cells merged over rows, which openpyxl reads as empty, and empty charts."""
     with zipfile.ZipFile(content) as archive:
-        sheets = [archive.read(name) for name in archive.namelist() if name.startswith("xl/worksheets/")]
+        names = archive.namelist()
+        sheets = [archive.read(name) for name in names if name.startswith("xl/worksheets/")]
+    charts = [Path(name).name for name in names if re.fullmatch(r"xl/chartsheets/[^/]+\.xml", name)]
+    if empty := [name for name in charts if f"xl/chartsheets/_rels/{name}.rels" not in names]:  # openpyxl fails
+        raise HeteroAgeError(
+            f"{where} has {len(empty)} chart sheet{'s' * (len(empty) > 1)} without a chart. Delete empty chart sheets, "
+            "or save the table as CSV."
+        )
     merged = [found[1].decode() for sheet in sheets for found in MERGED.finditer(sheet) if found[2] != found[3]]
     formulas = [found[1].decode() for sheet in sheets for found in NO_VALUE.finditer(sheet)]
     if merged:

@@ -100,3 +100,17 @@ def test_a_workbook_with_a_title_or_two_tables_is_refused(tmp_path):
         workbook(tmp_path / "t.xlsx", [["Table S1"], *table])
     with pytest.raises(HeteroAgeError, match="several sheets with tables"):
         workbook(tmp_path / "t.xlsx", table, table)
+
+
+def test_an_empty_chart_sheet_is_named(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in [["sample_id", "Age"], ["a", 1], ["b", 2]]:
+        book.active.append(row)
+    chart = book.create_chartsheet()
+    book.save(tmp_path / "t.xlsx")
+    with pytest.raises(HeteroAgeError, match="the workbook has 1 chart sheet without a chart"):
+        open_source(tmp_path / "t.xlsx", "the workbook")
+    chart.add_chart(openpyxl.chart.BarChart())
+    book.save(tmp_path / "t.xlsx")
+    assert open_source(tmp_path / "t.xlsx", "the workbook").header == ["sample_id", "Age"]
