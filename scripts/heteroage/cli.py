@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code (0 success, 1 invalid input, 2 wrong usage, 130 interrupted)."""
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        return _run(options)
     except HeteroAgeError as error:
         print(f"heteroage: {error}", file=sys.stderr)
         return 1
@@ -73,88 +73,50 @@ def _say(text: str) -> int:
     return 0
 
 
-# Each function imports its modules when it runs, so that --version and --help are fast.
+def _run(options: Namespace) -> int:
+    """Run a command; returns its exit code."""
+    from heteroage.clock import apply, artifacts, check, loading, output  # so that --version and --help are fast
+    from heteroage.tables.metadata import Conventions
 
-
-def _predict(options: Namespace) -> int:
-    from heteroage.clock.apply import run_step
-
-    said = run_step(
-        STEPS[options.step][0],
-        options.artifact_dir,
-        options.input,
-        options.out,
-        contributions=getattr(options, "contributions", None),
-        summary=getattr(options, "summary", None),
-        compare=_published(options) if options.step == "pipeline-predict" else None,
-        offset=getattr(options, "offset", None),
-        allow_missing=getattr(options, "allow_missing", False),
-        public_key=options.public_key,
-        conventions=_conventions(options),
-    )
-    print(f"heteroage: {said}", file=sys.stderr)  # --out may be standard output
-    return 0
-
-
-def _clock(options: Namespace) -> object:
-    from heteroage.clock.loading import load_clock
-
-    given = _conventions(options) if "columns" in options else {}
-    return load_clock(options.artifact_dir, options.public_key, **given)
-
-
-def _calibrate(options: Namespace) -> int:
-    from heteroage.clock.apply import calibrate
-
-    return _say(calibrate(_clock(options), options.input, options.out, options.allow_missing))
-
-
-def _check(options: Namespace) -> int:
-    from heteroage.clock.check import check
-    from heteroage.clock.output import writing
-
-    report, missing, accepted = check(_clock(options), options.input or [], options.platform)
+    if options.step in STEPS:
+        return _predict(options)
+    if options.step == "verify":
+        return _say(loading.verify_folder(options.folder, options.public_key))
+    if options.step == "sign":
+        artifacts.verify(options.folder)
+        artifacts.sign(options.folder, options.private_key)
+        return 0
+    if options.step == "make-keys":
+        artifacts.make_keys(options.private_key, options.public_key)
+        return 0
+    conventions, clock = _conventions(options) if "columns" in options else {}, None
+    if options.artifact_dir is not None:
+        clock = loading.load_clock(options.artifact_dir, options.public_key, **conventions)
+    if options.step == "export":
+        return _say(apply.export_coefficients(clock, options.out, options.style))
+    if options.step == "calibrate":
+        return _say(apply.calibrate(clock, options.input, options.out, options.allow_missing))
+    if options.step == "compare":
+        own = None if clock else Conventions.of(**conventions)
+        return _say(apply.compare(options.input, _published(options), clock, options.out, own))
+    report, missing, accepted = check.check(clock, options.input or [], options.platform)
     if options.out is not None:
-        with writing([options.out]) as (writer,):
+        with output.writing([options.out]) as (writer,):
             writer.write(missing)
     _say(report)
     return 0 if accepted else 1
 
 
-def _compare(options: Namespace) -> int:
-    from heteroage.clock.apply import compare
-    from heteroage.tables.metadata import Conventions
+def _predict(options: Namespace) -> int:
+    from heteroage.clock.apply import run_step
 
-    clock = _clock(options) if options.artifact_dir is not None else None
-    own = None if clock else Conventions.of(**_conventions(options))
-    return _say(compare(options.input, _published(options), clock, options.out, own))
-
-
-def _verify(options: Namespace) -> int:
-    from heteroage.clock.loading import verify_folder
-
-    return _say(verify_folder(options.folder, options.public_key))
-
-
-def _sign(options: Namespace) -> int:
-    from heteroage.clock import artifacts
-
-    artifacts.verify(options.folder)
-    artifacts.sign(options.folder, options.private_key)
+    names = ("contributions", "summary", "offset", "allow_missing", "public_key")
+    given = {name: getattr(options, name) for name in names if name in options}
+    given |= {"compare": _published(options)} if "published" in options else {}
+    inputs, conventions = (options.artifact_dir, options.input, options.out), _conventions(options)
+    said = run_step(STEPS[options.step][0], *inputs, **given, conventions=conventions)
+    print(f"heteroage: {said}", file=sys.stderr)  # --out may be standard output
     return 0
-
-
-def _make_keys(options: Namespace) -> int:
-    from heteroage.clock import artifacts
-
-    artifacts.make_keys(options.private_key, options.public_key)
-    return 0
-
-
-def _export(options: Namespace) -> int:
-    from heteroage.clock.apply import export_coefficients
-
-    return _say(export_coefficients(_clock(options), options.out, options.style))
 
 
 def _published(options: Namespace) -> dict[str, dict[str, object]]:
@@ -229,44 +191,39 @@ OPTIONS: dict[str, dict[str, object]] = {
     "--intercept": _pairs("NAME=NUMBER", "intercept, if a table has no row for it"),
     "--z-scores": {"nargs": "+", "metavar": "NAME", "help": "clocks whose inputs are z-scores over a sample's CpGs"},
 }
-# Of each command: its summary, function, required options and other options.
+# Of each command: its summary, required options and other options.
 COMMANDS = {
     **{
-        name: (f"predict {what}", _predict, "--artifact-dir --input --out", f"--public-key{CONVENTIONS} {more}")
+        name: (f"predict {what}", "--artifact-dir --input --out", f"--public-key{CONVENTIONS} {more}")
         for name, (_, what, more) in STEPS.items()
     },
     "compare": (
         "errors of published clocks on a table with ages, without training",
-        _compare,
         "--input --coefficients",
         f"--artifact-dir --public-key --out{PUBLISHED}{CONVENTIONS}",
     ),
     "check": (
         "report the clock's CpGs that a table or a platform is missing, and their cost in years",
-        _check,
         "--artifact-dir",
         f"--input --platform --public-key --out{CONVENTIONS}",
     ),
     "calibrate": (
         "estimate a cohort's offset from samples of known age",
-        _calibrate,
         "--artifact-dir --input --out",
         f"--public-key --allow-missing{CONVENTIONS}",
     ),
     "export": (
         "write the anchor as a plain coefficient CSV for other tools",
-        _export,
         "--artifact-dir --out",
         "--public-key --style",
     ),
     "verify": (
         "check that a folder is complete and predicts the stored ages of its reference samples",
-        _verify,
         "folder",
         "--public-key",
     ),
-    "sign": ("sign a folder (Ed25519)", _sign, "folder --private-key", ""),
-    "make-keys": ("create a pair of keys for signing folders", _make_keys, "--private-key --public-key", ""),
+    "sign": ("sign a folder (Ed25519)", "folder --private-key", ""),
+    "make-keys": ("create a pair of keys for signing folders", "--private-key --public-key", ""),
 }
 # Where an option means something else than in the other commands.
 OTHER_HELP = {
@@ -285,9 +242,8 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="heteroage", description="Apply a trained heteroage clock.")
     parser.add_argument("--version", action="version", version=f"heteroage {__version__}")
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
-    for name, (summary, run, required, others) in COMMANDS.items():
+    for name, (summary, required, others) in COMMANDS.items():
         step = steps.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        step.set_defaults(run=run)
         tables = step.add_mutually_exclusive_group(required=True) if "--platform" in others else step
         for option in (required + " " + others).split():
             details = OPTIONS[option] | ({"required": True} if option in required.split() and option[0] == "-" else {})
