@@ -32,11 +32,9 @@ def share_of(weight: Mapping[str, float], names: Iterable[str]) -> float:
     return fsum(weight.get(name, 0.0) for name in names)
 
 
-def missing_from(clock: ClockModel, names: Iterable[str]) -> tuple[ClockModel, list[str]]:
+def missing_from(clock: ClockModel, names: Collection[str]) -> tuple[ClockModel, list[str]]:
     """Return the clock for a table with these columns, and the CpGs that it reads and the table does not have."""
-    names = list(names)
-    clock = clock.for_table(names)
-    columns_of = clock.wanted.columns_of(names)
+    clock, columns_of = clock.for_table(names), clock.wanted.columns_of(names)
     return clock, [name for name in clock.cpgs_read if name not in columns_of]
 
 
@@ -211,11 +209,11 @@ def check_predicted_table(
         )
     found = [*(one.table for one in tables), *sheets]
     for one in found:  # Sex and Age are read by the functions of prediction
-        where, ids, own = one.where, one.ids, one.columns
-        if "Sex" in own:
-            check_sexes(own["Sex"][1], where, conventions)
-        if "Age" in own:
-            ages(own["Age"][1], own["Age"][0], ids, where, conventions)
+        if "Sex" in one.columns:
+            check_sexes(one.columns["Sex"][1], one.where, conventions)
+        if "Age" in one.columns:
+            label, cells = one.columns["Age"]
+            ages(cells, label, one.ids, one.where, conventions)
     for one in tables:
         _check_values(one.table, wanted.columns_of(one.table.names))
     share = len(columns) / len(features)
@@ -263,10 +261,9 @@ def _check_values(table: Table, columns: Mapping[str, Sequence[str]]) -> None:
     """Check in one pass that all values are beta values, per modality."""
     modality_of = {name: split_modality(feature)[1] for feature, own in columns.items() for name in own}
     places = [k for k, name in enumerate(table.names) if name in modality_of]
-    names = np.array([table.names[k] for k in places], dtype=object)
+    names, samples = np.array([table.names[k] for k in places], dtype=object), np.array(table.ids, dtype=object)
     modality = np.array([modality_of[name] for name in names], dtype=object)
     checks = {m: ValueCheck(table.where) for m in sorted(set(modality))}
-    samples = np.array(table.ids, dtype=object)
     for block in table.blocks(places):
         for m, check in checks.items():
             own = modality[block.features] == m

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from heteroage.clock.published import MISSING, MUCH_MISSING, Compared, scale_of
-from heteroage.evaluation.nested import accuracy, bootstrap_mae, strata
+from heteroage.evaluation.nested import accuracy, bootstrap_mae, paired, strata
 from heteroage.matrix import feature_blocks, read_rows
 
 DIFFERENCE = "Minus_HeteroAge"
@@ -77,7 +77,7 @@ def describe_clocks(
 def sample_scale(store: np.ndarray, feature_names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each sample over all of its beta values, in one pass over the store."""
     beta = np.array([name.endswith("_beta") for name in feature_names])
-    count, total, squares = (np.zeros(store.shape[1]) for _ in range(3))
+    count, total, squares = np.zeros((3, store.shape[1]))
     for rows, block in feature_blocks(store, slice(None), "scaling samples"):
         values = block[beta[rows]].astype(np.float64)
         known = ~np.isnan(values)
@@ -102,12 +102,9 @@ def with_published(
     """
     table = predictions.merge(ages, on="sample_id", validate="one_to_one")
     cpgs = clocks.set_index("clock")["CpGs"]
-    parts = [accuracy(predictions)]
-    for name, studies in trained_on.items():
-        own = table[table[name].notna()]
-        if len(own):
-            parts.append(_rows_of(own, name, int(cpgs[name]), set(studies)))
-    return pd.concat(parts, ignore_index=True)
+    owns = {name: table[table[name].notna()] for name in trained_on}
+    parts = [_rows_of(own, name, int(cpgs[name]), set(trained_on[name])) for name, own in owns.items() if len(own)]
+    return pd.concat([accuracy(predictions), *parts], ignore_index=True)
 
 
 def _rows_of(table: pd.DataFrame, name: str, cpgs: int, studies: set[str]) -> pd.DataFrame:
@@ -120,16 +117,10 @@ def _rows_of(table: pd.DataFrame, name: str, cpgs: int, studies: set[str]) -> pd
         row["In_Its_Training"] = own["project_id"].astype(str).isin(studies).any() if studies else "unknown"
         if stratum == "all":
             by_project = own.groupby("project_id")["Years"].mean()
-            row[DIFFERENCE] = by_project.mean()
-            row[ERROR] = by_project.std(ddof=1) / np.sqrt(len(by_project))
-            row[LOWER], row[UPPER] = interval_of_mean(by_project.to_numpy())
+            row[DIFFERENCE], row[ERROR] = paired(by_project)
+            _, (row[LOWER], row[UPPER]) = bootstrap_mae(by_project.to_numpy(), np.arange(len(by_project)).astype(str))
         rows.append(row)
     return pd.concat([accuracy(table, [name]), pd.DataFrame(rows)], axis=1)
-
-
-def interval_of_mean(of_projects: np.ndarray) -> tuple[float, float]:
-    """95% interval of the mean over projects, whole projects drawn with replacement; NaN below 3 projects."""
-    return bootstrap_mae(of_projects, np.arange(len(of_projects)).astype(str))[1]
 
 
 def worth_training(accuracy: pd.DataFrame) -> str:
