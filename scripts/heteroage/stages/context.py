@@ -32,7 +32,15 @@ def read_pcs(table: pd.DataFrame, training: Sequence[str], where: str) -> pd.Dat
     if at is None:
         raise HeteroAgeError(f"{where} has no column sample_id (it has {listed(table.columns)}). Name it so.")
     ids = sample_ids([text_of(cell) for cell in table.iloc[:, at]], where)
-    pcs = table[columns].set_axis(pd.Index(ids, name="sample_id")).apply(_numbers, where=where)
+    cells = table[columns].set_axis(pd.Index(ids, name="sample_id"))
+    pcs = cells.apply(pd.to_numeric, errors="coerce").astype(np.float64)
+    for name in columns:
+        text = cells.loc[pcs[name].isna() & cells[name].notna(), name]
+        if len(text):
+            shown = listed(f"{str(value)!r} at {sample}" for sample, value in text.items())
+            raise HeteroAgeError(
+                f"column {name} of {where} has text in place of numbers ({shown}). Leave unknown values empty."
+            )
     absent = sorted(set(training) - set(pcs.index))
     if absent:
         raise HeteroAgeError(f"{where} has no RF_PCs of training samples ({listed(absent)}). Add their RF_PCs.")
@@ -94,18 +102,6 @@ def learn_pcs(
     components = project(loadings, pd.DataFrame(values, columns=loadings["feature"]))  # the same as for new samples
     components.insert(0, "sample_id", samples["sample_id"])
     return loadings, components
-
-
-def _numbers(column: pd.Series, where: str) -> pd.Series:
-    numbers = pd.to_numeric(column, errors="coerce").astype(np.float64)
-    text = column[numbers.isna() & column.notna()]
-    if len(text):
-        cells = [f"{str(value)!r} at {sample}" for sample, value in text.items()]
-        raise HeteroAgeError(
-            f"column {column.name} of {where} has text in place of numbers ({listed(cells)}). Leave unknown values "
-            "empty."
-        )
-    return numbers
 
 
 def _variance(block: NDArray[np.float32]) -> NDArray[np.float64]:
