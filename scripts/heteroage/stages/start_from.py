@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.age import ADULT_AGE
-from heteroage.clock.published import PublishedClock, read_coefficients
+from heteroage.clock.published import read_coefficients
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.stages.training_data import TrainingData
 
@@ -81,20 +81,10 @@ def open_start(start_from: Mapping[str, object] | None, data: TrainingData) -> S
             "Published clocks are read as beta values; check inputs.beta."
         )
     names = [clock.features[k] for k in shared]
-    values = data.values(names)
-    _check_missing(clock, values, names, data.samples["project_id"], where)
-    slope = SLOPES[str(start_from.get("transform", "horvath"))]
-    places = np.array([place[name] for name in names])
-    return Start(places, slope * clock.coefficient[shared], values)
-
-
-def _check_missing(
-    clock: PublishedClock, values: NDArray, names: Sequence[str], projects: pd.Series, where: str
-) -> None:
-    absent = len(clock.features) - len(names)
-    missing = np.isnan(values)
+    values, projects = data.values(names), data.samples["project_id"].to_numpy()
+    missing, absent = np.isnan(values), len(clock.features) - len(names)
     share = (missing.sum(axis=0) + absent) / len(clock.features)
-    by_study = pd.Series(share).groupby(projects.to_numpy()).mean()
+    by_study = pd.Series(share).groupby(projects).mean()
     worst = by_study[by_study > MOST_MISSING].sort_values(ascending=False)
     if len(worst):
         raise HeteroAgeError(
@@ -103,12 +93,15 @@ def _check_missing(
             f"{listed(f'{name} {share:.0%}' for name, share in worst.items())}. Leave these studies out, or do without "
             "stage1.start_from."
         )
-    often = pd.DataFrame(missing.T).groupby(projects.to_numpy()).mean().max()
+    often = pd.DataFrame(missing.T).groupby(projects).mean().max()
     poor = [name for name, most in zip(names, often, strict=True) if most > MOST_MISSING]
     if absent:
         log.warning("start_from: %d of %d CpGs are not in the data and count 0", absent, len(clock.features))
     if poor:
         log.warning("start_from: CpGs missing in more than a tenth of a study's samples: %s", listed(poor))
+    slope = SLOPES[str(start_from.get("transform", "horvath"))]
+    places = np.array([place[name] for name in names])
+    return Start(places, slope * clock.coefficient[shared], values)
 
 
 def describe_start(start_from: Mapping[str, object] | None, strength: float, projects: Sequence[str]) -> list[str]:
