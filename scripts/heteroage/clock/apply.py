@@ -186,7 +186,7 @@ def compare(
         with writing([out]) as (writer,):
             for rows in parts:
                 writer.write(rows)
-    cpgs = {one.name: len(one.clock.features) for one in beside.compared}
+    cpgs = {one.name: len(one.features) for one in beside.compared}
     return _report(parts, [*(["HeteroAge"] if clock else []), *cpgs], cpgs, table.where)
 
 

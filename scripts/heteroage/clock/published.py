@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +55,10 @@ class PublishedClock:
     intercept : on the scale of the weighted sum; 0 if the table has none
     sha256 : digest of the file
     reference : (features,), typical beta values; None if the table has no such column
+    name, trained_on : its name, and the project_ids of the studies that it was trained on
+    transform : from the weighted sum to years
+    standardised : whether the inputs are z-scores: each sample's beta values are standardised by their mean and
+        standard deviation over all CpGs of the sample (Zhang et al., Genome Medicine 11:54, 2019)
     """
 
     features: list[str]
@@ -62,6 +66,37 @@ class PublishedClock:
     intercept: float
     sha256: str
     reference: NDArray[np.float64] | None = None
+    name: str = ""
+    transform: str = "identity"
+    standardised: bool = False
+    trained_on: tuple[str, ...] = ()
+
+    def ages(
+        self,
+        values: NDArray[np.float64],
+        reference: NDArray[np.float64] | None = None,
+        scale: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Predict ages. CpGs are added one by one, so that a sample's age does not depend on the other samples.
+
+        values : (the clock's CpGs, samples) beta values, NaN where missing
+        reference : (the clock's CpGs,) or (the clock's CpGs, samples), replacements of missing values; NaN if unknown
+        scale : each sample's mean and standard deviation over all of its CpGs, for a clock with z-scores
+
+        Returns ages in years (NaN for a sample without any of the CpGs), and the number of missing CpGs.
+        """
+        total, missing = np.full(values.shape[1], self.intercept), np.isnan(values)
+        unknown = np.full(len(values), np.nan)
+        reference = unknown if reference is None else reference
+        own = unknown if self.reference is None else self.reference
+        for k, coefficient in enumerate(self.coefficient):
+            filled = np.where(missing[k], reference[k], values[k])
+            filled = np.where(np.isnan(filled), own[k], filled)
+            if scale is not None:
+                filled = (filled - scale[0]) / scale[1]
+            total += coefficient * np.where(np.isnan(filled), 0.0, filled)
+        ages = TRANSFORMS[self.transform](total)
+        return np.where(missing.all(axis=0), np.nan, ages), missing.sum(axis=0).astype(np.float64)
 
 
 def read_coefficients(path: str | Path, where: str = "", intercept: float | None = None) -> PublishedClock:
@@ -138,90 +173,44 @@ def _number(text: str | None) -> float:
     return np.nan if number is None else number
 
 
-@dataclass(frozen=True)
-class Compared:
-    """A published clock of `compare:`.
+def read_compared(
+    compare: Mapping[str, Mapping[str, object]], names: Collection[str] | None = None
+) -> list[PublishedClock]:
+    """Read all entries of `compare:`: {name, which becomes a column: coefficients, transform, intercept, input, ...}.
 
-    clock : its coefficients
-    transform : from the weighted sum to years
-    standardised : whether the inputs are z-scores: each sample's beta values are standardised by their mean and
-        standard deviation over all CpGs of the sample (Zhang et al., Genome Medicine 11:54, 2019)
-    trained_on : the project_ids of the studies that it was trained on
+    names : features of the data, to check that some are shared
+
+    Raises HeteroAgeError: a reserved name; errors of `read_coefficients`; an unknown transform; no CpG in common.
     """
-
-    name: str
-    clock: PublishedClock
-    transform: str
-    standardised: bool
-    trained_on: tuple[str, ...]
-
-    @classmethod
-    def read(cls, name: str, given: Mapping[str, object], names: Sequence[str] | None = None) -> Compared:
-        """Read an entry of `compare:`.
-
-        name : the clock's name, which becomes a column
-        given : coefficients (a path), transform, intercept, input, trained_on
-        names : features of the data, to check that some are shared
-
-        Raises HeteroAgeError: a reserved name; errors of `read_coefficients`; an unknown transform; no CpG in common.
-        """
-        where = f"compare.{name}, {given['coefficients']},"
-        if name in RESERVED or name.startswith(RESERVED_STARTS) or name.endswith((MISSING, CORRECTION)):
-            raise HeteroAgeError(
-                f"{where} has the name of a column of predictions. Give the clock another name, such as Horvath2013."
-            )
-        transform = str(given.get("transform", "identity"))
-        if transform not in TRANSFORMS:
-            raise HeteroAgeError(
-                f"compare.{name}.transform: unknown transform {transform!r}. Known are {', '.join(TRANSFORMS)}."
-            )
-        intercept = given.get("intercept")
-        try:
-            intercept = None if intercept is None else float(str(intercept))  # text, from the command line
-        except ValueError as error:
-            raise HeteroAgeError(
-                f"{where} has the intercept {intercept!r}, which is not a number. Give a number."
-            ) from error
-        clock = read_coefficients(str(given["coefficients"]), where, intercept)
-        if names is not None and not set(clock.features) & set(names):
-            raise HeteroAgeError(
-                f"{where} shares no CpG with the data (its CpGs are {listed(clock.features)}). Published clocks are "
-                "read as beta values: check how CpGs are named, and inputs.beta."
-            )
-        trained_on = tuple(map(str, given.get("trained_on") or ()))
-        return cls(name, clock, transform, given.get("input") == "z", trained_on)
-
-    def ages(
-        self,
-        values: NDArray[np.float64],
-        reference: NDArray[np.float64] | None = None,
-        scale: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Predict ages. CpGs are added one by one, so that a sample's age does not depend on the other samples.
-
-        values : (the clock's CpGs, samples) beta values, NaN where missing
-        reference : (the clock's CpGs,) or (the clock's CpGs, samples), replacements of missing values; NaN if unknown
-        scale : each sample's mean and standard deviation over all of its CpGs, for a clock with z-scores
-
-        Returns ages in years (NaN for a sample without any of the CpGs), and the number of missing CpGs.
-        """
-        total, missing = np.full(values.shape[1], self.clock.intercept), np.isnan(values)
-        unknown = np.full(len(values), np.nan)
-        reference = unknown if reference is None else reference
-        own = unknown if self.clock.reference is None else self.clock.reference
-        for k, coefficient in enumerate(self.clock.coefficient):
-            filled = np.where(missing[k], reference[k], values[k])
-            filled = np.where(np.isnan(filled), own[k], filled)
-            if scale is not None:
-                filled = (filled - scale[0]) / scale[1]
-            total += coefficient * np.where(np.isnan(filled), 0.0, filled)
-        ages = TRANSFORMS[self.transform](total)
-        return np.where(missing.all(axis=0), np.nan, ages), missing.sum(axis=0).astype(np.float64)
+    return [_read_compared(name, given, names) for name, given in compare.items()]
 
 
-def read_compared(compare: Mapping[str, Mapping[str, object]], names: Sequence[str] | None = None) -> list[Compared]:
-    """Read all entries of `compare:`; `names` are the features of the data."""
-    return [Compared.read(name, given, names) for name, given in compare.items()]
+def _read_compared(name: str, given: Mapping[str, object], names: Collection[str] | None) -> PublishedClock:
+    where = f"compare.{name}, {given['coefficients']},"
+    if name in RESERVED or name.startswith(RESERVED_STARTS) or name.endswith((MISSING, CORRECTION)):
+        raise HeteroAgeError(
+            f"{where} has the name of a column of predictions. Give the clock another name, such as Horvath2013."
+        )
+    transform = str(given.get("transform", "identity"))
+    if transform not in TRANSFORMS:
+        raise HeteroAgeError(
+            f"compare.{name}.transform: unknown transform {transform!r}. Known are {', '.join(TRANSFORMS)}."
+        )
+    intercept = given.get("intercept")
+    try:
+        intercept = None if intercept is None else float(str(intercept))  # text, from the command line
+    except ValueError as error:
+        raise HeteroAgeError(
+            f"{where} has the intercept {intercept!r}, which is not a number. Give a number."
+        ) from error
+    clock = read_coefficients(str(given["coefficients"]), where, intercept)
+    if names is not None and not set(clock.features) & set(names):
+        raise HeteroAgeError(
+            f"{where} shares no CpG with the data (its CpGs are {listed(clock.features)}). Published clocks are "
+            "read as beta values: check how CpGs are named, and inputs.beta."
+        )
+    trained_on, standardised = tuple(map(str, given.get("trained_on") or ())), given.get("input") == "z"
+    return replace(clock, name=name, transform=transform, standardised=standardised, trained_on=trained_on)
 
 
 def scale_of(
@@ -236,12 +225,14 @@ class Beside:
     """Published clocks that are applied to a table, block by block.
 
     A missing value is replaced by the training median of `clock` if that clock uses the CpG, otherwise as in
-    `Compared.ages`. With `projects`, the column project_id is passed on if the table has it.
+    `PublishedClock.ages`. With `projects`, the column project_id is passed on if the table has it.
     """
 
-    def __init__(self, compared: Sequence[Compared], clock: ClockModel | None = None, projects: bool = False) -> None:
+    def __init__(
+        self, compared: Sequence[PublishedClock], clock: ClockModel | None = None, projects: bool = False
+    ) -> None:
         self.compared, self.projects = compared, projects
-        features = {name for one in compared for name in one.clock.features}
+        features = {name for one in compared for name in one.features}
         # z-scores are computed over all CpGs of the table.
         every = any(one.standardised for one in compared)
         self.wanted = Wanted(features | (clock.wanted.features if clock else set()), every)
@@ -253,9 +244,9 @@ class Beside:
         self.columns_of = self.wanted.columns_of(table.names)
         self.scaled_by = [name for name in table.names if self.wanted.is_cpg(name)] if self.wanted.every else []
         for one in self.compared:
-            if not self.columns_of.keys() & set(one.clock.features):
+            if not self.columns_of.keys() & set(one.features):
                 raise HeteroAgeError(
-                    f"{table.where} shares no CpG with {one.name}, which reads {len(one.clock.features)}. Check how "
+                    f"{table.where} shares no CpG with {one.name}, which reads {len(one.features)}. Check how "
                     "CpGs are named."
                 )
 
@@ -266,12 +257,12 @@ class Beside:
         known = self.projects and "project_id" in part.names
         found: Rows = {"project_id": part.text("project_id")} if known else {}
         for one in self.compared:
-            values = np.full((len(one.clock.features), len(part.ids)), np.nan)
-            for k, feature in enumerate(one.clock.features):
+            values = np.full((len(one.features), len(part.ids)), np.nan)
+            for k, feature in enumerate(one.features):
                 if own := self.columns_of.get(feature):
                     cells = check.convert(np.array([cells for _, cells in part.numbers(own)]), own, part.ids)
                     values[k] = mean_of(list(cells))
-            reference = np.array([self._median.get(name, np.nan) for name in one.clock.features])
+            reference = np.array([self._median.get(name, np.nan) for name in one.features])
             ages, missing = one.ages(values, reference, scale if one.standardised else None)
             found |= {one.name: ages, one.name + MISSING: missing}
         check.verdict(len(part.ids), len(self.columns_of))

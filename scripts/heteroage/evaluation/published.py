@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from heteroage.clock.published import MISSING, MUCH_MISSING, Compared, scale_of
+from heteroage.clock.published import MISSING, MUCH_MISSING, PublishedClock, scale_of
 from heteroage.evaluation.nested import accuracy, bootstrap_mae, paired, strata
 from heteroage.matrix import feature_blocks, read_rows
 
@@ -19,7 +19,7 @@ COLUMNS = [DIFFERENCE, ERROR, LOWER, UPPER, "Missing_CpGs", "CpGs", "In_Its_Trai
 
 
 def published_ages(
-    compared: Sequence[Compared],
+    compared: Sequence[PublishedClock],
     store: np.ndarray,
     feature_names: Sequence[str],
     samples: pd.DataFrame,
@@ -39,9 +39,9 @@ def published_ages(
     fold = samples["outer_fold"].to_numpy()
     table = {"sample_id": samples["sample_id"].to_numpy()}
     for one in compared:
-        values = np.full((len(one.clock.features), len(samples)), np.nan)
-        there = [k for k, name in enumerate(one.clock.features) if name in row_of]
-        values[there] = read_rows(store, np.array([row_of[one.clock.features[k]] for k in there], np.int64))
+        values = np.full((len(one.features), len(samples)), np.nan)
+        there = [k for k, name in enumerate(one.features) if name in row_of]
+        values[there] = read_rows(store, np.array([row_of[one.features[k]] for k in there], np.int64))
         reference = np.full_like(values, np.nan)
         for held_out in np.unique(fold):
             known = values[:, trains.to_numpy() & (fold != held_out)]
@@ -52,23 +52,23 @@ def published_ages(
 
 
 def describe_clocks(
-    compared: Sequence[Compared], given: Mapping[str, Mapping[str, object]], feature_names: Sequence[str]
+    compared: Sequence[PublishedClock], given: Mapping[str, Mapping[str, object]], feature_names: Sequence[str]
 ) -> pd.DataFrame:
     """Describe each published clock in one row, with the number of its CpGs and of those that are not in the data."""
     names = set(feature_names)
     return pd.DataFrame(
         {
             "clock": one.name,
-            "CpGs": len(one.clock.features),
-            "not_in_data": len(set(one.clock.features) - names),
+            "CpGs": len(one.features),
+            "not_in_data": len(set(one.features) - names),
             "transform": one.transform,
             "input": "z" if one.standardised else "beta",
-            "intercept": one.clock.intercept,
+            "intercept": one.intercept,
             "source": given[one.name].get("source", ""),
             "licence": given[one.name].get("licence", ""),
             "trained_on": " ".join(one.trained_on),
             "coefficients": Path(str(given[one.name]["coefficients"])).name,
-            "sha256": one.clock.sha256,
+            "sha256": one.sha256,
         }
         for one in compared
     )

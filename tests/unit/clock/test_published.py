@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from heteroage.age import inverse_transform_age, transform_age
-from heteroage.clock.published import TRANSFORMS, Compared, read_coefficients
+from heteroage.clock.published import TRANSFORMS, read_coefficients, read_compared
 from heteroage.errors import HeteroAgeError
 
 RNG = np.random.default_rng(3)
@@ -28,7 +28,7 @@ def table(tmp_path):
 
 def test_ages_are_the_plain_dot_product(table):
     given = {"coefficients": table(), "intercept": 0.7, "transform": "horvath"}
-    ages, missing = Compared.read("H", given).ages(VALUES)
+    ages, missing = read_compared({"H": given})[0].ages(VALUES)
     # Sums of 12 terms in another order: rounding alone.
     np.testing.assert_allclose(ages, inverse_transform_age(0.7 + COEFFICIENTS @ VALUES), rtol=1e-12)
     assert missing.tolist() == [0] * 5
@@ -45,7 +45,7 @@ def test_a_missing_value_takes_the_reference_then_the_tables_own_median_then_0(t
             columns=[NAMES, [f"{c!r}" for c in COEFFICIENTS.tolist()], ["0.62" if k != 9 else "" for k in range(12)]],
         )
     }
-    ages, missing = Compared.read("H", given).ages(values, reference)
+    ages, missing = read_compared({"H": given})[0].ages(values, reference)
     filled = np.where(np.isnan(values), 0, values)
     filled[[2, 7, 9], 1] = 0.31, 0.62, 0
     np.testing.assert_allclose(ages, COEFFICIENTS @ filled, rtol=1e-12)
@@ -55,13 +55,13 @@ def test_a_missing_value_takes_the_reference_then_the_tables_own_median_then_0(t
 def test_a_sample_without_any_of_the_cpgs_has_no_age(table):
     values = VALUES.copy()
     values[:, 0] = np.nan
-    ages, _ = Compared.read("H", {"coefficients": table()}).ages(values)
+    ages, _ = read_compared({"H": {"coefficients": table()}})[0].ages(values)
     assert np.isnan(ages).tolist() == [True, False, False, False, False]
 
 
 def test_z_scores_are_of_the_sample(table):
     mean, deviation = VALUES.mean(axis=0), VALUES.std(axis=0)
-    ages, _ = Compared.read("Z", {"coefficients": table(), "input": "z"}).ages(VALUES, scale=(mean, deviation))
+    ages, _ = read_compared({"Z": {"coefficients": table(), "input": "z"}})[0].ages(VALUES, scale=(mean, deviation))
     np.testing.assert_allclose(ages, COEFFICIENTS @ ((VALUES - mean) / deviation), rtol=1e-12)
 
 
@@ -77,13 +77,13 @@ def test_z_scores_are_of_the_sample(table):
 )
 def test_what_is_refused(table, given, text):
     with pytest.raises(HeteroAgeError, match=re.escape(text)):
-        Compared.read(given.pop("name", "H"), {"coefficients": table()} | given)
+        read_compared({given.pop("name", "H"): {"coefficients": table()} | given})
 
 
 def test_a_clock_that_shares_no_cpg_with_the_data_is_refused(table):
     text = "compare.H, clock.csv, shares no CpG with the data (its CpGs are 12: cg00000000_beta,"
     with pytest.raises(HeteroAgeError, match=re.escape(text).replace("clock\\.csv", ".*clock\\.csv")):
-        Compared.read("H", {"coefficients": table()}, ["cg99999999_beta"])
+        read_compared({"H": {"coefficients": table()}}, ["cg99999999_beta"])
 
 
 ROWS = [("cg00075967", "0.129"), ("cg00374717", "-5e-3"), ("ch.2.71774667F", "2")]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from heteroage.clock.published import Compared, PublishedClock
+from heteroage.clock.published import PublishedClock
 from heteroage.evaluation.published import by_project, published_ages, with_published, worth_training
 
 RNG = np.random.default_rng(2)
@@ -78,8 +78,8 @@ def test_readers_see_all_samples_and_each_project(nested):
 def test_missing_values_take_medians_of_other_outer_folds():
     store = np.array([[0.1, 0.2, 0.9, np.nan], [0.5, 0.5, 0.5, 0.5]], np.float32)
     samples = pd.DataFrame({"sample_id": list("abcd"), "outer_fold": [0, 1, 2, 2]})
-    clock = PublishedClock(["cg1_beta", "cg2_beta", "cg3_beta"], np.array([10.0, 2.0, 1.0]), 0.0, "")
-    one = Compared("P", clock, "identity", False, ())
+    features, coefficients = ["cg1_beta", "cg2_beta", "cg3_beta"], np.array([10.0, 2.0, 1.0])
+    one = PublishedClock(features, coefficients, 0.0, "", name="P")
     ages = published_ages([one], store, ["cg1_beta", "cg2_beta"], samples, pd.Series([True] * 4))
     # d takes the median of a and b, not of c of its own fold; cg3 is nowhere and counts 0.
     np.testing.assert_allclose(ages["P"], [2, 3, 10, 2.5], rtol=1e-6)  # float32
