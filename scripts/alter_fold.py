@@ -4,17 +4,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from select_training_samples import main as select_training_samples
 
 from heteroage.evaluation.falsification import alter_labels, alter_methylation, compare_files
 from heteroage.files import read_table, write_json, write_table
 from heteroage.grouping.folds import assign_outer_folds
-from heteroage.matrix import open_matrix
-from heteroage.stages.context import learn_pcs, read_pcs
 from heteroage.stages.deployable import weights_table
 from heteroage.stages.hallmarks import assign_features, read_dictionary
 from heteroage.stages.stage1 import selected_row, train
 from heteroage.stages.start_from import open_start
-from heteroage.stages.training_data import TRAINING_COLUMNS, TrainingData, select
+from heteroage.stages.training_data import TrainingData
 from heteroage.workflow import script
 
 MADE_AGAIN = ("samples", "pcs", "loadings", "dictionary", "weights")
@@ -43,14 +42,9 @@ def main(
         again = {name: Path(folder) / f"{name}.csv" for name in own}
         store = {"features": Path(folder) / "features.npy", "names": inputs["names"]}
         alter_methylation(Path(inputs["features"]), store["features"], held_out, selection["seed"])
-        chosen = select(table, "nested-0", **selection)
-        if given_pcs := inputs.get("given_pcs"):
-            pcs = read_pcs(read_table(given_pcs), chosen["sample_id"], given_pcs)
-        else:
-            loadings, pcs = learn_pcs(*open_matrix(*store.values()), chosen, **context)
-            write_table(loadings, again["loadings"])
-        write_table(pcs, again["pcs"])
-        write_table(chosen[TRAINING_COLUMNS], again["samples"])
+        altered = {**inputs, **store, "all_samples": Path(folder) / "all_samples.csv", "dictionary": []}
+        write_table(table, altered["all_samples"])
+        select_training_samples("nested-0", altered, selection, context, again)
         data = TrainingData.open({**again, **store})
         write_json(assign_features(read_dictionary(inputs["hallmarks"]), data)[0], again["dictionary"])
         of_anchor = data.with_pcs(settings["context_pcs"])

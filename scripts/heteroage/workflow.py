@@ -79,7 +79,7 @@ def _module(path: Path) -> tuple[str, set[Path], set[str]]:
             case ast.Module() | ast.ClassDef() | ast.FunctionDef() if ast.get_docstring(node) is not None:
                 del node.body[0]
     names.discard("heteroage.workflow")  # runs every script and computes nothing
-    ours = {SCRIPTS.joinpath(*name.split(".")).with_suffix(".py") for name in names if name.startswith("heteroage.")}
+    ours = {SCRIPTS.joinpath(*name.split(".")).with_suffix(".py") for name in names}
     others = {LIBRARIES[top] for name in names if (top := name.split(".")[0]) in LIBRARIES}
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), set(filter(Path.is_file, ours)), others
 

@@ -24,6 +24,7 @@ def test_modules_are_found_through_other_modules(tmp_path):
             ("def main():\n    from heteroage.age import transform_age\n", {"age"}),
             ("from heteroage import age, metrics\n", {"age", "metrics"}),
             ("if TYPE_CHECKING:\n    from heteroage.age import transform_age\n", set()),
+            ("from select_training_samples import main\n", {"select_training_samples", "folds"}),
             ("import numpy\n", set()),
         )
     ):
