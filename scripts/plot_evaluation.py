@@ -13,7 +13,7 @@ def main(inputs: dict[str, str], metadata: str, outputs: dict[str, str]) -> None
     pictures = {
         "ablation": held_out.plot_ablation(read_table(inputs["ablation"])),
         "coverage": held_out.plot_coverage(read_table(inputs["coverage"]), intervals and intervals["level"]),
-        **held_out.plot_held_out(read_table(inputs["healthy"]), read_table(inputs["unhealthy"])),
+        **held_out.plot_held_out(read_table(inputs["predictions"]), read_table(inputs["unhealthy"])),
     }
     if "published" in outputs:
         pictures["published"] = held_out.plot_published(read_table(inputs["accuracy"]))

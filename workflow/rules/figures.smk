@@ -40,11 +40,7 @@ OUT_OF_FOLD_PICTURES, NESTED_PICTURES = (
 
 rule plot_evaluation:
     input:
-        ablation=NESTED["ablation"],
-        coverage=NESTED["coverage"],
-        accuracy=NESTED["accuracy"],
-        healthy=NESTED["predictions"],
-        unhealthy=NESTED["unhealthy"],
+        **NESTED,
         metadata="results/full/artifacts/stage3/Stage3_Artifacts.json",
     output:
         **EVALUATION_PICTURES,

@@ -117,8 +117,5 @@ def half_width(score: ArrayLike, groups: ArrayLike, level: float) -> float:
 
 def group_weighted_quantile(score: ArrayLike, groups: ArrayLike, level: float) -> float:
     """Return the smallest score with at least `level` of the weight at or below it. All groups have the same weight."""
-    score = np.asarray(score, np.float64)
     _, code, size = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
-    order = np.argsort(score, kind="stable")
-    weight = np.cumsum(1 / (size[code][order] * len(size)))
-    return float(score[order][np.searchsorted(weight[:-1], level - ROUNDING)])
+    return float(np.quantile(score, level - ROUNDING, weights=1 / size[code], method="inverted_cdf"))
