@@ -76,6 +76,7 @@ def _say(text: str) -> int:
 def _run(options: Namespace) -> int:
     """Run a command; returns its exit code."""
     from heteroage.clock import apply, artifacts, check, loading, output  # so that --version and --help are fast
+    from heteroage.files import write_json
     from heteroage.tables.metadata import Conventions
 
     if options.step in STEPS:
@@ -95,7 +96,10 @@ def _run(options: Namespace) -> int:
     if options.step == "export":
         return _say(apply.export_coefficients(clock, options.out, options.style))
     if options.step == "calibrate":
-        return _say(apply.calibrate(clock, options.input, options.out, options.allow_missing))
+        apply.check_places(options.input, [options.out])
+        offset = clock.calibrate(options.input, options.allow_missing)
+        write_json(offset.as_json(), options.out)
+        return _say(f"{options.out}: {offset.line()}")
     if options.step == "compare":
         own = None if clock else Conventions.of(**conventions)
         return _say(apply.compare(options.input, _published(options), clock, options.out, own))

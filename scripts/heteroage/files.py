@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from heteroage.errors import HeteroAgeError, listed
 
@@ -165,12 +165,22 @@ def write_json(content: object, path: str | Path) -> None:
 def read_json(path: str | Path) -> object:
     """Read a JSON file."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        return parse_json(Path(path).read_bytes(), path)
     except FileNotFoundError as error:
         raise HeteroAgeError(f"no file {path}. Check the path.") from error
-    except ValueError as error:
+
+
+def parse_json(content: bytes, where: str | Path) -> Any:  # noqa: ANN401
+    """Parse untrusted JSON. NaN, infinity and very deep nesting are rejected."""
+
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} is not valid JSON")
+
+    try:
+        return json.loads(content.decode("utf-8-sig"), parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
         raise HeteroAgeError(
-            f"{path} is not valid JSON: {error}. Fix it, or check that it is the right file."
+            f"{where} is not valid JSON: {error}. Fix it, or check that it is the right file."
         ) from error
 
 

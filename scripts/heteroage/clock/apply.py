@@ -54,7 +54,7 @@ def run_step(
     from tqdm import tqdm
 
     outputs = [path for path in (out, contributions) if path is not None]
-    _check_places([*inputs, offset], [*outputs, summary], outputs)
+    check_places([*inputs, offset], [*outputs, summary], outputs)
     clock = load_clock(artifact_dir, public_key, **(conventions or {}))
     booster = booster_of(clock) if contributions is not None else None
     if offset is not None:
@@ -78,15 +78,7 @@ def run_step(
     return f"{out}: {cohort.line()}" + (f"\nWarning: {warning}" if warning else "")
 
 
-def calibrate(clock: Clock, inputs: Sequence[Path], out: Path, allow_missing: bool = False) -> str:
-    """Estimate an offset and write it; returns a line to print. On errors (as `Clock.calibrate`) nothing is written."""
-    _check_places(inputs, [out])
-    offset = clock.calibrate(list(inputs), allow_missing)
-    write_json(offset.as_json(), out)
-    return f"{out}: {offset.line()}"
-
-
-def _check_places(
+def check_places(
     inputs: Sequence[Path | None], outputs: Sequence[Path | None], tables: Sequence[Path | None] = ()
 ) -> None:
     """Reject, before the work, outputs that cannot be written, or are equal to each other or to an input."""
@@ -160,7 +152,7 @@ def compare(
 
     Raises HeteroAgeError: invalid tables; no ages; no CpG in common with a published clock.
     """
-    _check_places(inputs, [out], [out])
+    check_places(inputs, [out], [out])
     beside = Beside(read_compared(given), clock, projects=True)
     conventions = conventions or (clock.conventions if clock else Conventions())
     table = open_tables(inputs, beside.wanted, conventions)

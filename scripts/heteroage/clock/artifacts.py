@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.files import atomic_path, sha256_of, write_json
+from heteroage.files import atomic_path, parse_json, sha256_of, write_json
 
 FORMAT_VERSION = 2
 READABLE = (1, 2)  # supported format versions; predictions are the same as those of the version that created them
@@ -126,20 +125,6 @@ def read_sealed(folder: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
     if hashlib.sha256(content).hexdigest() != manifest["files"][name]:
         raise damaged(f"{folder / name} changed while it was read. Nothing was predicted")
     return content
-
-
-def parse_json(content: bytes, where: str | Path) -> Any:  # noqa: ANN401
-    """Parse untrusted JSON. NaN, infinity and very deep nesting are rejected."""
-
-    def refuse(word: str) -> None:
-        raise ValueError(f"{word} is not valid JSON")
-
-    try:
-        return json.loads(content.decode(), parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise HeteroAgeError(
-            f"{where} is not valid JSON: {error}. Fix it, or check that it is the right file."
-        ) from error
 
 
 def damaged(what: str) -> HeteroAgeError:

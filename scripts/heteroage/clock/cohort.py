@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heteroage.clock.artifacts import damaged, entries_of, parse_json
+from heteroage.clock.artifacts import damaged, entries_of
 from heteroage.errors import HeteroAgeError
+from heteroage.files import parse_json
 
 LEAST_FOR_R = 3  # minimum number of samples for a correlation
 FEWEST_GROUPS = 3
@@ -239,24 +240,6 @@ class Offset:
     bias: float
     shrinkage: float
     clock: str
-
-    @classmethod
-    def learn(cls, cohort: CohortSummary, studies: StudyErrors | None, clock: str, where: str) -> Offset:
-        """Estimate the offset. Raises HeteroAgeError: no sample with both ages; no errors of held-out studies."""
-        if studies is None:
-            raise HeteroAgeError(
-                "the clock contains no errors of held-out studies, which calibration needs: it was made by an earlier "
-                "version, or was trained on fewer than three groups of studies. Train it again with this version, on "
-                "three groups or more."
-            )
-        if not (found := cohort.accuracy()):
-            raise HeteroAgeError(
-                f"no sample of {where} has both an Age and a predicted age ({cohort.samples} samples). Give a table "
-                "with samples of known age."
-            )
-        n, bias = int(found["n"]), found["bias"]
-        shrinkage = studies.shrinkage(n)
-        return cls(-shrinkage * bias, n, bias, shrinkage, clock)
 
     def line(self) -> str:
         """One line to print."""

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.csv as pv
 
 from heteroage.clock import artifacts
-from heteroage.clock.artifacts import ANCHOR, CORRECTION, damaged, decoded, entries_of, parse_json
+from heteroage.clock.artifacts import ANCHOR, CORRECTION, damaged, decoded, entries_of
 from heteroage.clock.cohort import Applicability
 from heteroage.clock.imputation import Covariance
 from heteroage.clock.master_table import open_tables
@@ -31,6 +31,7 @@ from heteroage.clock.predict import Clock
 from heteroage.clock.sums import Rows
 from heteroage.clock.trees import parse_trees
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.files import parse_json
 from heteroage.probes import is_pc
 from heteroage.tables.metadata import Conventions
 from heteroage.tables.source import floats_of

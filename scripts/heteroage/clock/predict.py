@@ -94,7 +94,19 @@ class Clock(ClockModel):
         opened, cohort = self._open(table), CohortSummary()
         for rows, _ in replace(self, offset=None).stream("predict", opened, allow_missing):
             cohort.add(rows)
-        return Offset.learn(cohort, self.studies, self.digest, opened.where)
+        if self.studies is None:
+            raise HeteroAgeError(
+                "the clock contains no errors of held-out studies, which calibration needs: it was made by an earlier "
+                "version, or was trained on fewer than three groups of studies. Train it again with this version, on "
+                "three groups or more."
+            )
+        if not (found := cohort.accuracy()):
+            raise HeteroAgeError(
+                f"no sample of {opened.where} has both an Age and a predicted age ({cohort.samples} samples). Give a "
+                "table with samples of known age."
+            )
+        n, shrinkage = int(found["n"]), self.studies.shrinkage(int(found["n"]))
+        return Offset(-shrinkage * found["bias"], n, found["bias"], shrinkage, self.digest)
 
     def check(self, table: Samples) -> pd.DataFrame:
         """Return the table's missing CpGs per stage, and their cost in years (see `heteroage check`)."""
