@@ -27,7 +27,8 @@ from heteroage.figures.style import (
 
 STAR = {"markersize": 15, "color": "white", "markeredgecolor": BLACK, "zorder": 5}
 PALE_LINES = ["min_cohorts", "min_cap", "max_cap", "median_mult", "technical_sd"]
-OWN_ANCHOR = "Stage1_Pred_Age_Contribution"
+WORDS = {"Bias": "same for all samples"} | dict.fromkeys([ANCHOR, f"{ANCHOR}_Contribution"], "anchor's age")
+NO_FEATURES = ["sample_id", ANCHOR, "HeteroAge"]  # columns of contributions
 MOST_ROWS = 20
 MOST_TISSUES = 12
 NO_ROUNDS = "The fusion earned no boosting rounds: HeteroAge is the anchor, and nothing else contributes."
@@ -103,14 +104,14 @@ def plot_importance(importance: pd.DataFrame) -> Picture:
     table = table.sort_values(["mean_abs_contribution_years", "feature"], ascending=[False, True]).head(MOST_ROWS)
     if table.empty:
         return empty_picture(title, NO_ROUNDS)
-    names, contributions = [_name(name) for name in table["feature"]], table["mean_abs_contribution_years"]
-    figure, axis = new_rows([readable(name) for name in names], 0.34, 1.0, zero=False)
+    figure, axis = new_rows([_name(name) for name in table["feature"]], 0.34, 1.0, zero=False)
+    contributions = table["mean_abs_contribution_years"]
     axis.barh(range(len(table)), contributions, height=0.55, color=BLUE)
     for row, (years, splits) in enumerate(zip(contributions, table["split_count"], strict=True)):
         write_beside(axis, row, f"{years:.2f} ({splits} split{'s' if splits != 1 else ''})")
     axis.set_xlabel("Mean absolute contribution (years)")
-    said = ", ".join(f"{readable(name, 99)} {years:.2f}" for name, years in zip(names, contributions, strict=True))
-    alt = f"Mean absolute contribution in years of each feature that the fusion uses: {said}."
+    said = [f"{_name(name, 99)} {years:.2f}" for name, years in zip(table["feature"], contributions, strict=True)]
+    alt = f"Mean absolute contribution in years of each feature that the fusion uses: {', '.join(said)}."
     return Picture(figure, title, alt)
 
 
@@ -120,12 +121,12 @@ def plot_cohort(contributions: pd.DataFrame) -> Picture:
     contributions : sample_id, Stage1_Pred_Age, a column of years per feature, HeteroAge
     """
     title = "Contributions in a cohort"
-    values = contributions[_features(contributions)].drop(columns="Bias", errors="ignore")  # one value for all
+    values = contributions.drop(columns=[*NO_FEATURES, "Bias"], errors="ignore")  # Bias is one value for all
     order = values.abs().mean().sort_values(ascending=False, kind="stable")
     order = order[order > 0].head(MOST_ROWS)
     if order.empty:
         return empty_picture(title, NO_ROUNDS)
-    figure, axis = new_rows([readable(_name(name)) for name in order.index], 0.36, 1.0)
+    figure, axis = new_rows([_name(name) for name in order.index], 0.36, 1.0)
     for row, name in enumerate(order.index):
         years = values[name].to_numpy(np.float64)
         heights = row + spread_sideways(years, 0.36)
@@ -133,7 +134,7 @@ def plot_cohort(contributions: pd.DataFrame) -> Picture:
     axis.set_xlabel("Contribution to HeteroAge (years)")
     alt = (
         f"Contributions in years of {len(order)} features to the HeteroAge of {len(contributions)} samples; the "
-        f"largest on average: {readable(_name(order.index[0]), 99)}, {order.iloc[0]:.2f} years."
+        f"largest on average: {_name(order.index[0], 99)}, {order.iloc[0]:.2f} years."
     )
     return Picture(figure, title, alt)
 
@@ -141,12 +142,12 @@ def plot_cohort(contributions: pd.DataFrame) -> Picture:
 def plot_sample(contributions: pd.DataFrame) -> Picture:
     """The sample whose HeteroAge is farthest from its anchor (years), a step per contribution."""
     own = contributions.iloc[int(np.argmax(np.abs(contributions["HeteroAge"] - contributions[ANCHOR])))]
-    features = [name for name in _features(contributions) if own[name]]
+    features = [name for name in contributions.columns.drop(NO_FEATURES) if own[name]]
     title = f"One sample: {own['sample_id']}"
     if not features:
         return empty_picture(title, NO_ROUNDS)
     features = sorted(features, key=lambda name: (-abs(own[name]), name))
-    steps = [(readable(_name(name)), float(own[name])) for name in features[:10]]
+    steps = [(_name(name), float(own[name])) for name in features[:10]]
     if len(features) > 10:
         steps.append((f"{len(features) - 10} others", float(sum(own[name] for name in features[10:]))))
     labels = ["Anchor (Stage 1)", *(name for name, _ in steps), "HeteroAge"]
@@ -170,12 +171,8 @@ def plot_sample(contributions: pd.DataFrame) -> Picture:
     return Picture(figure, title, f"From the anchor, {start:.2f} years, to HeteroAge, {end:.2f} years: {said}.")
 
 
-def _features(contributions: pd.DataFrame) -> list[str]:
-    return [name for name in contributions.columns if name not in ("sample_id", ANCHOR, "HeteroAge")]
-
-
-def _name(feature: str) -> str:
-    return {ANCHOR: "anchor's age", OWN_ANCHOR: "anchor's age", "Bias": "same for all samples"}.get(feature, feature)
+def _name(feature: str, width: int = 24) -> str:
+    return readable(WORDS.get(feature, feature), width)
 
 
 def noise_marked(experts: pd.DataFrame) -> dict[str, str]:
