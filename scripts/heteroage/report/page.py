@@ -175,7 +175,7 @@ def nested_tables(tables: Mapping[str, pd.DataFrame]) -> dict[str, object]:
     scorings = list(map(scoring_name, optimism["scoring"], optimism["model"]))
     percent = {name: 100 * coverage[name] for name in ("coverage", "group_coverage")}
     coverage = coverage.assign(**percent)
-    whole = coverage[coverage["stratum"] == "all"]
+    whole = coverage[coverage["stratum"] == "all"].iloc[0]
     shown = certificate.assign(test=[readable(test, 99) for test in certificate["test"]])
     shown = shown[["test", "measured", "limit", "verdict", "meaning"]]
     return {
@@ -184,6 +184,6 @@ def nested_tables(tables: Mapping[str, pd.DataFrame]) -> dict[str, object]:
         "ablation": _table(ablation.assign(model=ablation["model"].replace(MODELS)), ABLATION, {"R": 3}),
         "coverage": _table(coverage.replace({"stratum": STRATA}), COVERAGE, dict.fromkeys(percent, 1)),
         "certificate": [{key: cell(value, 3) for key, value in row.items()} for row in shown.to_dict("records")],
-        **({"covered": cell(whole["coverage"].iloc[0], 1)} if len(whole) else {}),
-        **({"covered_by_group": cell(whole["group_coverage"].iloc[0], 1)} if len(whole) else {}),
+        "covered": cell(whole["coverage"], 1),
+        "covered_by_group": cell(whole["group_coverage"], 1),
     }
