@@ -1,5 +1,7 @@
 """heteroage: a heterogeneity-aware epigenetic age clock in three stages."""
 
+import gc
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -7,6 +9,10 @@ if TYPE_CHECKING:
     from heteroage.clock.predict import Clock as Clock
 
 __version__ = "0.1.0"
+
+# Searching for garbage takes a sixth of the time of imports. In a job of Snakemake it begins with the script's `main`.
+if "HETEROAGE_SNAKEMAKE_PID" in os.environ:
+    gc.disable()
 
 
 def __getattr__(name: str) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import gc
 import hashlib
 import inspect
 import logging
@@ -112,6 +113,8 @@ def script(main: Callable[..., None]) -> Callable[..., None]:
 
 
 def _run(main: Callable[..., None]) -> None:
+    gc.freeze()
+    gc.enable()  # switched off in heteroage/__init__.py
     job = main.__globals__.get("snakemake")
     if job is None:
         try:

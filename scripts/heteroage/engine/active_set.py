@@ -39,7 +39,7 @@ LOST_DIGITS = {
 REFINEMENTS = 8
 MANY, LARGE_RIDGE = 64, 0.1  # number of active features, and ridge part, from which conjugate gradients are faster
 SETTLED = 0.1  # violation at which conjugate gradients end, relative to the tolerance: factors reach it too
-GROWTH = 1.5  # of the working set, before its leading directions are computed again
+GROWTH = 3  # of the working set, before its leading directions are computed again
 CHUNK = 64  # number of features summed in single precision
 
 

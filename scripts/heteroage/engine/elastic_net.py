@@ -179,10 +179,8 @@ def _collect(walk: Walk, training_set: int, paths: Sequence[Path], shape: tuple[
         ),
         shape=(len(found), len(used)),
     )
-    known = walk.statistics[training_set]
-    mean, scale = np.array([known[feature] for feature in used.tolist()]).reshape(-1, 2).T
     constant = np.zeros(len(used), bool)  # a constant feature enters no working set
-    standardiser = Standardiser(walk.features.median[training_set, used], mean, scale, constant)
+    standardiser = Standardiser(*walk.features.of(training_set, used), constant)
     nearly = tuple(path.near_bound(NEARLY) for path in paths)
     return Paths(used, standardiser, coef, shape, walk.sets[training_set].mean, nearly)
 
@@ -202,9 +200,10 @@ def exact_weights(
     noisy : (features,)
     Returns (features,), weights on the standardised scale.
     """
-    Z, _, scale = Standardiser.own(X, training_set.weight)
+    standardiser = Standardiser.fit(X, training_set.weight)
     target = training_set.scaled(training_set.y - training_set.mean)
     solver = PathSolver(target, l1_ratio, np.float64, training_set.root)
-    solver.add(np.arange(len(X)), training_set.scaled(Z), np.where(noisy, technical_sd / scale, 0.0) ** 2)
+    noise = np.where(noisy, technical_sd / standardiser.scale, 0.0) ** 2
+    solver.add(np.arange(len(X)), training_set.scaled(standardiser.apply(X)), noise)
     solver.solve(alpha, alpha)
     return solver.w

@@ -50,8 +50,8 @@ class FeaturePass:
             columns[t, own.rows], columns[len(sets) + t, own.rows] = weight, weight * (own.y - own.mean)
         self._products, self._sums, self._medians = products_for(X.size)
         parts = list(pool.map(lambda part: self._learn(part, columns), _slices(len(X), BLOCK)))
-        self.median, self._inverse, self.first = (np.concatenate([part[k] for part in parts], axis=1) for k in range(3))
-        self._missing = np.concatenate([part[3] for part in parts])
+        joined = (np.concatenate([part[k] for part in parts], axis=-1) for k in range(6))
+        self.median, self.mean, self.scale, self._inverse, self.first, self.missing = joined
         self._single = self.median.astype(np.float32)  # for the products
 
     def only(self, sets: Sequence[TrainingSet], pool: ThreadPoolExecutor) -> FeaturePass | None:
@@ -62,14 +62,19 @@ class FeaturePass:
             return None
         chosen = copy.copy(self)
         chosen.sets, chosen.pool = sets, pool
-        for name in ("median", "_inverse", "first", "_single"):
+        for name in ("median", "mean", "scale", "_inverse", "first", "_single"):
             setattr(chosen, name, getattr(self, name)[at])
         return chosen
 
+    def of(self, training_set: int, features: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
+        """Return the features' medians, means and scales in a training set."""
+        return tuple(statistic[training_set, features] for statistic in (self.median, self.mean, self.scale))
+
     # median : (training sets, features), 0 if a feature is all missing, or not missing in any sample
-    # _inverse : 1 / (n deviation), 0 if a feature is constant
+    # mean, scale : (training sets, features), weighted mean and standard deviation after imputation
+    # _inverse : 1 / (n scale), 0 if a feature is constant
     # first : correlations with the centred targets
-    # _missing : (features,), NaN for any sample
+    # missing : (features,), NaN for any sample
 
     def _learn(self, part: slice, columns: NDArray[np.float64]) -> tuple[NDArray, ...]:
         raw, sets = np.asarray(self.X[part]), len(self.sets)
@@ -85,15 +90,17 @@ class FeaturePass:
         size = np.array([[len(own.rows)] for own in self.sets], np.float64)
         mean = sums[:sets] / size
         variance = squares / size - mean**2
-        inverse = 1 / (size * np.sqrt(np.maximum(variance, np.finfo(np.float64).tiny)))
+        scale = np.sqrt(np.maximum(variance, np.finfo(np.float64).tiny))
+        inverse = 1 / (size * scale)
         # The difference of squares is inaccurate if the standard deviation is small relative to the mean.
         for t, own in enumerate(self.sets):
             at = np.flatnonzero(variance[t] <= LOST_DIGITS * mean[t] ** 2)
             if len(at):
                 exact = Standardiser.fit(raw[at].take(own.rows, axis=1), own.weight)
+                scale[t, at] = exact.scale
                 inverse[t, at] = np.where(exact.constant, 0.0, 1 / (size[t] * exact.scale))
         first = sums[sets:] * inverse
-        return median, inverse.astype(np.float32), first.astype(np.float32), missing
+        return median, mean, scale, inverse.astype(np.float32), first.astype(np.float32), missing
 
     def above(
         self, residuals: NDArray[np.float32], set_of: NDArray[np.int64], thresholds: NDArray[np.float32]
@@ -107,9 +114,7 @@ class FeaturePass:
         of_all = self._products(residuals)
 
         def found(part: slice) -> list[Found]:
-            return of_all.above(
-                self.X[part], part.start, self._missing, set_of, self._single, self._inverse, thresholds
-            )
+            return of_all.above(self.X[part], part.start, self.missing, set_of, self._single, self._inverse, thresholds)
 
         of_blocks = list(self.pool.map(found, _slices(len(self.X), BLOCK)))
         return [

@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 
 from heteroage.engine.active_set import PathSolver
 from heteroage.engine.feature_pass import FeaturePass, Found
-from heteroage.engine.standardise import Standardiser
 from heteroage.engine.training_set import TrainingSet
 
 log = logging.getLogger(__name__)
@@ -119,7 +118,6 @@ class Walk:
         self.features, self.noisy = features, noisy
         self.X, self.sets, self.pool = features.X, features.sets, features.pool
         self.passes, self.walked, self.lowest = 1, 0, np.inf
-        self.statistics: list[dict[int, tuple[float, float]]] = [{} for _ in self.sets]  # mean and scale
         self.kinds = list(product(range(len(self.sets)), technical_sds, l1_ratios))
         self.paths: list[Path] = []
 
@@ -237,16 +235,19 @@ class Walk:
 
     def _standardised(self, path: Path, features: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.float64]]:
         """Return standardised rows of features for the path's solver, and their scales in its training set."""
-        own, median = self.sets[path.training_set], self.features.median[path.training_set]
-        Z = np.empty((len(features), len(own.rows)), path.solver.dtype)
-        mean, scale = np.empty((2, len(features)))
+        t, dtype = path.training_set, path.solver.dtype
+        own, (median, mean, scale) = self.sets[t], self.features.of(t, features)
+        missing, factor = self.features.missing[features], (1 / scale).astype(dtype)
+        Z = np.empty((len(features), len(own.rows)), dtype)
         for start in range(0, len(features), CHUNK):
             part = slice(start, start + CHUNK)
-            raw = np.asarray(self.X[features[part]]).take(own.rows, axis=1)
-            standardised, mean[part], scale[part] = Standardiser.own(raw, own.weight, median[features[part]])
-            Z[part] = own.scaled(standardised)
-        own_statistics = zip(mean.tolist(), scale.tolist(), strict=True)
-        self.statistics[path.training_set].update(zip(features.tolist(), own_statistics, strict=True))
+            raw = np.asarray(self.X[features[part]]).take(own.rows, axis=1).astype(dtype, copy=False)
+            gaps = np.flatnonzero(missing[part])
+            raw[gaps] = np.where(np.isnan(raw[gaps]), median[part][gaps, None], raw[gaps])
+            np.subtract(raw, mean[part, None].astype(dtype), out=raw)
+            np.multiply(raw, factor[part, None], out=Z[part])
+            if own.root is not None:
+                Z[part] *= own.root.astype(dtype)
         return Z, scale
 
 

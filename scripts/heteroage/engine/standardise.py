@@ -38,26 +38,6 @@ class Standardiser:
         constant = _is_constant(scale, mean)
         return cls(median, mean, np.where(constant, 1.0, scale), constant)
 
-    @staticmethod
-    def own(
-        X: NDArray[np.float32],
-        weight: NDArray[np.float64] | None = None,
-        median: NDArray[np.float64] | None = None,
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Impute and standardise training samples by their own statistics: a faster `fit(X).apply(X)`.
-
-        `median` : of each feature, if known. By default only of features with missing values.
-
-        Returns the standardised samples, and each feature's mean and scale.
-        """
-        missing = np.flatnonzero(np.isnan(X).any(axis=1))
-        median = Standardiser.medians(X[missing]) if median is None else median[missing]
-        Z, mean = _centre(X, missing, median, weight)
-        scale = np.sqrt(_mean(np.square(Z), weight))
-        scale = np.where(_is_constant(scale, mean), 1.0, scale)
-        Z /= scale[:, None]
-        return Z, mean, scale
-
     def apply(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Impute and standardise X (features x samples)."""
         Z = np.where(np.isnan(X), self.median[:, None], X).astype(np.float64, copy=False)

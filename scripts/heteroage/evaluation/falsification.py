@@ -161,7 +161,7 @@ def draw_random_sets(
     features.
     """
     others = sorted(set(features) - set(own))
-    pool = others if len(others) >= 2 * len(own) else sorted(features)
+    pool = np.array(others if len(others) >= 2 * len(own) else sorted(features))
     rng = np.random.default_rng(draws(pd.Series([hallmark]), seed)[0])
     return [sorted(rng.choice(pool, len(own), replace=False).tolist()) for _ in range(n_sets)]
 

@@ -8,6 +8,7 @@ from elastic_net_problems import PROBLEMS, problem, reference_matrix
 
 from heteroage.engine import feature_pass, residual_products, simple_products, training_sums
 from heteroage.engine.feature_pass import FeaturePass, products_for
+from heteroage.engine.standardise import Standardiser
 from heteroage.engine.training_set import TrainingSet
 
 
@@ -50,8 +51,13 @@ def test_statistics_and_correlations_are_those_of_the_standardised_matrix(name):
     for s, (own, y) in enumerate(zip(rows, targets, strict=True)):
         present = ~np.isnan(X[:, own]).all(axis=1)
         np.testing.assert_array_equal(
-            found.median[s][found._missing & present], medians(X[:, own])[found._missing & present]
+            found.median[s][found.missing & present], medians(X[:, own])[found.missing & present]
         )
+        # Sums of squares are those of two passes but for the digits that a deviation small beside its mean loses.
+        exact = Standardiser.fit(X[:, own])
+        varies = ~exact.constant
+        np.testing.assert_allclose(found.mean[s], exact.mean, rtol=1e-12, atol=1e-12 * np.nanmax(np.abs(X)))
+        np.testing.assert_allclose(found.scale[s][varies], exact.scale[varies], rtol=1e-15 / feature_pass.LOST_DIGITS)
         Z = reference_matrix(X, own)
         constant = ~Z.any(axis=0) | (np.abs(Z).max(axis=0) < 1e-6)
         # Single precision: X has 24 bits, of which a deviation small beside its mean keeps few.
