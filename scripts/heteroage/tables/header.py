@@ -28,6 +28,7 @@ CORNER = re.compile(
     r"row\.?names?|rn|probes?|cpgs?|gsm|geo_accession|barcode|basename",
     re.IGNORECASE,
 )
+DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d+)?", re.IGNORECASE)
 SECTION = re.compile(r"\[\w[\w ]*\]")  # of Illumina's sample sheets
 READABLE = "CSV, TSV, Parquet, Feather, .h5ad or .xlsx"
 MOST_HEADER = 256 << 20  # maximum number of bytes of a line
@@ -254,6 +255,6 @@ def _bare(line: str) -> str:
 
 def _has_decimal_commas(rows: Sequence[list[str]]) -> bool:
     cells = [cell.strip() for row in rows for cell in row if cell.strip()]
-    commas = sum(bool(re.fullmatch(r"[-+]?\d*,\d+(e[-+]?\d+)?", cell, re.IGNORECASE)) for cell in cells)
-    points = sum(number_of(cell) is not None and "." in cell and not is_missing(cell) for cell in cells)
-    return commas > 0 and points == 0
+    if not any("," in cell and DECIMAL_COMMA.fullmatch(cell) for cell in cells):
+        return False
+    return not any("." in cell and number_of(cell) is not None and not is_missing(cell) for cell in cells)

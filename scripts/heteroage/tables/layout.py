@@ -200,6 +200,9 @@ def _label_column(
     candidates = list(islice((k for k in others if not source.numeric(k)), LOOKED_AT))
     if source.index in others and source.index not in candidates and not source.numeric(source.index):
         candidates.append(source.index)
+    # Columns that begin with numbers name nothing. Most columns of a text file are such ones.
+    firsts = zip(candidates, source.first(candidates) if candidates else (), strict=True)
+    candidates = [k for k, cells in firsts if not any(cells) or any(cell and number_of(cell) is None for cell in cells)]
     batches = ([batch.text(k) for k in candidates] for batch in source.batches(candidates, []))
     # Samples are in rows if columns are CpGs, unless the first rows of a text column contradict it.
     for texts in ([source.first(candidates)] if in_columns else batches) if candidates else ():
