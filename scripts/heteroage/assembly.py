@@ -141,18 +141,14 @@ def write_applicability(
 
 def _covariance_table(values: NDArray, names: list[str], fold: NDArray) -> pd.DataFrame:
     """Compute Feature_Covariance.csv: the factor model of the CpGs. RF_PCs have no factors, only a variance."""
-    cpgs, pcs = ([k for k, name in enumerate(names) if is_pc(name) == yes] for yes in (False, True))
-    some = (~np.isnan(values[cpgs])).any(axis=1)
-    median = np.zeros(len(cpgs))
-    median[some] = np.nanmedian(values[cpgs][some], axis=1)
-    filled = np.where(np.isnan(values[cpgs]), median[:, None], values[cpgs])
-    table = pd.DataFrame(learn_covariance(filled, [names[k] for k in cpgs], fold))
-    own = {
-        "feature": [names[k] for k in pcs],
-        "mean": values[pcs].mean(axis=1),
-        "own_variance": values[pcs].var(axis=1),
-    }
-    return pd.concat([table, pd.DataFrame(own)], ignore_index=True).fillna(0.0) if pcs else table
+    pcs, names = np.array([is_pc(name) for name in names], dtype=bool), np.array(names, dtype=object)
+    filled = values[~pcs]
+    for row in filled:
+        missing = np.isnan(row)
+        row[missing] = 0.0 if missing.all() else np.median(row[~missing])
+    table = pd.DataFrame(learn_covariance(filled, names[~pcs].tolist(), fold))
+    own = {"feature": names[pcs], "mean": values[pcs].mean(axis=1), "own_variance": values[pcs].var(axis=1)}
+    return pd.concat([table, pd.DataFrame(own)], ignore_index=True).fillna(0.0) if pcs.any() else table
 
 
 def added_by_fusion(
