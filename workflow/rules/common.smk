@@ -111,7 +111,7 @@ def complete_rules():
     for one in workflow.rules:
         if not one.script or not Path(one.snakefile).is_relative_to(REPOSITORY):  # of a workflow that uses this one
             continue
-        one.conda_env = str(REPOSITORY / "envs/heteroage.yaml")
+        one.conda_env = "../../envs/heteroage.yaml"
         one.log_modifier = one.benchmark_modifier = workflow.modifier.path_modifier
         name, first = Path(one.script).stem, next(iter(one.output), "")
         run = "{run}" if "run" in one.wildcard_names else "full" if first.startswith("results/full/") else ""
