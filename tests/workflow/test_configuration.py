@@ -6,7 +6,6 @@ import re
 import tomllib
 from fnmatch import fnmatch
 from importlib import metadata
-from pathlib import Path
 
 import pytest
 import yaml
