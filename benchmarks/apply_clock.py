@@ -35,7 +35,8 @@ from heteroage import assembly
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.assembly import learn_distance
 from heteroage.clock import artifacts
-from heteroage.clock.loading import load_clock, write_reference
+from heteroage.clock.apply import write_reference
+from heteroage.clock.loading import load_clock
 from heteroage.files import write_json, write_table
 from heteroage.stages import stage3
 from heteroage.stages.deployable import weights_table

@@ -19,8 +19,9 @@ from sklearn.preprocessing import StandardScaler
 from heteroage import assembly
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock import artifacts
+from heteroage.clock.apply import write_reference
 from heteroage.clock.cohort import StudyErrors
-from heteroage.clock.loading import load_clock, write_reference
+from heteroage.clock.loading import load_clock
 from heteroage.files import write_json, write_model, write_table
 from heteroage.stages import stage3
 from heteroage.stages.context import compute_loadings, project

@@ -18,9 +18,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.clock import artifacts
+from heteroage.clock.apply import write_reference
 from heteroage.clock.artifacts import ANCHOR, CORRECTION, READING, assemble, seal
 from heteroage.clock.cohort import Applicability, StudyErrors
-from heteroage.clock.loading import read_parts, write_reference
+from heteroage.clock.loading import read_parts
 from heteroage.clock.predict import Clock
 from heteroage.files import read_table, sha256_of, write_json, write_table, write_text
 from heteroage.labels import UNKNOWN

@@ -75,7 +75,7 @@ def _say(text: str) -> int:
 
 def _run(options: Namespace) -> int:
     """Run a command; returns its exit code."""
-    from heteroage.clock import apply, artifacts, check, loading, output  # so that --version and --help are fast
+    from heteroage.clock import apply, artifacts, check, loading, published  # so that --version and --help are fast
     from heteroage.files import write_json
     from heteroage.tables.metadata import Conventions
 
@@ -94,7 +94,10 @@ def _run(options: Namespace) -> int:
     if options.artifact_dir is not None:
         clock = loading.load_clock(options.artifact_dir, options.public_key, **conventions)
     if options.step == "export":
-        return _say(apply.export_coefficients(clock, options.out, options.style))
+        coefficients, said = published.export_coefficients(clock, options.style)
+        with apply.writing([options.out]) as (writer,):
+            writer.write(coefficients)
+        return _say(f"{options.out}: {said}")
     if options.step == "calibrate":
         apply.check_places(options.input, [options.out])
         offset = clock.calibrate(options.input, options.allow_missing)
@@ -105,7 +108,7 @@ def _run(options: Namespace) -> int:
         return _say(apply.compare(options.input, _published(options), clock, options.out, own))
     report, missing, accepted = check.check(clock, options.input or [], options.platform)
     if options.out is not None:
-        with output.writing([options.out]) as (writer,):
+        with apply.writing([options.out]) as (writer,):
             writer.write(missing)
     _say(report)
     return 0 if accepted else 1

@@ -10,9 +10,9 @@ import pytest
 from heteroage import assembly
 from heteroage.assembly import distance_of, learn_covariance, learn_distance, learn_slopes, training_digest
 from heteroage.clock import artifacts
+from heteroage.clock.apply import write_reference
 from heteroage.clock.cohort import Applicability
 from heteroage.clock.imputation import Covariance
-from heteroage.clock.loading import write_reference
 from heteroage.errors import HeteroAgeError
 from heteroage.evaluation.nested import MODELS
 from heteroage.files import read_json, read_table, sha256_of, write_table

@@ -1,31 +1,38 @@
-"""What the command `heteroage` and the predict rule do: predict tables, calibrate, compare, export coefficients."""
+"""What the commands that predict do: from a folder and tables to a table of predictions, which is written in blocks.
+
+The output file appears under its name only when it is complete.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gzip
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from heteroage.clock.artifacts import ANCHOR
-from heteroage.clock.check import raw_weights
-from heteroage.clock.cohort import CohortSummary, accuracy
-from heteroage.clock.loading import load_clock
+from heteroage.clock.artifacts import MISSING, REFERENCE_PREDICTIONS, REFERENCE_SAMPLES
+from heteroage.clock.cohort import CohortSummary
+from heteroage.clock.loading import load_clock, predicted_reference, reference_samples
 from heteroage.clock.master_table import open_tables
-from heteroage.clock.model import ClockModel
-from heteroage.clock.output import kind_of, writing
 from heteroage.clock.predict import Clock
-from heteroage.clock.published import MISSING, MUCH_MISSING, Beside, read_compared
-from heteroage.clock.sums import Rows
+from heteroage.clock.published import read_compared, report_of
+from heteroage.clock.sums import Beside
 from heteroage.clock.trees import booster_of, contributions_of
-from heteroage.errors import HeteroAgeError, listed
-from heteroage.files import check_writable, write_json
-from heteroage.probes import is_pc, split_modality
+from heteroage.errors import HeteroAgeError
+from heteroage.files import PARQUET, atomic_path, check_writable, is_stream, write_json
 from heteroage.tables.metadata import Conventions
 
-FEWEST_PROJECTS = 3  # minimum number of projects for a paired difference over projects instead of samples
-INTERCEPT = {"biolearn": "intercept", "methylclock": "(Intercept)"}  # name of the intercept in each style of export
+ROW_GROUP = 65_536  # samples per row group of a Parquet file
+KINDS = {".csv": ",", ".tsv": "\t", "": ",", ".feather": "feather", ".arrow": "feather"}
+KINDS |= dict.fromkeys(PARQUET, "parquet")
+ENDINGS = ".csv, .tsv (both also with .gz), .parquet, .feather"
 
 
 def run_step(
@@ -95,48 +102,6 @@ def check_places(
         raise HeteroAgeError(f"{same[0]} is an input and would be overwritten. Choose another output file.")
 
 
-def coefficients(clock: ClockModel) -> tuple[float, dict[str, float]]:
-    """Return the anchor's intercept, and its coefficients on the beta scale by feature.
-
-    Computed RF_PCs are linear in the CpGs, so their weights are added to the coefficients of the CpGs.
-
-    Raises HeteroAgeError: the anchor uses RF_PCs from a file, which cannot be converted to coefficients of CpGs.
-    """
-    model, loadings = clock.anchor, clock.loadings
-    intercept = float(model.intercept - (model.raw * model.mean).sum())
-    weight = raw_weights(clock, model)
-    if pcs := [name for name in weight if is_pc(name)]:
-        raise HeteroAgeError(
-            f"the anchor uses RF_PCs from a file ({listed(pcs)}), which cannot be converted to coefficients of CpGs. "
-            "Train with stage1.context_pcs: false."
-        )
-    for name, share in zip(model.features, model.raw.tolist(), strict=True):
-        if is_pc(name):
-            intercept -= share * float((loadings.weight[:, loadings.names.index(name)] * loadings.mean).sum())
-    return intercept, weight
-
-
-def export_coefficients(clock: ClockModel, out: Path, style: str) -> str:
-    """Write the anchor as a plain table of coefficients, for other tools' linear clocks; returns a line to print.
-
-    transformed = intercept + sum over rows of CoefficientTraining × beta. Age in years = 21 × exp(transformed) - 1 if
-    transformed < 0, otherwise 21 × transformed + 20: the inverse of Horvath's transform, which clock packages provide.
-    biolearn's linear models (index_col=0) and methylclock's tables have exactly the columns CpGmarker and
-    CoefficientTraining. They differ in the name of the intercept, which comes first.
-
-    The suffix `_beta` is removed from CpG names; suffixes of other modalities are kept.
-    """
-    intercept, weight = coefficients(clock)
-    order = sorted(weight, key=lambda name: (-abs(weight[name]), name))
-    names = [INTERCEPT[style], *(name.removesuffix("_beta") for name in order)]
-    values = np.array([intercept, *(weight[name] for name in order)])
-    with writing([out]) as (writer,):
-        writer.write({"CpGmarker": names, "CoefficientTraining": values})
-    others = sorted({split_modality(name)[1] or "" for name in order} - {"beta"})
-    note = f" {', '.join(others)} keep their suffix; other tools will not recognise them." if others else ""
-    return f"{out}: {len(order)} coefficients of {ANCHOR}, on Horvath's transformed age (see docs/apply.md).{note}"
-
-
 def compare(
     inputs: Sequence[Path],
     given: Mapping[str, Mapping[str, object]],
@@ -179,50 +144,149 @@ def compare(
             for rows in parts:
                 writer.write(rows)
     cpgs = {one.name: len(one.features) for one in beside.compared}
-    return _report(parts, [*(["HeteroAge"] if clock else []), *cpgs], cpgs, table.where)
+    return report_of(parts, cpgs, table.where)
 
 
-def _report(parts: Sequence[Rows], names: Sequence[str], cpgs: Mapping[str, int], where: str) -> str:
-    """Format one line per clock for all samples and for each project, then the paired differences to HeteroAge."""
-    joined = {name: np.concatenate([rows[name] for rows in parts]) for name in parts[0] if name != "sample_id"}
-    age = joined["Age"]
-    projects = np.array([name or "unknown" for name in joined.get("project_id", [""] * len(age))])
-    wide = max(map(len, ["clock", *names]))
-    lines = [
-        f"{'clock':{wide}} {'samples':>8} {'MAE':>7} {'median':>7} {'bias':>7} {'r':>6} {'CpGs missing':>15}  project"
-    ]
-    levels = sorted(set(projects))
-    for level in ["all", *(levels if len(levels) > 1 else [])]:
-        own = np.full(len(age), True) if level == "all" else projects == level
-        for name in names:
-            found = accuracy({"Age": age[own], "HeteroAge": joined[name][own]})
-            if not found and level == "all":
-                raise HeteroAgeError(f"no sample of {where} has both an Age and the CpGs of {name}.")
-            if found:
-                r = f"{found['r']:.3f}" if "r" in found else ""
-                missing = f"{joined[name + MISSING][own].mean():.1f} of {cpgs[name]}" if name in cpgs else ""
-                errors = f"{found['n']:>8.0f} {found['MAE']:>7.2f} {found['MedAE']:>7.2f} {found['bias']:>+7.2f}"
-                lines.append(f"{name:{wide}} {errors} {r:>6} {missing:>15}  {level}")
-    if "HeteroAge" in names:
-        ours = np.abs(joined["HeteroAge"] - age)
-        lines += [_difference(name, np.abs(joined[name] - age) - ours, projects) for name in cpgs]
-    for name in cpgs:
-        if (missing := joined[name + MISSING].mean()) > MUCH_MISSING * cpgs[name]:
-            lines.append(
-                f"Warning: samples are missing {missing:.0f} of the {cpgs[name]} CpGs of {name}: the comparison is "
-                "unfair to it."
-            )
-    return "\n".join(lines)
+def write_reference(folder: Path, clock: Clock) -> None:
+    """Store reference samples and their predictions."""
+    (folder / REFERENCE_SAMPLES).parent.mkdir(exist_ok=True)
+    with writing([folder / REFERENCE_SAMPLES]) as (writer,):
+        writer.write(reference_samples(clock))
+    with writing([folder / REFERENCE_PREDICTIONS]) as (writer,):
+        for rows in predicted_reference(folder, clock):
+            writer.write(rows)
 
 
-def _difference(name: str, change: NDArray[np.float64], projects: NDArray[np.str_]) -> str:
-    """A clock's error minus that of HeteroAge: the mean over projects, or over samples below three projects."""
-    projects, change = projects[~np.isnan(change)], change[~np.isnan(change)]
-    levels, what = np.unique(projects), "samples"
-    if len(levels) >= FEWEST_PROJECTS:
-        change, what = np.array([change[projects == level].mean() for level in levels]), "projects"
-    error = change.std(ddof=1) / np.sqrt(len(change)) if len(change) > 1 else np.nan
-    return (
-        f"{name} minus HeteroAge: {change.mean():+.2f} years of error (mean over {len(change)} {what}, paired; "
-        f"standard error {error:.2f})"
-    )
+def kind_of(path: Path) -> str:
+    """Return "parquet", "feather" or the separator of a text file. A name without an extension means CSV.
+
+    Raises HeteroAgeError: unknown extension.
+    """
+    suffix = path.suffix.lower()
+    kind = KINDS.get(path.with_suffix("").suffix.lower() if suffix == ".gz" else suffix, "")
+    if is_stream(path):
+        return ","
+    if not kind or (suffix == ".gz" and len(kind) > 1):
+        raise HeteroAgeError(f"cannot write {path}: unknown file extension {path.suffix}. Use one of {ENDINGS}.")
+    return kind
+
+
+class RowWriter:
+    """Writes a table block by block. The bytes of a CSV row do not depend on the block sizes.
+
+    path : temporary file to open
+    final : final name of the file, whose extension sets the format
+    """
+
+    def __init__(self, path: Path, final: Path) -> None:
+        self.kind, self._to_disk, self.rows = kind_of(final), not is_stream(path), 0
+        self._waiting: list[pa.Table] = []
+        self._columnar: object | None = None
+        self._stream = _opened(path, self._to_disk)
+        # No time or file name in the header, so equal tables give equal bytes.
+        zipped = final.suffix.lower() == ".gz" and self._to_disk
+        self._text = gzip.GzipFile("", "wb", 6, self._stream, mtime=0) if zipped else self._stream
+
+    def write(self, rows: Mapping[str, Sequence]) -> None:
+        """Add a block: columns by name, lists of text or arrays of numbers, missing as None or NaN."""
+        table = pa.Table.from_arrays([_column(cells) for cells in rows.values()], names=list(rows))
+        if len(self.kind) > 1:
+            self._waiting.append(table)
+            if sum(one.num_rows for one in self._waiting) >= ROW_GROUP:
+                self._write_group()
+        else:
+            header = [] if self.rows else [pa.Table.from_arrays([_column([name]) for name in rows], list(rows))]
+            self._text.writelines(_csv_lines(part, self.kind) for part in (*header, table))
+        self.rows += table.num_rows
+
+    def close(self) -> None:
+        """Write buffered rows and flush the file to disk."""
+        if self._waiting:
+            self._write_group()
+        if self._columnar is not None:
+            self._columnar.close()
+        if self._text is not self._stream:
+            self._text.close()
+        self._stream.flush()
+        if self._to_disk:
+            os.fsync(self._stream.fileno())
+        self._stream.close()
+
+    def abandon(self) -> None:
+        """Close the file without completing it."""
+        with suppress(OSError):  # the file is discarded anyway
+            self._stream.close()
+
+    def _write_group(self) -> None:
+        table, self._waiting = pa.concat_tables(self._waiting), []
+        if self._columnar is None and self.kind == "feather":
+            self._columnar = pa.ipc.new_file(self._stream, table.schema)
+        elif self._columnar is None:
+            import pyarrow.parquet as pq
+
+            self._columnar = pq.ParquetWriter(self._stream, table.schema)
+        self._columnar.write_table(table)
+
+
+def _opened(path: Path, to_disk: bool) -> BinaryIO:
+    """Open a file for writing, or a pipe or device for appending."""
+    number = {"/dev/stdout": 1, "/dev/stderr": 2}.get(str(path))
+    if number or str(path).startswith("/dev/fd/"):
+        return os.fdopen(os.dup(number or int(path.name)), "wb")
+    return path.open("ab" if not to_disk and stat.S_ISREG(path.stat().st_mode) else "wb")
+
+
+@contextmanager
+def writing(paths: Sequence[Path]) -> Iterator[list[RowWriter]]:
+    """Open a writer for each path. All files get their final names together, if the block ends without an error.
+
+    Raises HeteroAgeError: missing folder, no permission, full disk or unknown extension. Existing files are kept. Pipes
+    and devices keep the output that was written before the error.
+    """
+    for path in paths:
+        kind_of(path)
+    try:
+        with ExitStack() as stack:
+            writers = []
+            for path in paths:
+                writers.append(RowWriter(stack.enter_context(atomic_path(path)), path))
+                stack.callback(writers[-1].abandon)
+            yield writers
+            for writer in writers:
+                writer.close()
+    except OSError as error:
+        names = ", ".join(map(str, paths))
+        left = "Nothing was written; existing files were kept."
+        if any(map(is_stream, paths)):
+            left = "The output to a pipe or a device is incomplete."
+        raise HeteroAgeError(f"cannot write {names}: {error.strerror or error}. {left}") from error
+
+
+def _column(cells: Sequence) -> pa.Array:
+    """Convert numbers or text to an Arrow array, missing as null. (`pa.array` would import pandas.)"""
+    if isinstance(cells, np.ndarray):
+        kind, valid, buffers = pa.float64(), ~np.isnan(cells), [np.ascontiguousarray(cells, dtype=np.float64)]
+    else:
+        encoded = [(cell or "").encode() for cell in cells]
+        ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+        kind, valid, buffers = pa.string(), np.array([cell is not None for cell in cells]), [ends, b"".join(encoded)]
+    buffers.insert(0, None if valid.all() else np.packbits(valid, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(valid), [None if one is None else pa.py_buffer(one) for one in buffers])
+
+
+def _csv_lines(table: pa.Table, separator: str) -> bytes:
+    """Format rows as CSV: minimal quoting, shortest exact representation of numbers, empty cells for missing values."""
+    columns = []
+    for column in table.columns:
+        text = pc.cast(column.combine_chunks(), pa.string())
+        if pa.types.is_string(column.type):
+            special = pc.match_substring_regex(text, f'["{separator}\r\n]')
+            if pc.any(special).as_py():
+                doubled = pc.replace_substring(text, '"', '""')
+                text = pc.if_else(special, pc.binary_join_element_wise('"', doubled, '"', ""), text)
+        columns.append(text)
+    # The separator is passed as a column, because Arrow would import pandas for a scalar.
+    between = _column([separator] * table.num_rows)
+    options = pc.JoinOptions("replace", "")
+    lines = pc.call_function("binary_join_element_wise", [*columns, between], options)
+    return b"".join(line.encode() + b"\n" for line in lines.to_pylist())

@@ -37,6 +37,7 @@ COVARIANCE = "stage3/Feature_Covariance.csv"
 REFERENCE_SAMPLES = "reference/samples.csv"
 REFERENCE_PREDICTIONS = "reference/predictions.csv"
 ANCHOR, CORRECTION, OFFSET = "Stage1_Pred_Age", "_Correction", "Cohort_Offset"  # columns, and the suffix of columns
+MISSING = "_Missing_CpGs"  # suffix of a published clock's column with the number of missing CpGs
 # Columns of a weights table, and the name of its first row.
 WEIGHTS = ["feature", "weight_standardised", "weight_raw", "median", "mean", "scale"]
 INTERCEPT = "(intercept)"

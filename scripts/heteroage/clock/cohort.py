@@ -99,10 +99,6 @@ class StudyErrors:
             "processing. `heteroage calibrate` learns an offset from samples of known age."
         )
 
-    def as_json(self) -> dict[str, object]:
-        """Return the entry `studies` of Applicability.json."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, content: Any, where: str) -> StudyErrors:  # noqa: ANN401
         """Parse and validate the entry `studies` of Applicability.json."""
@@ -135,7 +131,7 @@ class Applicability:
             "age_range": [self.youngest, self.oldest],
             "distance_limit": self.distance_limit,
             "slopes": dict(self.slopes),
-            **({"studies": self.studies.as_json()} if self.studies else {}),
+            **({"studies": asdict(self.studies)} if self.studies else {}),
         }
 
     @classmethod
@@ -182,7 +178,7 @@ class CohortSummary:
         counts = {"samples": self.samples, "flagged": self.flagged, "without_predicted_age": self.without_age}
         found = counts | self.accuracy()
         if "bias" in found and self.studies is not None:
-            found |= {"bias_beyond_studies": bool(self.warning()), "studies": self.studies.as_json()}
+            found |= {"bias_beyond_studies": bool(self.warning()), "studies": asdict(self.studies)}
         return found
 
     def warning(self) -> str:

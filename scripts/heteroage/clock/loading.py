@@ -26,7 +26,6 @@ from heteroage.clock.cohort import Applicability
 from heteroage.clock.imputation import Covariance
 from heteroage.clock.master_table import open_tables
 from heteroage.clock.model import LinearModel, Loadings
-from heteroage.clock.output import writing
 from heteroage.clock.predict import Clock
 from heteroage.clock.sums import Rows
 from heteroage.clock.trees import parse_trees
@@ -221,16 +220,6 @@ def reference_samples(clock: Clock) -> Rows:
     return rows
 
 
-def write_reference(folder: Path, clock: Clock) -> None:
-    """Store reference samples and their predictions."""
-    (folder / artifacts.REFERENCE_SAMPLES).parent.mkdir(exist_ok=True)
-    with writing([folder / artifacts.REFERENCE_SAMPLES]) as (writer,):
-        writer.write(reference_samples(clock))
-    with writing([folder / artifacts.REFERENCE_PREDICTIONS]) as (writer,):
-        for rows in _predicted(folder, clock):
-            writer.write(rows)
-
-
 def verify_folder(folder: Path, public_key: Path | None = None) -> str:
     """Check a folder, predict its reference samples again, and compare; returns a report to print.
 
@@ -253,7 +242,7 @@ def verify_folder(folder: Path, public_key: Path | None = None) -> str:
     if "sample_id" not in stored or "HeteroAge" not in stored:
         raise damaged(f"{where} contains no predictions")
     row, gaps = {sample: k for k, sample in enumerate(stored["sample_id"])}, {}
-    for rows in _predicted(folder, clock):
+    for rows in predicted_reference(folder, clock):
         for name in [name for name, cells in rows.items() if isinstance(cells, np.ndarray)]:
             for sample, age in zip(rows["sample_id"], rows[name].tolist(), strict=True):
                 before = stored[name][row[sample]] if name in stored and sample in row else np.nan
@@ -271,7 +260,8 @@ def verify_folder(folder: Path, public_key: Path | None = None) -> str:
     )
 
 
-def _predicted(folder: Path, clock: Clock) -> list[Rows]:
+def predicted_reference(folder: Path, clock: Clock) -> list[Rows]:
+    """Predict the stored reference samples of a folder."""
     table = open_tables([folder / artifacts.REFERENCE_SAMPLES], clock.wanted)
     return [rows for rows, _ in clock.for_our_tables().stream("predict", table, allow_missing=True)]
 

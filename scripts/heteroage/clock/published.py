@@ -1,4 +1,4 @@
-"""Published clocks: their coefficient tables, and the ages that they predict.
+"""Published clocks: their coefficient tables, and the ages that they predict; the anchor as such a table.
 
 A published clock is a weighted sum of CpGs and a transform to years. Its table has two columns, a CpG and its
 coefficient, with the intercept as a row. A missing value is replaced by the reference value of the caller (a training
@@ -8,26 +8,28 @@ reported for every sample.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heteroage.age import inverse_transform_age
-from heteroage.clock.artifacts import CORRECTION
-from heteroage.clock.master_table import MasterTable, NamedPart
-from heteroage.clock.model import ClockModel, Wanted
-from heteroage.clock.sums import Rows, mean_of
+from heteroage.clock.artifacts import ANCHOR, CORRECTION, MISSING
+from heteroage.clock.check import raw_weights
+from heteroage.clock.cohort import accuracy
+from heteroage.clock.model import ClockModel
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.probes import feature_name, is_probe
+from heteroage.files import sha256_of
+from heteroage.probes import feature_name, is_pc, is_probe, split_modality
+from heteroage.tables.metadata import Cells
 from heteroage.tables.opening import open_source
 from heteroage.tables.source import number_of
-from heteroage.tables.values import ValueCheck
 
+INTERCEPT = {"biolearn": "intercept", "methylclock": "(Intercept)"}  # name of the intercept in each style of export
 INTERCEPTS = {"(intercept)", "intercept", "(const)", "const"}
 # Names of the coefficient column (case is ignored). Without a match, the only column of numbers is used.
 COEFFICIENTS = ["coefficienttraining", "coefficient", "coef", "weight", "beta"]
@@ -39,9 +41,9 @@ TRANSFORMS: dict[str, Callable[[ArrayLike], NDArray[np.float64]]] = {
     "identity": lambda score: np.asarray(score, np.float64),
     "log": lambda score: np.exp(np.asarray(score, np.float64)),
 }
-MISSING = "_Missing_CpGs"  # suffix of the column with the number of missing CpGs
-MUCH_MISSING = 0.1  # fraction of a clock's CpGs; if more are missing, the comparison reports it
-# Reserved names: columns of predictions and of sample sheets. A published clock cannot have one of these names.
+MUCH_MISSING = 0.1  # fraction of a clock's CpGs; if more are missing, comparisons report it
+FEWEST_PROJECTS = 3  # minimum number of projects for a paired difference over projects instead of samples
+# Columns of predictions and of sample sheets. A published clock cannot have one of these names.
 RESERVED = {"sample_id", "project_id", "donor_id", "group", "fold", "Tissue", "Sex", "Age", "Is_Healthy", "Platform"}
 RESERVED_STARTS = ("HeteroAge", "Stage1_", "Age_", "Imputed_", "Flags", "Cohort_", "Training_Mean_Age", "RF_PC")
 
@@ -115,10 +117,8 @@ def read_coefficients(path: str | Path, where: str = "", intercept: float | None
         columns = [[name, *cells] for name, cells in zip(header, columns, strict=True)]
         header = [f"column {k + 1}" for k in range(len(header))]
     names, values = _columns(header, columns, where)
-    typical = next(
-        (columns[k] for wanted in REFERENCES for k, name in enumerate(header) if name.lower() == wanted), None
-    )
-    typical_of = {} if typical is None else {name: _number(cell) for name, cell in zip(names, typical, strict=True)}
+    typical = [k for wanted in REFERENCES for k, name in enumerate(header) if name.lower() == wanted]
+    typical_of = dict(zip(names, map(_number, columns[typical[0]]), strict=True)) if typical else {}
     rows = [(name or "", text) for name, text in zip(names, values, strict=True) if name or text]
     if bad := [f"{name} {text or '(empty)'}" for name, text in rows if not np.isfinite(_number(text))]:
         raise HeteroAgeError(
@@ -135,15 +135,12 @@ def read_coefficients(path: str | Path, where: str = "", intercept: float | None
     features = [feature_name(name, "beta") or name for name, _ in rows]
     if twice := [name for name, count in Counter(features).items() if count > 1]:
         raise HeteroAgeError(f"{where} has repeated CpGs ({listed(twice)}). Keep one row of each.")
-    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     coefficient = np.array([_number(text) for _, text in rows])
-    reference = None if typical is None else np.array([typical_of[name] for name, _ in rows])
-    return PublishedClock(features, coefficient, own[0] if own else float(intercept or 0.0), digest, reference)
+    reference = np.array([typical_of[name] for name, _ in rows]) if typical else None
+    return PublishedClock(features, coefficient, own[0] if own else float(intercept or 0.0), sha256_of(path), reference)
 
 
-def _columns(
-    header: list[str], columns: list[list[str | None]], where: str
-) -> tuple[list[str | None], list[str | None]]:
+def _columns(header: list[str], columns: list[Cells], where: str) -> tuple[Cells, Cells]:
     """Find the columns of probe names and of coefficients."""
     named_row = [_share(cells, lambda name: is_probe(name) or name.lower() in INTERCEPTS) for cells in columns]
     probes = next((k for k, share in enumerate(named_row) if share > 0.5), None)
@@ -163,14 +160,13 @@ def _columns(
     return columns[probes], columns[(named or numeric or others)[0]]
 
 
-def _share(cells: list[str | None], holds: Callable[[str], bool]) -> float:
+def _share(cells: Cells, holds: Callable[[str], bool]) -> float:
     return float(np.mean([text is not None and holds(text) for text in cells])) if cells else 0.0
 
 
 def _number(text: str | None) -> float:
     """Convert a cell to a number; NaN if that is not possible."""
-    number = None if text is None else number_of(text)
-    return np.nan if number is None else number
+    return np.nan if text is None or (number := number_of(text)) is None else number
 
 
 def read_compared(
@@ -182,35 +178,33 @@ def read_compared(
 
     Raises HeteroAgeError: a reserved name; errors of `read_coefficients`; an unknown transform; no CpG in common.
     """
-    return [_read_compared(name, given, names) for name, given in compare.items()]
-
-
-def _read_compared(name: str, given: Mapping[str, object], names: Collection[str] | None) -> PublishedClock:
-    where = f"compare.{name}, {given['coefficients']},"
-    if name in RESERVED or name.startswith(RESERVED_STARTS) or name.endswith((MISSING, CORRECTION)):
-        raise HeteroAgeError(
-            f"{where} has the name of a column of predictions. Give the clock another name, such as Horvath2013."
-        )
-    transform = str(given.get("transform", "identity"))
-    if transform not in TRANSFORMS:
-        raise HeteroAgeError(
-            f"compare.{name}.transform: unknown transform {transform!r}. Known are {', '.join(TRANSFORMS)}."
-        )
-    intercept = given.get("intercept")
-    try:
-        intercept = None if intercept is None else float(str(intercept))  # text, from the command line
-    except ValueError as error:
-        raise HeteroAgeError(
-            f"{where} has the intercept {intercept!r}, which is not a number. Give a number."
-        ) from error
-    clock = read_coefficients(str(given["coefficients"]), where, intercept)
-    if names is not None and not set(clock.features) & set(names):
-        raise HeteroAgeError(
-            f"{where} shares no CpG with the data (its CpGs are {listed(clock.features)}). Published clocks are "
-            "read as beta values: check how CpGs are named, and inputs.beta."
-        )
-    trained_on, standardised = tuple(map(str, given.get("trained_on") or ())), given.get("input") == "z"
-    return replace(clock, name=name, transform=transform, standardised=standardised, trained_on=trained_on)
+    found = []
+    for name, given in compare.items():
+        where = f"compare.{name}, {given['coefficients']},"
+        if name in RESERVED or name.startswith(RESERVED_STARTS) or name.endswith((MISSING, CORRECTION)):
+            raise HeteroAgeError(
+                f"{where} has the name of a column of predictions. Give the clock another name, such as Horvath2013."
+            )
+        transform = str(given.get("transform", "identity"))
+        if transform not in TRANSFORMS:
+            raise HeteroAgeError(
+                f"compare.{name}.transform: unknown transform {transform!r}. Known are {', '.join(TRANSFORMS)}."
+            )
+        if (intercept := given.get("intercept")) is not None:
+            try:
+                intercept = float(str(intercept))  # text, from the command line
+            except ValueError as error:
+                text = f"{where} has the intercept {intercept!r}, which is not a number. Give a number."
+                raise HeteroAgeError(text) from error
+        clock = read_coefficients(str(given["coefficients"]), where, intercept)
+        if names is not None and not set(clock.features) & set(names):
+            raise HeteroAgeError(
+                f"{where} shares no CpG with the data (its CpGs are {listed(clock.features)}). Published clocks are "
+                "read as beta values: check how CpGs are named, and inputs.beta."
+            )
+        trained_on, standardised = tuple(map(str, given.get("trained_on") or ())), given.get("input") == "z"
+        found.append(replace(clock, name=name, transform=transform, standardised=standardised, trained_on=trained_on))
+    return found
 
 
 def scale_of(
@@ -221,59 +215,86 @@ def scale_of(
     return mean, np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 1e-12))
 
 
-class Beside:
-    """Published clocks that are applied to a table, block by block.
+def coefficients(clock: ClockModel) -> tuple[float, dict[str, float]]:
+    """Return the anchor's intercept, and its coefficients on the beta scale by feature.
 
-    A missing value is replaced by the training median of `clock` if that clock uses the CpG, otherwise as in
-    `PublishedClock.ages`. With `projects`, the column project_id is passed on if the table has it.
+    Computed RF_PCs are linear in the CpGs, so their weights are added to the coefficients of the CpGs.
+
+    Raises HeteroAgeError: the anchor uses RF_PCs from a file, which cannot be converted to coefficients of CpGs.
     """
+    model, loadings, weight = clock.anchor, clock.loadings, raw_weights(clock, clock.anchor)
+    intercept = float(model.intercept - (model.raw * model.mean).sum())
+    if pcs := [name for name in weight if is_pc(name)]:
+        raise HeteroAgeError(
+            f"the anchor uses RF_PCs from a file ({listed(pcs)}), which cannot be converted to coefficients of CpGs. "
+            "Train with stage1.context_pcs: false."
+        )
+    for name, share in zip(model.features, model.raw.tolist(), strict=True):
+        if is_pc(name):
+            intercept -= share * float((loadings.weight[:, loadings.names.index(name)] * loadings.mean).sum())
+    return intercept, weight
 
-    def __init__(
-        self, compared: Sequence[PublishedClock], clock: ClockModel | None = None, projects: bool = False
-    ) -> None:
-        self.compared, self.projects = compared, projects
-        features = {name for one in compared for name in one.features}
-        # z-scores are computed over all CpGs of the table.
-        every = any(one.standardised for one in compared)
-        self.wanted = Wanted(features | (clock.wanted.features if clock else set()), every)
-        places = {name: own[0] for name, own in (clock.terms if clock else {}).items()}
-        self._median = {name: clock.models[key].median[k] for name, (key, k) in places.items()}
 
-    def find(self, table: MasterTable) -> None:
-        """Find the CpGs of a table. Raises HeteroAgeError: no CpG in common with one of the clocks."""
-        self.columns_of = self.wanted.columns_of(table.names)
-        self.scaled_by = [name for name in table.names if self.wanted.is_cpg(name)] if self.wanted.every else []
-        for one in self.compared:
-            if not self.columns_of.keys() & set(one.features):
-                raise HeteroAgeError(
-                    f"{table.where} shares no CpG with {one.name}, which reads {len(one.features)}. Check how "
-                    "CpGs are named."
-                )
+def export_coefficients(clock: ClockModel, style: str) -> tuple[dict[str, Sequence], str]:
+    """Return the anchor as a plain table of coefficients, for other tools' linear clocks, and a line to print.
 
-    def rows(self, part: NamedPart) -> Rows:
-        """Return ages (years) and numbers of missing CpGs of a block's samples, two columns per clock."""
-        check = ValueCheck(part.where)
-        scale = self._scale(part) if self.scaled_by else None
-        known = self.projects and "project_id" in part.names
-        found: Rows = {"project_id": part.text("project_id")} if known else {}
-        for one in self.compared:
-            values = np.full((len(one.features), len(part.ids)), np.nan)
-            for k, feature in enumerate(one.features):
-                if own := self.columns_of.get(feature):
-                    cells = check.convert(np.array([cells for _, cells in part.numbers(own)]), own, part.ids)
-                    values[k] = mean_of(list(cells))
-            reference = np.array([self._median.get(name, np.nan) for name in one.features])
-            ages, missing = one.ages(values, reference, scale if one.standardised else None)
-            found |= {one.name: ages, one.name + MISSING: missing}
-        check.verdict(len(part.ids), len(self.columns_of))
-        return found
+    transformed = intercept + sum over rows of CoefficientTraining × beta. Age in years = 21 × exp(transformed) - 1 if
+    transformed < 0, otherwise 21 × transformed + 20: the inverse of Horvath's transform, which clock packages provide.
+    biolearn's linear models (index_col=0) and methylclock's tables have exactly the columns CpGmarker and
+    CoefficientTraining. They differ in the name of the intercept, which comes first.
 
-    def _scale(self, part: NamedPart) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean and standard deviation of each sample over its measured CpGs."""
-        count, total, squares = np.zeros((3, len(part.ids)))
-        for _, values in part.numbers(self.scaled_by):
-            known = ~np.isnan(values)
-            count += known
-            total[known] += values[known]
-            squares[known] += values[known] ** 2
-        return scale_of(count, total, squares)
+    The suffix `_beta` is removed from CpG names; suffixes of other modalities are kept.
+    """
+    intercept, weight = coefficients(clock)
+    order = sorted(weight, key=lambda name: (-abs(weight[name]), name))
+    names = [INTERCEPT[style], *(name.removesuffix("_beta") for name in order)]
+    values = np.array([intercept, *(weight[name] for name in order)])
+    others = sorted({split_modality(name)[1] or "" for name in order} - {"beta"})
+    note = f" {', '.join(others)} keep their suffix; other tools will not recognise them." if others else ""
+    said = f"{len(order)} coefficients of {ANCHOR}, on Horvath's transformed age (see docs/apply.md).{note}"
+    return {"CpGmarker": names, "CoefficientTraining": values}, said
+
+
+def report_of(parts: Sequence[Mapping[str, Any]], cpgs: Mapping[str, int], where: str) -> str:
+    """Format one line per clock for all samples and for each project, then the paired differences to HeteroAge.
+
+    parts : blocks with Age, the ages of the clocks (HeteroAge, if known, and published ones), and project_id if known
+    cpgs : number of CpGs of each published clock
+    """
+    joined = {name: np.concatenate([rows[name] for rows in parts]) for name in parts[0] if name != "sample_id"}
+    age, names = joined["Age"], [name for name in ("HeteroAge", *cpgs) if name in joined]
+    projects = np.array([name or "unknown" for name in joined.get("project_id", [""] * len(age))])
+    wide = max(map(len, ["clock", *names]))
+    lines = [
+        f"{'clock':{wide}} {'samples':>8} {'MAE':>7} {'median':>7} {'bias':>7} {'r':>6} {'CpGs missing':>15}  project"
+    ]
+    levels = sorted(set(projects))
+    for level in ["all", *(levels if len(levels) > 1 else [])]:
+        own = np.full(len(age), True) if level == "all" else projects == level
+        for name in names:
+            found = accuracy({"Age": age[own], "HeteroAge": joined[name][own]})
+            if not found and level == "all":
+                raise HeteroAgeError(f"no sample of {where} has both an Age and the CpGs of {name}.")
+            if found:
+                r = f"{found['r']:.3f}" if "r" in found else ""
+                missing = f"{joined[name + MISSING][own].mean():.1f} of {cpgs[name]}" if name in cpgs else ""
+                errors = f"{found['n']:>8.0f} {found['MAE']:>7.2f} {found['MedAE']:>7.2f} {found['bias']:>+7.2f}"
+                lines.append(f"{name:{wide}} {errors} {r:>6} {missing:>15}  {level}")
+    for name in cpgs if "HeteroAge" in joined else []:
+        change = np.abs(joined[name] - age) - np.abs(joined["HeteroAge"] - age)
+        known = ~np.isnan(change)
+        change, of, what = change[known], projects[known], "samples"
+        if len(set(of)) >= FEWEST_PROJECTS:
+            change, what = np.array([change[of == level].mean() for level in np.unique(of)]), "projects"
+        error = change.std(ddof=1) / np.sqrt(len(change)) if len(change) > 1 else np.nan
+        lines.append(
+            f"{name} minus HeteroAge: {change.mean():+.2f} years of error (mean over {len(change)} {what}, paired; "
+            f"standard error {error:.2f})"
+        )
+    for name in cpgs:
+        if (missing := joined[name + MISSING].mean()) > MUCH_MISSING * cpgs[name]:
+            lines.append(
+                f"Warning: samples are missing {missing:.0f} of the {cpgs[name]} CpGs of {name}: the comparison is "
+                "unfair to it."
+            )
+    return "\n".join(lines)

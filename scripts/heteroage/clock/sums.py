@@ -1,4 +1,4 @@
-"""A block of samples of a table: its metadata, and all sums over features.
+"""A block of samples of a table: its metadata, all sums over features, and the ages of published clocks.
 
 Features are added one by one, in the order of their names, elementwise over samples. So a sample's sums have the same
 bits for any other samples in the table. An absent column is treated as a column of missing values.
@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.age import ADULT_AGE
-from heteroage.clock.artifacts import ANCHOR, CORRECTION
+from heteroage.clock.artifacts import ANCHOR, CORRECTION, MISSING
 from heteroage.clock.check import MOST_MISSING_WEIGHT
 from heteroage.clock.imputation import Imputation
-from heteroage.clock.master_table import NamedPart
-from heteroage.clock.model import ClockModel
+from heteroage.clock.master_table import MasterTable, NamedPart
+from heteroage.clock.model import ClockModel, Wanted
+from heteroage.clock.published import PublishedClock, scale_of
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import is_pc, pc_number
 from heteroage.tables import metadata
@@ -191,3 +192,61 @@ def mean_of(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
         total += np.where(absent, 0.0, values)
         count += ~absent
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+class Beside:
+    """Published clocks that are applied to a table, block by block.
+
+    A missing value is replaced by the training median of `clock` if that clock uses the CpG, otherwise as in
+    `PublishedClock.ages`. With `projects`, the column project_id is passed on if the table has it.
+    """
+
+    def __init__(
+        self, compared: Sequence[PublishedClock], clock: ClockModel | None = None, projects: bool = False
+    ) -> None:
+        self.compared, self.projects = compared, projects
+        features = {name for one in compared for name in one.features}
+        # z-scores are computed over all CpGs of the table.
+        every = any(one.standardised for one in compared)
+        self.wanted = Wanted(features | (clock.wanted.features if clock else set()), every)
+        places = {name: own[0] for name, own in (clock.terms if clock else {}).items()}
+        self._median = {name: clock.models[key].median[k] for name, (key, k) in places.items()}
+
+    def find(self, table: MasterTable) -> None:
+        """Find the CpGs of a table. Raises HeteroAgeError: no CpG in common with one of the clocks."""
+        self.columns_of = self.wanted.columns_of(table.names)
+        self.scaled_by = [name for name in table.names if self.wanted.is_cpg(name)] if self.wanted.every else []
+        for one in self.compared:
+            if not self.columns_of.keys() & set(one.features):
+                raise HeteroAgeError(
+                    f"{table.where} shares no CpG with {one.name}, which reads {len(one.features)}. Check how "
+                    "CpGs are named."
+                )
+
+    def rows(self, part: NamedPart) -> Rows:
+        """Return ages (years) and numbers of missing CpGs of a block's samples, two columns per clock."""
+        check = ValueCheck(part.where)
+        scale = self._scale(part) if self.scaled_by else None
+        known = self.projects and "project_id" in part.names
+        found: Rows = {"project_id": part.text("project_id")} if known else {}
+        for one in self.compared:
+            values = np.full((len(one.features), len(part.ids)), np.nan)
+            for k, feature in enumerate(one.features):
+                if own := self.columns_of.get(feature):
+                    cells = check.convert(np.array([cells for _, cells in part.numbers(own)]), own, part.ids)
+                    values[k] = mean_of(list(cells))
+            reference = np.array([self._median.get(name, np.nan) for name in one.features])
+            ages, missing = one.ages(values, reference, scale if one.standardised else None)
+            found |= {one.name: ages, one.name + MISSING: missing}
+        check.verdict(len(part.ids), len(self.columns_of))
+        return found
+
+    def _scale(self, part: NamedPart) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and standard deviation of each sample over its measured CpGs."""
+        count, total, squares = np.zeros((3, len(part.ids)))
+        for _, values in part.numbers(self.scaled_by):
+            known = ~np.isnan(values)
+            count += known
+            total[known] += values[known]
+            squares[known] += values[known] ** 2
+        return scale_of(count, total, squares)

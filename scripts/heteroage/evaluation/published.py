@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from heteroage.clock.published import MISSING, MUCH_MISSING, PublishedClock, scale_of
+from heteroage.clock.artifacts import MISSING
+from heteroage.clock.published import MUCH_MISSING, PublishedClock, scale_of
 from heteroage.evaluation.nested import accuracy, bootstrap_mae, paired, strata
 from heteroage.matrix import feature_blocks, read_rows
 

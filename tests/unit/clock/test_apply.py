@@ -54,14 +54,14 @@ def test_a_full_disk_leaves_the_old_file(clock, master, tmp_path):
 SLOWLY = """
 import sys, time
 from pathlib import Path
-from heteroage.clock import output
+from heteroage.clock import apply
 from heteroage.clock.apply import run_step
-write = output.RowWriter.write
+write = apply.RowWriter.write
 def slowly(self, rows):
     write(self, rows)
     print(self.rows, flush=True)
     time.sleep(60 if self.rows == int(sys.argv[1]) else 0)
-output.RowWriter.write = slowly
+apply.RowWriter.write = slowly
 folder, table, out = map(Path, sys.argv[2:])
 run_step("predict", folder, [table], out)
 """

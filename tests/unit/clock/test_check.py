@@ -10,7 +10,6 @@ from command_line import run
 from sample_tables import cpgs_of, equal, refused
 
 from heteroage.clock import artifacts
-from heteroage.clock.apply import coefficients
 from heteroage.clock.check import (
     MINIMUM_SHARE,
     MOST_MISSING_WEIGHT,
@@ -21,6 +20,7 @@ from heteroage.clock.check import (
     stage_costs,
 )
 from heteroage.clock.loading import load_clock
+from heteroage.clock.published import coefficients
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
 from heteroage.probes import read_probes

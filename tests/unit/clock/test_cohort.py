@@ -1,6 +1,7 @@
 """What is stored of held-out studies' errors, and when a cohort's bias is said to be beyond them."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -77,7 +78,7 @@ def test_a_bias_beyond_all_studies_is_said_unless_chance_explains_it():
 
 
 def test_what_is_stored_reads_back_and_spoilt_content_is_refused():
-    stored = STUDIES.as_json()
+    stored = asdict(STUDIES)
     assert StudyErrors.from_json(stored, "x") == STUDIES
     spoilt = [{"source": "guess"}, {"source": ["nested"]}, {"within_sd": -1}, {"lowest": "low"}, {"within_sd": 1e300}]
     for wrong in (*spoilt, {"highest": float("inf")}, {"lowest": 10**400}, {"studies": float("inf")}):

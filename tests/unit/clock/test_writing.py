@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import feather
 
-from heteroage.clock import output
-from heteroage.clock.output import writing
+from heteroage.clock import apply
+from heteroage.clock.apply import writing
 from heteroage.errors import HeteroAgeError
 
 
@@ -62,7 +62,7 @@ def test_a_csv_reads_back_as_what_was_written(tmp_path):
 
 @pytest.mark.parametrize("group", [2, 65_536])
 def test_parquet_holds_what_was_written_by_groups_of_any_size(tmp_path, monkeypatch, group):
-    monkeypatch.setattr(output, "ROW_GROUP", group)
+    monkeypatch.setattr(apply, "ROW_GROUP", group)
     table = pq.read_table(written(tmp_path / "o.parquet", [1, 2, 4]))
     assert table.column_names == list(ROWS)
     assert table.column("sample_id").to_pylist() == ROWS["sample_id"]
@@ -92,7 +92,7 @@ def test_every_known_ending_is_written_as_such_and_others_are_refused(tmp_path):
 @pytest.mark.parametrize("append", [False, True])
 def test_standard_output_is_written_to_and_not_replaced(tmp_path, append):
     """As a pipe, and redirected to a file behind what is there already."""
-    code = "from heteroage.clock.output import writing; from pathlib import Path\n"
+    code = "from heteroage.clock.apply import writing; from pathlib import Path\n"
     code += "with writing([Path('/dev/stdout')]) as (w,): w.write({'x': ['1']})"
     before = os.lstat("/dev/stdout")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
