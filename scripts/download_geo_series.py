@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from heteroage.inputs.download import copy_gzip, download_gzip, matrix_url
+from heteroage.inputs.geo import copy_gzip, download_gzip, matrix_url
 from heteroage.workflow import script
 
 

@@ -2,7 +2,7 @@
 
 import logging
 
-from heteroage.inputs.coverage import write_coverage
+from heteroage.inputs.conversion import write_coverage
 from heteroage.workflow import script
 
 

@@ -3,7 +3,8 @@
 import logging
 
 from heteroage.files import write_table
-from heteroage.inputs.geo import Mapped, map_samples, read_samples, write_values
+from heteroage.inputs.conversion import write_values
+from heteroage.inputs.geo import Mapped, map_samples, read_samples
 from heteroage.workflow import script
 
 

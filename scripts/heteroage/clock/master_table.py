@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from heteroage.clock.artifacts import ANCHOR, CORRECTION
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.inputs.coverage import gather
+from heteroage.inputs.conversion import gather
 from heteroage.labels import is_missing, same_word, tissue_of
 from heteroage.tables.ages import Reading, most_exact, roundings, unit_in
 from heteroage.tables.layout import check_cpg_names, check_left_out, holds_values

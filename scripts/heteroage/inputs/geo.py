@@ -1,38 +1,164 @@
-"""Series matrices of the Gene Expression Omnibus (GEO): characteristics become metadata, values a Parquet table.
+"""Series of the Gene Expression Omnibus (GEO): resumable download, and metadata from the samples' characteristics.
 
 GEOparse reads SOFT files, completely into memory, and cannot read series matrices. A series of a thousand 450K arrays
-has 2 GB compressed. So this module reads the header lines itself; the values are read as any other text.
+has 2 GB compressed. So this module reads the header lines itself; `conversion.py` converts the values.
 """
 
 from __future__ import annotations
 
 import csv
+import gzip
+import http.client
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.files import atomic_path, opened
+from heteroage.files import atomic_path, check_writable, opened
+from heteroage.inputs.conversion import header_lines
 from heteroage.labels import is_missing
 from heteroage.tables.ages import OUTSIDE, PRENATAL_AGE, UNREADABLE, is_age, is_prenatal, read_ages
 from heteroage.tables.metadata import words_of
-from heteroage.tables.source import BadCells
-from heteroage.tables.text import TextSource
 
 log = logging.getLogger(__name__)
 
-GROUP = 1 << 23  # number of values per row group: 32 MB
 METADATA = ("Age", "Sex", "Tissue", "Is_Healthy", "donor_id")
-BEGIN, END = "!series_matrix_table_begin", "!series_matrix_table_end"
+CHUNK = 1 << 20
+TIMEOUT = 30.0  # seconds without new bytes
+PASSING = {408, 425, 429, 500, 502, 503, 504}  # temporary HTTP errors, which are retried
+CUT = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
+
+
+def matrix_url(base_url: str, series: str) -> str:
+    """Return the URL of the series matrix of `GSE40279`, or of one platform, `GSE41037-GPL8490`."""
+    accession = series.partition("-")[0]
+    folder = f"{accession[:-3] if len(accession) > 6 else 'GSE'}nnn"
+    return f"{base_url.rstrip('/')}/{folder}/{accession}/matrix/{series}_series_matrix.txt.gz"
+
+
+def download_gzip(url: str, path: str | Path, attempts: int = 6, pause: float = 2.0) -> None:
+    """Download a gzip file to `path`, which appears only when the file is complete.
+
+    Partial downloads are kept in `.<name>.part` in the same folder. After an interruption, and in a later run, only the
+    rest is requested (HTTP Range). A file is complete if it has the length reported by the server and a correct gzip
+    checksum.
+
+    pause : seconds before the second attempt; doubled before each further one
+    Raises HeteroAgeError: no such file on the server; `attempts` consecutive attempts without bytes; an unsound file.
+    """
+    check_writable(path)
+    part = Path(path).with_name(f".{Path(path).name}.part")
+    for _ in range(2):  # a partial download may be from another version of the file: once more from the start
+        problem = _problem(part, _fetch(url, part, attempts, pause))
+        if problem is None:
+            part.replace(path)
+            return
+        log.warning("%s: %s", url, problem)
+        part.unlink()
+    raise HeteroAgeError(
+        f"{url} was downloaded twice and is not complete: {problem}. Try again later, or download it by hand and give "
+        "its values as inputs.beta."
+    )
+
+
+def copy_gzip(folder: str | Path, place: str, path: str | Path) -> None:
+    """Copy a file from a folder to `path`, compressed: from its place in the folder, or from the folder itself.
+
+    Raises HeteroAgeError: it is in neither.
+    """
+    tried = [Path(folder) / one for full in (place, Path(place).name) for one in (full, full.removesuffix(".gz"))]
+    found = next((one for one in tried if one.is_file()), None)
+    if found is None:
+        raise HeteroAgeError(f"geo.base_url is a folder without {tried[0]} or {tried[2]}. Check the path.")
+    with atomic_path(path) as beside:
+        if found.suffix == ".gz":
+            shutil.copyfile(found, beside)
+        else:
+            with found.open("rb") as plain, gzip.GzipFile(beside, "wb", mtime=0) as packed:
+                shutil.copyfileobj(plain, packed, CHUNK)
+
+
+def _fetch(url: str, part: Path, attempts: int, pause: float) -> int | None:
+    """Download `part` to the length reported by the server, and return it; None if the server reports none."""
+    failed = 0
+    while True:
+        before = _length(part)
+        try:
+            total = _fetch_rest(url, part, before)
+            if total is None or _length(part) >= total:
+                return total
+            reason: object = f"the connection was cut after {_length(part):,} of {total:,} bytes"
+        except urllib.error.HTTPError as error:
+            reason = error
+            if error.code == 404:
+                raise HeteroAgeError(
+                    f"there is no {url} (HTTP 404). Check the accession; a series of several platforms has a file for "
+                    "each, named like GSE41037-GPL8490."
+                ) from error
+            if error.code not in PASSING:
+                raise HeteroAgeError(
+                    f"{url} cannot be downloaded: HTTP {error.code} {error.reason}. Check geo.base_url, or download "
+                    "the file by hand."
+                ) from error
+        except CUT as error:
+            reason = error
+            if isinstance(error, urllib.error.URLError) and not before:
+                raise HeteroAgeError(
+                    f"cannot connect to {urllib.parse.urlsplit(url).hostname} ({error.reason}). Check the network and "
+                    "geo.base_url; without a network, give the file: inputs.geo: [{file: GSE..._series_matrix.txt.gz}]."
+                ) from error
+        failed = failed + 1 if _length(part) <= before else 1
+        if failed >= attempts:
+            raise HeteroAgeError(
+                f"{url} cannot be downloaded: {failed} consecutive attempts gave no data (last: {reason}). Run again "
+                f"to continue from the {_length(part):,} bytes already received, or check the network and geo.base_url."
+            )
+        log.info("%s: %s; attempt %d", url, reason, failed + 1)
+        time.sleep(pause * 2 ** (failed - 1))
+
+
+def _fetch_rest(url: str, part: Path, have: int) -> int | None:
+    """Request the missing bytes once, append them, and return the total length if the server reports it."""
+    # Content encoding is disabled, because it would change the lengths.
+    asked = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=asked), timeout=TIMEOUT) as response:
+            headers, partial = response.headers, response.status == 206
+            with part.open("ab" if partial else "wb") as stream:
+                shutil.copyfileobj(response, stream, CHUNK)
+    except urllib.error.HTTPError as error:
+        if error.code != 416 or not have:
+            raise
+        headers, partial = error.headers, True  # the server has no further bytes
+    # `bytes 5-9/10`, `bytes */10` or `10`
+    length = (headers.get("Content-Range" if partial else "Content-Length") or "").rpartition("/")[2]
+    return int(length) if length.isdigit() else None
+
+
+def _problem(part: Path, total: int | None) -> str | None:
+    if total is not None and _length(part) != total:
+        return f"{_length(part):,} bytes came, the server says {total:,}"
+    try:
+        with gzip.open(part) as stream:
+            while stream.read(CHUNK):
+                pass
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        return f"it is not a valid gzip file ({error})"
+    return None
+
+
+def _length(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def read_samples(path: str | Path) -> dict[str, list[str]]:
@@ -44,7 +170,7 @@ def read_samples(path: str | Path) -> dict[str, list[str]]:
     """
     lines: dict[str, list[str]] = {}
     with opened(Path(path), str(path)) as stream:
-        for line in re.split(r"\n(?=!)", "\n".join(_head(stream, path))):
+        for line in re.split(r"\n(?=!)", "\n".join(header_lines(stream, path))):
             if line.startswith("!Sample_") and line != "!Sample_":
                 first = line.partition("\n")[0]
                 line = first if first.count('"') % 2 == 0 else line.replace("\n", " ")
@@ -55,11 +181,10 @@ def read_samples(path: str | Path) -> dict[str, list[str]]:
         raise HeteroAgeError(f"{path} is not a series matrix: it has no line !Sample_geo_accession. Check the file.")
     n = len(lines["geo_accession"])
     used = ("characteristics_ch1", "source_name_ch1")
-    odd = [(name.split(" ")[0], len(v)) for name, v in lines.items() if name.startswith(used) and len(v) != n]
-    if odd:
-        shown = listed(f"!Sample_{name} has {count}" for name, count in odd)
+    odd = {name: len(values) for name, values in lines.items() if name.startswith(used) and len(values) != n}
+    if shown := [f"!Sample_{name.split(' ')[0]} has {count}" for name, count in odd.items()]:
         raise HeteroAgeError(
-            f"{path} has {n} samples, and lines with another number of values ({shown}), which cannot be "
+            f"{path} has {n} samples, and lines with another number of values ({listed(shown)}), which cannot be "
             "assigned. Download the file again, or correct these lines."
         )
     return lines
@@ -96,12 +221,11 @@ def map_samples(lines: Mapping[str, Sequence[str]], series: str, how: Mapped) ->
     """
     ids = lines["geo_accession"]
     cells: list[dict[str, tuple[str, str]]] = [{} for _ in ids]
-    for name, values in lines.items():
-        if name.split(" ")[0] == "characteristics_ch1":
-            for cell, value in zip(cells, values, strict=True):
-                label, colon, text = value.partition(":")
-                if colon:
-                    cell.setdefault(_key(label), (label.strip(), text.strip()))
+    for values in [values for name, values in lines.items() if name.split(" ")[0] == "characteristics_ch1"]:
+        for cell, value in zip(cells, values, strict=True):
+            label, colon, text = value.partition(":")
+            if colon:
+                cell.setdefault(_key(label), (label.strip(), text.strip()))
     sheet = pd.DataFrame({"sample_id": ids, "project_id": series.partition("-")[0]})
     for ours in METADATA:
         wanted = how.characteristics.get(ours, ())
@@ -130,7 +254,6 @@ def _first(cell: Mapping[str, tuple[str, str]], ours: str, wanted: Sequence[str]
 
 
 def _words(found: Sequence[tuple[str, str]], ours: str, how: Mapped) -> list[object]:
-    """Return texts, empty if missing; for Is_Healthy true, false or None."""
     texts = ["" if is_missing(text, how.missing_values) else text for _, text in found]
     if ours != "Is_Healthy":
         return texts
@@ -162,7 +285,7 @@ def _ages(found: Sequence[tuple[str, str]], ids: Sequence[str], series: str, how
             "inputs.allow_prenatal: true to take them as ages below 0, or name another characteristic in "
             "geo.characteristics.Age."
         )
-    strange = list(chain.from_iterable(problems.values()))
+    strange = [*problems[UNREADABLE], *prenatal, *problems[OUTSIDE]]
     if len(strange) > most:
         raise HeteroAgeError(
             f"{series} has ages that cannot be read, under {listed(labels)} ({listed(strange)}). Name another "
@@ -175,51 +298,3 @@ def _ages(found: Sequence[tuple[str, str]], ids: Sequence[str], series: str, how
 
 def _key(text: str) -> str:
     return " ".join(re.findall(r"[^\W_]+|[^\w\s]", text.casefold())).strip(". ")
-
-
-def write_values(path: str | Path, table: str | Path) -> tuple[int, int]:
-    """Copy a series matrix' values to a Parquet table, CpGs in rows (`cpg`, then a float32 column per sample).
-
-    Returns the numbers of CpGs and of samples.
-    Raises HeteroAgeError: no values, text among them, or a file that ends early.
-    """
-    with opened(Path(path), str(path)) as stream:
-        lines = len(list(_head(stream, path))) + 1
-        begin = stream.tell(), lines
-    source = TextSource(Path(path), str(path), begin=begin, end=END.encode())
-    samples = range(1, len(source.header))
-    if not samples:
-        raise HeteroAgeError(f"{path} has no table of values. Check the file.")
-    schema = pa.schema([("cpg", pa.string()), *((source.header[k], pa.float32()) for k in samples)])
-    waiting: list[pa.RecordBatch] = []
-    with atomic_path(table) as beside, pq.ParquetWriter(beside, schema, use_dictionary=False) as writer:
-        for batch in source.batches([0], samples):
-            bad = BadCells()
-            values = np.ascontiguousarray(batch.numbers(samples, bad).T, np.float32)
-            if bad.total:
-                cells = listed((f"{text!r} of {source.header[k + 1]}" for _, k, text in bad.first), bad.total)
-                raise HeteroAgeError(f"cannot read the values of {source.where}: text ({cells}). Check the file.")
-            waiting.append(pa.RecordBatch.from_arrays([*batch.arrays([0]), *map(pa.array, values)], schema=schema))
-            if sum(map(len, waiting)) >= GROUP // len(schema):
-                writer.write_table(pa.Table.from_batches(waiting))
-                waiting = []
-        if waiting:
-            writer.write_table(pa.Table.from_batches(waiting))
-        if not source.ended:
-            raise HeteroAgeError(f"{path} ends early: {source.n_rows} rows and no {END}. Remove it and run again.")
-        if not source.n_rows:
-            raise HeteroAgeError(
-                f"{path} has samples and no values: the series' authors left them in supplementary files. Download "
-                "those and give them as inputs.beta."
-            )
-    return source.n_rows, len(samples)
-
-
-def _head(stream: BinaryIO, path: str | Path) -> Iterator[str]:
-    """Yield the lines above the table of values."""
-    for line in stream:
-        text = line.decode("utf-8", errors="replace").rstrip("\r\n")
-        if text == BEGIN:
-            return
-        yield text
-    raise HeteroAgeError(f"{path} is not a series matrix: it has no line {BEGIN}. Check the file.")

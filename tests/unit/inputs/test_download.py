@@ -1,4 +1,4 @@
-"""A download is whole or is not there; what came before a cut is not asked for again."""
+"""A download of a series is whole or is not there; what came before a cut is not asked for again."""
 
 import gzip
 
@@ -7,7 +7,7 @@ import pytest
 from series_matrix import serving
 
 from heteroage.errors import HeteroAgeError
-from heteroage.inputs.download import copy_gzip, download_gzip
+from heteroage.inputs.geo import copy_gzip, download_gzip
 
 CONTENT = gzip.compress(np.random.default_rng(0).bytes(60_000), mtime=0)
 NAME = "/file.txt.gz"

@@ -9,9 +9,9 @@ import pytest
 from series_matrix import series_matrix
 
 from heteroage.errors import HeteroAgeError
-from heteroage.inputs import geo
-from heteroage.inputs.download import matrix_url
-from heteroage.inputs.geo import Mapped, map_samples, read_samples, write_values
+from heteroage.inputs import conversion
+from heteroage.inputs.conversion import write_values
+from heteroage.inputs.geo import Mapped, map_samples, matrix_url, read_samples
 from heteroage.tables import text
 
 HOW = Mapped(
@@ -169,7 +169,7 @@ def test_a_matrix_that_is_not_compressed(write, betas, tmp_path):
 def test_values_arrive_as_they_are(write, betas, tmp_path, monkeypatch, block):
     if block:
         monkeypatch.setattr(text, "CHUNK", block)
-        monkeypatch.setattr(geo, "GROUP", 60)
+        monkeypatch.setattr(conversion, "GROUP", 60)
     assert write_values(write(), tmp_path / "beta.parquet") == (50, 4)
     table = pd.read_parquet(tmp_path / "beta.parquet").set_index("cpg")
     pd.testing.assert_frame_equal(table, betas.astype(np.float32), check_names=False)

@@ -1,16 +1,16 @@
-"""Bismark coverage files (`.cov`, `.cov.gz`), one per sample, as one table of beta values by position.
+"""Files that are converted to Parquet before they are read: Bismark coverage files, and GEO's series matrices.
 
-A line of a coverage file is: chromosome, start, end, percent methylated, methylated reads, unmethylated reads
-(Bismark, `bismark_methylation_extractor --bedGraph`).
+A coverage file (`.cov`, `.cov.gz`) has the positions of one sample. A line is: chromosome, start, end, percent
+methylated, methylated reads, unmethylated reads (Bismark, `bismark_methylation_extractor --bedGraph`).
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -21,12 +21,16 @@ from numpy.typing import NDArray
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import LEAST_COVERAGE, atomic_path, coverage_files, is_coverage, is_gzip, opened
 from heteroage.probes import is_probe, plain_name, split_modality
+from heteroage.tables.source import BadCells
+from heteroage.tables.text import TextSource
 
 COLUMNS = {"chromosome": pa.string(), "start": pa.int64(), "end": pa.int64(), "percent": pa.float64()}
 COLUMNS |= {"methylated": pa.int64(), "unmethylated": pa.int64()}
 CHROMOSOME = 1 << 40  # positions are numbered chromosome by chromosome
 MOST_ABOVE = 100  # maximum number of lines above the first call
 BLOCK = 1 << 16  # number of positions written at a time
+GROUP = 1 << 23  # number of values of a series matrix per row group: 32 MB
+BEGIN, END = "!series_matrix_table_begin", "!series_matrix_table_end"
 
 
 def gather(
@@ -151,3 +155,51 @@ def _keys(features: Collection[str], codes: dict[str, int]) -> NDArray[np.int64]
     places = [split_modality(name)[0].rpartition("_") for name in features]
     found = [codes[c] * CHROMOSOME + int(start) for c, _, start in places if c in codes and start.isdigit()]
     return np.unique(np.array(found, np.int64))
+
+
+def write_values(path: str | Path, table: str | Path) -> tuple[int, int]:
+    """Copy a series matrix' values to a Parquet table, CpGs in rows (`cpg`, then a float32 column per sample).
+
+    Returns the numbers of CpGs and of samples.
+    Raises HeteroAgeError: no values, text among them, or a file that ends early.
+    """
+    with opened(Path(path), str(path)) as stream:
+        lines = len(list(header_lines(stream, path))) + 1
+        begin = stream.tell(), lines
+    source = TextSource(Path(path), str(path), begin=begin, end=END.encode())
+    samples = range(1, len(source.header))
+    if not samples:
+        raise HeteroAgeError(f"{path} has no table of values. Check the file.")
+    schema = pa.schema([("cpg", pa.string()), *((source.header[k], pa.float32()) for k in samples)])
+    waiting: list[pa.RecordBatch] = []
+    with atomic_path(table) as beside, pq.ParquetWriter(beside, schema, use_dictionary=False) as writer:
+        for batch in source.batches([0], samples):
+            bad = BadCells()
+            values = np.ascontiguousarray(batch.numbers(samples, bad).T, np.float32)
+            if bad.total:
+                cells = listed((f"{text!r} of {source.header[k + 1]}" for _, k, text in bad.first), bad.total)
+                raise HeteroAgeError(f"cannot read the values of {source.where}: text ({cells}). Check the file.")
+            waiting.append(pa.RecordBatch.from_arrays([*batch.arrays([0]), *map(pa.array, values)], schema=schema))
+            if sum(map(len, waiting)) >= GROUP // len(schema):
+                writer.write_table(pa.Table.from_batches(waiting))
+                waiting = []
+        if waiting:
+            writer.write_table(pa.Table.from_batches(waiting))
+        if not source.ended:
+            raise HeteroAgeError(f"{path} ends early: {source.n_rows} rows and no {END}. Remove it and run again.")
+        if not source.n_rows:
+            raise HeteroAgeError(
+                f"{path} has samples and no values: the series' authors left them in supplementary files. Download "
+                "those and give them as inputs.beta."
+            )
+    return source.n_rows, len(samples)
+
+
+def header_lines(stream: BinaryIO, path: str | Path) -> Iterator[str]:
+    """Yield the lines of a series matrix above its table of values."""
+    for line in stream:
+        text = line.decode("utf-8", errors="replace").rstrip("\r\n")
+        if text == BEGIN:
+            return
+        yield text
+    raise HeteroAgeError(f"{path} is not a series matrix: it has no line {BEGIN}. Check the file.")

@@ -14,7 +14,7 @@ from heteroage.clock.model import LinearModel
 from heteroage.clock.predict import Clock
 from heteroage.errors import HeteroAgeError
 from heteroage.files import coverage_files
-from heteroage.inputs.coverage import write_coverage
+from heteroage.inputs.conversion import write_coverage
 from heteroage.tables.metadata import Conventions
 
 LINES = {
