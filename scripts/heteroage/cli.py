@@ -79,8 +79,6 @@ def _run(options: Namespace) -> int:
     from heteroage.files import write_json
     from heteroage.tables.metadata import Conventions
 
-    if options.step in STEPS:
-        return _predict(options)
     if options.step == "verify":
         return _say(loading.verify_folder(options.folder, options.public_key))
     if options.step == "sign":
@@ -91,6 +89,14 @@ def _run(options: Namespace) -> int:
         artifacts.make_keys(options.private_key, options.public_key)
         return 0
     conventions, clock = _conventions(options) if "columns" in options else {}, None
+    if options.step in STEPS:
+        names = ("contributions", "summary", "offset", "allow_missing", "public_key")
+        given = {name: getattr(options, name) for name in names if name in options}
+        given |= {"compare": _published(options)} if "published" in options else {}
+        places = (options.artifact_dir, options.input, options.out)
+        said = apply.run_step(STEPS[options.step][0], *places, **given, conventions=conventions)
+        print(f"heteroage: {said}", file=sys.stderr)  # --out may be standard output
+        return 0
     if options.artifact_dir is not None:
         clock = loading.load_clock(options.artifact_dir, options.public_key, **conventions)
     if options.step == "export":
@@ -112,18 +118,6 @@ def _run(options: Namespace) -> int:
             writer.write(missing)
     _say(report)
     return 0 if accepted else 1
-
-
-def _predict(options: Namespace) -> int:
-    from heteroage.clock.apply import run_step
-
-    names = ("contributions", "summary", "offset", "allow_missing", "public_key")
-    given = {name: getattr(options, name) for name in names if name in options}
-    given |= {"compare": _published(options)} if "published" in options else {}
-    inputs, conventions = (options.artifact_dir, options.input, options.out), _conventions(options)
-    said = run_step(STEPS[options.step][0], *inputs, **given, conventions=conventions)
-    print(f"heteroage: {said}", file=sys.stderr)  # --out may be standard output
-    return 0
 
 
 def _published(options: Namespace) -> dict[str, dict[str, object]]:

@@ -50,32 +50,23 @@ class Tree:
 
     def predict(self, columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64] | float:
         """Return the leaf value of each row. Nodes are evaluated from the last to the root, children before parents."""
-        if len(self.leaf) == 1:
-            return float(self.leaf[0])
-        values: list[NDArray[np.float64] | float | None] = [None] * len(self.feature)
-        for node in range(len(self.feature) - 1, -1, -1):
-            sides = []
-            for child in (int(self.left[node]), int(self.right[node])):
-                sides.append(self.leaf[~child] if child < 0 else values[child])
-                if child >= 0:
-                    values[child] = None
+        values: dict[int, NDArray[np.float64] | float] = {~k: value for k, value in enumerate(self.leaf)}
+        for node in reversed(range(len(self.feature))):
+            sides = [values.pop(int(child)) for child in (self.left[node], self.right[node])]
             values[node] = np.where(self._goes_left(node, columns[self.feature[node]]), *sides)
-        return values[0]
+        return values.popitem()[1]
 
     def _goes_left(self, node: int, x: NDArray[np.float64]) -> NDArray[np.bool_]:
         decision = self.decision[node]
         if decision & CATEGORICAL:
             # As in LightGBM's C code: truncate to an integer; missing and negative values go right.
             return np.isin(np.trunc(x), self.categories[node])
-        missing = decision >> 2
-        if missing != MISSING_NAN:
-            x = np.where(np.isnan(x), 0.0, x)
-        left = x <= self.threshold[node]
+        missing, default = decision >> 2, bool(decision & DEFAULT_LEFT)
         if missing == MISSING_NAN:
-            left = np.where(np.isnan(x), bool(decision & DEFAULT_LEFT), left)
-        elif missing == MISSING_ZERO:
-            left = np.where(np.abs(x) <= ZERO, bool(decision & DEFAULT_LEFT), left)
-        return left
+            return np.where(np.isnan(x), default, x <= self.threshold[node])
+        x = np.where(np.isnan(x), 0.0, x)
+        left = x <= self.threshold[node]
+        return np.where(np.abs(x) <= ZERO, default, left) if missing == MISSING_ZERO else left
 
 
 @dataclass(frozen=True)
