@@ -137,15 +137,11 @@ def find_outliers(
 
 def robust_distances(pcs: NDArray[np.float64], tissue: pd.Series) -> NDArray[np.float64]:
     """Return (samples, PCs) distances from the tissue's median in robust standard deviations; NaN in small tissues."""
-    tissue = tissue.to_numpy()
-    sizes = pd.Series(tissue).value_counts()
-    distance = np.full_like(pcs, np.nan)
-    for name in sizes.index[sizes >= FEWEST]:
-        own = tissue == name
-        gap = np.abs(pcs[own] - np.median(pcs[own], axis=0))
-        spread = ROBUST * np.median(gap, axis=0)
-        distance[own] = gap / np.where(spread > 0, spread, np.inf)
-    return distance
+    frame, label = pd.DataFrame(pcs), tissue.to_numpy()
+    gap = (frame - frame.groupby(label).transform("median")).abs()
+    spread = ROBUST * gap.groupby(label).transform("median")
+    enough = tissue.map(tissue.value_counts()).to_numpy() >= FEWEST
+    return np.where(enough[:, None], gap / spread.where(spread > 0, np.inf), np.nan)
 
 
 def check_sex(
