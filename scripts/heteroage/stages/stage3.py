@@ -55,9 +55,7 @@ class FusionInput:
         samples, experts = read_table(files["samples"]), {}
         for hallmark, rows in read_table(files["corrections"]).groupby("hallmark", sort=False):
             experts[str(hallmark)] = rows.iloc[rows_of(samples["sample_id"], rows, files["corrections"])]
-        pcs = read_table(files["pcs"])
-        pcs = pcs.iloc[rows_of(samples["sample_id"], pcs, files["pcs"])]
-        return cls(samples, read_views(files["anchor"], samples), experts, pcs)
+        return cls(samples, read_views(files["anchor"], samples), experts, read_views(files["pcs"], samples))
 
     def anchor_plus_experts(self) -> NDArray[np.float64]:
         """Return (n,) anchor plus corrections of the experts with skill, out of fold, in years."""
