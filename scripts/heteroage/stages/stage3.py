@@ -117,13 +117,8 @@ class Fusion:
 
         Rounds after the last tree change nothing.
         """
-        matrix, trees = encode(frame, self.categories), self.booster.num_trees()
-        added = [
-            self.booster.predict(matrix, start_iteration=k, num_iteration=1, num_threads=1)
-            if k < trees
-            else np.zeros(len(matrix))
-            for k in range(rounds)
-        ]
+        matrix, one_tree = encode(frame, self.categories), {"num_iteration": 1, "num_threads": 1}
+        added = [self.booster.predict(matrix, start_iteration=k, **one_tree) for k in range(rounds)]
         return np.cumsum([frame[ANCHOR].to_numpy(np.float64), *added], axis=0).T
 
     def importance(self, frame: pd.DataFrame) -> pd.DataFrame:
