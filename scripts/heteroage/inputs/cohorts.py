@@ -103,10 +103,10 @@ def merge_cohorts(
                 f"({listed(sorted(others))}). Use the same sample_ids in all tables; if they are different samples "
                 "indeed, set inputs.allow_disjoint_modalities: true."
             )
-    known = {sheet.where: _of_sheet(sheet, conventions, tables, everyone, intake) for sheet, conventions in sheets}
-    own = [one.table for one in tables]
-    known = {t.where: _known(t.ids, t.columns, t.where, t.conventions, intake) for t in own} | known
-    samples = _agreed(known, everyone, intake)
+    of_sheets = {sheet.where: _of_sheet(sheet, conventions, tables, everyone, intake) for sheet, conventions in sheets}
+    opened = [own.table for own in tables]
+    of_tables = {table.where: _known(table, table.columns, table.conventions, intake) for table in opened}
+    samples = _agreed(of_tables | of_sheets, everyone, intake)
     platforms = {
         path: {split_modality(name)[0] for name in read_probes(Path(path), None)} for path in options.restrict_to
     }
@@ -182,18 +182,15 @@ def _of_sheet(
         ours: (label, [cell if one in valued else None for one, cell in zip(sheet.ids, cells, strict=True)])
         for ours, (label, cells) in sheet.columns.items()
     }
-    return _known(sheet.ids, columns, sheet.where, how, intake)
+    return _known(sheet, columns, how, intake)
 
 
 def _known(
-    ids: Sequence[str],
-    columns: Mapping[str, tuple[str, Cells]],
-    where: str,
-    conventions: Conventions,
-    intake: Intake,
+    table: Table | Sheet, columns: Mapping[str, tuple[str, Cells]], conventions: Conventions, intake: Intake
 ) -> Known:
     """Read {our name: (their name, cells)} of a table: text, F and M, `Reading`s of ages, true and false."""
     found: Known = {}
+    ids, where = table.ids, table.where
     for ours, (label, cells) in columns.items():
         values: Sequence[object]
         if ours == "Sex":
