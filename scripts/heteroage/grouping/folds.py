@@ -179,8 +179,9 @@ def assign_folds(samples: pd.DataFrame, folds: int, seed: int, allow_leave_one_g
         )
     if len(groups) < folds:
         if not allow_leave_one_group_out and len(groups) > MINIMUM_FOLDS:
+            ties = "; ".join(sentence.removesuffix(".") for sentence in describe_ties(samples)[:5])
             raise HeteroAgeError(
-                f"fewer groups than folds: {folds} folds, groups {listed(groups)}{_ties(samples)}. Lower "
+                f"fewer groups than folds: {folds} folds, groups {listed(groups)}{f' ({ties})' if ties else ''}. Lower "
                 "cross_validation.folds, or set cross_validation.allow_leave_one_group_out: true to hold out one group "
                 "at a time."
             )
@@ -222,12 +223,6 @@ def describe_few_groups(samples: pd.DataFrame) -> list[str]:
 def hold_out_donors(samples: pd.DataFrame) -> bool:
     """Tell whether folds hold out donors: then a group is on both sides."""
     return bool(samples.groupby("group")["fold"].nunique().max() > 1)
-
-
-def _ties(samples: pd.DataFrame) -> str:
-    """Describe in brackets why projects form groups; empty if each project is its own group."""
-    ties = [sentence.removesuffix(".") for sentence in describe_ties(samples)]
-    return f" ({'; '.join(ties[:5])})" if ties else ""
 
 
 def _largest_first(sizes: NDArray[np.int64], folds: int) -> NDArray[np.int64]:

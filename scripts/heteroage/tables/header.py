@@ -169,20 +169,18 @@ def rows_of(lines: Sequence[str], separator: str) -> Iterator[tuple[list[str], i
             yield row, reader.line_num
 
 
-def _refuse_title(names: Sequence[str], rows: Sequence[Sequence[str]], where: str, line: int) -> None:
-    """Reject a header with one field above rows with several fields, because it is a title."""
-    named = [name for name in names if name.strip()]
+def _aligned(names: list[str], rows: Sequence[list[str]], separator: str, where: str, line: int) -> list[str]:
+    """Return the names, one for each field of the rows.
+
+    Raises HeteroAgeError: one name above rows of several fields, which is a title; a missing name.
+    """
+    named = [name.strip() for name in names if name.strip()]
     widest = max((sum(bool(cell.strip()) for cell in row) for row in rows), default=0)
     if len(named) == 1 and widest > 2 and len(rows) > 1:
         raise HeteroAgeError(
-            f"line {line} of {where} ({named[0].strip()[:60]!r}) is a title, not a header: the lines below have "
-            f"{widest} fields. Delete the lines above the header."
+            f"line {line} of {where} ({named[0][:60]!r}) is a title, not a header: the lines below have {widest} "
+            "fields. Delete the lines above the header."
         )
-
-
-def _aligned(names: list[str], rows: Sequence[list[str]], separator: str, where: str, line: int) -> list[str]:
-    """Return the names, one for each field of the rows."""
-    _refuse_title(names, rows, where, line)
     lengths = {len(row) for row in rows}
     if lengths == {len(names) - 1} and not names[-1].strip():
         return names[:-1]  # the header alone ends in a separator

@@ -54,9 +54,6 @@ class Batch:
     arrays: Callable[[Sequence[int]], list[pa.Array]]
     matrix: Callable[[Sequence[int]], NDArray[np.float64] | None] | None = None
 
-    def __len__(self) -> int:
-        return len(self.places)
-
     def text(self, column: int) -> list[str | None]:
         """Return a column as text, None for missing cells."""
         return texts_of(self.arrays([column])[0])
@@ -71,7 +68,7 @@ class Batch:
         """
         if self.matrix is not None and (found := self.matrix(columns)) is not None:
             return found
-        values, unread = np.empty((len(columns), len(self))), []
+        values, unread = np.empty((len(columns), len(self.places))), []
         for k, array in enumerate(self.arrays(columns)):
             values[k], texts = numbers_of(array, also)
             unread += [(int(self.places[row]), start + k, text) for row, text in texts.items()]
