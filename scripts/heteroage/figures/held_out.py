@@ -245,11 +245,9 @@ def plot_coverage(coverage: pd.DataFrame, nominal: float | None) -> Picture:
     write_beside(axis, -1.0, "width (years)", ha="center", color=GREY, fontsize=8)
     axis.set_xlim(right=101)
     axis.set_xlabel(f"Samples inside their interval (%); dashed: {100 * nominal:g}%")
-    overall = table[table["stratum"] == "all"]
+    overall = table.loc[table["stratum"] == "all", "coverage"].iloc[0]
     alt = f"Share of held-out samples within their {100 * nominal:g}% interval, by stratum."
-    if len(overall):
-        alt += f" All samples: {100 * overall['coverage'].iloc[0]:.1f}%."
-    return Picture(figure, title, alt)
+    return Picture(figure, title, f"{alt} All samples: {100 * overall:.1f}%.")
 
 
 def plot_published(accuracy: pd.DataFrame) -> Picture:

@@ -17,7 +17,7 @@ from heteroage.evaluation.published import by_project, worth_training
 from heteroage.figures.held_out import MODELS, STRATA, scoring_name
 from heteroage.figures.style import readable
 from heteroage.metrics import mean_age_of_other_folds
-from heteroage.report.model_card import cell
+from heteroage.report.model_card import TESTS, cell
 from heteroage.report.text import methods, what_experts_add, what_fusion_adds
 
 PREDICTORS = {
@@ -176,8 +176,7 @@ def nested_tables(tables: Mapping[str, pd.DataFrame]) -> dict[str, object]:
     percent = {name: 100 * coverage[name] for name in ("coverage", "group_coverage")}
     coverage = coverage.assign(**percent)
     whole = coverage[coverage["stratum"] == "all"].iloc[0]
-    shown = certificate.assign(test=[readable(test, 99) for test in certificate["test"]])
-    shown = shown[["test", "measured", "limit", "verdict", "meaning"]]
+    shown = certificate.assign(test=[readable(test, 99) for test in certificate["test"]])[TESTS]
     return {
         "stages_add": what_stages_add(ablation),
         "optimism": _table(optimism.assign(scoring=scorings), OPTIMISM, {"R": 3}),
