@@ -46,7 +46,7 @@ from heteroage.grouping.folds import (
 from heteroage.inputs.annotation import read_annotation
 from heteroage.stages import context, stage1, stage2, stage3
 from heteroage.stages.hallmarks import assign_features, match_genes, read_dictionary, read_gene_sets
-from heteroage.stages.intervals import calibrate
+from heteroage.stages.intervals import calibrate_intervals
 from heteroage.stages.stage2 import ExpertGrid
 from heteroage.stages.start_from import open_start
 from heteroage.stages.training_data import TrainingData
@@ -139,7 +139,7 @@ def train_and_predict(
         ages[name] = fusion.predict(features[fusion.booster.feature_name()])
     rounds = int(curve["chosen"].argmax())
     crossed = stage3.cross_fit(fusion_input, config["stage3"]["lightgbm"], config["stage3"]["max_rounds"], rounds)
-    stored = calibrate(crossed.predictions, samples["group"], **config["stage3"]["intervals"])
+    stored = calibrate_intervals(crossed.predictions, samples["group"], **config["stage3"]["intervals"])
     limits = interval(stored, ages["HeteroAge"].to_numpy(), others.samples["Tissue"])
     return ages.assign(**limits), rounds
 

@@ -31,7 +31,7 @@ from heteroage.stages.training_data import TrainingData
 from heteroage.tables.metadata import Conventions
 
 PREDICTIONS = "stage3/Stage3_Final_Predictions_OOF.csv"
-OUT_OF_FOLD = ("stage1/Stage1_Global_Anchor_OOF.csv", "stage2/Stage2_Expert_OOF_Corrections.csv")
+OOF_TABLES = ("stage1/Stage1_Global_Anchor_OOF.csv", "stage2/Stage2_Expert_OOF_Corrections.csv")
 DISTANCE_QUANTILE = 0.99
 CANDIDATES = (0, 1, 2, 4, 8, 12)  # numbers of factors
 # Smallest residual variance, as a fraction of a feature's variance, because no CpG follows exactly from others.
@@ -98,7 +98,7 @@ def add_applicability(folder: Path, data: TrainingData, accuracy: pd.DataFrame |
     names = sorted({*clock.terms, *clock.cpgs_read, *clock.pc_names})
     values = data.values(names).astype(np.float64)
     limit = learn_distance(values[[k for k, name in enumerate(names) if name in clock.anchor_place]], data.fold)
-    anchor_oof, corrections = (read_table(folder / name).set_index("sample_id") for name in OUT_OF_FOLD)
+    anchor_oof, corrections = (read_table(folder / name).set_index("sample_id") for name in OOF_TABLES)
     ids = data.samples["sample_id"]
     frame = {ANCHOR: anchor_oof.loc[ids, ANCHOR].to_numpy(np.float64)}
     for name in (f"{hallmark}{CORRECTION}" for hallmark in clock.experts):

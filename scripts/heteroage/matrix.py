@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from heteroage.errors import HeteroAgeError
 from heteroage.files import write_text
 
-BLOCK = 4096  # number of features per block: 16 MB per 1,000 samples
+FEATURES_PER_BLOCK = 4096  # number of features per block: 16 MB per 1,000 samples
 SECONDS = 5.0  # interval between lines of progress in the log; shorter steps print nothing
 
 log = logging.getLogger(__name__)
@@ -127,13 +127,13 @@ class Progress:
 def feature_blocks(
     matrix: NDArray[np.float32], columns: NDArray[np.int64] | slice, what: str = "reading the store"
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Read the matrix once, in blocks of `BLOCK` features; yields each block's rows and its values of `columns`.
+    """Read the matrix once, in blocks of features; yields each block's rows and its values of `columns`.
 
     `what` names the step in the lines of progress that go to the log.
     """
     progress = Progress(what, matrix.shape[0])
-    for start in range(0, matrix.shape[0], BLOCK):
-        rows = slice(start, min(start + BLOCK, matrix.shape[0]))
+    for start in range(0, matrix.shape[0], FEATURES_PER_BLOCK):
+        rows = slice(start, min(start + FEATURES_PER_BLOCK, matrix.shape[0]))
         block = matrix[rows]
         yield rows, block[:, columns] if isinstance(columns, slice) else np.asarray(block).take(columns, axis=1)
         progress.add(rows.stop - rows.start)

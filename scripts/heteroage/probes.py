@@ -42,7 +42,7 @@ CAPITALS = re.compile(r"CG\d{8}(?:\D.*)?")  # may also be names of samples
 _USUAL = re.compile(rf"({PROBE.pattern})(?:_({'|'.join(MODALITIES)}))?")  # no replicate
 
 # Columns of an annotation: the first of these that it has, in any case.
-COLUMNS = {
+ANNOTATION_COLUMNS = {
     "cpg": ("cpg", "name", "ilmnid", "probe", "probe_id", "probeid", "id"),
     "gene": ("ucsc_refgene_name", "gene", "genes", "symbol", "gene_symbol", "genesymbol", "gene_name"),
     "chromosome": ("chromosome", "chr", "chrom", "cpg_chrm", "chr_hg38", "seqnames", "mapinfo_chr"),
@@ -225,4 +225,4 @@ def _manifest_rows(path: Path) -> Iterator[list[str]]:
 
 def _named(columns: Sequence[str], ours: str) -> list[str]:
     """Return the columns with one of the names of ours, the most usual name first."""
-    return [column for name in COLUMNS[ours] for column in columns if column.strip().lower() == name]
+    return [column for name in ANNOTATION_COLUMNS[ours] for column in columns if column.strip().lower() == name]

@@ -247,7 +247,7 @@ def record(paths: Iterable[str]) -> None:
         _record_of(path).write_text(json.dumps(_measured(path, RECORDED)), encoding="utf-8")
 
 
-def verify(paths: Iterable[str]) -> None:
+def verify_unchanged(paths: Iterable[str]) -> None:
     """Raise HeteroAgeError if results have changed since a rule wrote them. Files without a record are accepted."""
     recorded = [path for path in map(Path, paths) if path.is_file() and _record_of(path).is_file()]
     if changed := [p for p in recorded if json.loads(_record_of(p).read_bytes()) != _measured(p, RECORDED)]:

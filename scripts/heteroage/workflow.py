@@ -19,7 +19,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.study import end_with, record, state_of, verify
+from heteroage.study import end_with, record, state_of, verify_unchanged
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -122,7 +122,7 @@ def _run(main: Callable[..., None]) -> None:
         except HeteroAgeError as error:
             sys.exit(str(error))
     with reporting(job.log[0], job.rule, job.input):
-        verify(job.input)
+        verify_unchanged(job.input)
         if job.rule.startswith("train_") and REJECTED.is_file():
             raise HeteroAgeError(
                 f"the training was stopped, because a table was rejected (see {REJECTED}). Correct the table or remove "

@@ -45,7 +45,7 @@ def trained(clock, clock_copy, loaded):
     samples = full[["sample_id", "Tissue", "Sex", "Age"]].assign(fold=np.arange(len(full)) % 4)
     predicted = loaded.predict(clock.training)
     corrections = [name for name in predicted if name.endswith("_Correction")]
-    for path, columns in zip(assembly.OUT_OF_FOLD, (["Stage1_Pred_Age"], corrections), strict=True):
+    for path, columns in zip(assembly.OOF_TABLES, (["Stage1_Pred_Age"], corrections), strict=True):
         write_table(predicted[["sample_id", *columns]], clock_copy / path)
     samples["project_id"] = [f"p{k % 8}" for k in range(len(full))]
     samples["group"] = samples["project_id"].replace("p7", "p6")
@@ -83,7 +83,7 @@ def test_the_order_of_samples_features_and_out_of_fold_rows_does_not_matter(trai
     folder, data = trained
     expected = learnt(folder, data)
     rng = np.random.default_rng(1)
-    for path in (*assembly.OUT_OF_FOLD, assembly.PREDICTIONS):
+    for path in (*assembly.OOF_TABLES, assembly.PREDICTIONS):
         table = read_table(folder / path)
         write_table(table.iloc[rng.permutation(len(table))], folder / path)
     order = rng.permutation(len(data.feature_names))

@@ -46,7 +46,7 @@ def test_what_is_written_is_read_back_mapped(store):
 
 @pytest.mark.parametrize("block", [1, 2, 4096])
 def test_blocks_go_through_the_store_once(store, block, monkeypatch):
-    monkeypatch.setattr(matrix_module, "BLOCK", block)
+    monkeypatch.setattr(matrix_module, "FEATURES_PER_BLOCK", block)
     matrix, _ = open_matrix(*store)
     parts = list(feature_blocks(matrix, np.array([3, 0])))
     np.testing.assert_array_equal(np.concatenate([values for _, values in parts]), matrix[:, [3, 0]])

@@ -22,7 +22,7 @@ from heteroage.study import (
     remember_study,
     state_of,
     unseal_incomplete,
-    verify,
+    verify_unchanged,
 )
 
 INPUTS = {"beta": "data/beta.parquet"}
@@ -77,15 +77,15 @@ def test_a_flipped_byte_of_a_result_is_noticed(tmp_path, monkeypatch):
     path = tmp_path / "results/samples.csv"
     path.write_bytes(b"age\n50\n")
     record(["results/samples.csv"])
-    verify(["results/samples.csv", "data/beta.csv"])
+    verify_unchanged(["results/samples.csv", "data/beta.csv"])
     path.write_bytes(b"age\n51\n")
     text = "results have changed since the workflow wrote them (1: results/samples.csv). Delete them and run again"
     with pytest.raises(HeteroAgeError, match=re.escape(text)):
-        verify(["results/samples.csv"])
+        verify_unchanged(["results/samples.csv"])
     monkeypatch.setattr(study, "RECORDED", 0)  # of large results, parts are digested
     monkeypatch.setattr(study, "PART", 4)
     record(["results/samples.csv"])
-    verify(["results/samples.csv"])
+    verify_unchanged(["results/samples.csv"])
 
 
 def test_the_nested_error_is_said_in_a_line(tmp_path):

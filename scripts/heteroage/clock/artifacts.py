@@ -23,7 +23,10 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import atomic_path, parse_json, sha256_of, write_json
 
 FORMAT_VERSION = 2
-READABLE = (1, 2)  # supported format versions; predictions are the same as those of the version that created them
+READABLE_VERSIONS = (
+    1,
+    2,
+)  # supported format versions; predictions are the same as those of the version that created them
 SOFTWARE = ("heteroage-clock", "lightgbm", "numpy", "pandas", "scikit-learn")
 MANIFEST = "MANIFEST.json"
 SIGNATURE = "MANIFEST.json.sig"
@@ -100,10 +103,10 @@ def verify(folder: Path, public_key: Path | None = None) -> dict[str, Any]:
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         raise damaged(f"{path} is not a manifest of this software")
     version = manifest.get("format_version")
-    if type(version) is not int or version not in READABLE:
+    if type(version) is not int or version not in READABLE_VERSIONS:
         raise HeteroAgeError(
             f"{folder} has format version {version!r}; this heteroage reads "
-            f"{' and '.join(map(str, READABLE))}. Use the version that created it, or train again."
+            f"{' and '.join(map(str, READABLE_VERSIONS))}. Use the version that created it, or train again."
         )
     files, content = manifest["files"], _content(folder)
     if strange := sorted(name for name in files if not re.fullmatch(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*", str(name))):

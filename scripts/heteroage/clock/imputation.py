@@ -27,7 +27,7 @@ EXACT, EXACT_32 = 52, 23  # bits of an exact sum in double and in single precisi
 VALUE = 22  # fractional bits of a value
 LARGEST_VALUE = 2  # integer bits of a value; values far outside 0 to 1 are rejected before
 SCORE, LARGEST_SCORE = 20, 10  # fractional and integer bits of a factor score
-BLOCK = 64  # CpGs per matrix product
+CPGS_PER_PRODUCT = 64  # CpGs per matrix product
 SAMPLES = 2048  # samples per matrix product, so that their values fit into the processor's cache
 
 
@@ -179,7 +179,7 @@ class Imputation:
         """Add the values of the next CpG, missing as NaN. The caller must not change the array until it is summed."""
         self._waiting.append(values)
         self._masks.append(np.packbits(absent) if absent.any() else None)
-        if len(self._waiting) == BLOCK:
+        if len(self._waiting) == CPGS_PER_PRODUCT:
             self._add_block()
 
     def _add_block(self) -> None:
@@ -230,8 +230,8 @@ class Imputation:
         """Yield each CpG with missing values, in order: its name, the mask of missing samples, and F_j z."""
         model, names = self.model, self.model.names
         places = [j for j, mask in enumerate(self._masks) if mask is not None and model.factors[j].any()]
-        for start in range(0, len(places), BLOCK):
-            block = places[start : start + BLOCK]
+        for start in range(0, len(places), CPGS_PER_PRODUCT):
+            block = places[start : start + CPGS_PER_PRODUCT]
             product = (model.factors[block] @ self.scores) * (model.factor_unit[block] * 2.0**-SCORE)
             for j, shift in zip(block, product, strict=True):
                 absent = np.unpackbits(self._masks[j], count=self.n).view(np.bool_)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 # Read as text; parsed by tables/metadata.py.
 TEXT = ("sample_id", "Tissue", "Sex", "Age", "project_id")
-GROUP = 32  # number of columns read at a time
+COLUMNS_PER_READ = 32  # number of columns read at a time
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,8 @@ class NamedPart:
 
     def numbers(self, names: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float64]]]:
         """Yield each column as float64, missing as NaN, in the order of `names`."""
-        for start in range(0, len(names), GROUP):
-            group, place = names[start : start + GROUP], self.table.place
+        for start in range(0, len(names), COLUMNS_PER_READ):
+            group, place = names[start : start + COLUMNS_PER_READ], self.table.place
             own = [name for name in group if name in place]
             ours = dict(zip(own, self.part.numbers([place[name] for name in own]), strict=True))
             for name in group:

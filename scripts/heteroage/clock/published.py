@@ -29,7 +29,7 @@ from heteroage.tables.metadata import Cells
 from heteroage.tables.opening import open_source
 from heteroage.tables.source import number_of
 
-INTERCEPT = {"biolearn": "intercept", "methylclock": "(Intercept)"}  # name of the intercept in each style of export
+INTERCEPT_NAMES = {"biolearn": "intercept", "methylclock": "(Intercept)"}  # of each style of export
 INTERCEPTS = {"(intercept)", "intercept", "(const)", "const"}
 # Names of the coefficient column (case is ignored). Without a match, the only column of numbers is used.
 COEFFICIENTS = ["coefficienttraining", "coefficient", "coef", "weight", "beta"]
@@ -247,7 +247,7 @@ def export_coefficients(clock: ClockModel, style: str) -> tuple[dict[str, Sequen
     """
     intercept, weight = coefficients(clock)
     order = sorted(weight, key=lambda name: (-abs(weight[name]), name))
-    names = [INTERCEPT[style], *(name.removesuffix("_beta") for name in order)]
+    names = [INTERCEPT_NAMES[style], *(name.removesuffix("_beta") for name in order)]
     values = np.array([intercept, *(weight[name] for name in order)])
     others = sorted({split_modality(name)[1] or "" for name in order} - {"beta"})
     note = f" {', '.join(others)} keep their suffix; other tools will not recognise them." if others else ""

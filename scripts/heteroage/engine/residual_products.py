@@ -23,11 +23,11 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from heteroage.engine.compiled import compiled
-from heteroage.engine.packing import BYTES, FEATURES, GROUP, LANES, PATHS, aligned, pack
+from heteroage.engine.packing import BYTES, FEATURES, LANES, PATHS, SAMPLES_PER_GROUP, aligned, pack
 from heteroage.engine.simple_products import Found
 
 SUMS = FEATURES * PATHS * LANES
-BLOCK = 16  # number of features that stay in the second-level cache while all tiles are processed
+CACHED_FEATURES = 16  # number of features that stay in the second-level cache while all tiles are processed
 
 
 class Residuals:
@@ -76,10 +76,10 @@ class Residuals:
             inverse,
             thresholds,
             # Work space. It is allocated here because compiled code does not keep an array alive by its address.
-            aligned((BLOCK, samples)),
-            aligned((BLOCK, GROUP)),
-            aligned((BLOCK // FEATURES, tiles, FEATURES, PATHS, LANES)),
-            np.empty((BLOCK, paths), np.float32),
+            aligned((CACHED_FEATURES, samples)),
+            aligned((CACHED_FEATURES, SAMPLES_PER_GROUP)),
+            aligned((CACHED_FEATURES // FEATURES, tiles, FEATURES, PATHS, LANES)),
+            np.empty((CACHED_FEATURES, paths), np.float32),
         )
         return [(start + at[k, :n], values[k, :n].astype(np.float64)) for k, n in enumerate(counts)]
 
@@ -103,13 +103,13 @@ def _find(
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Return positions in X and correlations, (paths, features), and the number of valid entries per path."""
     (features, samples), paths, tiles = X.shape, len(set_of), len(residuals)
-    body = samples // GROUP * GROUP  # the remainder of a row is padded with zeros separately
+    body = samples // SAMPLES_PER_GROUP * SAMPLES_PER_GROUP  # the remainder of a row is padded with zeros separately
     at, values = np.empty((paths, features), np.int64), np.empty((paths, features), np.float32)
     counts = np.zeros(paths, np.int64)
-    row = np.empty(BLOCK, np.int64)  # addresses
+    row = np.empty(CACHED_FEATURES, np.int64)  # addresses
     totals = np.empty(sums.size // LANES, np.float32)
-    for first in range(0, features, BLOCK):
-        count = min(BLOCK, features - first)
+    for first in range(0, features, CACHED_FEATURES):
+        count = min(CACHED_FEATURES, features - first)
         for f in range(count):
             raw = X[first + f]
             row[f] = X.ctypes.data + BYTES * samples * (first + f)
@@ -121,8 +121,8 @@ def _find(
         if count % FEATURES:
             row[count] = row[count - 1]  # padding of the tile; its result is ignored
         sums[:] = 0
-        coming = X.ctypes.data + BYTES * samples * (first + BLOCK)
-        enough = coming + BYTES * samples * BLOCK
+        coming = X.ctypes.data + BYTES * samples * (first + CACHED_FEATURES)
+        enough = coming + BYTES * samples * CACHED_FEATURES
         for stretch in range(runs.shape[1]):
             for tile in range(tiles):
                 for f in range(0, count, FEATURES):
@@ -136,9 +136,9 @@ def _find(
                         _add_tile(row[f] + BYTES * begin, row[f + 1] + BYTES * begin, r, inside, tile_sums, coming)
                         coming = min(coming + BYTES * inside // 2, enough)
                         if end > body:
-                            x = ends.ctypes.data + BYTES * GROUP * f
+                            x = ends.ctypes.data + BYTES * SAMPLES_PER_GROUP * f
                             r += BYTES * PATHS * inside
-                            _add_tile(x, x + BYTES * GROUP, r, GROUP, tile_sums, coming)
+                            _add_tile(x, x + BYTES * SAMPLES_PER_GROUP, r, SAMPLES_PER_GROUP, tile_sums, coming)
         for place in range(totals.size):
             totals[place] = _add_lanes(sums.ctypes.data + BYTES * LANES * place)
         own = slice(start + first, start + first + count)
@@ -215,13 +215,13 @@ def _add_tile(context, first, second, residuals, length, sums, coming):  # noqa:
         registers = [cgutils.alloca_once(builder, vector) for _ in range(FEATURES * PATHS)]
         for k, register in enumerate(registers):
             builder.store(builder.load(vector_at(sums, k), align=BYTES), register)
-        with cgutils.for_range_slice(builder, number(0), length, number(GROUP), intp=number) as (sample, _):
+        with cgutils.for_range_slice(builder, number(0), length, number(SAMPLES_PER_GROUP), intp=number) as (sample, _):
             offset = builder.mul(sample, number(BYTES))
             line = builder.inttoptr(builder.add(coming, builder.lshr(offset, number(1))), byte)
             builder.call(prefetch, [line, flag(0), flag(2), flag(1)])  # to be read, second cache, data
             x = [builder.add(feature, offset) for feature in features]
             r = builder.add(residuals, builder.mul(offset, number(PATHS)))
-            for u in range(GROUP // LANES):
+            for u in range(SAMPLES_PER_GROUP // LANES):
                 both = [builder.load(vector_at(at, u), align=BYTES) for at in x]
                 for p in range(PATHS):
                     residual = builder.load(vector_at(r, u * PATHS + p), align=BYTES)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from heteroage.engine.compiled import compiled, compiled_sums
 
-CHUNK = 64  # number of features sorted at a time, so that they fit into the cache
+FEATURES_PER_SORT = 64  # number of features sorted at a time, so that they fit into the cache
 ABSENT = 0xFFFFFFFF  # key of a missing value, which sorts last
 NEGATIVE = 0x80000000  # sign bit of a float32
 
@@ -66,13 +66,13 @@ def medians(X: NDArray[np.float32], members: NDArray[np.bool_]) -> NDArray[np.fl
     """Same result as `simple_products.medians`. A feature is sorted once for all training sets."""
     members, sizes = members.view(np.uint8), members.sum(axis=1)
     found = np.empty((len(members), len(X)))
-    keys = np.empty((CHUNK, X.shape[1]), np.uint64)
-    for start in range(0, len(X), CHUNK):
-        block = X[start : start + CHUNK]
+    keys = np.empty((FEATURES_PER_SORT, X.shape[1]), np.uint64)
+    for start in range(0, len(X), FEATURES_PER_SORT):
+        block = X[start : start + FEATURES_PER_SORT]
         own = keys[: len(block)]
         _sortable(block.view(np.uint32), np.isnan(block), own)
         own.sort(axis=1)
-        found[:, start : start + CHUNK] = _middles(block, own, members, sizes)
+        found[:, start : start + FEATURES_PER_SORT] = _middles(block, own, members, sizes)
     return found
 
 

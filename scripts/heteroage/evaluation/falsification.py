@@ -19,7 +19,7 @@ from heteroage.clock.artifacts import CORRECTION
 from heteroage.errors import listed
 from heteroage.grouping.folds import draws
 from heteroage.labels import OLDEST, UNKNOWN
-from heteroage.matrix import BLOCK
+from heteroage.matrix import FEATURES_PER_BLOCK
 from heteroage.metrics import pearson_r
 from heteroage.probes import pc_columns
 
@@ -247,8 +247,8 @@ def alter_methylation(store: Path, altered: Path, columns: NDArray[np.int64], se
     """Copy a store (features x samples) with random values, a tenth of them missing, in `columns`."""
     shutil.copyfile(store, altered)
     matrix = np.load(altered, mmap_mode="r+")
-    for start in range(0, len(matrix), BLOCK):
-        block = matrix[start : start + BLOCK]
+    for start in range(0, len(matrix), FEATURES_PER_BLOCK):
+        block = matrix[start : start + FEATURES_PER_BLOCK]
         rng = np.random.default_rng([seed, start])
         values = rng.uniform(0, 1, (len(block), len(columns)))
         values[rng.random(values.shape) < MISSING_SHARE] = np.nan

@@ -16,7 +16,7 @@ from heteroage.matrix import feature_blocks, read_rows
 DIFFERENCE = "Minus_HeteroAge"
 ERROR, LOWER, UPPER = (f"{DIFFERENCE}_{what}" for what in ("SE", "Lower", "Upper"))
 SEEN = {"True": "yes", "unknown": "unknown"}  # words for In_Its_Training
-COLUMNS = [DIFFERENCE, ERROR, LOWER, UPPER, "Missing_CpGs", "CpGs", "In_Its_Training"]
+COMPARISON_COLUMNS = [DIFFERENCE, ERROR, LOWER, UPPER, "Missing_CpGs", "CpGs", "In_Its_Training"]
 
 
 def published_ages(
@@ -113,7 +113,7 @@ def _rows_of(table: pd.DataFrame, name: str, cpgs: int, studies: set[str]) -> pd
     error = table.assign(Years=(table[name] - table["Age"]).abs() - (table["HeteroAge"] - table["Age"]).abs())
     rows = []
     for stratum, _, own in strata(error):
-        row = dict.fromkeys(COLUMNS, np.nan) | {DIFFERENCE: own["Years"].mean()}
+        row = dict.fromkeys(COMPARISON_COLUMNS, np.nan) | {DIFFERENCE: own["Years"].mean()}
         row |= {"Missing_CpGs": own[name + MISSING].mean(), "CpGs": cpgs}
         row["In_Its_Training"] = own["project_id"].astype(str).isin(studies).any() if studies else "unknown"
         if stratum == "all":
@@ -131,7 +131,7 @@ def worth_training(accuracy: pd.DataFrame) -> str:
     if overall.empty:
         return ""
     best = overall.loc[overall["MacroMAE"].idxmin()]
-    change, error, lower, upper = (best[name] for name in COLUMNS[:4])
+    change, error, lower, upper = (best[name] for name in COMPARISON_COLUMNS[:4])
     against = best["model"] + (f" (the best of {len(overall)} published clocks)" if len(overall) > 1 else "")
     if lower > 0:
         said = f"Training was worth it: the nested error of {against} is larger by {change:.2f} years"
@@ -172,4 +172,6 @@ def by_project(accuracy: pd.DataFrame) -> pd.DataFrame:
 
 
 def _published_rows(accuracy: pd.DataFrame) -> pd.DataFrame:
-    return accuracy.reindex(columns=[*accuracy.columns.union(COLUMNS, sort=False)]).dropna(subset=[DIFFERENCE])
+    return accuracy.reindex(columns=[*accuracy.columns.union(COMPARISON_COLUMNS, sort=False)]).dropna(
+        subset=[DIFFERENCE]
+    )

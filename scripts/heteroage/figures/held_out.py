@@ -30,7 +30,7 @@ from heteroage.metrics import pearson_r, score_predictions, wilson
 
 MOST_PANELS, MOST_ROWS, MOST_TISSUES = 8, 40, 12
 ACCELERATION = "Age_Acceleration_Residual"
-FEWEST = 3  # samples of a distribution
+FEWEST_PLOTTED = 3  # minimum number of samples in a plotted distribution
 SCORINGS = {"random_split": "random split", "sweep_best_row": "sweep's best row", "out_of_fold": "out of fold"}
 MODELS = {
     "anchor": "anchor alone",
@@ -40,7 +40,7 @@ MODELS = {
 }
 STRATA = {"all": "all", "Tissue": "tissue", "Age_Band": "age", "Sex": "sex", "Platform": "platform"}
 STRATA |= {"project_id": "project"}
-MOST_MISSING = 0.5  # fraction of a clock's CpGs; where more are missing, its errors would set the scale
+MOST_MISSING_CPGS = 0.5  # fraction of a clock's CpGs; where more are missing, its errors would set the scale
 
 
 def plot_predicted_age(predictions: pd.DataFrame) -> Figure:
@@ -149,7 +149,7 @@ def plot_acceleration(samples: pd.DataFrame) -> Picture:
     groups |= {f"sex: {sex}": samples[samples["Sex"] == sex] for sex in sorted(samples["Sex"].unique())}
     tissues = by_size(samples["Tissue"])[:MOST_TISSUES]
     groups |= {str(tissue): samples[samples["Tissue"] == tissue] for tissue in tissues}
-    groups = {name: rows for name, rows in groups.items() if len(rows) >= FEWEST}
+    groups = {name: rows for name, rows in groups.items() if len(rows) >= FEWEST_PLOTTED}
     if not groups:
         return empty_picture(title, "There are too few samples with a known age.")
     looks = {"healthy": (BLUE, False, -0.16 if unwell else 0.0)}
@@ -162,7 +162,7 @@ def plot_acceleration(samples: pd.DataFrame) -> Picture:
     for row, rows in enumerate(groups.values()):
         for health, (colour, hollow, shift) in looks.items():
             values = rows.loc[rows["Health"] == health, ACCELERATION].to_numpy(np.float64)
-            if len(values) >= FEWEST:
+            if len(values) >= FEWEST_PLOTTED:
                 draw_spread(axis, row + shift, values, colour, hollow)
                 drawn.add(health)
     for health, (colour, hollow, _) in looks.items():
@@ -262,7 +262,7 @@ def plot_published(accuracy: pd.DataFrame) -> Picture:
     if DIFFERENCE not in accuracy or accuracy[DIFFERENCE].isna().all():
         return empty_picture(title, "No published clock was compared (config: compare).")
     overall = accuracy[accuracy[DIFFERENCE].notna() & (accuracy["stratum"] == "all")]
-    whole = overall[overall["Missing_CpGs"] <= MOST_MISSING * overall["CpGs"]]
+    whole = overall[overall["Missing_CpGs"] <= MOST_MISSING_CPGS * overall["CpGs"]]
     names = (whole if len(whole) else overall)["model"].tolist()
     rows = accuracy[accuracy["stratum"].isin(["all", "project_id"])]
     ours = rows[rows["model"] == "HeteroAge"].set_index(["stratum", "level"])

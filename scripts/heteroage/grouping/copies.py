@@ -21,12 +21,16 @@ from numpy.typing import NDArray
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import MODALITIES
-from heteroage.tables.values import BETA, LIMITS
+from heteroage.tables.values import BETA, SCALE_LIMITS
 
 SCREENED = 20_000  # features of a modality that are screened, evenly spread over its sorted names
 COMPARED = 0.1  # fraction of the screened features used for comparison (the most variable ones)
-FEWEST = 100  # minimum number of features used for comparison
-MEASURED = (0.9, 0.5, 0.0)  # required fraction of samples with a value; the first that leaves `FEWEST` features is used
+FEWEST_COMPARED = 100  # minimum number of features used for comparison
+MEASURED = (
+    0.9,
+    0.5,
+    0.0,
+)  # required fraction of samples with a value; the first that leaves `FEWEST_COMPARED` features is used
 FREEDOM = 0.25  # minimum degrees of freedom of a variance within strata, as a fraction of the samples
 TRIMMED = 0.02  # fraction of a feature's residuals that are clipped (Winsorised)
 OVERLAP = 20  # minimum number of features that both samples must have
@@ -42,9 +46,9 @@ FEWEST_DIMENSIONS = 4.0  # assumed number of dimensions if there are too few sam
 WILD = 5.0  # values further from their stratum's median (in standard deviations) are treated as missing
 WILD_SHARE = 0.05  # a sample with a larger fraction of such values differs as a whole, and keeps them
 SETTLED = 5  # minimum number of samples in a stratum for the detection of such values
-BLOCK = 1024  # number of samples, or of features, per block
+ROWS_PER_BLOCK = 1024  # number of samples, or of features, per block
 FOUND = ["row_1", "row_2", "n_features", "concordance", "distance_ratio"]
-COLUMNS = ["modality", "sample_1", "sample_2", "project_1", "project_2", *FOUND[2:]]
+PAIR_COLUMNS = ["modality", "sample_1", "sample_2", "project_1", "project_2", *FOUND[2:]]
 
 
 def find_copies(
@@ -59,7 +63,8 @@ def find_copies(
     samples : frame of `sample_id`, `project_id`, `Tissue`, in the order of the store's columns
     largest_ratio : largest ratio of the distance between copies to the distance to the nearest other sample. In data
         with few independent dimensions a smaller ratio is used (see `strict_ratio`).
-    Returns a frame of `COLUMNS`, one row per pair and modality, by decreasing `concordance` (1 - distance), then name.
+    Returns a frame of `PAIR_COLUMNS`, one row per pair and modality, sorted by decreasing `concordance` (1 - distance)
+    and by names.
     """
     found = []
     for modality in MODALITIES:
@@ -69,13 +74,13 @@ def find_copies(
             values = _standardised(store[chosen], variance, _strata_of(samples))
             tissue = pd.factorize(samples["Tissue"])[0]
             found.append(_copies_among(values, tissue, largest_ratio).assign(modality=modality))
-    pairs = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["row_1", "row_2", *COLUMNS])
+    pairs = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["row_1", "row_2", *PAIR_COLUMNS])
     for k in "12":
         row = pairs[f"row_{k}"].to_numpy(int)
         pairs[f"sample_{k}"] = samples["sample_id"].to_numpy()[row]
         pairs[f"project_{k}"] = samples["project_id"].to_numpy()[row]
     order = ["concordance", "sample_1", "sample_2", "modality"]
-    return pairs.sort_values(order, ascending=[False, True, True, True], ignore_index=True)[COLUMNS]
+    return pairs.sort_values(order, ascending=[False, True, True, True], ignore_index=True)[PAIR_COLUMNS]
 
 
 def refuse_copies(pairs: pd.DataFrame) -> None:
@@ -161,8 +166,8 @@ def _neighbours(
     values = np.nan_to_num(values)
     squares = np.square(values)
     index, distance, limit = np.empty((n, count), np.int64), np.empty((n, count)), np.empty(n)
-    for start in range(0, n, BLOCK):
-        own = slice(start, min(start + BLOCK, n))
+    for start in range(0, n, ROWS_PER_BLOCK):
+        own = slice(start, min(start + ROWS_PER_BLOCK, n))
         shared = present[own] @ present.T
         apart = squares[own] @ present.T + present[own] @ squares.T - 2 * (values[own] @ values.T)
         apart = np.maximum(apart, 0) / np.maximum(shared, 1) / 2
@@ -202,13 +207,13 @@ def most_variable(
         rows = rows[np.linspace(0, len(rows) - 1, SCREENED).astype(int)]
     strata = _strata_of(samples)
     variance, measured = np.empty(len(rows)), np.empty(len(rows))
-    for start in range(0, len(rows), BLOCK):
-        part = slice(start, start + BLOCK)
+    for start in range(0, len(rows), ROWS_PER_BLOCK):
+        part = slice(start, start + ROWS_PER_BLOCK)
         block = _plausible(store[rows[part]])
         variance[part], measured[part] = _variance_within(block, strata), (~np.isnan(block)).mean(axis=1)
     varies = variance > 1e-10  # less is rounding
-    enough = next(share for share in MEASURED if (varies & (measured >= share)).sum() >= FEWEST or share == 0)
-    count = max(FEWEST, round(COMPARED * len(rows)))
+    enough = next(share for share in MEASURED if (varies & (measured >= share)).sum() >= FEWEST_COMPARED or share == 0)
+    count = max(FEWEST_COMPARED, round(COMPARED * len(rows)))
     order = np.argsort(-np.where(measured >= enough, variance, 0), kind="stable")[:count]
     order = order[varies[order] & (measured[order] >= enough)]
     return rows[order], variance[order]
@@ -217,7 +222,7 @@ def most_variable(
 def _plausible(block: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the values, with NaN for those that cannot be beta values (sentinels such as -9)."""
     values = block.astype(np.float64)
-    least, most = LIMITS[BETA]
+    least, most = SCALE_LIMITS[BETA]
     values[(values < least) | (values > most)] = np.nan
     return values
 

@@ -24,12 +24,12 @@ from heteroage.probes import is_probe, plain_name, split_modality
 from heteroage.tables.source import BadCells
 from heteroage.tables.text import TextSource
 
-COLUMNS = {"chromosome": pa.string(), "start": pa.int64(), "end": pa.int64(), "percent": pa.float64()}
-COLUMNS |= {"methylated": pa.int64(), "unmethylated": pa.int64()}
+COLUMN_TYPES = {"chromosome": pa.string(), "start": pa.int64(), "end": pa.int64(), "percent": pa.float64()}
+COLUMN_TYPES |= {"methylated": pa.int64(), "unmethylated": pa.int64()}
 CHROMOSOME = 1 << 40  # positions are numbered chromosome by chromosome
 MOST_ABOVE = 100  # maximum number of lines above the first call
-BLOCK = 1 << 16  # number of positions written at a time
-GROUP = 1 << 23  # number of values of a series matrix per row group: 32 MB
+POSITIONS_PER_BLOCK = 1 << 16  # number of positions written at a time
+VALUES_PER_ROW_GROUP = 1 << 23  # number of values of a series matrix per row group: 32 MB
 BEGIN, END = "!series_matrix_table_begin", "!series_matrix_table_end"
 
 
@@ -64,9 +64,9 @@ def _read_coverage(path: str, least: int, codes: dict[str, int]) -> tuple[NDArra
         above = _lines_above(path)
         table = pv.read_csv(
             pa.input_stream(path, compression="gzip" if is_gzip(Path(path)) else None),
-            pv.ReadOptions(column_names=list(COLUMNS), skip_rows=above, use_threads=False),
+            pv.ReadOptions(column_names=list(COLUMN_TYPES), skip_rows=above, use_threads=False),
             pv.ParseOptions(delimiter="\t"),
-            pv.ConvertOptions(column_types=COLUMNS),
+            pv.ConvertOptions(column_types=COLUMN_TYPES),
         )
     except (pa.ArrowInvalid, OSError) as error:
         raise HeteroAgeError(
@@ -140,8 +140,8 @@ def write_coverage(
     suffix = "" if features is None else "_beta"  # which a clock of several modalities needs
     schema = pa.schema([("cpg", pa.string()), *((one, pa.float32()) for one in samples)])
     with atomic_path(table) as beside, pq.ParquetWriter(beside, schema) as writer:
-        for at in range(0, len(everything), BLOCK):
-            block = everything[at : at + BLOCK]
+        for at in range(0, len(everything), POSITIONS_PER_BLOCK):
+            block = everything[at : at + POSITIONS_PER_BLOCK]
             columns = [pa.array([position(known[k // CHROMOSOME], k % CHROMOSOME) + suffix for k in block.tolist()])]
             for keys, betas in samples.values():
                 at_key = np.searchsorted(keys[:-1], block)
@@ -180,7 +180,7 @@ def write_values(path: str | Path, table: str | Path) -> tuple[int, int]:
                 cells = listed((f"{text!r} of {source.header[k + 1]}" for _, k, text in bad.first), bad.total)
                 raise HeteroAgeError(f"cannot read the values of {source.where}: text ({cells}). Check the file.")
             waiting.append(pa.RecordBatch.from_arrays([*batch.arrays([0]), *map(pa.array, values)], schema=schema))
-            if sum(map(len, waiting)) >= GROUP // len(schema):
+            if sum(map(len, waiting)) >= VALUES_PER_ROW_GROUP // len(schema):
                 writer.write_table(pa.Table.from_batches(waiting))
                 waiting = []
         if waiting:

@@ -33,7 +33,7 @@ from heteroage.tables.metadata import words_of
 log = logging.getLogger(__name__)
 
 METADATA = ("Age", "Sex", "Tissue", "Is_Healthy", "donor_id")
-CHUNK = 1 << 20
+BYTES_PER_READ = 1 << 20
 TIMEOUT = 30.0  # seconds without new bytes
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # temporary HTTP errors, which are retried
 CUT = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
@@ -85,7 +85,7 @@ def copy_gzip(folder: str | Path, place: str, path: str | Path) -> None:
             shutil.copyfile(found, beside)
         else:
             with found.open("rb") as plain, gzip.GzipFile(beside, "wb", mtime=0) as packed:
-                shutil.copyfileobj(plain, packed, CHUNK)
+                shutil.copyfileobj(plain, packed, BYTES_PER_READ)
 
 
 def _fetch(url: str, part: Path, attempts: int, pause: float) -> int | None:
@@ -135,7 +135,7 @@ def _fetch_rest(url: str, part: Path, have: int) -> int | None:
         with urllib.request.urlopen(urllib.request.Request(url, headers=asked), timeout=TIMEOUT) as response:
             headers, partial = response.headers, response.status == 206
             with part.open("ab" if partial else "wb") as stream:
-                shutil.copyfileobj(response, stream, CHUNK)
+                shutil.copyfileobj(response, stream, BYTES_PER_READ)
     except urllib.error.HTTPError as error:
         if error.code != 416 or not have:
             raise
@@ -150,7 +150,7 @@ def _problem(part: Path, total: int | None) -> str | None:
         return f"{_length(part):,} bytes came, the server says {total:,}"
     try:
         with gzip.open(part) as stream:
-            while stream.read(CHUNK):
+            while stream.read(BYTES_PER_READ):
                 pass
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         return f"it is not a valid gzip file ({error})"

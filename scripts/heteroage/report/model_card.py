@@ -17,7 +17,7 @@ from heteroage.stages.start_from import describe_start
 
 TESTS = ["test", "measured", "limit", "verdict", "meaning"]  # columns of the certificate
 EDGE = 1e-5  # alphas are rounded to 6 digits
-LIMITS = [
+LIMITATIONS = [
     "Tissues, platforms and ages that are not listed were not trained on.",
     "Missing CpGs are imputed by a model of the training samples. Predictions contain the imputed fraction per sample.",
     "HeteroAge is a prediction of chronological age. Its error is not a measure of biological age. The correction of a "
@@ -82,7 +82,7 @@ def describe(
         "errors_nested": _records(evaluation.get("accuracy")),
         "coverage_nested": _records(evaluation.get("coverage")),
         "certificate": _records(evaluation.get("certificate")),
-        "limits": LIMITS,
+        "limits": LIMITATIONS,
         "software": meta["software"],
     }
 

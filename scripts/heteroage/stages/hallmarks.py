@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from heteroage.stages.training_data import TrainingData
 
-BLOCK = 4096  # features at a time: 16 MB per 1,000 samples
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 GENE_SETS = {".gmt", ".tsv", ".txt", ".csv"}
 Genes = Mapping[str, frozenset[str]]  # {gene symbol: all symbols of the gene}
@@ -215,14 +214,15 @@ def assign_features(
     Raises HeteroAgeError: no hallmark has a feature.
     """
     from heteroage.age import transform_age
+    from heteroage.matrix import FEATURES_PER_BLOCK
 
     matched = match_features(dictionary, data.with_pcs(False).feature_names)
     check_any_match(matched)
     offered = sorted(set().union(*matched.values()))
     target = transform_age(data.samples["Age"].to_numpy())
     correlation: dict[str, float] = {}
-    for start in range(0, len(offered), BLOCK):
-        part = data.restrict(offered[start : start + BLOCK])
+    for start in range(0, len(offered), FEATURES_PER_BLOCK):
+        part = data.restrict(offered[start : start + FEATURES_PER_BLOCK])
         correlation |= zip(part.feature_names, absolute_correlation(part.X, target).tolist(), strict=True)
     orthogonal = orthogonalise(matched, correlation)
     reasons = {True: "each of its CpGs ranks better in another hallmark", False: "none of its CpGs is in the data"}

@@ -47,7 +47,7 @@ def learn_spread(
     return {"predicted": knots, "error": np.maximum(local, ROUNDING)}
 
 
-def calibrate(
+def calibrate_intervals(
     out_of_fold: pd.DataFrame, groups: ArrayLike, level: float, tissue_groups: int
 ) -> dict[str, object] | None:
     """Calibrate the half-widths that Stage3_Artifacts.json stores.

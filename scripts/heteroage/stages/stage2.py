@@ -53,7 +53,7 @@ class Expert:
 
 
 @dataclass(frozen=True)
-class CrossFitted:
+class CrossFittedExpert:
     """An expert's corrections (sample_id, one column per view), and the target and parameters of the final model.
 
     target : Age minus the out-of-fold anchor, years
@@ -130,7 +130,7 @@ def cross_fit(
     grid: ExpertGrid,
     configuration: Mapping[str, float],
     only_predict: bool = False,
-) -> CrossFitted:
+) -> CrossFittedExpert:
     """Predict one hallmark's correction for each sample in every view.
 
     In each view the target is Age minus the anchor of that view. alpha and l1_ratio are those of the best Score over
@@ -172,7 +172,7 @@ def cross_fit(
         correction[rows] = _corrections(data, alone, rows)[0, -1]
         corrections[name] = correction
         corrections.loc[rows, OUT_OF_FOLD] = correction[rows]
-    return CrossFitted(corrections, age - anchor[OUT_OF_FOLD].to_numpy(), *on_all_folds)
+    return CrossFittedExpert(corrections, age - anchor[OUT_OF_FOLD].to_numpy(), *on_all_folds)
 
 
 def tune(

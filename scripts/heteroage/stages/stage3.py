@@ -21,7 +21,7 @@ from heteroage.files import read_table, rows_of
 from heteroage.labels import UNKNOWN
 from heteroage.metrics import group_errors, r2_against_none, score_predictions
 from heteroage.probes import pc_columns
-from heteroage.stages.intervals import calibrate
+from heteroage.stages.intervals import calibrate_intervals
 from heteroage.stages.training_data import OUT_OF_FOLD, SAMPLE_COLUMNS, read_views, views
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ class Fusion:
 
 
 @dataclass(frozen=True)
-class CrossFitted:
+class CrossFittedFusion:
     """Out-of-fold predictions of this clock, and of the training procedure.
 
     predictions : Stage3_Final_Predictions_OOF. HeteroAge is computed with the rounds of the final fusion, so that
@@ -194,7 +194,9 @@ def tune_rounds(
     return int(curve["chosen"].argmax()), curve
 
 
-def cross_fit(data: FusionInput, parameters: Mapping[str, object], max_rounds: int, final_rounds: int) -> CrossFitted:
+def cross_fit(
+    data: FusionInput, parameters: Mapping[str, object], max_rounds: int, final_rounds: int
+) -> CrossFittedFusion:
     """Predict each fold with a fusion trained without it, on the view that excludes it.
 
     final_rounds : rounds of the final fusion; chosen on all folds, like Stage 1's configuration
@@ -213,7 +215,7 @@ def cross_fit(data: FusionInput, parameters: Mapping[str, object], max_rounds: i
     table[ANCHOR] = data.anchor[OUT_OF_FOLD].to_numpy()
     table["HeteroAge"] = this_clock
     table["Age_Acceleration"] = table["HeteroAge"] - table["Age"]
-    return CrossFitted(table, procedure, chosen)
+    return CrossFittedFusion(table, procedure, chosen)
 
 
 def train(data: FusionInput, parameters: Mapping[str, object], max_rounds: int) -> tuple[Fusion, pd.DataFrame]:
@@ -227,7 +229,7 @@ def metadata(
     fusion: Fusion,
     curve: pd.DataFrame,
     data: FusionInput,
-    crossed: CrossFitted,
+    crossed: CrossFittedFusion,
     parameters: Mapping[str, object],
     intervals: Mapping[str, float],
 ) -> dict[str, object]:
@@ -250,12 +252,12 @@ def metadata(
         "categories": fusion.categories,
         "pc_medians": {name: float(data.pcs[name].median()) for name in pc_columns(data.pcs.columns)},
         "acceleration_reference": acceleration_reference(crossed.predictions),
-        "intervals": calibrate(crossed.predictions, data.samples["group"], **intervals),
+        "intervals": calibrate_intervals(crossed.predictions, data.samples["group"], **intervals),
         "software": software_versions(),
     }
 
 
-def errors_out_of_fold(data: FusionInput, crossed: CrossFitted) -> dict[str, dict[str, float]]:
+def errors_out_of_fold(data: FusionInput, crossed: CrossFittedFusion) -> dict[str, dict[str, float]]:
     """Return MicroMAE, MacroMAE and MedAE (years) of the anchor, anchor plus experts, this clock, and procedure."""
     table, errors = crossed.predictions, {}
     ages = {"anchor": table[ANCHOR], "anchor_plus_experts": data.anchor_plus_experts()}

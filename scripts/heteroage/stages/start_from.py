@@ -21,7 +21,7 @@ from heteroage.stages.training_data import TrainingData
 
 log = logging.getLogger(__name__)
 
-MOST_MISSING = 0.1  # largest accepted fraction of missing values of the published CpGs in a study
+MOST_MISSING_VALUES = 0.1  # largest accepted fraction of missing values of the published CpGs in a study
 # Slope of the published sum on the scale of F, by transform.
 SLOPES = {"horvath": 1.0, "identity": 1 / (ADULT_AGE + 1)}
 
@@ -85,16 +85,16 @@ def open_start(start_from: Mapping[str, object] | None, data: TrainingData) -> S
     missing, absent = np.isnan(values), len(clock.features) - len(names)
     share = (missing.sum(axis=0) + absent) / len(clock.features)
     by_study = pd.Series(share).groupby(projects).mean()
-    worst = by_study[by_study > MOST_MISSING].sort_values(ascending=False)
+    worst = by_study[by_study > MOST_MISSING_VALUES].sort_values(ascending=False)
     if len(worst):
         raise HeteroAgeError(
             f"{where} has CpGs that studies are missing: {len(clock.features)} CpGs, of which the data have no column "
-            f"for {absent}. Studies with more than {MOST_MISSING:.0%} missing: "
+            f"for {absent}. Studies with more than {MOST_MISSING_VALUES:.0%} missing: "
             f"{listed(f'{name} {share:.0%}' for name, share in worst.items())}. Leave these studies out, or do without "
             "stage1.start_from."
         )
     often = pd.DataFrame(missing.T).groupby(projects).mean().max()
-    poor = [name for name, most in zip(names, often, strict=True) if most > MOST_MISSING]
+    poor = [name for name, most in zip(names, often, strict=True) if most > MOST_MISSING_VALUES]
     if absent:
         log.warning("start_from: %d of %d CpGs are not in the data and count 0", absent, len(clock.features))
     if poor:

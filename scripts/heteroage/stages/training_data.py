@@ -25,7 +25,7 @@ from heteroage.engine.training_set import TrainingSet
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, rows_of
 from heteroage.grouping.folds import assign_folds, training_samples
-from heteroage.matrix import BLOCK, StackedRows, open_matrix
+from heteroage.matrix import FEATURES_PER_BLOCK, StackedRows, open_matrix
 from heteroage.probes import is_pc, pc_columns
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ class TrainingData:
     def digest(self) -> str:
         """SHA-256 of all values of the run's samples, read in blocks."""
         sha = hashlib.sha256()
-        for start in range(0, len(self.X), BLOCK):
-            sha.update(np.ascontiguousarray(self.X[start : start + BLOCK].take(self.columns, axis=1)).data)
+        for start in range(0, len(self.X), FEATURES_PER_BLOCK):
+            sha.update(np.ascontiguousarray(self.X[start : start + FEATURES_PER_BLOCK].take(self.columns, axis=1)).data)
         return sha.hexdigest()
 
     @property

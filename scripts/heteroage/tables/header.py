@@ -30,7 +30,7 @@ CORNER = re.compile(
 )
 DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d+)?", re.IGNORECASE)
 SECTION = re.compile(r"\[\w[\w ]*\]")  # of Illumina's sample sheets
-READABLE = "CSV, TSV, Parquet, Feather, .h5ad or .xlsx"
+TABLE_FORMATS = "CSV, TSV, Parquet, Feather, .h5ad or .xlsx"
 MOST_HEADER = 256 << 20  # maximum number of bytes of a line
 NEWLINE, QUOTE = b'\n"'
 FEW = 50  # number of rows that are examined
@@ -96,7 +96,9 @@ def decode(text: bytes, where: str) -> str:
     except UnicodeDecodeError as error:
         near = text[max(error.start - 20, 0) : error.start + 10]
         if binary(text):
-            raise HeteroAgeError(f"{where} is not a table: it is binary (near {near!r}). Give {READABLE}.") from error
+            raise HeteroAgeError(
+                f"{where} is not a table: it is binary (near {near!r}). Give {TABLE_FORMATS}."
+            ) from error
         raise HeteroAgeError(
             f"{where} is not UTF-8 text (byte {error.start}, near {near!r}). Save it as UTF-8, for instance with "
             "iconv -f latin1 -t utf-8."
@@ -125,7 +127,7 @@ def read_header(head: bytes, whole: bool, where: str) -> Header:
         decode(head, where)
         if (at := head.find(b"\0")) > 0 and not binary(head[:at]):
             raise has_nul(where, f"the first is byte {at}")
-        raise HeteroAgeError(f"{where} is not a table: it is binary. Give {READABLE}.")
+        raise HeteroAgeError(f"{where} is not a table: it is binary. Give {TABLE_FORMATS}.")
     complete = head if whole else head[: head.rfind(b"\n") + 1]
     lines = decode(complete, where).split("\n")
     if lines and not lines[-1]:

@@ -36,8 +36,8 @@ from heteroage.tables.header import (
 from heteroage.tables.source import Batch, Source, ahead, chosen, floats_of
 
 BLANK, ZERO = b" 0"
-BLOCK = 1 << 20  # bytes that Arrow parses at a time
-CHUNK = 16 << 20  # bytes of text per block
+PARSED_BYTES = 1 << 20  # bytes that Arrow parses at a time
+BYTES_PER_BLOCK = 16 << 20  # bytes of text per block
 PEEK = 1 << 18  # bytes read to find the header; more for longer lines
 
 
@@ -158,7 +158,7 @@ class TextSource(Source):
             stream.read(self._begin[0])
             block = b"-"
             while block and not self.ended:
-                block = stream.read(CHUNK)
+                block = stream.read(BYTES_PER_BLOCK)
                 text = decoded(block, not block)
                 text, above = text[above:], max(0, above - len(text))
                 if not block:  # \x1a is an end-of-file mark of MS-DOS
@@ -243,7 +243,7 @@ class Fields:
         try:
             column = pv.read_csv(
                 pa.BufferReader(buffer),
-                pv.ReadOptions(column_names=["x"], block_size=BLOCK, use_threads=False),
+                pv.ReadOptions(column_names=["x"], block_size=PARSED_BYTES, use_threads=False),
                 pv.ParseOptions(delimiter="\x01", quote_char=False, ignore_empty_lines=False),
                 pv.ConvertOptions(column_types={"x": pa.float64()}, null_values=null, decimal_point=point),
             ).column(0)

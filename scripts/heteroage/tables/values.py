@@ -15,8 +15,8 @@ BETA, PERCENT, M_VALUES = "beta", "percent", "m_values"
 # Normalised beta values may be slightly outside 0 to 1. With a larger fraction far outside, the scale is another one.
 FAR_BELOW, FAR_ABOVE, SHARE = -0.2, 1.2, 0.01
 # No batch correction gives beta values outside these limits, and no array M-values. A single one rejects a table.
-LIMITS = {BETA: (-0.5, 1.5), PERCENT: (-0.5, 100.5), M_VALUES: (-30, 30)}
-FEWEST = 20  # minimum number of values of a sample whose scale is judged on its own
+SCALE_LIMITS = {BETA: (-0.5, 1.5), PERCENT: (-0.5, 100.5), M_VALUES: (-30, 30)}
+FEWEST_VALUES = 20  # minimum number of values of a sample whose scale is judged on its own
 CODES = 3  # maximum number of different codes for missing values
 OF_A_SAMPLE = 0.4  # a sample with a larger fraction of values outside 0 to 1 is on another scale
 NAMES = {BETA: "beta values, from 0 to 1", PERCENT: "percent, from 0 to 100", M_VALUES: "M-values"}
@@ -84,7 +84,7 @@ class ValueCheck:
         self.above += int(np.count_nonzero(betas > 1))
         outside = np.count_nonzero((betas < 0) | (betas > 1), axis=0)
         self._outside.update({samples[k]: int(outside[k]) for k in np.flatnonzero(outside)})
-        least, most = LIMITS[self.stated]
+        least, most = SCALE_LIMITS[self.stated]
         far = ((values < least) | (values > most)) & ~np.isinf(values)
         if far.any():
             self._far.add(far, values, cpgs, samples)
@@ -116,7 +116,7 @@ class ValueCheck:
                 raise self._refusal(CORRECT)
         looks: str | None = BETA
         if self._far_below > SHARE * known:
-            looks = M_VALUES if self._highest < LIMITS[M_VALUES][1] else None
+            looks = M_VALUES if self._highest < SCALE_LIMITS[M_VALUES][1] else None
         elif self._far_above > SHARE * known:
             looks = PERCENT if self._highest <= 100 else None
         share = (self._far_below + self._far_above) / known
@@ -134,14 +134,14 @@ class ValueCheck:
             )
         if self._far.n:
             raise self._refusal(CORRECT)
-        if betas := sorted(s for s, n in self._known.items() if s not in self._unlike_beta and n >= FEWEST):
+        if betas := sorted(s for s, n in self._known.items() if s not in self._unlike_beta and n >= FEWEST_VALUES):
             raise HeteroAgeError(
                 f"{self.where} has samples ({listed(betas)}) that look like {NAMES[BETA]}, the others like "
                 f"{NAMES[self.stated]}. Give them as a table of their own with values: beta."
             )
 
     def _refusal(self, advice: str) -> HeteroAgeError:
-        least, most = LIMITS[self.stated]
+        least, most = SCALE_LIMITS[self.stated]
         name = NAMES[self.stated].partition(",")[0]
         return HeteroAgeError(
             f"{self.where} has values outside {least} to {most}, which are not {name} ({self._far}). {advice}"
@@ -167,7 +167,7 @@ class ValueCheck:
         if sum(counts) < self._far.n:
             return
         lowest, highest = min(lows), max(highs)
-        if lowest < LIMITS[BETA][0] and highest < LIMITS[M_VALUES][1]:
+        if lowest < SCALE_LIMITS[BETA][0] and highest < SCALE_LIMITS[M_VALUES][1]:
             looks = M_VALUES
         elif lowest >= 0 and highest <= 100:
             looks = PERCENT

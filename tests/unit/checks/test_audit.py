@@ -35,7 +35,7 @@ def data():
 
 @pytest.fixture
 def scan(data, monkeypatch):
-    monkeypatch.setattr(matrix, "BLOCK", 7)
+    monkeypatch.setattr(matrix, "FEATURES_PER_BLOCK", 7)
     return scan_store(*data[:2])
 
 

@@ -74,7 +74,7 @@ def test_values_and_variances_are_the_textbooks(model):
 def test_blocks_and_batch_mates_change_no_bit(model, monkeypatch, block, samples):
     values = with_missing(3)
     expected = imputed(model, values)
-    monkeypatch.setattr(imputation, "BLOCK", block)
+    monkeypatch.setattr(imputation, "CPGS_PER_PRODUCT", block)
     monkeypatch.setattr(imputation, "SAMPLES", samples)
     order = np.random.default_rng(4).permutation(SAMPLES)
     shifts, variances = imputed(model, values[:, order])

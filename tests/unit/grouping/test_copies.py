@@ -8,7 +8,7 @@ import pytest
 
 from heteroage.errors import HeteroAgeError
 from heteroage.grouping import copies
-from heteroage.grouping.copies import COLUMNS, find_copies, most_variable, refuse_copies, strict_ratio
+from heteroage.grouping.copies import PAIR_COLUMNS, find_copies, most_variable, refuse_copies, strict_ratio
 from heteroage.grouping.folds import assign_groups
 
 REAL = Path(__file__).parents[4] / "shared/real"
@@ -41,7 +41,7 @@ def named(pairs):
 def test_no_copies_no_pairs(cohort):
     pairs = pairs_of(cohort)
     assert pairs.empty
-    assert list(pairs.columns) == COLUMNS
+    assert list(pairs.columns) == PAIR_COLUMNS
 
 
 @pytest.mark.parametrize("noise", [0, 0.01, 0.03])
@@ -185,7 +185,7 @@ def test_rows_and_blocks_change_nothing(cohort, monkeypatch):
     store[:, 41], store[:, 59], store[:, 30] = store[:, 2], store[:, 0], store[:, 31]
     whole = pairs_of(cohort)
     assert len(whole) == 3
-    monkeypatch.setattr(copies, "BLOCK", 7)
+    monkeypatch.setattr(copies, "ROWS_PER_BLOCK", 7)
     pd.testing.assert_frame_equal(pairs_of(cohort), whole)
     order = np.random.default_rng(0).permutation(60)
     shuffled = find_copies(store[:, order], names, samples.iloc[order].reset_index(drop=True), 0.5)

@@ -18,4 +18,4 @@ def block_bytes(request, monkeypatch):
     monkeypatch.setattr(formats, "READ_BYTES", request.param)
     monkeypatch.setattr(store, "STRIP_BYTES", request.param)
     monkeypatch.setattr(store, "PART", request.param)
-    monkeypatch.setattr(text, "CHUNK", request.param)
+    monkeypatch.setattr(text, "BYTES_PER_BLOCK", request.param)

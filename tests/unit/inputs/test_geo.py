@@ -168,8 +168,8 @@ def test_a_matrix_that_is_not_compressed(write, betas, tmp_path):
 @pytest.mark.parametrize("block", [None, 300])
 def test_values_arrive_as_they_are(write, betas, tmp_path, monkeypatch, block):
     if block:
-        monkeypatch.setattr(text, "CHUNK", block)
-        monkeypatch.setattr(conversion, "GROUP", 60)
+        monkeypatch.setattr(text, "BYTES_PER_BLOCK", block)
+        monkeypatch.setattr(conversion, "VALUES_PER_ROW_GROUP", 60)
     assert write_values(write(), tmp_path / "beta.parquet") == (50, 4)
     table = pd.read_parquet(tmp_path / "beta.parquet").set_index("cpg")
     pd.testing.assert_frame_equal(table, betas.astype(np.float32), check_names=False)

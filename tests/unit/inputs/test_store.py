@@ -34,7 +34,7 @@ def tables(order=None):
 @pytest.fixture(params=[1, 2, 4096])
 def block(request, monkeypatch):
     """Blocks of any size must give the same store."""
-    monkeypatch.setattr(matrix_module, "BLOCK", request.param)
+    monkeypatch.setattr(matrix_module, "FEATURES_PER_BLOCK", request.param)
 
 
 def written(folder, cohorts):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from heteroage.files import write_json, write_table
-from heteroage.report.model_card import LIMITS, _ends_of_grids, describe, render
+from heteroage.report.model_card import LIMITATIONS, _ends_of_grids, describe, render
 
 AGE = np.arange(10.0, 70, 5)
 SAMPLES = pd.DataFrame(
@@ -143,7 +143,7 @@ def test_what_an_expert_lacks_is_said(folder):
 
 def test_limits_of_use_are_on_every_card(folder, evaluation):
     for given in (None, evaluation):
-        assert all(f"- {limit}\n" in render(card_of(folder, given)) for limit in LIMITS)
+        assert all(f"- {limit}\n" in render(card_of(folder, given)) for limit in LIMITATIONS)
 
 
 def test_a_best_alpha_at_an_end_is_said():

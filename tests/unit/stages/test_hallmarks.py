@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heteroage import matrix
 from heteroage.age import transform_age
 from heteroage.errors import HeteroAgeError
-from heteroage.stages import hallmarks
 from heteroage.stages.hallmarks import (
     absolute_correlation,
     assign_features,
@@ -164,7 +164,7 @@ def test_features_are_given_to_hallmarks_by_the_runs_own_samples(training_data, 
     expected = orthogonalise(match_features(dictionary, names[:40]), dict(zip(names, r.tolist(), strict=True)))
     assert orthogonal == {"A": expected["A"], "B": expected["B"]}
     assert sorted(orthogonal["A"] + orthogonal["B"]) == sorted(names[:38])
-    monkeypatch.setattr(hallmarks, "BLOCK", 7)
+    monkeypatch.setattr(matrix, "FEATURES_PER_BLOCK", 7)
     assert assign_features(dictionary, training_data) == (orthogonal, skipped)
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from heteroage.age import inverse_transform_age, transform_age
-from heteroage.stages.intervals import calibrate, group_weighted_quantile, half_width, spread_of_others
+from heteroage.stages.intervals import calibrate_intervals, group_weighted_quantile, half_width, spread_of_others
 
 
 def scores_of_groups(rng, n_groups, spread=0.3):
@@ -73,7 +73,7 @@ def table(n_groups=10, per_group=20):
 
 def test_a_tissue_in_enough_groups_has_its_own_width():
     frame, group = table()
-    intervals = calibrate(frame, group, 0.9, 6)
+    intervals = calibrate_intervals(frame, group, 0.9, 6)
     assert list(intervals["tissues"]) == ["Blood"]
     blood = intervals["tissues"]["Blood"]
     assert (blood["n_groups"], blood["n_samples"]) == (6, 120)
@@ -83,12 +83,12 @@ def test_a_tissue_in_enough_groups_has_its_own_width():
 
 def test_fewer_than_three_groups_give_no_interval():
     frame, group = table()
-    assert calibrate(frame[group < 2], group[group < 2], 0.9, 3) is None
+    assert calibrate_intervals(frame[group < 2], group[group < 2], 0.9, 3) is None
 
 
 def test_each_width_holds_its_share_of_the_samples_it_was_calibrated_on():
     frame, group = table()
-    intervals = calibrate(frame, group, 0.9, 6)
+    intervals = calibrate_intervals(frame, group, 0.9, 6)
     predicted = transform_age(frame["HeteroAge"].to_numpy())
     error = np.abs(transform_age(frame["Age"].to_numpy()) - predicted)
     score = error / spread_of_others(predicted, error, group)
@@ -101,7 +101,7 @@ def test_a_predicted_age_below_birth_counts_as_birth():
     frame, group = table()
     below = frame.assign(Age=0.0, HeteroAge=-3.0)
     # Nobody errs: the half-width times the spread is 0; 1e-6 years: the spread is kept above 0.
-    intervals = calibrate(below, group, 0.9, 6)
+    intervals = calibrate_intervals(below, group, 0.9, 6)
     assert intervals["half_width"] * max(intervals["spread"]["error"]) < 1e-6
 
 
@@ -125,7 +125,7 @@ def errors_of(frame):
 def test_intervals_are_as_wide_as_errors_are_at_that_age():
     """A single width covers the young too often and the old too rarely; new groups show it."""
     frame, group = study_with_errors_that_grow(1)
-    intervals = calibrate(frame, group, 0.9, 99)
+    intervals = calibrate_intervals(frame, group, 0.9, 99)
     new, _ = study_with_errors_that_grow(2, n_groups=200)
     centre, error = errors_of(new)
     spread = np.interp(centre, intervals["spread"]["predicted"], intervals["spread"]["error"])

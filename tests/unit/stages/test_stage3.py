@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heteroage.stages import stage3
-from heteroage.stages.intervals import calibrate
+from heteroage.stages.intervals import calibrate_intervals
 from heteroage.stages.stage3 import Fusion, FusionInput
 
 PARAMETERS = {"learning_rate": 0.2, "num_leaves": 6, "min_data_in_leaf": 5, "min_data_per_group": 5, "cat_smooth": 1}
@@ -350,7 +350,7 @@ def test_the_final_fusion_and_its_metadata(data, fused, crossed):
     (fusion, rounds, curve), table = fused, crossed.predictions
     assert rounds == fusion.booster.num_trees() > 0
     meta = stage3.metadata(fusion, curve, data, crossed, PARAMETERS, {"level": 0.9, "tissue_groups": 8})
-    assert meta["intervals"] == calibrate(table, data.samples["group"], 0.9, 8)
+    assert meta["intervals"] == calibrate_intervals(table, data.samples["group"], 0.9, 8)
     assert meta["errors_out_of_fold"]["this_clock"]["MicroMAE"] == pytest.approx(table["Age_Acceleration"].abs().mean())
     assert meta["tuning"]["rounds_chosen_without_fold"] == crossed.rounds
     assert meta["boosting_rounds"] == rounds

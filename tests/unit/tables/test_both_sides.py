@@ -137,7 +137,7 @@ def test_any_form_of_the_same_values_is_understood_alike_by_both_sides(form, stu
     study.to_parquet(plain, index=False)
     with pytest.MonkeyPatch.context() as patch:
         expected = understood(plain, None, folder, clock.folder)
-        patch.setattr(text, "CHUNK", form["block"])
+        patch.setattr(text, "BYTES_PER_BLOCK", form["block"])
         patch.setattr(formats, "READ_BYTES", form["block"])
         patch.setattr(store, "STRIP_BYTES", form["block"])
         assert understood(*written(study, form, folder), folder, clock.folder) == expected

@@ -60,7 +60,7 @@ def test_cells_are_those_of_the_csv_module(rows, quoting, block, tmp_path_factor
     path = tmp_path_factory.mktemp("text") / "table.csv"
     path.write_text(stream.getvalue(), encoding="utf-8", newline="")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text, "CHUNK", block)
+        patch.setattr(text, "BYTES_PER_BLOCK", block)
         source, columns = TextSource(path, "the table"), range(len(rows[0]))
         found = [batch.arrays(columns) for batch in source.batches(columns, [])]
     read = [[cell for part in found for cell in part[k].to_pylist()] for k in columns]
