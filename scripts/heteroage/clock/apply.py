@@ -137,8 +137,6 @@ def compare(
             {"sample_id": part.ids, "Age": part.ages(conventions), **beside.rows(part)}
             for part in table.parts(table.names)
         ]
-    if not parts:
-        raise HeteroAgeError(f"{table.where} has a header and no rows. Give at least one sample.")
     if out is not None:
         with writing([out]) as (writer,):
             for rows in parts:

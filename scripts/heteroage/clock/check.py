@@ -45,16 +45,20 @@ def too_much_is_missing(clock: ClockModel, absent: Collection[str]) -> bool:
     return few or any(share_of(own, absent) > MOST_MISSING_WEIGHT for own in weights)
 
 
-def check_cpgs(clock: ClockModel, columns_of: Mapping[str, list[str]], where: str, allow_missing: bool) -> None:
-    """Reject a table with too few of the clock's CpGs. With `allow_missing`, reject it only if it has none.
+def check_columns(
+    clock: ClockModel, table: MasterTable, columns_of: Mapping[str, list[str]], allow_missing: bool, needs_cpgs: bool
+) -> None:
+    """Reject a table with too few of the clock's CpGs, or whose RF_PCs can neither be read nor computed.
 
     clock : the clock for this table (`ClockModel.for_table`)
     columns_of : the table's columns of each CpG
+    allow_missing : reject a table only if it has none of the CpGs
+    needs_cpgs : CpGs are needed for more than the RF_PCs
     """
-    absent = [name for name in clock.cpgs_read if name not in columns_of]
-    shared = len(clock.cpgs_read) - len(absent)
-    if absent and (shared == 0 or (too_much_is_missing(clock, absent) and not allow_missing)):
-        context = share_of(clock.context_weight, absent)
+    absent, where = [name for name in clock.cpgs_read if name not in columns_of], table.where
+    shared, context = len(clock.cpgs_read) - len(absent), share_of(clock.context_weight, absent)
+    too_few = shared == 0 or (too_much_is_missing(clock, absent) and not allow_missing)
+    if needs_cpgs and absent and too_few:
         raise HeteroAgeError(
             f"{where} shares {shared} of the clock's {len(clock.cpgs_read)} CpGs. Missing are "
             f"{share_of(clock.anchor_weight, absent):.0%} of the anchor's weight"
@@ -62,26 +66,20 @@ def check_cpgs(clock: ClockModel, columns_of: Mapping[str, list[str]], where: st
             + f" ({listed(absent)}). Columns are named <cpg>_<modality>, as cg00000029_beta; check names and platform. "
             "`heteroage check` lists the missing CpGs" + ("." if shared == 0 else "; --allow-missing predicts anyway.")
         )
-
-
-def check_pcs(clock: ClockModel, table: MasterTable, columns_of: Mapping[str, list[str]], allow_missing: bool) -> None:
-    """Reject a table whose RF_PCs can neither be read nor computed; `clock` is as in `check_cpgs`."""
-    absent = [name for name in clock.pc_names if name not in table.names]
-    if clock.loadings is None:
-        # If only some RF_PCs are missing, they are imputed by training medians, like other columns.
-        if absent and len(absent) == len(clock.pc_names):
-            raise HeteroAgeError(
-                f"{table.where} has no RF_PC columns, and the clock needs them ({listed(absent)}). They came from a "
-                "file in training: project your samples with the same loadings and add the columns."
-            )
-        return
-    gone = [name for name in clock.loadings.row if name not in columns_of]
-    known = len(clock.loadings.row) - len(gone)
-    if known == 0 or (share_of(clock.context_weight, gone) > MOST_MISSING_WEIGHT and not allow_missing):
+    pcs = [name for name in clock.pc_names if name not in table.names]
+    # If only some RF_PCs from a file are missing, they are imputed by training medians, like other columns.
+    if clock.loadings is None and pcs and len(pcs) == len(clock.pc_names):
         raise HeteroAgeError(
-            f"{table.where} has neither the columns ({listed(absent)}) nor the CpGs to compute them from: {known} of "
-            f"{len(clock.loadings.row)}, with {share_of(clock.context_weight, gone):.0%} of their weight missing "
-            f"({listed(gone)}). Add either."
+            f"{where} has no RF_PC columns, and the clock needs them ({listed(pcs)}). They came from a file in "
+            "training: project your samples with the same loadings and add the columns."
+        )
+    used = list(clock.loadings.row) if clock.loadings else []
+    gone = [name for name in used if name not in columns_of]
+    if used and (len(gone) == len(used) or (context > MOST_MISSING_WEIGHT and not allow_missing)):
+        raise HeteroAgeError(
+            f"{where} has neither the columns ({listed(pcs)}) nor the CpGs to compute them from: "
+            f"{len(used) - len(gone)} of {len(used)}, with {context:.0%} of their weight missing ({listed(gone)}). Add "
+            "either."
         )
 
 

@@ -21,7 +21,7 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.conversion import gather
 from heteroage.labels import is_missing, same_word, tissue_of
 from heteroage.tables.ages import Reading, most_exact, roundings, unit_in
-from heteroage.tables.layout import check_cpg_names, check_left_out, holds_values
+from heteroage.tables.layout import check_cpg_names, check_left_out, holds_values, no_rows
 from heteroage.tables.metadata import Conventions, ages, mangled_by_r, sexes
 from heteroage.tables.opening import open_source
 from heteroage.tables.table import Part, Sheet, Table, sheet_of
@@ -106,13 +106,19 @@ class MasterTable:
         return list(dict.fromkeys(("sample_id", *self.place, *(name for one in self.others for name in one.columns))))
 
     def parts(self, columns: Sequence[str]) -> Iterator[NamedPart]:
-        """Iterate over blocks of samples; `columns` are all columns that will be used."""
+        """Iterate over blocks of samples; `columns` are all columns that will be used.
+
+        Raises HeteroAgeError: the table has no samples.
+        """
         chosen = [name for name in columns if name in self.place and name != "sample_id"]
         text = [self.place[name] for name in chosen if name in TEXT]
         values = [self.place[name] for name in chosen if name not in TEXT]
         names = frozenset(self.names)
+        part = None
         for part in self.table.parts(text, values):
             yield NamedPart(self, part, names)
+        if part is None:
+            raise no_rows(self.where)
 
 
 class NamedPart:

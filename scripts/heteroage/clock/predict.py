@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock.artifacts import ANCHOR, CORRECTION, OFFSET
-from heteroage.clock.check import MOST_MISSING_WEIGHT, check_cpgs, check_pcs, missing_from, stage_costs
+from heteroage.clock.check import MOST_MISSING_WEIGHT, check_columns, missing_from, stage_costs
 from heteroage.clock.cohort import CohortSummary, Offset
 from heteroage.clock.master_table import MasterTable, open_tables
 from heteroage.clock.model import ClockModel
@@ -127,20 +127,16 @@ class Clock(ClockModel):
         needed = names = table.names
         clock = self.for_table(names)
         columns_of = clock.wanted.columns_of(names)
-        if step != "predict_stage3":
-            check_cpgs(clock, columns_of, table.where, allow_missing)
-        elif not table.others and set(clock.pc_names) <= set(names):
+        check_columns(clock, table, columns_of, allow_missing, needs_cpgs=step != "predict_stage3")
+        if step == "predict_stage3" and not table.others and set(clock.pc_names) <= set(names):
             cpgs = {column for own in columns_of.values() for column in own}  # read only to compute RF_PCs
             needed = [name for name in names if name not in cpgs]
-        check_pcs(clock, table, columns_of, allow_missing)
-        usable = None
+        usable = False
         for part in table.parts(needed):
             block = SampleBlock(clock, part, columns_of)
             rows, features = clock._rows(step, block)
             usable = usable or block.usable
             yield rows | (beside.rows(part) if beside else {}), features
-        if usable is None:
-            raise HeteroAgeError(f"{table.where} has a header and no rows. Give at least one sample.")
         if not usable and not allow_missing:
             raise HeteroAgeError(
                 f"every sample has more than {MOST_MISSING_WEIGHT:.0%} of the weight missing: the columns exist "

@@ -156,7 +156,7 @@ class SampleBlock:
         for name, absent, shift in imputation.shifts():
             shift = np.where(absent, shift, 0.0)
             for key, k in clock.terms.get(name, []):
-                self.totals[key] += clock.models[key].raw[k] * shift
+                self.totals[key] += clock.models[key].weight[k] / clock.models[key].scale[k] * shift
             if clock.loadings and name in clock.loadings.row:
                 self.components += np.outer(clock.loadings.weight[clock.loadings.row[name]], shift)
 
@@ -209,8 +209,8 @@ class Beside:
         # z-scores are computed over all CpGs of the table.
         every = any(one.standardised for one in compared)
         self.wanted = Wanted(features | (clock.wanted.features if clock else set()), every)
-        places = {name: own[0] for name, own in (clock.terms if clock else {}).items()}
-        self._median = {name: clock.models[key].median[k] for name, (key, k) in places.items()}
+        places = clock.terms.items() if clock else ()
+        self._median = {name: clock.models[key].median[k] for name, ((key, k), *_) in places}
 
     def find(self, table: MasterTable) -> None:
         """Find the CpGs of a table. Raises HeteroAgeError: no CpG in common with one of the clocks."""
