@@ -9,6 +9,7 @@ import time
 import tomllib
 
 import pytest
+import yaml
 from mini_study import REPOSITORY
 
 GOLDEN = REPOSITORY / "tests/data/golden_clock"
@@ -78,8 +79,13 @@ def test_the_snakefile_is_read_with_snakemake_alone(tmp_path):
     (tmp_path / "study").mkdir()
     for name in ("config", "resources"):
         shutil.copytree(REPOSITORY / name, tmp_path / "study" / name)
+    (tmp_path / "study/published.csv").write_text("cpg,coefficient\ncg00000001,1\n", encoding="utf-8")
+    config = yaml.safe_load((REPOSITORY / "config/config.yaml").read_text(encoding="utf-8"))
+    config["compare"] = {"Published": {"coefficients": "published.csv"}}
+    config["stage1"]["start_from"] = {"coefficients": "published.csv"}
+    (tmp_path / "study/config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     done = subprocess.run(
-        [*command, "--snakefile", REPOSITORY / "Snakefile", "--configfile", REPOSITORY / "config/config.yaml"],
+        [*command, "--snakefile", REPOSITORY / "Snakefile", "--configfile", tmp_path / "study/config.yaml"],
         capture_output=True,
         text=True,
         check=False,
