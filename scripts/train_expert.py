@@ -15,7 +15,7 @@ def main(hallmark: str, inputs: Mapping[str, str], report: str, settings: Mappin
     """Write the expert's model, weights, corrections in every view, and row of the summary."""
     own = read_json(inputs["dictionary"]).get(hallmark)
     if not own:
-        raise HeteroAgeError(f"{hallmark} has no expert: none of its features is left to it in {inputs['dictionary']}.")
+        raise HeteroAgeError(f"{hallmark} has no expert: {inputs['dictionary']} assigns no feature to it.")
     data = TrainingData.open(inputs)
     views, configuration = read_views(inputs["anchor"], data.samples), selected_row(read_table(report), report)
     expert = train_expert(hallmark, data.restrict(own), views, ExpertGrid.of(settings), configuration)

@@ -227,7 +227,7 @@ def coverage_files(pattern: str) -> dict[str, str]:
 
 
 def files_of(paths: Iterable[str]) -> list[str]:
-    """Replace patterns of coverage files by the files."""
+    """Expand patterns of coverage files (`data/*.cov.gz`) to the files that match."""
     return [file for path in paths for file in (coverage_files(path).values() if is_coverage(path) else [path])]
 
 

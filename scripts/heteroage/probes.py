@@ -131,9 +131,14 @@ def read_probes(path: Path, modality: str | None) -> list[str]:
                     if PROBE.fullmatch(probe):
                         found.setdefault(k, []).append(f"{probe}_{own or modality or 'beta'}")
     except (OSError, EOFError, UnicodeError, csv.Error, zlib.error) as error:
-        raise HeteroAgeError(f"cannot read {path}: {error}. Give a list of probes, one a line, or a CSV.") from error
+        raise HeteroAgeError(
+            f"cannot read {path}: {error}. Give a text file with one probe per line, or a CSV."
+        ) from error
     if not found:
-        raise HeteroAgeError(f"{path} names no probe in any column. Give a list of probes, one a line, or a CSV.")
+        raise HeteroAgeError(
+            f"{path} contains no probe names. Give a text file with one probe per line, or a CSV with a column of "
+            "probes."
+        )
     return max((found[k] for k in sorted(found)), key=len)
 
 

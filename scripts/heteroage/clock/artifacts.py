@@ -132,7 +132,7 @@ def read_sealed(folder: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
 
 
 def damaged(what: str) -> HeteroAgeError:
-    """Return the error of a file that no clock contains."""
+    """Return the error for a damaged artifact file, with the advice to copy the folder again."""
     return HeteroAgeError(f"{what}. Copy the folder again.")
 
 

@@ -136,13 +136,15 @@ def whole(numbers: NDArray[np.float64], bits: int, axis: int) -> tuple[NDArray[n
 
 
 class Conditional:
-    """The factor model of a clock's CpGs, rounded to integers.
+    """Factor model with all coefficients rounded to integers, so that sums do not depend on their order.
 
-    names : the CpGs that are read, in order
-    signal : F / d, the multipliers of measured values
-    own : terms that are subtracted for a missing CpG: its mean times `signal`; a² d, a b d and b² d
-    common : per CpG, F_i F_j / d of each pair of factors; a F; b F. Single precision is sufficient: the rounding error
-        of a sum is below a millionth of the sum over all CpGs.
+    With k factors, and the rows of all arrays in the order of `names`:
+
+    names : (CpGs,), in the order in which they are read
+    signal : (CpGs, k), F / d. The sum of value * signal over the measured CpGs gives the factor scores.
+    own : (CpGs, k + 3), summed over the missing CpGs: mean * signal, a² d, a b d, b² d
+    common : (CpGs, k (k + 1) / 2 + 2 k) float32, summed over the missing CpGs: F_i F_j / d for each pair of factors,
+        a F, b F. The rounding error of a sum is below a millionth of the sum over all CpGs.
     """
 
     def __init__(self, covariance: Covariance, names: Sequence[str]) -> None:

@@ -277,7 +277,7 @@ class ClockModel:
 
     @cached_property
     def context_weight(self) -> dict[str, float]:
-        """Each CpG's fraction of the squared loadings of the computed RF_PCs; empty if none is computed."""
+        """Return each CpG's share of the RF_PCs' squared loadings. Empty if the clock does not compute RF_PCs."""
         if self.loadings is None:
             return {}
         shares = np.mean([self.loadings.share(name) for name in self.loadings.names], axis=0)

@@ -26,7 +26,7 @@ def plot_overlap(overlap: pd.DataFrame) -> Figure:
 
 
 def plot_missingness(by_sample: pd.DataFrame, by_cpg: pd.DataFrame) -> Figure:
-    """How many samples and how many features lack how much of their values, by modality."""
+    """Number of samples and features by fraction of missing values, per modality."""
     modalities = list(by_cpg["modality"].unique())
     size = (9, 1 + 2.4 * len(modalities))
     figure, axes = plt.subplots(len(modalities), 2, figsize=size, squeeze=False, layout="constrained")

@@ -70,7 +70,7 @@ def plot_predicted_age(predictions: pd.DataFrame) -> Figure:
 
 
 def plot_held_out(healthy: pd.DataFrame, unhealthy: pd.DataFrame | None = None) -> dict[str, Picture]:
-    """Predicted ages by tissue and errors by project of the healthy samples; age acceleration of all."""
+    """Draw predicted ages by tissue and errors by project (healthy samples), and age acceleration (all samples)."""
     samples = pd.concat([healthy, unhealthy]) if unhealthy is not None and len(unhealthy) else healthy
     pictures = {"tissues": plot_tissues(healthy), "projects": plot_projects(healthy)}
     return pictures | {"acceleration": plot_acceleration(samples)}

@@ -189,8 +189,8 @@ def write_values(path: str | Path, table: str | Path) -> tuple[int, int]:
             raise HeteroAgeError(f"{path} ends early: {source.n_rows} rows and no {END}. Remove it and run again.")
         if not source.n_rows:
             raise HeteroAgeError(
-                f"{path} has samples and no values: the series' authors left them in supplementary files. Download "
-                "those and give them as inputs.beta."
+                f"{path} contains samples but no values; the authors put the values into supplementary files. "
+                "Download these files and give them as inputs.beta."
             )
     return source.n_rows, len(samples)
 

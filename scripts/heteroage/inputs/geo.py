@@ -184,8 +184,8 @@ def read_samples(path: str | Path) -> dict[str, list[str]]:
     odd = {name: len(values) for name, values in lines.items() if name.startswith(used) and len(values) != n}
     if shown := [f"!Sample_{name.split(' ')[0]} has {count}" for name, count in odd.items()]:
         raise HeteroAgeError(
-            f"{path} has {n} samples, and lines with another number of values ({listed(shown)}), which cannot be "
-            "assigned. Download the file again, or correct these lines."
+            f"{path} has {n} samples, but some lines have a different number of values ({listed(shown)}). They cannot "
+            "be assigned to samples. Download the file again, or correct these lines."
         )
     return lines
 
@@ -212,12 +212,12 @@ class Mapped:
 def map_samples(lines: Mapping[str, Sequence[str]], series: str, how: Mapped) -> pd.DataFrame:
     """Convert characteristics (`age: 67`, `gender: F`) to a sample sheet.
 
-    Without a characteristic, Tissue is the sample's source name. Ages in other units (`3 months`, or in a
+    If no characteristic gives the tissue, Tissue is the sample's source name. Ages in other units (`3 months`, or in a
     characteristic `age_months`) are converted to years. Codes for missing values become empty.
 
     Returns a frame of `sample_id`, `project_id` (the series, without the platform), and the known METADATA columns.
-    Raises HeteroAgeError: no characteristic for Age or Is_Healthy, and no value given for all; ages of which most
-    cannot be read; gestational ages that the config does not allow.
+    Raises HeteroAgeError: Age or Is_Healthy has neither a characteristic nor a value in the config; most ages cannot be
+    read; ages are gestational and inputs.allow_prenatal is false.
     """
     ids = lines["geo_accession"]
     cells: list[dict[str, tuple[str, str]]] = [{} for _ in ids]

@@ -144,8 +144,8 @@ def of_table(table: Table, entry: TableEntry, modality: str, intake: Intake) -> 
     if not features:
         raise HeteroAgeError(
             f"{where} has no CpG column (it has {listed(names)}). CpGs are named like cg00000029, "
-            f"cg00000029_{modality} or chr1:10469: as columns where samples are rows, in one column where samples are "
-            "columns."
+            f"cg00000029_{modality} or chr1:10469. They are column names if samples are rows, and in one column "
+            "(usually the first) if samples are columns."
         )
     renamed = [f"{names[k]} is {name}" for name, k in table.metadata.items() if names[k] not in (name, "")]
     known = {*features, *table.metadata.values(), layout.label if not table.cpgs_in_rows else -1}

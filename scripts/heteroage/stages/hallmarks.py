@@ -149,8 +149,8 @@ def _read_rows(lines: list[str], separator: str, path: Path) -> list[tuple[str, 
     column = {name.strip().lower(): name for name in reader.fieldnames or []}
     if not {"hallmark", "gene"} <= set(column):
         raise HeteroAgeError(
-            f"{path} has no columns hallmark and gene (it has {listed(reader.fieldnames or [])}). Name them so in its "
-            "first row."
+            f"{path} needs the columns hallmark and gene; its first row has {listed(reader.fieldnames or [])}. Rename "
+            "its columns."
         )
     earlier = column.get("earlier_symbol")
     rows = [(row[column["hallmark"]], row[column["gene"]], row[earlier] if earlier else "") for row in reader]

@@ -182,7 +182,8 @@ def open_h5ad(path: Path, where: str) -> FrameSource:
         data = anndata.read_h5ad(path, backed="r")
     except KeyError as error:
         raise HeteroAgeError(
-            f"{where} is HDF5, and no .h5ad: {error.args[0]}. Write it with anndata, or save the table as Parquet."
+            f"{where} is an HDF5 file, but not a valid .h5ad file: {error.args[0]}. Write it with anndata, or "
+            "save the table as Parquet."
         ) from error
     except Exception as error:  # any error of anndata and h5py for a damaged file
         raise HeteroAgeError(f"cannot read {where}: {str(error).splitlines()[0]}. {CUT_SHORT}") from error

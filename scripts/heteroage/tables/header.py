@@ -121,7 +121,7 @@ def read_header(head: bytes, whole: bool, where: str) -> Header:
 
     head : the file's first bytes, cut anywhere
     whole : whether this is the complete file
-    Raises HeteroAgeError: additional lines above the header; rows that cannot be assigned to columns.
+    Raises HeteroAgeError: lines above the header that are not comments; rows that cannot be assigned to columns.
     """
     if binary(head):
         decode(head, where)

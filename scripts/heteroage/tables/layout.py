@@ -133,7 +133,8 @@ def find_layout(source: Source, is_cpg: IsCpg, conventions: Conventions, orienta
         raise no_rows(source.where)
     raise HeteroAgeError(
         f"{source.where} has no CpG column (it has {listed(header)}) and no column sample_id. CpGs are named "
-        f"like {like}: as columns where samples are rows, in one column where samples are columns."
+        f"like {like}. They are column names if samples are rows, and in one column (usually the first) if samples "
+        "are columns."
     )
 
 

@@ -67,7 +67,7 @@ def test_check_of_a_platform(clock, loaded, tmp_path, capsys):
     assert code == (1 if share > 0.5 else 0)
     probes.write_text("nothing\n")
     code, _, err = run(capsys, "check", "--artifact-dir", clock.folder, "--platform", probes)
-    assert (code, "names no probe in any column" in err) == (1, True)
+    assert (code, "contains no probe names" in err) == (1, True)
 
 
 def test_the_cost_is_the_spread_of_what_missing_cpgs_would_have_contributed(loaded):
@@ -137,7 +137,7 @@ def test_probes_are_read_from_lists_and_manifests_alike(tmp_path, name, content)
 def test_a_probe_list_that_cannot_be_read_is_named(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(
-        HeteroAgeError, match=rf"^cannot read {tmp_path / name}: .*\. Give a list of probes, one a line"
+        HeteroAgeError, match=rf"^cannot read {tmp_path / name}: .*\. Give a text file with one probe per line"
     ):
         read_probes(tmp_path / name, None)
 
@@ -173,7 +173,7 @@ def test_nearly_no_shared_cpg_is_none(loaded, clock):
 
 def test_pcs_are_required_where_there_are_no_loadings(loaded, clock, clock_without_loadings):
     without = load_clock(clock_without_loadings)
-    text = "the table has no RF_PC columns, and the clock needs them (2: RF_PC1, RF_PC2). They came from a file in"
+    text = "the table has no RF_PC columns, and the clock needs them (2: RF_PC1, RF_PC2). Training read the RF_PCs"
     for step in (without.predict, without.predict_stage1, without.predict_stage2):
         refused(text, step, clock.master)
     whole = clock.master.assign(**clock.master[cpgs_of(clock.master)].fillna(0.5))

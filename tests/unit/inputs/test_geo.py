@@ -153,7 +153,7 @@ def test_a_value_with_a_line_break_stays_one_value(write, end):
 
 def test_a_line_with_too_few_values_is_refused(write):
     with pytest.raises(
-        HeteroAgeError, match=r"has 4 samples, and lines with another number of values \(1: !Sample_cha"
+        HeteroAgeError, match=r"has 4 samples, but some lines have a different number of values \(1: !Sample_cha"
     ):
         read_samples(write([["age: 1", "age: 2"], CHARACTERISTICS[2]]))
 
@@ -192,7 +192,7 @@ def refused(path, tmp_path, message):
 
 
 def test_a_series_without_values(write, betas, tmp_path):
-    refused(write(betas=betas.iloc[:0]), tmp_path, "samples and no values: .* supplementary files")
+    refused(write(betas=betas.iloc[:0]), tmp_path, "samples but no values; .* supplementary files")
 
 
 def test_text_among_the_values(write, betas, tmp_path):

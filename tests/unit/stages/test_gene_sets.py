@@ -33,10 +33,14 @@ def test_gmt_and_table_say_the_same(tmp_path):
     ("name", "text", "message"),
     [
         ("a.gmt", "One\tna\nTwo\tna\tA\n", r"lines without genes \(1: One\)"),
-        ("a.tsv", "hallmark\tsymbol\nOne\tA\n", r"no columns hallmark and gene \(it has 2: hallmark, symbol\)"),
-        ("a.tsv", "One\tA\nTwo\tB\n", "no columns hallmark and gene"),
+        (
+            "a.tsv",
+            "hallmark\tsymbol\nOne\tA\n",
+            "needs the columns hallmark and gene; its first row has 2: hallmark, symbol",
+        ),
+        ("a.tsv", "One\tA\nTwo\tB\n", "needs the columns hallmark and gene"),
         ("a.csv", "hallmark,gene\n", "has no gene sets"),
-        ("a.csv", "", "no columns hallmark and gene"),
+        ("a.csv", "", "needs the columns hallmark and gene"),
         ("a.csv", "hallmark,gene\nStem cells,A\n", r"cannot be file names \(1: 'Stem cells'\)"),
     ],
 )
