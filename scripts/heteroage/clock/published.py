@@ -207,14 +207,6 @@ def read_compared(
     return found
 
 
-def scale_of(
-    count: NDArray[np.float64], total: NDArray[np.float64], squares: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return each sample's mean and standard deviation, from the number, sum and sum of squares of its values."""
-    mean = total / np.maximum(count, 1)
-    return mean, np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 1e-12))
-
-
 def coefficients(clock: ClockModel) -> tuple[float, dict[str, float]]:
     """Return the anchor's intercept, and its coefficients on the beta scale by feature.
 

@@ -6,7 +6,7 @@ bits for any other samples in the table. An absent column is treated as a column
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from heteroage.clock.check import MOST_MISSING_WEIGHT
 from heteroage.clock.imputation import Imputation
 from heteroage.clock.master_table import MasterTable, NamedPart
 from heteroage.clock.model import ClockModel, Wanted
-from heteroage.clock.published import PublishedClock, scale_of
+from heteroage.clock.published import PublishedClock
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import is_pc, pc_number
 from heteroage.tables import metadata
@@ -194,6 +194,17 @@ def mean_of(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
+def scale_of(blocks: Iterable[NDArray], n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation of each of n samples over blocks of values (CpGs, samples)."""
+    count, total, squares = np.zeros((3, n))
+    for block in blocks:
+        known = ~np.isnan(block)
+        values = np.where(known, block.astype(np.float64), 0.0)
+        count, total, squares = count + known.sum(axis=0), total + values.sum(axis=0), squares + (values**2).sum(axis=0)
+    mean = total / np.maximum(count, 1)
+    return mean, np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 1e-12))
+
+
 class Beside:
     """Published clocks that are applied to a table, block by block.
 
@@ -226,7 +237,7 @@ class Beside:
     def rows(self, part: NamedPart) -> Rows:
         """Return ages (years) and numbers of missing CpGs of a block's samples, two columns per clock."""
         check = ValueCheck(part.where)
-        scale = self._scale(part) if self.scaled_by else None
+        scale = scale_of((values[None] for _, values in part.numbers(self.scaled_by)), len(part.ids))
         known = self.projects and "project_id" in part.names
         found: Rows = {"project_id": part.text("project_id")} if known else {}
         for one in self.compared:
@@ -240,13 +251,3 @@ class Beside:
             found |= {one.name: ages, one.name + MISSING: missing}
         check.verdict(len(part.ids), len(self.columns_of))
         return found
-
-    def _scale(self, part: NamedPart) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean and standard deviation of each sample over its measured CpGs."""
-        count, total, squares = np.zeros((3, len(part.ids)))
-        for _, values in part.numbers(self.scaled_by):
-            known = ~np.isnan(values)
-            count += known
-            total[known] += values[known]
-            squares[known] += values[known] ** 2
-        return scale_of(count, total, squares)

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from heteroage.clock.artifacts import MISSING
-from heteroage.clock.published import MUCH_MISSING, PublishedClock, scale_of
+from heteroage.clock.published import MUCH_MISSING, PublishedClock
+from heteroage.clock.sums import scale_of
 from heteroage.evaluation.nested import accuracy, bootstrap_mae, paired, strata
 from heteroage.matrix import feature_blocks, read_rows
 
@@ -36,7 +37,11 @@ def published_ages(
     Returns a frame of sample_id, and of each clock its ages (years) and the number of missing CpGs.
     """
     row_of = {name: row for row, name in enumerate(feature_names)}
-    scale = sample_scale(store, feature_names) if any(one.standardised for one in compared) else None
+    scale = None
+    if any(one.standardised for one in compared):  # over all beta values
+        beta = np.array([name.endswith("_beta") for name in feature_names])
+        blocks = feature_blocks(store, slice(None), "scaling samples")
+        scale = scale_of((block[beta[rows]] for rows, block in blocks), store.shape[1])
     fold = samples["outer_fold"].to_numpy()
     table = {"sample_id": samples["sample_id"].to_numpy()}
     for one in compared:
@@ -73,18 +78,6 @@ def describe_clocks(
         }
         for one in compared
     )
-
-
-def sample_scale(store: np.ndarray, feature_names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each sample over all of its beta values, in one pass over the store."""
-    beta = np.array([name.endswith("_beta") for name in feature_names])
-    count, total, squares = np.zeros((3, store.shape[1]))
-    for rows, block in feature_blocks(store, slice(None), "scaling samples"):
-        values = block[beta[rows]].astype(np.float64)
-        known = ~np.isnan(values)
-        values = np.where(known, values, 0.0)
-        count, total, squares = count + known.sum(axis=0), total + values.sum(axis=0), squares + (values**2).sum(axis=0)
-    return scale_of(count, total, squares)
 
 
 def with_published(
