@@ -70,16 +70,17 @@ def check_columns(
     # If only some RF_PCs from a file are missing, they are imputed by training medians, like other columns.
     if clock.loadings is None and pcs and len(pcs) == len(clock.pc_names):
         raise HeteroAgeError(
-            f"{where} has no RF_PC columns, and the clock needs them ({listed(pcs)}). They came from a file in "
-            "training: project your samples with the same loadings and add the columns."
+            f"{where} has no RF_PC columns, and the clock needs them ({listed(pcs)}). Training read the "
+            "RF_PCs from a file, so the clock has no loadings. Compute your samples' RF_PCs with the loadings of that "
+            "file, and add the columns."
         )
     used = list(clock.loadings.row) if clock.loadings else []
     gone = [name for name in used if name not in columns_of]
     if used and (len(gone) == len(used) or (context > MOST_MISSING_WEIGHT and not allow_missing)):
         raise HeteroAgeError(
-            f"{where} has neither the columns ({listed(pcs)}) nor the CpGs to compute them from: "
-            f"{len(used) - len(gone)} of {len(used)}, with {context:.0%} of their weight missing ({listed(gone)}). Add "
-            "either."
+            f"RF_PCs are missing in {where} ({listed(pcs)}) and cannot be computed: only {len(used) - len(gone)} of "
+            f"{len(used)} CpGs are present, and {context:.0%} of their weight is missing ({listed(gone)}). Add the "
+            "RF_PC columns or these CpGs."
         )
 
 
@@ -202,8 +203,9 @@ def check_predicted_table(
         )
     if needs_pcs and not any(is_pc(column) for one in tables for column in one.table.names):
         raise HeteroAgeError(
-            f"{first.where} has no RF_PC columns. The RF_PCs of the training samples come from a file: project these "
-            "samples with the same loadings and add the columns, or set inputs.context_pcs: compute."
+            f"{first.where} has no RF_PC columns. Training reads the RF_PCs from a file, so the clock has no loadings. "
+            "Compute these samples' RF_PCs with the loadings of that file, and add the columns, or set "
+            "inputs.context_pcs: compute."
         )
     found = [*(one.table for one in tables), *sheets]
     for one in found:  # Sex and Age are read by the functions of prediction
