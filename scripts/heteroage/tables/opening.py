@@ -104,7 +104,8 @@ def open_source(path: str | Path, where: str, missing_values: Sequence[str] = ()
     source: Source
     if kind == TEXT:
         source = TextSource(path, where, missing_values)
-        if (len(source.header) in CALLS and is_probe(":".join(source.header[:2]))) or METHYLKIT & {*source.header}:
+        header = source.header
+        if (len(header) in CALLS and is_probe(":".join(header[:2]))) or not METHYLKIT.isdisjoint(header):
             raise _calls(where)
     elif kind == XLSX:
         source = _open_workbook(path, where, missing_values)
