@@ -40,7 +40,7 @@ REFINEMENTS = 8
 MANY, LARGE_RIDGE = 64, 0.1  # number of active features, and ridge part, from which conjugate gradients are faster
 SETTLED = 0.1  # violation at which conjugate gradients end, relative to the tolerance: factors reach it too
 GROWTH = 3  # of the working set, before its leading directions are computed again
-CHUNK = 64  # number of features summed in single precision
+FEATURES_PER_SUM = 64  # number of features summed in single precision
 
 
 class PathSolver:
@@ -209,10 +209,10 @@ class PathSolver:
         """Compute the residual and the correlations from the weights."""
         # Sum 64 features in single precision and these sums in double precision; long single-precision sums lose
         # digits.
-        chunks = -(-len(self.features) // CHUNK)
-        w = np.zeros((chunks, 1, CHUNK), self.dtype)
+        chunks = -(-len(self.features) // FEATURES_PER_SUM)
+        w = np.zeros((chunks, 1, FEATURES_PER_SUM), self.dtype)
         w.flat[: len(self.w)] = self.w
-        parts = w @ self._Z[: chunks * CHUNK].reshape(chunks, CHUNK, len(self.y))
+        parts = w @ self._Z[: chunks * FEATURES_PER_SUM].reshape(chunks, FEATURES_PER_SUM, len(self.y))
         self.residual = self.y - parts.sum(axis=(0, 1), dtype=np.float64)
         # Z and y are centred, so this removes only rounding errors. The screening of all features relies on it.
         if self.root is None:
@@ -223,7 +223,7 @@ class PathSolver:
         self.c = (Z @ self.residual.astype(self.dtype)).astype(np.float64) / len(self.y)
 
     def _reserve(self, capacity: int) -> None:
-        capacity, v = -(-capacity // CHUNK) * CHUNK, len(self.features)
+        capacity, v = -(-capacity // FEATURES_PER_SUM) * FEATURES_PER_SUM, len(self.features)
         Z, gram = np.zeros((capacity, len(self.y)), self.dtype), np.empty((capacity, capacity), self.dtype)
         known = slice(self._in_gram)
         Z[:v], gram[known, known] = self._Z[:v], self._gram[known, known]

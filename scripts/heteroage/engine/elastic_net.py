@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 
 from heteroage.engine.active_set import PathSolver
 from heteroage.engine.feature_pass import LARGE, FeaturePass
-from heteroage.engine.path_walk import Path, Walk
+from heteroage.engine.path_walk import RegularisationPath, Walk
 from heteroage.engine.standardise import Standardiser
 from heteroage.engine.training_set import TrainingSet
 
@@ -166,7 +166,9 @@ def _short_turns() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def _collect(walk: Walk, training_set: int, paths: Sequence[Path], shape: tuple[int, int, int], begin: int) -> Paths:
+def _collect(
+    walk: Walk, training_set: int, paths: Sequence[RegularisationPath], shape: tuple[int, int, int], begin: int
+) -> Paths:
     found = [path.solutions.get(k) for path in paths for k in range(begin, begin + shape[-1])]
     empty = np.empty(0, np.int64)
     used = np.unique(np.concatenate([empty, *(solution.features for solution in found if solution)]))

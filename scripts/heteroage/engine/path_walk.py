@@ -37,7 +37,7 @@ KEEP = 0.5  # smallest |c| of a kept feature, relative to the next alpha l1
 EXPECT = 0.02  # features whose predicted |c| is within this fraction of the bound enter the working set in advance
 ADMIT = 512  # admit at most (number of active features + 512) features per step
 FLOAT32_RIDGE = 1e-4  # smallest ridge part for which the Gram matrix is well conditioned in single precision
-CHUNK = 64  # number of features standardised at a time, so that they fit into the cache
+FEATURES_PER_CHUNK = 64  # number of features standardised at a time, so that they fit into the cache
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Solution:
 
 
 @dataclass
-class Path:
+class RegularisationPath:
     """State of one path: its solver, its current alpha, and the features kept by the last pass.
 
     Times from 0 on are positions on the grid. Negative times are the path's own alphas before it reaches the grid.
@@ -119,7 +119,7 @@ class Walk:
         self.X, self.sets, self.pool = features.X, features.sets, features.pool
         self.passes, self.walked, self.lowest = 1, 0, np.inf
         self.kinds = list(product(range(len(self.sets)), technical_sds, l1_ratios))
-        self.paths: list[Path] = []
+        self.paths: list[RegularisationPath] = []
 
     def go_on(self, alphas: NDArray[np.float64], following: float | None = None, label: str = "") -> None:
         """Solve all paths at these alphas, which are decreasing and below all earlier ones.
@@ -159,7 +159,7 @@ class Walk:
                 *(self.passes, elapsed, elapsed / done * (len(times) - done)),
             )
 
-    def _step(self, walking: list[Path], now: int) -> None:
+    def _step(self, walking: list[RegularisationPath], now: int) -> None:
         # Largest paths first, so that the workers finish at about the same time.
         by_size = sorted(walking, key=lambda path: -len(path.solver.features))
         list(self.pool.map(lambda path: self._advance(path, path.schedule[now]), by_size))
@@ -175,7 +175,7 @@ class Walk:
                 used = used[np.argsort(path.solver.features[used])]
                 path.solutions[now] = Solution(path.solver.features[used], path.solver.w[used])
 
-    def _advance(self, path: Path, alpha: float) -> None:
+    def _advance(self, path: RegularisationPath, alpha: float) -> None:
         """Solve one path at its next alpha, on its working set."""
         solver = path.solver
         # Remove features without weight that were not kept, once they are a third of the working set.
@@ -187,7 +187,7 @@ class Walk:
         path.before, path.alpha_before = path.correlation, path.alpha
         solver.solve(alpha, path.alpha)
 
-    def _pass(self, paths: Sequence[Path], now: int) -> list[Found]:
+    def _pass(self, paths: Sequence[RegularisationPath], now: int) -> list[Found]:
         """Correlate all features with these paths' residuals; returns the features kept by the strong rule per path."""
         self.passes += 1
         residuals = np.zeros((len(paths), self.X.shape[1]), np.float32)
@@ -198,7 +198,7 @@ class Walk:
         thresholds = np.array([path.keep_above(now) for path in paths], np.float32)
         return self.features.above(residuals, set_of, thresholds)
 
-    def _repair(self, path: Path, found: Found, now: int) -> bool:
+    def _repair(self, path: RegularisationPath, found: Found, now: int) -> bool:
         """Admit features that violate their optimality condition, until none does.
 
         By the Cauchy-Schwarz inequality, no correlation changes by more than the root mean square change of the
@@ -218,7 +218,7 @@ class Walk:
             correlation[near] = np.abs(Z @ path.solver.residual) / len(checked)
         return path.keep_above(now) + moved <= bound
 
-    def _admit(self, path: Path, correlation: NDArray[np.float64], bound: float) -> bool:
+    def _admit(self, path: RegularisationPath, correlation: NDArray[np.float64], bound: float) -> bool:
         """Admit kept features whose `correlation` exceeds the bound to the working set; False if there is none."""
         candidates = np.flatnonzero((correlation > bound) & ~path.in_working_set[path.kept])
         limit = ADMIT + np.count_nonzero(path.solver.w)
@@ -233,14 +233,14 @@ class Walk:
             path.solver.add(features, Z, noise)
         return len(features) > 0
 
-    def _standardised(self, path: Path, features: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.float64]]:
+    def _standardised(self, path: RegularisationPath, features: NDArray[np.int64]) -> tuple[NDArray, NDArray]:
         """Return standardised rows of features for the path's solver, and their scales in its training set."""
         t, dtype = path.training_set, path.solver.dtype
         own, (median, mean, scale) = self.sets[t], self.features.of(t, features)
         missing, factor = self.features.missing[features], (1 / scale).astype(dtype)
         Z = np.empty((len(features), len(own.rows)), dtype)
-        for start in range(0, len(features), CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, len(features), FEATURES_PER_CHUNK):
+            part = slice(start, start + FEATURES_PER_CHUNK)
             raw = np.asarray(self.X[features[part]]).take(own.rows, axis=1).astype(dtype, copy=False)
             gaps = np.flatnonzero(missing[part])
             raw[gaps] = np.where(np.isnan(raw[gaps]), median[part][gaps, None], raw[gaps])
@@ -259,7 +259,7 @@ def _start(
     alphas: NDArray[np.float64],
     c: NDArray[np.float32],
     begin: int = 0,
-) -> Path:
+) -> RegularisationPath:
     """Initialise a path at its alpha_max, and schedule its alphas down to and along the grid, from time `begin`."""
     alpha_max = float(np.abs(c).max(initial=0)) / l1_ratio
     schedule: dict[int, float] = {}
@@ -274,7 +274,7 @@ def _start(
         schedule |= {begin + k: float(alphas[k]) for k in below.tolist()}
         kept = np.flatnonzero(np.abs(c) >= _strong_rule(l1_ratio, alpha_max, schedule[min(schedule)]))
     dtype = np.float32 if alphas[-1] * (1 - l1_ratio) >= FLOAT32_RIDGE else np.float64
-    return Path(
+    return RegularisationPath(
         solver=PathSolver(training_set.scaled(training_set.y - training_set.mean), l1_ratio, dtype, training_set.root),
         training_set=number,
         technical_sd=technical_sd,
