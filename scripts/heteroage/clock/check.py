@@ -11,7 +11,8 @@ import numpy as np
 from heteroage.age import ADULT_AGE
 from heteroage.clock.artifacts import ANCHOR, stage_column
 from heteroage.clock.master_table import MasterTable, open_each, open_tables
-from heteroage.clock.model import ClockModel, LinearModel, Wanted
+from heteroage.clock.model import ClockModel, Wanted
+from heteroage.clock.published import raw_weights
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN, spelling_key
 from heteroage.probes import is_pc, read_probes, split_modality
@@ -161,16 +162,6 @@ def missing_features(clock: ClockModel, absent: Collection[str]) -> dict[str, Se
     ]
     share = np.array([clock.anchor_weight.get(name, 0.0) for name in absent], dtype=np.float64)
     return {"feature": absent, "stages": [";".join(own) for own in stages], "anchor_weight_share": share}
-
-
-def raw_weights(clock: ClockModel, model: LinearModel) -> dict[str, float]:
-    """Return a model's weights on the beta scale; weights of computed RF_PCs are added to their CpGs."""
-    weight = dict(zip(model.features, model.raw.tolist(), strict=True))
-    for name in [name for name in weight if clock.loadings is not None and name in clock.loadings.names]:
-        share, column = weight.pop(name), clock.loadings.weight[:, clock.loadings.names.index(name)]
-        for feature, loading in zip(clock.loadings.row, column.tolist(), strict=True):
-            weight[feature] = weight.get(feature, 0.0) + share * loading
-    return weight
 
 
 def check_predicted_table(

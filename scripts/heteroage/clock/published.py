@@ -12,22 +12,23 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heteroage.age import inverse_transform_age
 from heteroage.clock.artifacts import ANCHOR, CORRECTION, MISSING
-from heteroage.clock.check import raw_weights
 from heteroage.clock.cohort import accuracy
-from heteroage.clock.model import ClockModel
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import sha256_of
 from heteroage.probes import feature_name, is_pc, is_probe, split_modality
 from heteroage.tables.metadata import Cells
 from heteroage.tables.opening import open_source
 from heteroage.tables.source import number_of
+
+if TYPE_CHECKING:
+    from heteroage.clock.model import ClockModel, LinearModel
 
 INTERCEPT_NAMES = {"biolearn": "intercept", "methylclock": "(Intercept)"}  # of each style of export
 INTERCEPTS = {"(intercept)", "intercept", "(const)", "const"}
@@ -141,7 +142,6 @@ def read_coefficients(path: str | Path, where: str = "", intercept: float | None
 
 
 def _columns(header: list[str], columns: list[Cells], where: str) -> tuple[Cells, Cells]:
-    """Find the columns of probe names and of coefficients."""
     named_row = [_share(cells, lambda name: is_probe(name) or name.lower() in INTERCEPTS) for cells in columns]
     probes = next((k for k, share in enumerate(named_row) if share > 0.5), None)
     if probes is None:
@@ -207,6 +207,16 @@ def read_compared(
     return found
 
 
+def raw_weights(clock: ClockModel, model: LinearModel) -> dict[str, float]:
+    """Return a model's weights on the beta scale; weights of computed RF_PCs are added to their CpGs."""
+    weight = dict(zip(model.features, model.raw.tolist(), strict=True))
+    for name in [name for name in weight if clock.loadings is not None and name in clock.loadings.names]:
+        share, column = weight.pop(name), clock.loadings.weight[:, clock.loadings.names.index(name)]
+        for feature, loading in zip(clock.loadings.row, column.tolist(), strict=True):
+            weight[feature] = weight.get(feature, 0.0) + share * loading
+    return weight
+
+
 def coefficients(clock: ClockModel) -> tuple[float, dict[str, float]]:
     """Return the anchor's intercept, and its coefficients on the beta scale by feature.
 
@@ -240,11 +250,10 @@ def export_coefficients(clock: ClockModel, style: str) -> tuple[dict[str, Sequen
     intercept, weight = coefficients(clock)
     order = sorted(weight, key=lambda name: (-abs(weight[name]), name))
     names = [INTERCEPT_NAMES[style], *(name.removesuffix("_beta") for name in order)]
-    values = np.array([intercept, *(weight[name] for name in order)])
     others = sorted({split_modality(name)[1] or "" for name in order} - {"beta"})
     note = f" {', '.join(others)} keep their suffix; other tools will not recognise them." if others else ""
     said = f"{len(order)} coefficients of {ANCHOR}, on Horvath's transformed age (see docs/apply.md).{note}"
-    return {"CpGmarker": names, "CoefficientTraining": values}, said
+    return {"CpGmarker": names, "CoefficientTraining": np.array([intercept, *map(weight.get, order)])}, said
 
 
 def report_of(parts: Sequence[Mapping[str, Any]], cpgs: Mapping[str, int], where: str) -> str:
@@ -257,9 +266,8 @@ def report_of(parts: Sequence[Mapping[str, Any]], cpgs: Mapping[str, int], where
     age, names = joined["Age"], [name for name in ("HeteroAge", *cpgs) if name in joined]
     projects = np.array([name or "unknown" for name in joined.get("project_id", [""] * len(age))])
     wide = max(map(len, ["clock", *names]))
-    lines = [
-        f"{'clock':{wide}} {'samples':>8} {'MAE':>7} {'median':>7} {'bias':>7} {'r':>6} {'CpGs missing':>15}  project"
-    ]
+    title = f"{'clock':{wide}} {'samples':>8} {'MAE':>7} {'median':>7} {'bias':>7} {'r':>6} {'CpGs missing':>15}"
+    lines = [f"{title}  project"]
     levels = sorted(set(projects))
     for level in ["all", *(levels if len(levels) > 1 else [])]:
         own = np.full(len(age), True) if level == "all" else projects == level
