@@ -48,6 +48,8 @@ class FeaturePass:
         for t, own in enumerate(sets):
             weight = 1.0 if own.weight is None else own.weight
             columns[t, own.rows], columns[len(sets) + t, own.rows] = weight, weight * (own.y - own.mean)
+        # Medians are not weighted, so training sets with the same samples share them.
+        self._members = np.unique(columns[: len(sets)] != 0, axis=0, return_inverse=True)
         self._products, self._sums, self._medians = products_for(X.size)
         parts = list(pool.map(lambda part: self._learn(part, columns), _slices(len(X), BLOCK)))
         joined = (np.concatenate([part[k] for part in parts], axis=-1) for k in range(6))
@@ -78,15 +80,13 @@ class FeaturePass:
 
     def _learn(self, part: slice, columns: NDArray[np.float64]) -> tuple[NDArray, ...]:
         raw, sets = np.asarray(self.X[part]), len(self.sets)
-        sums, squares, missing = self._sums(raw, columns)
+        sums, squares, absent, missing = self._sums(raw, columns)
         median = np.zeros((sets, len(raw)))
-        at = np.flatnonzero(missing)
-        if len(at):
-            gaps = raw[at]
-            median[:, at] = self._medians(gaps, columns[:sets] != 0)
-            gone = columns @ np.isnan(gaps).astype(np.float64).T
-            sums[:, at] += np.tile(median[:, at], (2, 1)) * gone
-            squares[:, at] += median[:, at] ** 2 * gone[:sets]
+        if missing.any():
+            members, of_set = self._members
+            median[:, missing] = self._medians(raw[missing], members)[of_set]
+            sums += np.tile(median, (2, 1)) * absent
+            squares += median**2 * absent[:sets]
         size = np.array([[len(own.rows)] for own in self.sets], np.float64)
         mean = sums[:sets] / size
         variance = squares / size - mean**2

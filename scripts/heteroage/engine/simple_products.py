@@ -10,22 +10,21 @@ from heteroage.engine.standardise import Standardiser
 Found = tuple[NDArray[np.int64], NDArray[np.float64]]  # features, sorted, and their correlations
 
 
-def training_sums(
-    X: NDArray[np.float32], columns: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+def training_sums(X: NDArray[np.float32], columns: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
     """Compute each feature's sum, sum of squares and sum of products with the targets, in all training sets.
 
     X : (features, samples); NaN where missing, counted as 0
     columns : (2 training sets, samples), first the weights, then the weighted targets; 0 outside of the set
-    Returns (2 training sets, features) sums with the columns, (training sets, features) sums of squares, and which
-    features have a value missing.
+    Returns (2 training sets, features) sums with the columns, (training sets, features) sums of squares, (2 training
+    sets, features) sums of the columns over the samples with a missing value, and which features have one.
     """
     absent = np.isnan(X)
     block = X.astype(np.float64)
     block[absent] = 0
     sums = columns @ block.T
     np.square(block, out=block)
-    return sums, columns[: len(columns) // 2] @ block.T, absent.any(axis=1)
+    squares, gone = columns[: len(columns) // 2] @ block.T, columns @ absent.astype(np.float64).T
+    return sums, squares, gone, absent.any(axis=1)
 
 
 def medians(X: NDArray[np.float32], members: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -12,20 +12,20 @@ ABSENT = 0xFFFFFFFF  # key of a missing value, which sorts last
 NEGATIVE = 0x80000000  # sign bit of a float32
 
 
-def training_sums(
-    X: NDArray[np.float32], columns: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+def training_sums(X: NDArray[np.float32], columns: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
     """Same result as `simple_products.training_sums`, except for rounding. Features do not affect each other."""
     # One type of array, so that one function is compiled.
     X = np.ascontiguousarray(X, np.float32).view()
     X.flags.writeable = False
-    return _sums(X, columns)
+    sums, squares, absent, missing = _sums(X, columns, np.ascontiguousarray(columns.T))
+    return sums, squares, absent.T, missing
 
 
 @compiled_sums
-def _sums(X: NDArray, columns: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+def _sums(X: NDArray, columns: NDArray, of_samples: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     features, samples = X.shape
     sets = len(columns) // 2
+    absent = np.zeros((features, 2 * sets))
     sums, squares = np.empty((2 * sets, features)), np.empty((sets, features))
     missing = np.zeros(features, np.bool_)
     a, b = (
@@ -34,7 +34,11 @@ def _sums(X: NDArray, columns: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     )  # two features at a time, which share the loaded values of a training set
     for first in range(0, features, 2):
         second = min(first + 1, features - 1)
-        missing[first], missing[second] = _complete(X[first], a), _complete(X[second], b)
+        missing[first] = _complete(X[first], of_samples, a, absent[first])
+        if second > first:
+            missing[second] = _complete(X[second], of_samples, b, absent[second])
+        else:
+            b[:] = a
         for t in range(sets):
             member, target = columns[t], columns[sets + t]
             total_a = square_a = product_a = total_b = square_b = product_b = 0.0
@@ -48,17 +52,20 @@ def _sums(X: NDArray, columns: NDArray) -> tuple[NDArray, NDArray, NDArray]:
                 product_b += target[i] * b[i]
             sums[t, first], sums[sets + t, first], squares[t, first] = total_a, product_a, square_a
             sums[t, second], sums[sets + t, second], squares[t, second] = total_b, product_b, square_b
-    return sums, squares, missing
+    return sums, squares, absent, missing
 
 
 @compiled
-def _complete(raw: NDArray, row: NDArray) -> bool:
-    """Copy a feature with missing values as 0; tell whether it has any."""
+def _complete(raw: NDArray, of_samples: NDArray, row: NDArray, absent: NDArray) -> bool:
+    """Copy a feature with missing values as 0, add up their samples' columns, and tell whether there are any."""
     gaps = 0
     for i in range(len(raw)):
-        absent = np.isnan(raw[i])
-        gaps += absent
-        row[i] = 0.0 if absent else raw[i]
+        gone = np.isnan(raw[i])
+        row[i] = 0.0 if gone else raw[i]
+        if gone:
+            gaps += 1
+            for k in range(len(absent)):
+                absent[k] += of_samples[i, k]
     return gaps > 0
 
 

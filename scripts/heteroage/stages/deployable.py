@@ -121,6 +121,7 @@ def _fitted(
         final.set_params(warm_start=False)
     elif transform_target:
         final.intercept_ = float(np.average(target, weights=weight))  # the features are centred
+    final.dual_gap_ = np.nan  # of scikit-learn's solver; its last bit differs between runs
     return pipeline
 
 

@@ -56,14 +56,17 @@ class Grid:
 def learn(data: TrainingData, grid: Grid, threads: int = 1) -> FeaturePass | None:
     """Compute the statistics of all training sets of Stage 1 in one pass: sweep, cross-fitting and final model.
 
-    Returns None for small data, and if the training sets depend on the selected configuration: with several balancings,
-    or strengths of a published clock.
+    Returns None for small data, if the targets depend on the strength of a published clock, and if more than two
+    balancings have different weights: most of the training sets would not be used.
     """
-    if len(grid.balancings) > 1 or any(grid.strengths):
+    if any(grid.strengths):
         return None
     all_excluded = [(), *_excluded(data.folds)]
-    training_sets = [_own(data, excluded, grid.balancings[0], None, 0.0)[0] for excluded in all_excluded]
-    return learn_statistics(data.X, training_sets, threads)
+    of_sets = product(all_excluded, grid.balancings)
+    different = {own.key: own for own, _ in (_own(data, *of_set, None, 0.0) for of_set in of_sets)}
+    return (
+        learn_statistics(data.X, list(different.values()), threads) if len(different) <= 2 * len(all_excluded) else None
+    )
 
 
 def sweep(

@@ -23,9 +23,10 @@ def problem():
 @pytest.mark.parametrize("module", [training_sums, simple_products], ids=["compiled", "simple"])
 def test_sums_are_exact_to_rounding(problem, module):
     X, columns = problem
-    sums, squares, missing = module.training_sums(X, columns)
+    sums, squares, absent, missing = module.training_sums(X, columns)
     known = np.where(np.isnan(X), 0, X).astype(float)
-    for weights, powers, found in ((columns, known, sums), (columns[:SETS], known**2, squares)):
+    kinds = ((columns, known, sums), (columns[:SETS], known**2, squares), (columns, np.isnan(X).astype(float), absent))
+    for weights, powers, found in kinds:
         terms = weights[:, None] * powers
         exact = np.array([[math.fsum(feature) for feature in of_set] for of_set in terms])
         # A sum of n terms in any order is off by at most n roundings of their sizes' sum.
@@ -38,7 +39,7 @@ def test_compiled_sums_of_a_feature_depend_on_no_other(problem):
     X, columns = problem
     whole = training_sums.training_sums(X, columns)
     alone = [training_sums.training_sums(X[k : k + 1], columns) for k in range(FEATURES)]
-    for k in range(2):
+    for k in range(3):
         assert whole[k].tobytes() == np.concatenate([found[k] for found in alone], axis=1).tobytes()
 
 
