@@ -284,11 +284,6 @@ class ClockModel:
         return dict(zip(self.loadings.row, shares.tolist(), strict=True))
 
     @cached_property
-    def reported(self) -> frozenset[str]:
-        """The CpGs that Imputed_Fraction counts: all CpGs that are read (format version 1: CpGs with weight)."""
-        return frozenset(self.cpgs_read if self.version > 1 else self.cpgs)
-
-    @cached_property
     def conditional(self) -> Conditional | None:
         """The factor model that imputes missing CpGs; None if they are imputed by medians."""
         known = self.covariance is not None and self.covariance.mean is not None

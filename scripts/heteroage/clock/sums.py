@@ -34,8 +34,9 @@ class SampleBlock:
     columns_of : the columns of each CpG in the table
     totals : predictions by model (None is the anchor), on the model's scale
     pcs : computed RF_PCs, if the clock has loadings
-    missing, missing_weight, missing_context : number of imputed CpGs, and their fraction of the anchor's absolute
-        standardised weight and of the computed RF_PCs' squared loadings
+    missing : number of imputed CpGs (format version 1: of CpGs with weight)
+    missing_weight, missing_context : their fraction of the anchor's absolute standardised weight, and of the computed
+        RF_PCs' squared loadings
     outside, empty : samples with a value slightly outside 0 to 1; samples without any of the CpGs
     distance, measured : sum of squared deviations from the training mean (in standard deviations), and their number
     imputed : see `Covariance`; in format version 2 only for missing RF_PCs
@@ -138,7 +139,7 @@ class SampleBlock:
         if clock.loadings and name in clock.loadings.row:
             clock.loadings.add(name, self.components, values)
         if absent.any():
-            self.missing += absent & (name in clock.reported)
+            self.missing += absent & (clock.version > 1 or name in clock.terms)
             self.missing_weight += absent * clock.anchor_weight.get(name, 0.0)
             self.missing_context += absent * clock.context_weight.get(name, 0.0)
         if self.imputation is not None:
