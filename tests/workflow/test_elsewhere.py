@@ -92,6 +92,17 @@ def test_the_nested_runs_and_the_report_of_a_module_are_planned_whole(lab, study
     assert jobs["clock_write_report"] == 2 and "copy_ages" not in jobs  # the report, and the page of one training run
 
 
+def test_a_log_that_the_other_workflow_sets_is_kept(lab, study_copy):
+    with study_copy.path("Snakefile").open("a", encoding="utf-8") as snakefile:
+        snakefile.write(
+            '\nuse rule predict_samples from clock as clock_predict_samples with:\n    log: "mine/{name}.log"\n'
+        )
+    study_copy.path(PREDICTIONS).unlink()
+    lab()
+    assert study_copy.path("mine/held_back.log").is_file()
+    assert study_copy.path("results/benchmarks/predict_samples/held_back.tsv").is_file()
+
+
 def test_rules_of_the_other_workflow_keep_their_own_wildcards(lab):
     assert job_counts(lab("-n", "rows/ages.txt"))["count_rows"] == 1
 

@@ -105,23 +105,23 @@ def code_of(name):
 def complete_rules():
     """Set what follows from the names of rules with a script: environment, log, benchmark, and the parameter `code`.
 
-    Logs are logs/<run>/<rule>/<other wildcard>.log, and benchmarks accordingly. A change of the code reruns a rule,
-    except for downloads.
+    Logs are logs/<run>/<rule>/<other wildcard>.log, and benchmarks accordingly. What a rule sets itself is kept, because
+    another workflow may set it (`use rule ... with`). A change of the code reruns a rule, except for downloads.
     """
     for one in workflow.rules:
         if not one.script or not Path(one.snakefile).is_relative_to(REPOSITORY):  # of a workflow that uses this one
             continue
-        one.conda_env = "../../envs/heteroage.yaml"
+        one.conda_env = one.conda_env or "../../envs/heteroage.yaml"
         one.log_modifier = one.benchmark_modifier = workflow.modifier.path_modifier
         name, first = Path(one.script).stem, next(iter(one.output), "")
         run = "{run}" if "run" in one.wildcard_names else "full" if first.startswith("results/full/") else ""
         place = Path(run, name, *(f"{{{wildcard}}}" for wildcard in one.wildcard_names - {"run"}))
         if not one.log:
             one.set_log(f"logs/{place}.log")
-        if one.output:
+        if one.output and not one.benchmark:
             one.benchmark = f"results/benchmarks/{place}.tsv"
-            if name != "download_geo_series" and "code" not in one.params.keys():
-                one.set_params(code=code_of(name))
+        if one.output and name != "download_geo_series" and "code" not in one.params.keys():
+            one.set_params(code=code_of(name))
 
 
 def needs(memory_per_input=1.5):
