@@ -64,9 +64,10 @@ def learn(data: TrainingData, grid: Grid, threads: int = 1) -> FeaturePass | Non
     all_excluded = [(), *_excluded(data.folds)]
     of_sets = product(all_excluded, grid.balancings)
     different = {own.key: own for own, _ in (_own(data, *of_set, None, 0.0) for of_set in of_sets)}
-    return (
-        learn_statistics(data.X, list(different.values()), threads) if len(different) <= 2 * len(all_excluded) else None
-    )
+    if len(different) > 2 * len(all_excluded):
+        return None
+    log.info("sweep: statistics of %d training sets, also those of cross-fitting and the final model", len(different))
+    return learn_statistics(data.X, list(different.values()), threads)
 
 
 def sweep(
