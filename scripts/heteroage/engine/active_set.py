@@ -22,8 +22,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from heteroage.engine.active_system import ActiveSystem
-from heteroage.engine.iterative_system import IterativeSystem, leading_directions
+from heteroage.engine.linear_systems import ActiveSystem, IterativeSystem, leading_directions
 from heteroage.engine.newton import PATIENCE, Model, minimise, minimise_monotone
 from heteroage.errors import HeteroAgeError
 

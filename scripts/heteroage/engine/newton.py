@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from heteroage.engine.active_system import RIDGE, ActiveSystem
+from heteroage.engine.linear_systems import RIDGE, ActiveSystem
 
 ROUNDING = {np.float32: 1e-6, np.float64: 1e-15}  # rounding of a product with the Gram matrix, relative to |weights|
 PATIENCE = 6  # Newton steps without progress (fewer changes than before) until they count as not converging

@@ -5,9 +5,9 @@ import pytest
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import ElasticNet
 
-from heteroage.engine import active_set, iterative_system, newton
+from heteroage.engine import active_set, linear_systems, newton
 from heteroage.engine.active_set import PathSolver
-from heteroage.engine.active_system import ActiveSystem
+from heteroage.engine.linear_systems import ActiveSystem
 from heteroage.engine.newton import Model
 from heteroage.errors import HeteroAgeError
 
@@ -87,7 +87,7 @@ def test_dense_solutions_need_no_gram_matrix(dense_problem, start):
 
 def test_conjugate_gradients_that_do_not_converge_leave_the_solution_to_factors(dense_problem, monkeypatch):
     Z, y = dense_problem
-    monkeypatch.setattr(iterative_system, "ITERATIONS", 0)
+    monkeypatch.setattr(linear_systems, "ITERATIONS", 0)
     solver = solved(Z, y, 0.02, [0.6], [np.arange(len(Z))], np.float32)
     assert solver._in_gram == len(Z)
     assert violation(Z, y, weights(solver, len(Z)), 0.6 * 0.02, 0.6 * 0.98) < PROMISED[np.float32]
