@@ -1,4 +1,4 @@
-"""Linear systems on a changing active set: solved as NumPy solves each anew, or to the reduction of conjugate gradients."""
+"""Linear systems on a changing active set, by factors and by conjugate gradients: solved as by NumPy."""
 
 import numpy as np
 import pytest
