@@ -45,7 +45,7 @@ def _inconsistencies(config: Mapping) -> Iterator[str]:
 
 
 def _entries(value: object, key: str) -> list[dict]:
-    """Return entries of the config, of which there may be none, one or a list, as mappings; text stands for `key`."""
+    """Return config entries (none, one or a list) as mappings. An entry that is text becomes {`key`: text}."""
     entries = value if isinstance(value, list) else [value] if value else []
     return [{key: entry} if isinstance(entry, str) else dict(entry) for entry in entries]
 
@@ -60,14 +60,14 @@ def table_entries(inputs: Mapping, key: str) -> list[dict]:
 
 
 def predict_entries(tables: Mapping[str, object]) -> tuple[dict[str, list[str]], dict[str, dict]]:
-    """Split `predict` into each name's paths, and how its tables are written where that is not as in training."""
+    """Return the paths of each name under `predict`, and its conventions if they differ from those of training."""
     entries = {name: dict(entry) if isinstance(entry, Mapping) else {"file": entry} for name, entry in tables.items()}
     files = {name: entry.pop("file") for name, entry in entries.items()}
     return {name: [file] if isinstance(file, str) else list(file) for name, file in files.items()}, entries
 
 
 def lab_conventions(inputs: Mapping) -> dict[str, object]:
-    """Return the conventions of the lab's tables for a clock: column names, codes, missing values, unit of ages."""
+    """Return the conventions of the lab's tables that are stored with a clock: column names, codes, unit of ages."""
     entries = [entry for key in TABLES for entry in table_entries(inputs, key)]
     columns: dict[str, list[str]] = {}
     for entry in entries:
@@ -131,7 +131,7 @@ def _series_of(path: str) -> str:
     found = re.search(r'^!Series_geo_accession\t"?(GSE\d+)', head, re.MULTILINE)
     if not found:
         raise HeteroAgeError(
-            f"{path} does not say of which series it is. Give inputs.geo: {{file: {path}, series: GSE...}}."
+            f"{path} does not contain the accession of its series. Give inputs.geo: {{file: {path}, series: GSE...}}."
         )
     return found[1]
 

@@ -10,10 +10,12 @@ transformed age if it is one of the drifting CpGs, plus noise. Three kinds of Cp
 
 The planted heterogeneity, and the part of the clock that should find it:
 
-- The accelerated hallmark's own drift (`hallmark_drift`): its expert.
-- Some drifting CpGs follow the pace of their tissue (`tissue_pace`, else 1): the fusion, which sees the tissue.
+- The accelerated hallmark's own drift (`hallmark_drift`) should be found by its expert.
+- Some drifting CpGs follow the pace of their tissue (`tissue_pace`, else 1). The fusion should find it, because Tissue
+  is one of its features.
 - In accelerated samples, most of them unhealthy, that hallmark's CpGs drift as if the sample were `acceleration_years`
-  older: its correction in new samples. CpGs that it shares with another hallmark do not, so no other hallmark shows it.
+  older. The hallmark's correction should show it in new samples. CpGs shared with other hallmarks do not drift
+  faster, so no other correction shows it.
 
 Without these three, there is nothing for the later stages to find, and HeteroAge is the anchor.
 The three modalities see the same samples through different CpGs, gains and noise.
@@ -36,13 +38,13 @@ MISSES = {"beta": None, "chalm": 3, "camda": 8}  # which of every fifteen sample
 
 
 def cpg_names(settings: Mapping) -> list[str]:
-    """Names of the simulated CpGs."""
+    """Return the names of the simulated CpGs."""
     rng = np.random.default_rng([settings["seed"], 1])
     return [f"cg{number:08d}" for number in np.sort(rng.choice(30_000_000, settings["cpgs"], replace=False))]
 
 
 def simulate_dictionary(settings: Mapping) -> dict[str, list[str]]:
-    """The demo's hallmark dictionary: neighbours share CpGs. resources/demo/hallmarks.json holds it."""
+    """Return the demo's hallmark dictionary (resources/demo/hallmarks.json). Neighbouring hallmarks share CpGs."""
     rng = np.random.default_rng([settings["seed"], 2])
     names, size, shared = (settings["hallmarks"], settings["cpgs_per_hallmark"], settings["shared_by_hallmarks"])
     order = rng.permutation(cpg_names(settings))
@@ -175,7 +177,7 @@ def _measure(
 
 
 def _principal_components(beta: pd.DataFrame, samples: pd.DataFrame, n_pcs: int) -> pd.DataFrame:
-    """PCs of all beta values, learnt on the studies to train on; ages are not looked at."""
+    """Compute PCs of all beta values from the training studies, without ages."""
     filled = beta.fillna(beta.median())
     training = (samples["project_id"] != "held_back").to_numpy()
     centred = filled - filled[training].mean()

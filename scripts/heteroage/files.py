@@ -137,7 +137,7 @@ def rows_of(sample_ids: Sequence[str], table: pd.DataFrame, where: str | Path) -
     rows = index.get_indexer(list(sample_ids))
     if absent := [sample for sample, row in zip(sample_ids, rows, strict=True) if row < 0]:
         raise HeteroAgeError(
-            f"{where} has no row for samples ({listed(absent)}): it is of another run. Remove the file and run again."
+            f"{where} has no row for samples ({listed(absent)}): it is from another run. Remove the file and run again."
         )
     return rows.astype("int64")
 

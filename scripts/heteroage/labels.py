@@ -1,4 +1,4 @@
-"""Words in tables: sex, tissue, health, codes for missing values, and labels that may mean the same."""
+"""Words in tables: sex, tissue, health, codes for missing values, and nearly equal labels."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def same_word(one: str, other: str) -> bool:
 
 
 def tissue_of(text: str | None) -> str:
-    """Return the tissue, with single blanks inside and none around; missing is unknown."""
+    """Return the tissue as stripped text with single blanks; unknown if missing."""
     return UNKNOWN if is_missing(text) else " ".join((text or "").split())
 
 
@@ -72,9 +72,9 @@ def spelling_key(text: str) -> str:
 
 
 def nearly_alike(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Find pairs of names that differ in case, blanks, punctuation, the order of words, or a letter of a long word.
+    """Find pairs of names that differ in case, blanks, punctuation, order of words, or a letter of a long word.
 
-    Words with digits, and short ones, must be the same: `CD4 T cell`, `CD8 T cell` and `CD8 B cell` are three things.
+    Short words and words with digits must be equal: `CD4 T cell`, `CD8 T cell` and `CD8 B cell` are three tissues.
     """
     words = {str(name): re.findall(r"\w+", str(name).casefold().replace("_", " ")) for name in names}
     return [(a, b) for a, b in combinations(sorted(words), 2) if _alike(words[a], words[b])]
@@ -94,7 +94,7 @@ def _misspelt(one: str, other: str) -> bool:
 
 
 def _edits(one: str, other: str) -> int:
-    """Letters to insert, remove, replace or exchange with their neighbour (Damerau 1964, optimal string alignment)."""
+    """Count the letters to insert, remove, replace or transpose (Damerau 1964, optimal string alignment)."""
     before, previous = [], list(range(len(other) + 1))
     for i, a in enumerate(one, 1):
         row = [i]

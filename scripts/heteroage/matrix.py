@@ -34,7 +34,7 @@ def open_matrix(features: str | Path, names: str | Path) -> tuple[NDArray[np.flo
     if matrix.shape[0] != len(feature_names):
         raise HeteroAgeError(
             f"{features} has {matrix.shape[0]} features and {names} {len(feature_names)}: "
-            "they are of different runs. Remove both and run again."
+            "they are from different runs. Remove both and run again."
         )
     return matrix, feature_names
 
@@ -74,10 +74,10 @@ class StackedRows:
 
 
 def read_rows(matrix: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Copy some rows of a matrix; those of a mapped file are read from the file.
+    """Copy some rows of a matrix. Rows of a mapped file are read from the file, not through the map.
 
-    Through the map, the operating system would map whatever lies around each row too: a thousand rows of a large store
-    make its whole map resident.
+    Through the map, the operating system also loads the neighbourhood of each row: a thousand rows of a large store
+    load all of it into memory.
     """
     if not isinstance(matrix, np.memmap):
         return matrix[rows]

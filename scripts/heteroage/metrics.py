@@ -1,4 +1,4 @@
-"""How well ages are predicted: over samples (micro) and over projects (macro)."""
+"""Measures of prediction accuracy, over samples (micro) and over projects (macro)."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def mean_errors(error: NDArray[np.float64], rows: Sequence[NDArray[np.int64]]) -
 def r2_against_none(residual: ArrayLike, correction: ArrayLike) -> float:
     """R2 of a correction against no correction: 1 - sum (residual - correction)^2 / sum residual^2.
 
-    A correction has no intercept, so its reference is 0 and not the mean residual: correcting by 0 has R2 0.
-    R2 is 0 where every residual is 0, because nothing is left to correct.
+    A correction has no intercept, so its reference is 0 and not the mean residual. A correction of 0 has R2 0.
+    R2 is also 0 if all residuals are 0.
     """
     residual, correction = np.asarray(residual, np.float64), np.asarray(correction, np.float64)
     total = float(np.square(residual).sum())
@@ -69,7 +69,7 @@ def r2_against_none(residual: ArrayLike, correction: ArrayLike) -> float:
 
 
 def mean_age_of_other_folds(age: pd.Series, fold: pd.Series) -> pd.Series:
-    """Return the mean age of the other folds for each sample: the baseline that any clock must beat."""
+    """Return the mean age of the other folds for each sample: the baseline for any clock."""
     totals = age.groupby(fold).agg(["sum", "count"])
     others = (totals["sum"].sum() - totals["sum"]) / (totals["count"].sum() - totals["count"])
     return fold.map(others)

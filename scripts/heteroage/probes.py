@@ -65,7 +65,7 @@ def usual_modality(name: str) -> str:
 
 
 def plain_name(name: str) -> str:
-    """Give a CpG its one name: cg00000029_TC21_beta is cg00000029_beta, chr1:10469 is chr1_10469; others stay."""
+    """Return a CpG's standard name: cg00000029_beta for cg00000029_TC21_beta, chr1_10469 for chr1:10469."""
     name = usual_modality(name)
     probe, modality = split_modality(name)
     plain = _one_position(REPLICATE.sub("", probe))
@@ -88,7 +88,7 @@ def _one_position(probe: str) -> str:
 
 
 def feature_name(name: str, modality: str) -> str | None:
-    """Name the feature of `modality` that a column is, or None: a bare probe is one, and one with that suffix."""
+    """Return the feature name of a column that is a bare probe name or has the suffix of `modality`; otherwise None."""
     usual = _USUAL.fullmatch(name) if name[:2] == "cg" else None  # spares three searches in each of a million names
     probe, own = usual.groups() if usual else split_modality(plain_name(name))
     return f"{probe}_{modality}" if own in (None, modality) and PROBE.fullmatch(probe) else None
@@ -115,11 +115,11 @@ def pc_columns(columns: Iterable[object]) -> list[str]:
 
 
 def read_probes(path: Path, modality: str | None) -> list[str]:
-    """Read the probes of a platform: the column with most probe names of a list, a CSV or Illumina's manifest.
+    """Read the probes of a platform from a list, a CSV or Illumina's manifest: the column with the most probe names.
 
     Columns are separated by commas, tabs, semicolons or blanks. Names without a suffix get that of `modality`, or beta.
 
-    Raises HeteroAgeError: a file that cannot be read, or that names no probe.
+    Raises HeteroAgeError: a file that cannot be read, or contains no probe names.
     """
     found: dict[int, list[str]] = {}
     try:
@@ -169,8 +169,8 @@ def read_annotation(path: str | Path, needed: str) -> pd.DataFrame:
         for ours, named in found.items():
             if not named:
                 raise HeteroAgeError(
-                    f"the annotation {path} has no column of {ours}s (it has {listed(columns)}). Name one {ours}, or "
-                    "use Illumina's original manifest."
+                    f"the annotation {path} has no column of {ours}s (it has {listed(columns)}). Rename a column to "
+                    f"{ours}, or use Illumina's original manifest."
                 )
         names = [named[0] for named in found.values()]
         if path.suffix in PARQUET:

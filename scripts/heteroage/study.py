@@ -1,4 +1,4 @@
-"""The study of a results folder: one run at a time, what killed runs leave, changed files, and the final text.
+"""The study of a results folder: its lock, leftovers of killed runs, changed files, and the final text.
 
 Snakemake's own lock remains after a run is killed, and has to be removed by hand. This lock uses flock, which is
 released when its process ends for any reason. The profiles select it with `nolock`. Scripts of a killed run end by
@@ -252,8 +252,7 @@ def verify_unchanged(paths: Iterable[str]) -> None:
     recorded = [path for path in map(Path, paths) if path.is_file() and _record_of(path).is_file()]
     if changed := [p for p in recorded if json.loads(_record_of(p).read_bytes()) != _measured(p, RECORDED)]:
         raise HeteroAgeError(
-            f"results have changed since the workflow wrote them ({listed(changed)}). Delete them and run "
-            "again, which makes them again."
+            f"results have changed since the workflow wrote them ({listed(changed)}). Delete them and run again."
         )
 
 

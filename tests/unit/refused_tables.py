@@ -52,7 +52,7 @@ for _form in ("parquet", "feather"):
         Path(f"beta.{form}").write_bytes(whole.replace(b"cg00000002", b"cg0000\xed002"))
 
 
-@case("A pickle", "loading one runs whatever code is in it", beta="beta.pkl")
+@case("A pickle", "loading a pickle runs the code in it", beta="beta.pkl")
 def _pickle() -> None:
     study().to_pickle("beta.pkl")
 
@@ -69,7 +69,7 @@ for _name, _content, _text in (
     (
         "beta.myCpG",
         b"chrBase\tchr\tbase\tstrand\tcoverage\tfreqC\tfreqT\nchr1.10469\tchr1\t10469\tF\t10\t90.0\t10.0\n",
-        "holds calls, as Bismark or methylKit writes them. Give Bismark's coverage files",
+        "contains methylation calls of Bismark or methylKit. Give Bismark's coverage files",
     ),
     ("beta.html", b"<!DOCTYPE html><html></html>", "is a web page, not a table"),
     ("beta.idat", b"IDAT" + bytes(100), "raw intensities"),

@@ -135,7 +135,7 @@ def test_a_series_matrix_at_hand_says_of_which_series_it_is(tmp_path):
     assert geo_files({"geo": given}) == files
     assert geo_files({"geo": {"file": str(unnamed)}}) == {"GSE77": str(unnamed)}
     unnamed.write_text("no series")
-    with pytest.raises(HeteroAgeError, match="does not say of which series it is"):
+    with pytest.raises(HeteroAgeError, match="does not contain the accession of its series"):
         geo_files({"geo": given})
     with pytest.raises(HeteroAgeError, match="names GSE5 twice"):
         geo_files({"geo": ["GSE5", {"file": "GSE5_series_matrix.txt.gz"}]})

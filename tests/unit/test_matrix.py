@@ -55,7 +55,7 @@ def test_blocks_go_through_the_store_once(store, block, monkeypatch):
 
 def test_names_of_another_run_are_refused(store):
     write_names(["cg00000001_beta"], store[1])
-    with pytest.raises(HeteroAgeError, match=re.escape(f"{store[0]} has 7 features and {store[1]} 1: they are of")):
+    with pytest.raises(HeteroAgeError, match=re.escape(f"{store[0]} has 7 features and {store[1]} 1: they are from")):
         open_matrix(*store)
 
 

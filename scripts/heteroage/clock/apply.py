@@ -1,4 +1,4 @@
-"""What the commands that predict do: from a folder and tables to a table of predictions, which is written in blocks.
+"""The commands that predict: they read a folder and tables in blocks, and write a table of predictions.
 
 The output file appears under its name only when it is complete.
 """
@@ -88,7 +88,7 @@ def run_step(
 def check_places(
     inputs: Sequence[Path | None], outputs: Sequence[Path | None], tables: Sequence[Path | None] = ()
 ) -> None:
-    """Reject, before the work, outputs that cannot be written, or are equal to each other or to an input."""
+    """Reject outputs that cannot be written, or are equal to each other or to an input, before the work starts."""
     for path in filter(None, tables):
         kind_of(path)
     given = {path.resolve() for path in inputs if path is not None}
@@ -111,7 +111,7 @@ def compare(
 ) -> str:
     """Compare published clocks, and optionally a trained clock, on tables with ages; returns a report to print.
 
-    given : as the config's `compare`
+    given : entries of the config's `compare`
     clock : a trained clock to compare them with
     out : file for the ages of every sample
 
@@ -124,7 +124,7 @@ def compare(
     beside.find(table)
     if "Age" not in table.names:
         raise HeteroAgeError(
-            f"{table.where} has no column Age: there is nothing to compare ages with. Add it, or name your column by "
+            f"{table.where} has no column Age, with which predicted ages are compared. Add it, or name your column by "
             "--columns Age=YOURS. `heteroage pipeline-predict --compare` predicts without ages."
         )
     if clock is not None:

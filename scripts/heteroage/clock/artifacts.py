@@ -146,7 +146,7 @@ def decoded(content: bytes, where: str) -> str:
 
 @contextmanager
 def entries_of(where: str, advice: str = "Copy the folder again.") -> Iterator[None]:
-    """Context that reads the entries of parsed JSON: a missing one, or one of the wrong type, is an error."""
+    """Context in which JSON entries are read. A missing entry, or one of the wrong type, raises HeteroAgeError."""
     try:
         yield
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""Whether tables can be predicted: before training, before prediction, and on request with the cost of missing CpGs."""
+"""Checks whether tables can be predicted: before training, before prediction, and by `heteroage check`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def check_columns(
 
     clock : the clock for this table (`ClockModel.for_table`)
     columns_of : the table's columns of each CpG
-    allow_missing : reject a table only if it has none of the CpGs
+    allow_missing : accept a table that has at least one of the CpGs
     needs_cpgs : CpGs are needed for more than the RF_PCs
     """
     absent, where = [name for name in clock.cpgs_read if name not in columns_of], table.where
@@ -63,7 +63,7 @@ def check_columns(
         raise HeteroAgeError(
             f"{where} shares {shared} of the clock's {len(clock.cpgs_read)} CpGs. Missing are "
             f"{share_of(clock.anchor_weight, absent):.0%} of the anchor's weight"
-            + (f" and {context:.0%} of what the RF_PCs are computed from" if context else "")
+            + (f" and {context:.0%} of the weight of the computed RF_PCs" if context else "")
             + f" ({listed(absent)}). Columns are named <cpg>_<modality>, as cg00000029_beta; check names and platform. "
             "`heteroage check` lists the missing CpGs" + ("." if shared == 0 else "; --allow-missing predicts anyway.")
         )

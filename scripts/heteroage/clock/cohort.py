@@ -1,4 +1,4 @@
-"""Errors of whole cohorts: of a predicted table, of the studies held out in training, and an offset that corrects them.
+"""Errors of cohorts: of a predicted table, of studies held out in training, and an offset that corrects them.
 
 The out-of-fold error of sample i of group g is modelled as b_g + e_gi. within² is the variance of the errors around
 their group's mean, pooled over groups. between² is the mean over groups of b_g² - within² / n_g, or 0 if that is
@@ -89,7 +89,7 @@ class StudyErrors:
         return between / (between + within) if between + within > 0 else 0.0
 
     def warning(self, bias: float, n: int) -> str:
-        """Return a warning if the bias of n samples is outside the range of all studies by more than chance, or ""."""
+        """Return a warning if the bias of n samples is outside the studies' range by more than chance, else ""."""
         chance = STANDARD_ERRORS * self.within_sd / np.sqrt(n)
         if self.lowest - chance <= bias <= self.highest + chance:
             return ""
@@ -112,7 +112,7 @@ class StudyErrors:
 
 @dataclass(frozen=True)
 class Applicability:
-    """Age range of the training samples (years), and the 99th percentile of their out-of-fold distances.
+    """Age range of the training samples (years), and 99th percentile of their distance from the mean, out of fold.
 
     slopes : linear approximation of the fusion: change of HeteroAge in years per year of the anchor and of each
         correction, by least squares over the training samples. Without boosting rounds: 1 for the anchor, 0 otherwise.
@@ -149,7 +149,7 @@ class Applicability:
 
 @dataclass
 class CohortSummary:
-    """Number of samples of a predicted table, whose blocks are added, and errors of its predicted ages (years).
+    """Number of samples of a predicted table and errors of its predicted ages (years), collected block by block.
 
     studies : errors of the studies held out in training, for comparison
     """

@@ -141,7 +141,7 @@ class Conditional:
     With k factors, and the rows of all arrays in the order of `names`:
 
     names : (CpGs,), in the order in which they are read
-    signal : (CpGs, k), F / d. The sum of value * signal over the measured CpGs gives the factor scores.
+    signal : (CpGs, k), F / d. The factor scores are P^-1 times the sum over measured CpGs of (value - mean) * signal.
     own : (CpGs, k + 3), summed over the missing CpGs: mean * signal, a² d, a b d, b² d
     common : (CpGs, k (k + 1) / 2 + 2 k) float32, summed over the missing CpGs: F_i F_j / d for each pair of factors,
         a F, b F. The rounding error of a sum is below a millionth of the sum over all CpGs.

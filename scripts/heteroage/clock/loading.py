@@ -1,7 +1,7 @@
 """Load a clock from a sealed folder. Every file is checked against the manifest; nothing is unpickled.
 
 The folder's reference samples test later versions. They are simulated from the stored mean and scale of the features,
-so they are no data of people.
+so they are not data of people.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def read_parts(
 
 
 def filled_by(clock: Clock, covariance: Covariance) -> Clock:
-    """Return the clock with a covariance. If it contains means, they replace the medians as first imputation values."""
+    """Return the clock with a covariance. If it contains means, they replace the medians in imputation."""
 
     def fills(names: Iterable[str], median: np.ndarray) -> np.ndarray:
         return np.array([covariance.fill(name, x) for name, x in zip(names, median.tolist(), strict=True)])

@@ -37,7 +37,7 @@ COLUMNS_PER_READ = 32  # number of columns read at a time
 
 @dataclass(frozen=True)
 class Joined:
-    """Columns of a table that is joined with another, by name, with its own names (`labels`) of Tissue, Sex and Age."""
+    """Columns of a joined table by name. `labels` are the table's own names of Tissue, Sex and Age."""
 
     where: str
     columns: dict[str, NDArray]
@@ -122,7 +122,7 @@ class MasterTable:
 
 
 class NamedPart:
-    """A block of samples of a table, in table order; columns are read on demand. `names` are all of the table's."""
+    """A block of samples of a table, in table order. Columns are read on demand; `names` are all names of the table."""
 
     def __init__(self, table: MasterTable, part: Part, names: frozenset[str]) -> None:
         self.table, self.part, self.names = table, part, names
@@ -130,11 +130,11 @@ class NamedPart:
         self._at = np.array([table.rows[one] for one in part.ids] if table.others else [], dtype=np.int64)
 
     def _joined(self, name: str) -> list[tuple[Joined, NDArray]]:
-        """Return a column of each of the other tables that have it, for these samples."""
+        """Return this column from all joined tables that have it, for these samples."""
         return [(one, one.columns[name][self._at]) for one in self.table.others if name in one.columns]
 
     def text(self, name: str) -> list[str | None]:
-        """Return a column of text; several tables' columns must agree. Ages of joined tables have their unit."""
+        """Return a column of text. Columns of several tables must agree. Ages of joined tables include their unit."""
         place = self.table.place
         found = [(self.where, self.part.text(place[name]), self._label(name), place)] if name in place else []
         found += [(one.where, cells.tolist(), one.labels[name], one.columns) for one, cells in self._joined(name)]
@@ -182,7 +182,7 @@ def _check_samples(rows: Collection[str], ids: Sequence[str], where: str, first:
 
 
 def open_tables(paths: Sequence[str | Path], wanted: Wanted, conventions: Conventions | None = None) -> MasterTable:
-    """Open a table, or join several on sample_id. Shared columns must agree. Coverage files together are one table.
+    """Open a table, or join several on sample_id. Shared columns must agree. All coverage files form one table.
 
     Tables of values must contain the same samples. Additional samples in sample sheets are ignored.
 
@@ -227,7 +227,7 @@ def open_each(
 def _agreed(
     name: str, several: Sequence[tuple[str, Sequence]], ids: Sequence[str], conventions: Conventions
 ) -> Sequence:
-    """Return a column of one or several tables, which must agree (45 equals 45.0, female equals F) where text is given.
+    """Return a column of one or several tables. Cells with text must agree (45 equals 45.0, female equals F).
 
     several : name of the table in messages, and its column
     """
@@ -274,13 +274,13 @@ def _agreed_ages(
         pairs = [f"{one}: {a.age} and {b.age}" for one, (a, b, _) in differ.items()]
         raise _differing("Age", later.where, first.where, pairs)
     if rounded := [one for one, (kept, _, own) in chosen.items() if {kept.age} < {reading.age for reading in own}]:
-        log.warning("ages are taken from the table that gives more digits (%s)", listed(rounded))
+        log.warning("ages are taken from the table with more digits (%s)", listed(rounded))
     text = {one: f"{np.format_float_positional(own[0].age, trim='-')} years" for one, own in chosen.items()}
     return [text.get(one) for one in ids]
 
 
 def _of_ages(conventions: Conventions, label: str, names: Iterable[str]) -> Conventions:
-    """Return the conventions of a table's ages: the output of an earlier stage (by its columns' `names`) has years."""
+    """Return the conventions of a table's ages. Output of an earlier stage (see `names`, its columns) has years."""
     staged = any(name == ANCHOR or name.endswith(CORRECTION) for name in names)
     return replace(conventions, age_unit="years") if staged and unit_in(label) is None else conventions
 

@@ -178,7 +178,7 @@ class ClockModel:
         return replace(self, conventions=Conventions(allow_prenatal=known.allow_prenatal, tissues=known.tissues))
 
     def for_table(self, names: Iterable[str]) -> Self:
-        """Return the clock for a table with these columns: RF_PCs in the table are not computed from CpGs."""
+        """Return the clock for a table with these columns. RF_PCs in the table are not computed from CpGs."""
         computed = self.loadings.names if self.loadings else []
         kept = [name for name in computed if name not in set(names)]
         if kept == computed:

@@ -96,7 +96,7 @@ class Clock(ClockModel):
             cohort.add(rows)
         if self.studies is None:
             raise HeteroAgeError(
-                "the clock contains no errors of held-out studies, which calibration needs: it was made by an earlier "
+                "the clock contains no errors of held-out studies, which calibration needs. It was made by an earlier "
                 "version, or was trained on fewer than three groups of studies. Train it again with this version, on "
                 "three groups or more."
             )

@@ -1,4 +1,4 @@
-"""Published clocks: their coefficient tables, and the ages that they predict; the anchor as such a table.
+"""Published clocks: their coefficient tables, and the ages that they predict. Export of the anchor as such a table.
 
 A published clock is a weighted sum of CpGs and a transform to years. Its table has two columns, a CpG and its
 coefficient, with the intercept as a row. A missing value is replaced by the reference value of the caller (a training

@@ -89,7 +89,7 @@ class SampleBlock:
 
     @property
     def usable(self) -> bool:
-        """Whether some sample has most of the weight, as far as features were summed."""
+        """Whether at least one sample has most of the weight of the features summed so far."""
         return not (self.summed and self.mostly_imputed.all())
 
     def sum_features(self) -> None:

@@ -56,7 +56,7 @@ def gather(
 
 
 def _read_coverage(path: str, least: int, codes: dict[str, int]) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
-    """Read the numbers of a sample's covered positions (increasing), their beta values, and the number of others.
+    """Read the numbers of a sample's covered positions (increasing), their beta values, and how many were left out.
 
     codes : {chromosome: number}, to which new chromosomes are added
     """

@@ -281,14 +281,14 @@ def _ages(found: Sequence[tuple[str, str]], ids: Sequence[str], series: str, how
     most, prenatal = sum(not is_missing(text, how.missing_values) for _, text in found) / 2, problems[PRENATAL_AGE]
     if (any(map(is_prenatal, labels)) and prenatal) or len(prenatal) > most:
         raise HeteroAgeError(
-            f"{series} has ages from before birth, under {listed(labels)} ({listed(prenatal)}). Set "
-            "inputs.allow_prenatal: true to take them as ages below 0, or name another characteristic in "
+            f"{series} has ages before birth in {listed(labels)} ({listed(prenatal)}). Set "
+            "inputs.allow_prenatal: true to read them as negative ages, or name another characteristic in "
             "geo.characteristics.Age."
         )
     strange = [*problems[UNREADABLE], *prenatal, *problems[OUTSIDE]]
     if len(strange) > most:
         raise HeteroAgeError(
-            f"{series} has ages that cannot be read, under {listed(labels)} ({listed(strange)}). Name another "
+            f"{series} has ages that cannot be read in {listed(labels)} ({listed(strange)}). Name another "
             f"characteristic in geo.characteristics.Age, or the unit in geo.series.{series}.age_unit."
         )
     if strange:

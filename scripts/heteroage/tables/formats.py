@@ -208,7 +208,7 @@ def open_pickle(path: Path, where: str, allowed: bool) -> FrameSource:
     """Unpickle a frame, if the config allows it."""
     if not allowed:
         raise HeteroAgeError(
-            f"{where} is a pickle, and loading one runs whatever code is in it. If you trust where it comes from, set "
+            f"{where} is a pickle, and loading a pickle runs the code in it. If you trust its source, set "
             "inputs.allow_pickle: true (training only); better, save the table as Parquet."
         )
     import pandas as pd

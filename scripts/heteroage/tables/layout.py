@@ -77,8 +77,8 @@ class Layout:
     metadata : with samples in rows, {our name: its column}
     samples : with CpGs in rows, the samples' columns, and `ids` their names
     left_out : with CpGs in rows, the other columns, as "name (kind)"
-    renamed : how many ids are shorter than the column's name
-    unnamed : whether the ids of the samples are in a column without a name
+    renamed : number of ids that are shorter than the column's name
+    unnamed : whether the sample ids are in a column without a name
     """
 
     orientation: str
@@ -94,8 +94,8 @@ class Layout:
 def find_layout(source: Source, is_cpg: IsCpg, conventions: Conventions, orientation: str, like: str) -> Layout:
     """Detect the layout of a table; the arguments are those of `Table`.
 
-    Raises HeteroAgeError: neither or both of rows and columns are CpGs; names of CpGs in capitals; a stated
-    orientation that is not found; no sample ids; no column of a sample.
+    Raises HeteroAgeError: CpGs are in neither rows nor columns, or in both; CpG names are in capitals; the stated
+    orientation is wrong; no sample ids; no column of a sample.
     """
     header = source.header
     cpgs = [is_cpg(name) for name in header]
@@ -248,7 +248,7 @@ def check_cpg_names(names: Sequence[str], where: str) -> None:
 
 
 def check_left_out(ids: Collection[str], where: str, left_out: Sequence[str], table: str) -> None:
-    """Reject a sheet with samples that a table has as columns that are not samples by their names.
+    """Reject a sheet that lists as samples columns that a table left out because of their names.
 
     ids, where : the sheet's samples, and its name in messages
     left_out, table : `Layout.left_out` of the table, and its name in messages

@@ -93,10 +93,10 @@ class Conventions:
         """Read the content of Reading.json; unknown keys and other forms are rejected."""
         known = [f.name for f in fields(cls)]
         if not isinstance(content, dict) or set(content) - set(known):
-            raise HeteroAgeError(f"{where} is not valid: it may have the keys {', '.join(known)}.")
+            raise HeteroAgeError(f"{where} is not valid: the allowed keys are {', '.join(known)}.")
         for key, kind in (("columns", dict), ("sex_codes", dict), ("missing_values", list), ("tissues", list)):
             if not isinstance(content.get(key, kind()), kind):
-                raise HeteroAgeError(f"{where} is not valid: {key} has another form.")
+                raise HeteroAgeError(f"{where} is not valid: {key} has the wrong form.")
         return cls.of(**content)
 
 
@@ -108,9 +108,9 @@ def words_of(value: object) -> tuple[str, ...]:
 
 
 def find_columns(header: Sequence[str], conventions: Conventions, where: str) -> dict[str, int]:
-    """Find `sample_id` and the METADATA: by the names of `conventions`, by our own, in any case, or by usual names.
+    """Find `sample_id` and the METADATA columns: by the names in `conventions`, else by our own names or usual ones.
 
-    Raises HeteroAgeError: several columns for one of ours; `Age` without a unit beside an age in another unit.
+    Raises HeteroAgeError: several columns for one of ours; `Age` without a unit next to an age column with a unit.
     """
     names, found = [" ".join(str(name).split()) for name in header], {}
     keys = [column_key(name) for name in names]
@@ -157,7 +157,7 @@ def sample_ids(cells: Cells, where: str) -> list[str]:
 
 
 def names(cells: Cells) -> list[str | None]:
-    """Return names as text without blanks around; 203952880001.0, which pandas makes of a number, is 203952880001."""
+    """Return names as stripped text. 203952880001.0, as pandas writes a number, becomes 203952880001."""
     texts = [None if is_missing(cell) else str(cell).strip() for cell in cells]
     present = [text for text in texts if text is not None]
     numbers = all(re.fullmatch(r"-?\d+(?:\.0)?", text) for text in present)
@@ -219,7 +219,7 @@ def ages(cells: Cells, label: str, ids: Sequence[str], where: str, conventions: 
 def healthy(cells: Cells, where: str, conventions: Conventions) -> list[bool | None]:
     """Return true, false, or None where missing.
 
-    Raises HeteroAgeError: words that are neither.
+    Raises HeteroAgeError: words that mean neither true nor false.
     """
     parsed = [
         None if is_missing(cell, conventions.missing_values) else HEALTH.get(str(cell).strip().lower(), cell)
@@ -234,7 +234,7 @@ def healthy(cells: Cells, where: str, conventions: Conventions) -> list[bool | N
 
 
 def mangled_by_r(ids: Iterable[str], others: Collection[str]) -> str:
-    """Return a hint if ids are changed by R's read.csv from the others (X2000.01 from 2000-01), otherwise nothing."""
+    """Return a hint if R's read.csv has changed the ids (2000-01 to X2000.01), otherwise an empty text."""
     made = {}
     for other in others:
         name = re.sub(r"[^A-Za-z0-9._]", ".", other)

@@ -172,7 +172,7 @@ def _refusal(where: str, what: str, advice: str) -> HeteroAgeError:
 
 def _calls(where: str) -> HeteroAgeError:
     return HeteroAgeError(
-        f"{where} holds calls, as Bismark or methylKit writes them. Give Bismark's coverage files, whose names "
+        f"{where} contains methylation calls of Bismark or methylKit. Give Bismark's coverage files, whose names "
         'end in .cov or .cov.gz. In the config, name them by a pattern: {file: "data/*.cov.gz", least_coverage: 5}.'
     )
 

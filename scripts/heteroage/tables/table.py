@@ -1,8 +1,7 @@
 """An opened table of methylation values, or a sample sheet: sample ids, metadata, and values in blocks.
 
-Training and prediction read through this module alone. Which of rows and columns are the samples is found out
-(`layout.py`); from here on values are (CpGs, samples). What a metadata column means is not decided here: its cells are
-text.
+Training and prediction read tables only through this module. `layout.py` detects whether samples are rows or columns.
+Values are returned as (CpGs, samples). Cells of metadata are returned as text, which `metadata.py` interprets.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class Table:
     is_cpg : whether a name is that of a CpG
     orientation : as stated, or detected
     like : how a CpG is named, for messages
-    Raises HeteroAgeError: neither or both of rows and columns are CpGs; nothing names the samples.
+    Raises HeteroAgeError: CpGs are in neither rows nor columns, or in both; no sample ids.
     """
 
     source: Source
@@ -127,7 +126,7 @@ class Table:
     def blocks(self, places: Sequence[int]) -> Iterator[Block]:
         """Yield the values of some of `names` in one pass, in the file's order: some rows, as many columns as fit.
 
-        Raises HeteroAgeError: text where numbers belong: names sample and CpG.
+        Raises HeteroAgeError: text among the numbers; the message names sample and CpG.
         """
         wanted, rows, bad = np.array(places, np.int64), None, BadCells()
         columns = self.layout.samples if self.cpgs_in_rows else list(places)

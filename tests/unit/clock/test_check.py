@@ -257,7 +257,7 @@ def test_a_table_without_the_cpgs_of_the_computed_pcs_is_refused(mostly_context,
     alone = sorted(set(mostly_context.cpgs_read) - set(mostly_context.cpgs))
     without = clock.master.drop(columns=alone)
     refused("Missing are", mostly_context.predict, without)
-    refused("of what the RF_PCs are computed from (18: ", mostly_context.predict, without)
+    refused("of the weight of the computed RF_PCs (18: ", mostly_context.predict, without)
     beside = pd.concat([clock.master, clock.master.iloc[[0]].assign(sample_id="x", **dict.fromkeys(alone, np.nan))])
     flags = mostly_context.predict(beside)["Flags"]
     assert flags.str.contains("mostly_imputed").tolist() == [False] * len(clock.master) + [True]

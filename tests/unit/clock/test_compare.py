@@ -89,7 +89,7 @@ def test_a_published_age_does_not_depend_on_batch_mates(given, clock):
 @pytest.mark.parametrize(
     ("change", "options", "text"),
     [
-        (lambda t: t.drop(columns="Age"), [], "has no column Age: there is nothing to compare ages with."),
+        (lambda t: t.drop(columns="Age"), [], "has no column Age, with which predicted ages are compared."),
         (lambda t: t.rename(columns=lambda c: c.replace("cg", "cg9")), [], "shares no CpG with P, which reads 13"),
         (lambda t: t, ["--coefficients", "P=a.csv", "P=b.csv"], "P names two coefficient tables. Give each clock"),
         (lambda t: t, ["--transform", "Q=log"], "Q is not the name of a coefficient table (P)."),

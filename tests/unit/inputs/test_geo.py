@@ -124,7 +124,7 @@ def test_a_unit_that_only_the_config_knows(write):
 def test_gestational_ages_are_refused_or_become_ages_before_birth(write):
     how = replace(HOW, characteristics=HOW.characteristics | {"Age": ["gestational age (weeks)"]})
     lines = read_samples(write([[f"gestational age (weeks): {k}" for k in (38, 39, 40, 41)], CHARACTERISTICS[2]]))
-    with pytest.raises(HeteroAgeError, match=r"GSE1 has ages from before birth, under 1: gestational.*allow_prenatal"):
+    with pytest.raises(HeteroAgeError, match=r"GSE1 has ages before birth in 1: gestational.*allow_prenatal"):
         map_samples(lines, "GSE1", how)
     ages = map_samples(lines, "GSE1", replace(how, allow_prenatal=True))["Age"]
     assert list(ages) == pytest.approx([-14 / 365.25, -7 / 365.25, 0, 0], abs=1e-6)
@@ -132,7 +132,7 @@ def test_gestational_ages_are_refused_or_become_ages_before_birth(write):
 
 def test_ages_most_of_which_cannot_be_read_are_refused(write):
     rows = [["age: adult", "age: adult", "age: old", "age: 5"], CHARACTERISTICS[2]]
-    with pytest.raises(HeteroAgeError, match=r"GSE1 has ages that cannot be read, under 1: age \(3: 'adult' of GSM40"):
+    with pytest.raises(HeteroAgeError, match=r"GSE1 has ages that cannot be read in 1: age \(3: 'adult' of GSM40"):
         map_samples(read_samples(write(rows)), "GSE1", HOW)
 
 
