@@ -24,7 +24,7 @@ from heteroage.engine.simple_products import Found
 from heteroage.engine.standardise import Standardiser
 from heteroage.engine.training_set import TrainingSet
 
-BLOCK = 2048  # number of features per block
+FEATURES_PER_TASK = 2048  # number of features that a worker processes at a time
 LARGE = 1 << 20  # number of values from which compiled code is faster, including its loading time (over a second)
 LOST_DIGITS = 1e-7  # a variance below this fraction of the squared mean is computed again by a two-pass formula
 
@@ -51,7 +51,7 @@ class FeaturePass:
         # Medians are not weighted, so training sets with the same samples share them.
         self._members = np.unique(columns[: len(sets)] != 0, axis=0, return_inverse=True)
         self._products, self._sums, self._medians = products_for(X.size)
-        parts = list(pool.map(lambda part: self._learn(part, columns), _slices(len(X), BLOCK)))
+        parts = list(pool.map(lambda part: self._learn(part, columns), _slices(len(X), FEATURES_PER_TASK)))
         joined = (np.concatenate([part[k] for part in parts], axis=-1) for k in range(6))
         self.median, self.mean, self.scale, self._inverse, self.first, self.missing = joined
         self._single = self.median.astype(np.float32)  # for the products
@@ -116,7 +116,7 @@ class FeaturePass:
         def found(part: slice) -> list[Found]:
             return of_all.above(self.X[part], part.start, self.missing, set_of, self._single, self._inverse, thresholds)
 
-        of_blocks = list(self.pool.map(found, _slices(len(self.X), BLOCK)))
+        of_blocks = list(self.pool.map(found, _slices(len(self.X), FEATURES_PER_TASK)))
         return [
             (np.concatenate([block[k][0] for block in of_blocks]), np.concatenate([block[k][1] for block in of_blocks]))
             for k in range(len(residuals))

@@ -55,7 +55,7 @@ def solutions(paths):
 def small_blocks(monkeypatch):
     """Let small problems span many blocks, the last one cut short, and be worth compiled code."""
     monkeypatch.setattr(feature_pass, "LARGE", 0)
-    monkeypatch.setattr(feature_pass, "BLOCK", 17)
+    monkeypatch.setattr(feature_pass, "FEATURES_PER_TASK", 17)
 
 
 @pytest.mark.usefixtures("small_blocks")

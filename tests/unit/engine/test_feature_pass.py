@@ -93,7 +93,7 @@ def test_blocks_and_threads_change_no_byte(monkeypatch):
     residuals, set_of = residuals_of(rows, X.shape[1], rng)
     results = []
     for block, threads in ((7, 1), (7, 2), (2048, 1)):
-        monkeypatch.setattr(feature_pass, "BLOCK", block)
+        monkeypatch.setattr(feature_pass, "FEATURES_PER_TASK", block)
         found = opened(X, rows, targets, threads)
         with ThreadPoolExecutor(threads) as found.pool:
             above = found.above(residuals, set_of, np.full(4, 0.1, np.float32))
