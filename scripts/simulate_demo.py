@@ -1,4 +1,4 @@
-"""Simulate the demo's cohorts, their RF_PCs, a held-back table to predict, and the truth behind them."""
+"""Simulate the demo's cohorts, their RF_PCs, a table of new samples to predict, and the truth behind them."""
 
 from pathlib import Path
 
@@ -17,5 +17,5 @@ def main(settings: str, hallmarks: str, modalities: list[str], outputs: dict) ->
     for modality, path in zip(modalities, outputs["tables"], strict=True):
         write_table(demo.tables[modality], path)
     write_table(demo.context_pcs, outputs["context_pcs"])
-    write_table(demo.held_back, outputs["held_back"])
+    write_table(demo.new_samples, outputs["new_samples"])
     write_json(demo.truth, outputs["truth"])

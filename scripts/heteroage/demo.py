@@ -53,7 +53,7 @@ def simulate_dictionary(settings: Mapping) -> dict[str, list[str]]:
 
 
 def simulate(settings: Mapping, dictionary: Mapping[str, list[str]]) -> SimpleNamespace:
-    """Simulate the demo: `tables` by modality, `context_pcs`, the master table `held_back`, and the `truth`.
+    """Simulate the demo: `tables` by modality, `context_pcs`, the master table `new_samples`, and the `truth`.
 
     The same settings give the same cohorts.
     """
@@ -65,9 +65,9 @@ def simulate(settings: Mapping, dictionary: Mapping[str, list[str]]) -> SimpleNa
     pcs = _principal_components(betas["beta"], samples, settings["n_pcs"])
 
     visible = ["project_id", "donor_id", "Tissue", "Sex", "Age", "Is_Healthy"]
-    training = samples["project_id"] != "held_back"
+    training = samples["project_id"] != "new_samples"
     identity = samples.set_index("sample_id")[visible]
-    held_back = [betas[m].add_suffix(f"_{m}") for m in MODALITIES]
+    new_samples = [betas[m].add_suffix(f"_{m}") for m in MODALITIES]
     accelerated, fifteenth = samples["acceleration"] > 0, samples.index.to_series() % 15
     return SimpleNamespace(
         tables={
@@ -76,7 +76,7 @@ def simulate(settings: Mapping, dictionary: Mapping[str, list[str]]) -> SimpleNa
             for m in MODALITIES
         },
         context_pcs=pcs[training.to_numpy()].reset_index(),
-        held_back=pd.concat([identity[["Tissue", "Sex", "Age"]], pcs, *held_back], axis=1)[
+        new_samples=pd.concat([identity[["Tissue", "Sex", "Age"]], pcs, *new_samples], axis=1)[
             (~training).to_numpy()
         ].reset_index(),
         truth={
@@ -93,7 +93,7 @@ def _samples(settings: Mapping, rng: np.random.Generator) -> pd.DataFrame:
     tissues, n = settings["tissues"], settings["samples_per_project"]
     rows = []
     for k in range(settings["projects"] + 1):
-        name = f"study_{k + 1:02d}" if k < settings["projects"] else "held_back"
+        name = f"study_{k + 1:02d}" if k < settings["projects"] else "new_samples"
         centre = rng.uniform(30, 65)
         # Every third study has two tissues; all tissues come up in at least two studies.
         own = [tissues[k % len(tissues)], tissues[(k + 2) % len(tissues)]][: 2 if k % 3 == 0 else 1]
@@ -111,7 +111,7 @@ def _samples(settings: Mapping, rng: np.random.Generator) -> pd.DataFrame:
     numbers = rng.permutation(len(samples))
     samples.insert(0, "sample_id", [f"sample_{number:04d}" for number in numbers])
     samples["donor_id"] = [f"donor_{number:04d}" for number in rng.permutation(len(samples))]
-    training = np.flatnonzero(samples["project_id"] != "held_back")
+    training = np.flatnonzero(samples["project_id"] != "new_samples")
     for repeat in range(settings["repeated_donors"]):
         first = int(rng.choice(training))
         # The first two donors tie two studies each; the others gave twice within their study.
@@ -179,7 +179,7 @@ def _measure(
 def _principal_components(beta: pd.DataFrame, samples: pd.DataFrame, n_pcs: int) -> pd.DataFrame:
     """Compute PCs of all beta values from the training studies, without ages."""
     filled = beta.fillna(beta.median())
-    training = (samples["project_id"] != "held_back").to_numpy()
+    training = (samples["project_id"] != "new_samples").to_numpy()
     centred = filled - filled[training].mean()
     loadings = np.linalg.svd(centred[training], full_matrices=False)[2][:n_pcs]
     loadings *= np.sign(loadings[np.arange(n_pcs), np.abs(loadings).argmax(axis=1)])[:, None]

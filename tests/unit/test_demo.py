@@ -60,7 +60,7 @@ def test_sizes(settings, demo, cohorts):
     assert set(demo.tables) == set(MODALITIES)
     assert all(frame.shape[1] == settings["cpgs_per_modality"] >= 2000 for frame in cohorts.betas.values())
     assert len(settings["hallmarks"]) >= 8
-    assert len(demo.held_back) == settings["samples_per_project"]
+    assert len(demo.new_samples) == settings["samples_per_project"]
     assert (samples.groupby("Tissue")["project_id"].nunique() >= 2).all()
 
 
@@ -77,7 +77,7 @@ def test_the_same_settings_give_the_same_cohorts_and_another_seed_others(setting
         pd.testing.assert_frame_equal(one.tables[modality], two.tables[modality], check_exact=True)
         assert not one.tables[modality].equals(other.tables[modality])
     pd.testing.assert_frame_equal(one.context_pcs, two.context_pcs, check_exact=True)
-    pd.testing.assert_frame_equal(one.held_back, two.held_back, check_exact=True)
+    pd.testing.assert_frame_equal(one.new_samples, two.new_samples, check_exact=True)
     assert one.truth == two.truth
 
 
@@ -107,12 +107,12 @@ def test_some_donors_gave_twice_a_few_of_them_in_two_studies(settings, cohorts):
     assert samples["project_id"].nunique() - 2 <= groups.nunique() < samples["project_id"].nunique()
 
 
-def test_the_held_back_table_is_of_no_training_project(demo, cohorts):
-    held_back = demo.held_back
-    assert not set(held_back["sample_id"]) & set(cohorts.samples["sample_id"])
-    assert {"sample_id", "Tissue", "Sex", "Age", "RF_PC1"} <= set(held_back.columns)
-    assert set(cohorts.feature_names) <= set(held_back.columns)
-    assert "project_id" not in held_back.columns
+def test_the_table_to_predict_is_of_no_training_project(demo, cohorts):
+    new_samples = demo.new_samples
+    assert not set(new_samples["sample_id"]) & set(cohorts.samples["sample_id"])
+    assert {"sample_id", "Tissue", "Sex", "Age", "RF_PC1"} <= set(new_samples.columns)
+    assert set(cohorts.feature_names) <= set(new_samples.columns)
+    assert "project_id" not in new_samples.columns
 
 
 def test_pcs_are_of_every_training_sample(settings, demo, cohorts):
@@ -130,7 +130,7 @@ def test_truth(settings, demo, cohorts, dictionary):
     assert truth["simulated"] is True
     assert truth["accelerated_hallmark"] == settings["accelerated_hallmark"] in dictionary
     assert truth["acceleration_years"] == settings["acceleration_years"]
-    everyone = set(cohorts.samples["sample_id"]) | set(demo.held_back["sample_id"])
+    everyone = set(cohorts.samples["sample_id"]) | set(demo.new_samples["sample_id"])
     assert set(truth["accelerated_samples"]) < everyone
     assert 0.1 < len(truth["accelerated_samples"]) / len(everyone) < 0.3
 

@@ -203,7 +203,7 @@ def make_study(folder: Path, repository: Path) -> Study:
     for modality, table in tables.items():
         write_table(_aged_by_sex(table), folder / TABLES[modality])
     write_table(simulated.context_pcs, folder / CONFIG["inputs"]["context_pcs"])
-    write_table(_aged_by_sex(simulated.held_back), folder / CONFIG["predict"]["held_back"])
+    write_table(_aged_by_sex(simulated.new_samples), folder / CONFIG["predict"]["held_back"])
     write_json(dictionary, folder / CONFIG["inputs"]["hallmarks"])
     (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG, sort_keys=False), encoding="utf-8")
     return Study(folder, repository)

@@ -47,7 +47,7 @@ rule simulate_demo:
     output:
         tables=collect("results/demo/{modality}.parquet", modality=MODALITIES),
         context_pcs="results/demo/context_pcs.csv",
-        held_back="results/demo/held_back.parquet",
+        new_samples="results/demo/held_back.parquet",
         truth="results/demo/truth.json",
     resources:
         **needs(0.3),
