@@ -131,6 +131,6 @@ def test_studies_that_miss_its_cpgs_stop_the_run_before_the_sweep(started, tmp_p
     done = study.snakemake()
     assert done.returncode != 0
     said = " ".join(done.stdout.split())
-    assert "stage1.start_from.coefficients, data/published.csv, has CpGs that studies are missing" in said
+    assert "stage1.start_from.coefficients, data/published.csv, has CpGs that are missing in some studies" in said
     assert "Studies with more than 10% missing: 1: lab_2" in said
     assert "sweep:" not in study.path("logs/full/train_stage1.log").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The audit: tables of what the feature store contains, and the findings of all its tables in words."""
+"""The audit: tables of the content of the feature store, and its findings in words."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def count_overlap(scan: Mapping[str, Counts], feature_names: Sequence[str]) -> p
 
 
 def missing_by_sample(scan: Mapping[str, Counts], samples: pd.DataFrame) -> pd.DataFrame:
-    """Compute `missing_fraction` by `modality` and sample, largest first; only samples with a value of the modality."""
+    """Compute each sample's missing fraction by modality, largest first. Samples without any value are left out."""
     parts = []
     for m, own in scan.items():
         part = samples.loc[own.has, ["sample_id", "project_id"]]
@@ -96,7 +96,7 @@ def missing_by_sample(scan: Mapping[str, Counts], samples: pd.DataFrame) -> pd.D
 
 
 def missing_by_cpg(scan: Mapping[str, Counts]) -> pd.DataFrame:
-    """Count `n_features` by `modality` and `missing_fraction` (none, up to 0.001, ..., all) of the samples with it."""
+    """Count features by modality and fraction of samples in which they are missing (none, up to 0.001, ..., all)."""
     labels = ["none", *(f"up to {end:g}" for end in MISSING_BINS[1:-2]), "below 1", "all"]
     parts = []
     for m, own in scan.items():
@@ -153,7 +153,7 @@ def count_hallmarks(
 
 
 def find_noteworthy(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """List the findings, each with the file that shows it; the most serious first.
+    """List the findings, the most serious first, each with the file that shows it.
 
     tables : the audit's tables by name, including `samples` (with `trains`) and `duplicates`; `sex` and `predicted` if
         they were checked

@@ -57,7 +57,7 @@ class FeaturePass:
         self._single = self.median.astype(np.float32)  # for the products
 
     def only(self, sets: Sequence[TrainingSet], pool: ThreadPoolExecutor) -> FeaturePass | None:
-        """Return the pass for some of its training sets, on other threads; None if it has not all of them."""
+        """Return the pass for some of its training sets, with other threads; None if it does not have all of them."""
         place = {(own.key, own.y.tobytes()): t for t, own in enumerate(self.sets)}
         at = [place.get((own.key, own.y.tobytes())) for own in sets]
         if None in at:
@@ -105,7 +105,7 @@ class FeaturePass:
     def above(
         self, residuals: NDArray[np.float32], set_of: NDArray[np.int64], thresholds: NDArray[np.float32]
     ) -> list[Found]:
-        """Go over all features: for each path, those with |c| at or above its threshold, and their c.
+        """Return for each path the features with |c| at or above its threshold, and their c.
 
         residuals : (paths, samples), times the samples' weights; 0 outside the path's training set
         set_of : (paths,), the training set of each
@@ -124,9 +124,9 @@ class FeaturePass:
 
 
 def products_for(n_values: int) -> tuple[type, Callable, Callable]:
-    """Return what computes correlations, sums and medians: compiled code, or for small matrices NumPy.
+    """Return the functions for correlations, sums and medians: compiled, or NumPy's for small matrices.
 
-    Chosen by the matrix alone, so that no path's rounding depends on the others.
+    The choice depends only on the matrix, so that no path's rounding depends on other paths.
     """
     if n_values < LARGE:
         return simple_products.Residuals, simple_products.training_sums, simple_products.medians

@@ -1,4 +1,4 @@
-"""How the residuals of many paths lie in memory for `residual_products`."""
+"""Memory layout of the residuals of many paths, for `residual_products`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _runs(used: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def aligned(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Zeros that begin where a line of the cache does: a vector across two lines is loaded in twice the time."""
+    """Return zeros aligned to cache lines, because loading a vector across two lines takes twice the time."""
     size, spare = math.prod(shape), LINE // BYTES
     raw = np.zeros(size + spare, np.float32)
     first = -raw.ctypes.data % LINE // BYTES

@@ -30,7 +30,8 @@ class Standardiser:
     ) -> Standardiser:
         """Compute from X (features x training samples). Mean and standard deviation are weighted, the median is not.
 
-        `median` : of each feature, if known. By default of all features, because other samples may have missing values.
+        median : median of each feature, if known. Otherwise it is computed for all features, because other samples may
+        have missing values.
         """
         median = cls.medians(X) if median is None else median
         centred, mean = _centre(X, np.arange(len(X)), median, weight)

@@ -72,13 +72,13 @@ def master_table(
 
 
 def anchor_plus_experts(predictions: pd.DataFrame, experts: pd.DataFrame) -> pd.Series:
-    """The anchor plus the corrections of the experts that had skill in training, in years."""
+    """Return the anchor plus the corrections of the experts that had skill in training, in years."""
     skilled = experts.loc[experts["skill"], "hallmark"] + CORRECTION
     return predictions[ANCHOR] + predictions[list(skilled)].sum(axis=1)
 
 
 def predict_held_out(clock: Clock, samples: pd.DataFrame, master: pd.DataFrame, mean_age: float) -> pd.DataFrame:
-    """Predict; adds project, health, platform (if known), outer fold and the training samples' mean age as columns."""
+    """Predict the held-out samples; adds project, health, platform (if known), outer fold and mean training age."""
     table = clock.for_our_tables().predict(master)
     known = samples.reset_index(drop=True).rename(columns={"outer_fold": "fold"})
     for after, added in (("sample_id", ["project_id", "group"]), ("Age", ["fold", "Is_Healthy", "Platform"])):
@@ -127,7 +127,7 @@ def accuracy(predictions: pd.DataFrame, models: Sequence[str] = MODELS) -> pd.Da
 def bootstrap_mae(
     absolute_error: NDArray[np.float64], projects: NDArray
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """95% percentile intervals of the MAE over samples, and of the mean over projects of each project's MAE.
+    """Compute 95% percentile intervals of the MAE over samples, and of the mean over projects of each project's MAE.
 
     Whole projects are drawn with replacement (Field and Welsh, JRSS B 69:369, 2007).
     """
@@ -171,7 +171,7 @@ def _errors(table: pd.DataFrame, column: str) -> dict[str, float]:
 
 
 def ablation(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Nested errors of the anchor, with experts, with the fusion, and of the full clock.
+    """Tabulate nested errors of the anchor, the anchor with experts, the fusion without context, and the full clock.
 
     predictions : nested predictions with `group`, Anchor_Plus_Experts (of those with skill) and Fusion_Without_Context,
         in years
@@ -192,12 +192,12 @@ def ablation(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def paired(difference: pd.Series) -> tuple[float, float]:
-    """Mean of the groups' differences, and its standard error (not a number for a single group)."""
+    """Return the mean of the groups' differences, and its standard error (NaN for a single group)."""
     return float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(len(difference)))
 
 
 def what_stages_add(ablation: pd.DataFrame) -> list[str]:
-    """A sentence for the experts, for the fusion and for the context: by how much they change the nested error."""
+    """Describe by how much experts, fusion and context change the nested error, in a sentence each."""
     said = []
     for row in ablation.iloc[1:].to_dict("records"):
         change, error = row["Minus_Previous"], row["Minus_Previous_SE"]
@@ -215,7 +215,7 @@ def what_stages_add(ablation: pd.DataFrame) -> list[str]:
 def optimism(
     nested: pd.DataFrame, out_of_fold: pd.DataFrame, random_split: pd.DataFrame, sweep_report: Mapping[str, float]
 ) -> pd.DataFrame:
-    """Errors of the same clock by four ways of scoring, and the differences to the nested error.
+    """Tabulate errors of the same clock by four ways of scoring, and their differences to the nested error.
 
     nested, out_of_fold, random_split : predictions with HeteroAge and Stage1_Pred_Age. In `random_split` samples
         were assigned to folds at random, so that a study is on both sides

@@ -29,7 +29,7 @@ def published_ages(
 ) -> pd.DataFrame:
     """Predict all samples of the store by published clocks.
 
-    A missing value takes the CpG's median over the training samples of the other outer folds.
+    A missing value is replaced by the CpG's median over the training samples of the other outer folds.
 
     store : (features, samples) beta values
     samples : frame of sample_id and outer_fold, in the order of the store's columns
@@ -102,7 +102,7 @@ def with_published(
 
 
 def _rows_of(table: pd.DataFrame, name: str, cpgs: int, studies: set[str]) -> pd.DataFrame:
-    """One published clock's rows of the accuracy table."""
+    """Return one published clock's rows of the accuracy table."""
     error = table.assign(Years=(table[name] - table["Age"]).abs() - (table["HeteroAge"] - table["Age"]).abs())
     rows = []
     for stratum, _, own in strata(error):
@@ -118,7 +118,7 @@ def _rows_of(table: pd.DataFrame, name: str, cpgs: int, studies: set[str]) -> pd
 
 
 def worth_training(accuracy: pd.DataFrame) -> str:
-    """Say in a sentence whether HeteroAge is better than the best of the published clocks; empty without any."""
+    """Describe in a sentence whether HeteroAge is better than the best published clock. Empty if there is none."""
     shown = _published_rows(accuracy)
     overall = shown[shown["stratum"] == "all"]
     if overall.empty:
@@ -150,7 +150,7 @@ def worth_training(accuracy: pd.DataFrame) -> str:
 
 
 def by_project(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """The published clocks' rows of all samples and of each project, named for readers; empty where there are none."""
+    """Return the published clocks' rows of all samples and of each project, with readable column names."""
     shown = _published_rows(accuracy)
     shown = shown[shown["stratum"].isin(["all", "project_id"])]
     names = {"model": "clock", "level": "project", "n": "samples", "MAE": "MAE (years)", "MedAE": "median error"}

@@ -14,7 +14,7 @@ NAMED = 12  # points of a picture that are named at most
 
 
 def plot_overlap(overlap: pd.DataFrame) -> Figure:
-    """Bars of samples and of CpGs by the exact set of modalities that have them."""
+    """Draw the numbers of samples and CpGs by the exact set of modalities that have them."""
     height = 1.2 + 0.35 * len(overlap)
     figure, axes = plt.subplots(1, 2, figsize=(9, height), sharey=True, layout="constrained")
     for axis, column, name in zip(axes, ("n_samples", "n_cpgs"), ("Samples", "CpGs"), strict=True):
@@ -26,7 +26,7 @@ def plot_overlap(overlap: pd.DataFrame) -> Figure:
 
 
 def plot_missingness(by_sample: pd.DataFrame, by_cpg: pd.DataFrame) -> Figure:
-    """Number of samples and features by fraction of missing values, per modality."""
+    """Draw the number of samples and features by fraction of missing values, per modality."""
     modalities = list(by_cpg["modality"].unique())
     size = (9, 1 + 2.4 * len(modalities))
     figure, axes = plt.subplots(len(modalities), 2, figsize=size, squeeze=False, layout="constrained")
@@ -46,7 +46,7 @@ def plot_missingness(by_sample: pd.DataFrame, by_cpg: pd.DataFrame) -> Figure:
 
 
 def plot_confounding(samples: pd.DataFrame, measures: pd.DataFrame) -> Figure:
-    """Map of projects and tissues: the number of samples, coloured by their median age."""
+    """Draw a table of projects and tissues with the number of samples, coloured by median age."""
     cells = samples.groupby(["project_id", "Tissue"])["Age"].agg(["size", "median"])
     count, age = cells["size"].unstack(), cells["median"].unstack()
     order = age.mean(axis=1).sort_values(na_position="first").index
@@ -82,7 +82,7 @@ def plot_confounding(samples: pd.DataFrame, measures: pd.DataFrame) -> Figure:
 
 
 def plot_ages(samples: pd.DataFrame, by_project: pd.DataFrame) -> Figure:
-    """Box and points of each project's ages, by median; samples that do not train are grey."""
+    """Draw each project's ages and quartiles, sorted by median age. Samples that do not train are grey."""
     shown = by_project[by_project["n_with_age"] > 0]
     figure, axis = plt.subplots(figsize=(9, 1.6 + 0.3 * len(shown)), layout="constrained")
     rng = np.random.default_rng(0)
@@ -103,8 +103,9 @@ def plot_ages(samples: pd.DataFrame, by_project: pd.DataFrame) -> Figure:
 
 
 def plot_pc_space(table: pd.DataFrame) -> Figure:
-    """First two components of each modality, coloured by tissue; outliers are ringed, the farthest named (and on which
-    component they lie out)."""
+    """Draw the first two components of each modality, coloured by tissue.
+
+    Outliers are ringed. The farthest are named, with the component on which they are outliers."""
     modalities = list(table["modality"].unique())
     size = (1.5 + 4.2 * len(modalities), 5)
     figure, axes = plt.subplots(1, len(modalities), figsize=size, squeeze=False, layout="constrained")
@@ -125,7 +126,7 @@ def plot_pc_space(table: pd.DataFrame) -> Figure:
 
 
 def plot_hallmarks(table: pd.DataFrame) -> Figure:
-    """Each hallmark's CpGs before and after matching to the data."""
+    """Draw the number of each hallmark's CpGs before and after matching to the data."""
     figure, axis = plt.subplots(figsize=(9, 1.4 + 0.36 * len(table)), layout="constrained")
     axis.barh(table["hallmark"], table["cpgs"], color="0.85", label="in the dictionary")
     axis.barh(table["hallmark"], table["cpgs_in_data"], color=COLOURS[2], height=0.5, label="in the data")
@@ -139,7 +140,7 @@ def plot_hallmarks(table: pd.DataFrame) -> Figure:
 
 
 def plot_sex(table: pd.DataFrame) -> Figure:
-    """X against Y signal, coloured by label; mismatches are ringed and named."""
+    """Draw the X against the Y signal, coloured by sex label. Mismatches are ringed and named."""
     figure, axis = plt.subplots(figsize=(6.4, 5.4), layout="constrained")
     signals = [name for name in ("X_Signal", "Y_Signal") if table[name].notna().any()]
     place = table[signals].copy() if signals else pd.DataFrame({"X_Signal": np.nan}, index=table.index)

@@ -44,7 +44,7 @@ MOST_MISSING_CPGS = 0.5  # fraction of a clock's CpGs; where more are missing, i
 
 
 def plot_predicted_age(predictions: pd.DataFrame) -> Figure:
-    """Out-of-fold ages of the anchor and of HeteroAge against actual age (years), by tissue."""
+    """Draw out-of-fold ages of the anchor and of HeteroAge against actual age (years), coloured by tissue."""
     stages = {"Anchor (Stage 1)": "Stage1_Pred_Age", "HeteroAge (Stage 3)": "HeteroAge"}
     figure = Figure(figsize=(9, 5.4), layout="constrained")
     axes = figure.subplots(1, 2, sharex=True, sharey=True)
@@ -77,9 +77,9 @@ def plot_held_out(healthy: pd.DataFrame, unhealthy: pd.DataFrame | None = None) 
 
 
 def plot_tissues(predictions: pd.DataFrame) -> Picture:
-    """HeteroAge against actual age (years), one panel per tissue, with all other samples pale in the background.
+    """Draw HeteroAge against actual age (years), one panel per tissue, with all other samples in pale colour.
 
-    Tissues are sorted by falling number of samples. With more than eight, the smallest share one panel.
+    Tissues are sorted by decreasing number of samples. If there are more than eight, the smallest share one panel.
     """
     order = by_size(predictions["Tissue"])
     shown = order if len(order) <= MOST_PANELS else order[: MOST_PANELS - 1]
@@ -113,7 +113,7 @@ def plot_tissues(predictions: pd.DataFrame) -> Picture:
 
 
 def plot_projects(predictions: pd.DataFrame) -> Picture:
-    """HeteroAge minus age (years) within each project: its middle 90%, middle half and median; MAE beside it."""
+    """Draw HeteroAge minus age (years) by project: middle 90%, middle half and median. The MAE is written beside."""
     table = predictions.assign(error=predictions["HeteroAge"] - predictions["Age"])
     largest = by_size(table["project_id"])
     table = table[table["project_id"].isin(largest[:MOST_ROWS])]
@@ -137,7 +137,7 @@ def plot_projects(predictions: pd.DataFrame) -> Picture:
 
 
 def plot_acceleration(samples: pd.DataFrame) -> Picture:
-    """Age acceleration (years, adjusted for age) of healthy and unhealthy samples: all, by sex, by tissue.
+    """Draw age acceleration (years, adjusted for age) of healthy and unhealthy samples: all, by sex, and by tissue.
 
     samples : Is_Healthy (samples without a known value are left out), Sex, Tissue, Age_Acceleration_Residual
     """
@@ -194,7 +194,7 @@ def scoring_name(scoring: str, model: str) -> str:
 
 
 def plot_ablation(ablation: pd.DataFrame) -> Picture:
-    """MAE (years) of the clock and of its parts, nested, and their paired difference to the anchor over groups."""
+    """Draw nested MAE (years) of the clock and of its parts, with paired differences to the anchor over groups."""
     table = ablation.set_axis(pd.Index([MODELS.get(name, name) for name in ablation["model"]]))
     differences = zip(table["Minus_Anchor"], table["Minus_Anchor_SE"], strict=True)
     texts = [f"{change:+.2f} ± {error:.2f}" if change else "" for change, error in differences]
@@ -221,7 +221,7 @@ def _plot_errors(table: pd.DataFrame, texts: list[str], head: str) -> Figure:
 
 
 def plot_coverage(coverage: pd.DataFrame, nominal: float | None) -> Picture:
-    """Share of held-out samples within their interval, by stratum, with its binomial 95% range; nominal as a line.
+    """Draw the share of held-out samples within their interval by stratum, with its 95% range and the nominal share.
 
     coverage : stratum, level, n, coverage (share), median_width (years)
     nominal : the nominal coverage; None without calibrated intervals
@@ -251,10 +251,10 @@ def plot_coverage(coverage: pd.DataFrame, nominal: float | None) -> Picture:
 
 
 def plot_published(accuracy: pd.DataFrame) -> Picture:
-    """MAE (years) of HeteroAge and of each published clock in each project of the nested samples.
+    """Draw the MAE (years) of HeteroAge and of each published clock in each project of the nested samples.
 
-    Hollow where the project was in the clock's training. A clock is left out if more than half
-    of its CpGs are missing, unless that is so of all.
+    Markers are hollow if the project was in the clock's training. Clocks with more than half of their CpGs missing are
+    left out, unless this applies to all clocks.
 
     accuracy : as `with_published` returns
     """

@@ -57,7 +57,7 @@ class Picture:
 def save_picture(picture: Picture, path: str | Path) -> None:
     """Write a picture as SVG with its title and alternative text; equal pictures give equal bytes.
 
-    Letters are drawn as shapes. If the font does not have a letter, all text stays text, for the reader's own fonts.
+    Letters are drawn as shapes. If the font lacks a letter, text is stored as text and shown in the reader's own fonts.
     """
     described = {"Title": picture.title, "Description": picture.alt, "Date": None, "Creator": None}
     with atomic_path(path) as beside, warnings.catch_warnings(record=True) as caught:
@@ -89,7 +89,7 @@ def empty_picture(title: str, text: str) -> Picture:
 
 
 def by_size(labels: pd.Series) -> list[str]:
-    """Return the distinct labels by falling number of samples, then by name."""
+    """Return the distinct labels by decreasing number of samples, then by name."""
     return list(labels.value_counts().sort_index().sort_values(ascending=False, kind="stable").index)
 
 

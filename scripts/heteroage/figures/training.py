@@ -35,9 +35,10 @@ NO_ROUNDS = "The fusion earned no boosting rounds: HeteroAge is the anchor, and 
 
 
 def plot_sweep(report: pd.DataFrame) -> Picture:
-    """Error (years, mean of MicroMAE and MacroMAE) of every configuration against alpha, the chosen one marked.
+    """Draw the error (years, mean of MicroMAE and MacroMAE) of every configuration against alpha.
 
-    A line is an l1_ratio with the chosen balancing and technical_sd; the others stay pale.
+    The chosen configuration is marked. Coloured lines are l1_ratios with the chosen balancing and technical_sd; all
+    others are pale.
     """
     title = "Sweep of Stage 1"
     if "Score" not in report.columns or len(report) < 2:
@@ -75,7 +76,7 @@ def plot_sweep(report: pd.DataFrame) -> Picture:
 
 
 def plot_rounds(tuning: pd.DataFrame) -> Picture:
-    """Error (years, mean over groups) against the boosting rounds, with the paired standard error as a band.
+    """Draw the error (years, mean over groups) against the boosting rounds, with the paired standard error as a band.
 
     tuning : rounds, Group_MAE, Paired_SE (years; of the difference to the best round) and chosen
     """
@@ -98,7 +99,7 @@ def plot_rounds(tuning: pd.DataFrame) -> Picture:
 
 
 def plot_importance(importance: pd.DataFrame) -> Picture:
-    """Mean absolute contribution (years) of each feature of the fusion, over the training samples."""
+    """Draw the mean absolute contribution (years) of each feature of the fusion over the training samples."""
     title = "Importance of the fusion's features"
     table = importance[importance["mean_abs_contribution_years"] > 0]
     table = table.sort_values(["mean_abs_contribution_years", "feature"], ascending=[False, True]).head(MOST_ROWS)
@@ -116,7 +117,7 @@ def plot_importance(importance: pd.DataFrame) -> Picture:
 
 
 def plot_cohort(contributions: pd.DataFrame) -> Picture:
-    """Contributions (years) of each feature in every sample of a cohort.
+    """Draw the contributions (years) of each feature in every sample of a cohort.
 
     contributions : sample_id, Stage1_Pred_Age, a column of years per feature, HeteroAge
     """
@@ -140,7 +141,7 @@ def plot_cohort(contributions: pd.DataFrame) -> Picture:
 
 
 def plot_sample(contributions: pd.DataFrame) -> Picture:
-    """The sample whose HeteroAge is farthest from its anchor (years), a step per contribution."""
+    """Draw the contributions (years) in the sample whose HeteroAge is farthest from its anchor, a step per feature."""
     own = contributions.iloc[int(np.argmax(np.abs(contributions["HeteroAge"] - contributions[ANCHOR])))]
     features = [name for name in contributions.columns.drop(NO_FEATURES) if own[name]]
     title = f"One sample: {own['sample_id']}"
@@ -181,7 +182,7 @@ def noise_marked(experts: pd.DataFrame) -> dict[str, str]:
 
 
 def plot_skill(experts: pd.DataFrame) -> Picture:
-    """R2 of each expert's correction against no correction, out of fold; hollow where it has no skill."""
+    """Draw the out-of-fold R2 of each expert against no correction. Markers are hollow for experts without skill."""
     title = "Skill of the hallmark experts"
     if experts.empty:
         return empty_picture(title, "No hallmark has features.")
@@ -205,7 +206,7 @@ def plot_skill(experts: pd.DataFrame) -> Picture:
 
 
 def plot_corrections(corrections: pd.DataFrame, samples: pd.DataFrame, experts: pd.DataFrame) -> Picture:
-    """Mean absolute correction (years) of each hallmark in each tissue, out of fold; experts without skill are marked.
+    """Draw the mean absolute out-of-fold correction (years) by hallmark and tissue. Experts without skill are marked.
 
     corrections : sample_id and `<Hallmark>_Correction` columns, years
     samples : sample_id, Tissue
@@ -242,7 +243,7 @@ def plot_corrections(corrections: pd.DataFrame, samples: pd.DataFrame, experts: 
 
 
 def plot_random_sets(hallmarks: pd.DataFrame, scores: pd.DataFrame) -> Picture:
-    """R2 of each hallmark's expert among those of random CpG sets of its size.
+    """Draw the R2 of each hallmark's expert and of random CpG sets of the same size.
 
     hallmarks : a row per hallmark: hallmark, statistic (R2 on the residual), p_value
     scores : a row per random set: hallmark, R2_Residual

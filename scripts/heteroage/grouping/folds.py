@@ -92,7 +92,7 @@ def describe_ties(samples: pd.DataFrame, copies: pd.DataFrame | None = None) -> 
 
 
 def describe_dominance(samples: pd.DataFrame) -> list[str]:
-    """Report a group that makes its fold much larger than the others; returns at most one sentence.
+    """Describe a group that makes its fold much larger than the others, in at most one sentence.
 
     samples : the training samples, with `group` and `fold`
     """
@@ -158,11 +158,11 @@ def folds_to_leave_out(samples: pd.DataFrame) -> list[int]:
 
 
 def assign_folds(samples: pd.DataFrame, folds: int, seed: int, allow_leave_one_group_out: bool) -> NDArray[np.int64]:
-    """Deal whole groups into folds of about equal size, alike in tissues as far as the groups allow.
+    """Assign whole groups to folds of about equal size and similar tissues.
 
-    Three groups are a fold each. Fewer cannot be held out: then donors are dealt (column `donor`) instead of groups.
+    Of three groups, each is a fold. Fewer cannot be held out; then donors (column `donor`) are assigned to the folds.
     No fold has more than 1.5 times the mean number of samples, unless one group alone is larger or no fold could be
-    smaller. The groups are dealt by size, the largest first, each into the smallest fold; then groups are moved and
+    smaller. Groups are assigned by decreasing size, each to the smallest fold so far. Then groups are moved and
     exchanged while that makes sizes and tissues more equal.
 
     Raises HeteroAgeError: four groups or more, but fewer than folds, unless leave-one-group-out is allowed; fewer than
@@ -197,7 +197,7 @@ def assign_folds(samples: pd.DataFrame, folds: int, seed: int, allow_leave_one_g
 
 
 def describe_few_groups(samples: pd.DataFrame) -> list[str]:
-    """Say what fewer than four groups leave unmeasured: nothing, or a few sentences.
+    """Describe, for fewer than four groups, which results cannot be measured. Empty for more groups.
 
     samples : the training samples, with `group` and `fold`
     """
@@ -221,7 +221,7 @@ def describe_few_groups(samples: pd.DataFrame) -> list[str]:
 
 
 def hold_out_donors(samples: pd.DataFrame) -> bool:
-    """Tell whether folds hold out donors: then a group is on both sides."""
+    """Tell whether folds hold out donors instead of groups, so that a group has samples in several folds."""
     return bool(samples.groupby("group")["fold"].nunique().max() > 1)
 
 

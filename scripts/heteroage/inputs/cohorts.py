@@ -136,7 +136,7 @@ def _features(
     platforms: Mapping[str, set[str]],
     intake: Intake,
 ) -> list[str]:
-    """Return the features of all tables (union), or those that all have (intersection), that are on every platform."""
+    """Return the features on every platform: of all tables (union), or common to all (intersection)."""
     sets = [set(table.features) for table in tables]
     union, common = set().union(*sets), set.intersection(*sets)
     if join == INTERSECTION and not common:
@@ -164,7 +164,7 @@ def _features(
 def _of_sheet(
     sheet: Sheet, how: Conventions, tables: Sequence[ModalityTable], everyone: Sequence[str], intake: Intake
 ) -> Known:
-    """Return a sheet's known metadata of `everyone` who has values; its other samples are left out."""
+    """Return a sheet's known metadata for the samples `everyone`, which have values. Other samples are left out."""
     renamed = [f"{label} is {ours}" for ours, (label, _) in sheet.columns.items() if label != ours]
     note_names(sheet, renamed, "" if sheet.named else "other columns", sheet.left_out, intake)
     valued = set(everyone)

@@ -120,7 +120,7 @@ def out_of_fold_errors(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def headline(accuracy: pd.DataFrame) -> dict[str, str]:
-    """The numbers at the top of the page, as text."""
+    """Return the numbers at the top of the page, as text."""
     overall = accuracy[accuracy["stratum"] == "all"].set_index("model")
     clock = overall.loc["HeteroAge"]
     spread = ""

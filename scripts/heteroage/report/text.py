@@ -1,4 +1,4 @@
-"""The clock in words: the summary that a run prints at its end, and the methods paragraphs of the report."""
+"""Texts on a clock: the summary at the end of a run, and the methods paragraphs of the report."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def errors_of(card: Mapping) -> dict[str, Mapping[str, float]]:
 
 
 def what_experts_add(card: Mapping) -> str:
-    """One sentence: by how much the experts' sum is better than the anchor out of fold, or that none has skill."""
+    """Return one sentence on the out-of-fold improvement of the experts over the anchor, or that none has skill."""
     experts, errors = card["stage2"]["experts"], card["stage3"]["errors_out_of_fold"]
     skilled = sum(row["skill"] for row in experts)
     if not skilled:
@@ -123,10 +123,10 @@ def summarise(card: Mapping, predicted: Mapping[str, pd.DataFrame], simulated: b
 
 
 def methods(card: Mapping, accuracy: pd.DataFrame | None = None) -> dict[str, list[str]]:
-    """Write what was trained on what, how it was evaluated, and with which software.
+    """Write the methods: training data, models, evaluation and software.
 
     card : MODEL_CARD.json
-    accuracy : of nested runs; None where they were not made
+    accuracy : table of nested runs; None if there are none
 
     Returns `paragraphs` and `references`; a paragraph cites references by their numbers, in square brackets.
     """

@@ -17,10 +17,10 @@ from heteroage.tables.source import text_of
 
 
 def read_pcs(table: pd.DataFrame, training: Sequence[str], where: str) -> pd.DataFrame:
-    """Take the training samples' RF_PC columns from a table that has them.
+    """Read the training samples' RF_PCs from the user's table.
 
     Returns a frame of `sample_id`, `RF_PC1`, ..., rows in the order of `training`.
-    Raises HeteroAgeError: no RF_PC column, a training sample absent, or a value missing.
+    Raises HeteroAgeError: no RF_PC column; missing training samples or values.
     """
     columns = pc_columns(table.columns)
     if not columns:
@@ -54,11 +54,11 @@ def read_pcs(table: pd.DataFrame, training: Sequence[str], where: str) -> pd.Dat
 def compute_loadings(
     store: NDArray[np.float32], feature_names: Sequence[str], columns: NDArray[np.int64], n_pcs: int, n_cpgs: int
 ) -> pd.DataFrame:
-    """Learn principal components of the training samples' most variable features. No age is looked at.
+    """Compute principal components of the training samples' most variable features, without ages.
 
     store : (features, samples)
     columns : the training samples' columns in it
-    n_pcs, n_cpgs : how many components, and features to learn them from
+    n_pcs, n_cpgs : number of components, and number of features from which they are computed
     Returns a frame with `feature`, `median` (for imputation), `mean`, and a loading per component; features by falling
     variance, ties by name. A component is sum over features of (value - mean) × loading, on beta scale.
     """

@@ -38,7 +38,7 @@ def fit_pipeline(
     added: Start | None = None,
     learnt: FeaturePass | None = None,
 ) -> Pipeline:
-    """Fit the model of one configuration: imputer, scaler, elastic net, on the features it uses.
+    """Fit the model of one configuration: imputer, scaler and elastic net on the features with a nonzero weight.
 
     The path down to `alpha` finds the features with a nonzero weight. scikit-learn fits imputer and scaler on them.
     Without technical noise, it also fits the elastic net. scikit-learn has no penalty of technical noise, so with such

@@ -257,7 +257,7 @@ def _strength(configuration: Mapping[str, float], start: Start | None) -> float:
     strength = configuration.get(STRENGTH, 0.0)
     if strength and start is None:
         raise HeteroAgeError(
-            f"the sweep report selects a published clock's strength of {strength:g}, and the config has none. Give "
-            "stage1.start_from as it was when the report was made."
+            f"the sweep report selects a published clock's strength of {strength:g}, but the config has no "
+            "stage1.start_from. Set it as when the report was made."
         )
     return strength

@@ -98,16 +98,16 @@ class View:
     def descends(self) -> bool:
         """Whether smaller alphas may be better: the models are sparse, or the last alpha is the best so far.
 
-        While models are sparse the Score may fall before it rises, as the first features that enter are noise. Dense
-        models that are worse than those of larger alphas only fit the noise closer.
+        In sparse models, the Score may decrease before it increases, because the first features may be noise. Dense
+        models with a lower Score than at larger alphas fit the noise.
         """
         return self.n_features[:, -1].max() <= self.dense or self.best[1] == len(self.alphas) - 1
 
     def further(self) -> NDArray[np.float64]:
         """Return alphas beyond the grid if the best one is at an end, otherwise none.
 
-        Smaller alphas are not tried where the best correction is no better than none: they fit the residual closer, and
-        take the longest to solve.
+        Smaller alphas are not tried if the best correction is no better than none, because they fit the residual more
+        closely and take the longest to solve.
         """
         j, i = self.best
         alphas = beyond(self.alphas, self.alphas[i], self.n_features[j, i] == 0)
@@ -140,7 +140,7 @@ def cross_fit(
     data : restricted to the hallmark's features
     anchor : the anchor's predictions, one column per view, in years
     configuration : configuration of the anchor; its balancing and technical_sd are also used here
-    only_predict : do not tune a final model (its alpha and l1_ratio are NaN)
+    only_predict : tune no final model (its alpha and l1_ratio are NaN)
     """
     age = data.samples["Age"].to_numpy()
     corrections = pd.DataFrame({"sample_id": data.samples["sample_id"], OUT_OF_FOLD: np.nan})
@@ -185,8 +185,8 @@ def tune(
 ) -> View:
     """Predict each fold of a view by models that are trained without it and without the unseen fold.
 
-    Small alphas take the longest to solve. So the view walks down the grid in parts, until smaller alphas cannot be
-    better (see `View.descends`). If the best alpha is at an end of the whole grid, it continues beyond that end.
+    Small alphas take the longest to solve. So the grid is solved in parts, until smaller alphas cannot be better (see
+    `View.descends`). If the best alpha is at an end of the whole grid, the search continues beyond that end.
 
     solve : of `open_paths`, for the training sets without each fold but the unseen one
     """

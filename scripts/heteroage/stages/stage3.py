@@ -122,7 +122,7 @@ class Fusion:
         return np.cumsum([frame[ANCHOR].to_numpy(np.float64), *added], axis=0).T
 
     def importance(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Gain, split count and mean absolute contribution (LightGBM's SHAP values, years) of each feature."""
+        """Tabulate gain, split count and mean absolute contribution (LightGBM's SHAP values, years) of each feature."""
         contributions = self.booster.predict(encode(frame, self.categories), pred_contrib=True, num_threads=1)
         table = pd.DataFrame(
             {
@@ -167,7 +167,7 @@ def choose_rounds(errors: NDArray[np.float64]) -> pd.DataFrame:
     the best round, years; NaN for one group) and chosen. It chooses the smallest number whose mean error exceeds the
     best one by at most one standard error of the difference (Breiman et al. 1984). The standard error is that of the
     paired differences over groups, because the groups' own levels differ much more than the compared errors. So the
-    result is 0 unless the best error is better than that of the anchor (round 0) by more than one paired standard
+    result is 0 unless the best error is smaller than that of the anchor (round 0) by more than one paired standard
     error. It is also 0 with fewer than `FEWEST_GROUPS` groups.
     """
     groups, curve, rounds = len(errors), errors.mean(axis=0), np.arange(errors.shape[1])
@@ -270,7 +270,7 @@ def errors_out_of_fold(data: FusionInput, crossed: CrossFittedFusion) -> dict[st
 def acceleration_reference(out_of_fold: pd.DataFrame) -> dict[str, float]:
     """Fit the least-squares line of HeteroAge on Age of the training out-of-fold predictions.
 
-    Age_Acceleration_Residual is a sample's distance from this line, so that small cohorts need no line of their own.
+    Age_Acceleration_Residual is HeteroAge minus this line. A small cohort therefore needs no line of its own.
     """
     age, predicted = out_of_fold["Age"].to_numpy(), out_of_fold["HeteroAge"].to_numpy()
     spread = age - age.mean()

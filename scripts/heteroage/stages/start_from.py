@@ -77,7 +77,7 @@ def open_start(start_from: Mapping[str, object] | None, data: TrainingData) -> S
     shared = [k for k, name in enumerate(clock.features) if name in place]
     if not shared:
         raise HeteroAgeError(
-            f"{where} has no CpG that the data have (its CpGs are {listed(clock.features)}). "
+            f"{where} shares no CpG with the data (its CpGs are {listed(clock.features)}). "
             "Published clocks are read as beta values; check inputs.beta."
         )
     names = [clock.features[k] for k in shared]
@@ -88,9 +88,9 @@ def open_start(start_from: Mapping[str, object] | None, data: TrainingData) -> S
     worst = by_study[by_study > MOST_MISSING_VALUES].sort_values(ascending=False)
     if len(worst):
         raise HeteroAgeError(
-            f"{where} has CpGs that studies are missing: {len(clock.features)} CpGs, of which the data have no column "
-            f"for {absent}. Studies with more than {MOST_MISSING_VALUES:.0%} missing: "
-            f"{listed(f'{name} {share:.0%}' for name, share in worst.items())}. Leave these studies out, or do without "
+            f"{where} has CpGs that are missing in some studies. Of its {len(clock.features)} CpGs, the data have no "
+            f"column for {absent}. Studies with more than {MOST_MISSING_VALUES:.0%} missing: "
+            f"{listed(f'{name} {share:.0%}' for name, share in worst.items())}. Leave these studies out, or remove "
             "stage1.start_from."
         )
     often = pd.DataFrame(missing.T).groupby(projects).mean().max()

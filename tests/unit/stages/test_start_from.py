@@ -110,10 +110,10 @@ def test_what_is_refused(training_data, tmp_path):
 
     path = tmp_path / "none.csv"
     path.write_text("cpg,coefficient\ncg99990001,1\ncg99990002,1\n", encoding="utf-8")
-    refused("has no CpG that the data have (its CpGs are 2: cg99990001_beta", {"coefficients": str(path)})
+    refused("shares no CpG with the data (its CpGs are 2: cg99990001_beta", {"coefficients": str(path)})
     given = published(training_data, tmp_path, absent=40)
-    refused("of which the data have no column for 40. Studies with more than 10% missing: ", given)
-    with pytest.raises(HeteroAgeError, match="selects a published clock's strength of 1, and the config has none"):
+    refused("the data have no column for 40. Studies with more than 10% missing: ", given)
+    with pytest.raises(HeteroAgeError, match="selects a published clock's strength of 1, but the config has no stage1"):
         stage1.cross_fit(training_data, CONFIGURATION | {"strength": 1.0})
 
 
