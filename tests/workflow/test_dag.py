@@ -165,6 +165,22 @@ def test_a_table_of_the_study_that_changes_reruns_everything(study_copy):
     assert study_copy.plan().jobs == once({*inputs, "orthogonalise_hallmarks", *STAGE1} - {"train_expert"})
 
 
+def test_an_older_file_in_place_of_an_input_reruns_the_rules_that_read_it(new_study):
+    """Time stamps do not show it."""
+    probes, held_back = new_study.path("data/probes.txt"), new_study.path("data/held_back.parquet")
+    names = [name for name in new_study.table("data/beta.parquet") if name.startswith("cg")]
+    probes.write_text("\n".join(names), encoding="utf-8")
+    target = "results/audit/predicted_tables.csv"
+    new_study.configure(inputs__restrict_to=["data/probes.txt"]).run(target)
+    assert new_study.plan(target).jobs == {}
+    new_study.edit_table("data/held_back.parquet", lambda table: table.iloc[:-1])
+    os.utime(held_back, (0, 0))
+    assert new_study.plan(target).jobs == {"check_predicted_tables": 1}
+    probes.write_text("\n".join(names[1:]), encoding="utf-8")
+    os.utime(probes, (0, 0))
+    assert new_study.plan(target).jobs == once({"build_feature_store", "assign_groups", "check_predicted_tables"})
+
+
 @pytest.fixture(scope="module")
 def beta_alone(inputs, tmp_path_factory):
     """The study with beta values alone and its RF_PCs computed, run through to the predictions."""

@@ -50,8 +50,6 @@ rule audit_inputs:
     priority: 1  # before training, where both can run
     resources:
         **needs(),
-    params:
-        given=state_of([DICTIONARY, *ANNOTATION.values()]),
     message:
         "Checking the input"
     script:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.io import is_flagged
 from snakemake.utils import validate
 
 # Folder of this checkout. If another workflow uses it as a module, `workflow.basedir` is the folder of that workflow.
@@ -102,11 +103,26 @@ def code_of(name):
     return lambda wildcards: code_digest(REPOSITORY / "scripts" / f"{name}.py")
 
 
+def given_to(rule):
+    """Return the states of a rule's input files outside results/, as a function for params.
+
+    Snakemake reruns a rule for newer inputs. It misses a file that is replaced by an older one, or that changes while
+    the rule runs. Files in ancient() are left out.
+    """
+    # Without `input` among its parameters, because Snakemake compares no params that are derived from it. The names are
+    # plain text, because Snakemake pickles params.
+    return lambda wildcards: state_of(
+        str(Path(path)) for path in rule.expand_input(wildcards)[0] if not is_flagged(path, "ancient")
+    )
+
+
 def complete_rules():
-    """Set what follows from the names of rules with a script: environment, log, benchmark, and the parameter `code`.
+    """Set what follows from the names of rules with a script: environment, log, benchmark, and the parameters `code`
+    and `given`.
 
     Logs are logs/<run>/<rule>/<other wildcard>.log, and benchmarks accordingly. What a rule sets itself is kept, because
-    another workflow may set it (`use rule ... with`). A change of the code reruns a rule, except for downloads.
+    another workflow may set it (`use rule ... with`). A change of the code or of the user's files reruns a rule, except
+    for downloads.
     """
     for one in workflow.rules:
         if not one.script or not Path(one.snakefile).is_relative_to(REPOSITORY):  # of a workflow that uses this one
@@ -121,7 +137,7 @@ def complete_rules():
         if one.output and not one.benchmark:
             one.benchmark = f"results/benchmarks/{place}.tsv"
         if one.output and name != "download_geo_series" and "code" not in one.params.keys():
-            one.set_params(code=code_of(name))
+            one.set_params(code=code_of(name), given=given_to(one))
 
 
 def needs(memory_per_input=1.5):

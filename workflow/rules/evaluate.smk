@@ -47,7 +47,6 @@ if config["compare"]:
             **needs(),
         params:
             compare=config["compare"],
-            given=state_of([clock["coefficients"] for clock in config["compare"].values()]),
         message:
             "Predicting with published clocks"
         script:

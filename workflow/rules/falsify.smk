@@ -58,16 +58,9 @@ rule score_random_sets:
         dictionary=ORTHOGONALISED,
     output:
         scores="results/falsification/random_sets/{hallmark}.csv",
-    log:
-        "logs/score_random_sets/{hallmark}.log",
-    benchmark:
-        "results/benchmarks/score_random_sets/{hallmark}.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
     resources:
         **needs(0.3),
     params:
-        code=code_of("score_random_sets"),
         settings=config["stage2"],
         seed=config["cross_validation"]["seed"],
         n_sets=config["falsification"]["random_sets"],

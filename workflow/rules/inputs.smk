@@ -32,8 +32,6 @@ if BUILD_DICTIONARY:
         output:
             dictionary=DICTIONARY,
             sizes="results/hallmarks/sizes.csv",
-        params:
-            given=state_of([config["inputs"]["hallmarks"], config["inputs"]["annotation"]]),
         message:
             "Finding the CpGs of the genes of {input.gene_sets}"
         script:
@@ -72,7 +70,6 @@ rule build_feature_store:
     resources:
         **needs(),
     params:
-        given=state_of([e["file"] for e in [*sum(MODALITY_TABLES.values(), []), *SAMPLE_SHEETS]]),
         tables=MODALITY_TABLES,
         sample_sheets=SAMPLE_SHEETS,
         options={key: config["inputs"][key] for key in READ_WITH} | {"conventions": CONVENTIONS},
@@ -118,7 +115,6 @@ rule select_training_samples:
     resources:
         **needs(),
     params:
-        given=state_of(list(GIVEN_PCS.values())),
         selection=SELECTION,
         context=config["context"],
     message:

@@ -13,7 +13,6 @@ rule predict_samples:
     params:
         conventions=lambda wildcards: PREDICT_CONVENTIONS[wildcards.name],
         tables=lookup(dpath="predict/{name}", within=config),
-        given=lambda wildcards: state_of(PREDICT_FILES[wildcards.name]),
     message:
         "Predicting {wildcards.name}"
     script:

@@ -13,19 +13,11 @@ rule train_stage1:
         views="results/{run}/cross_fit/anchor.csv",
         model="results/{run}/artifacts/stage1/model.joblib",
         weights="results/{run}/artifacts/stage1/Stage1_Global_Model_Weights.csv",
-    log:
-        "logs/{run}/train_stage1.log",
-    benchmark:
-        "results/benchmarks/{run}/train_stage1.tsv"
     priority: 1  # takes all cores: before the jobs of one core, which then run side by side
-    conda:
-        "../../envs/heteroage.yaml"
     threads: 8
     resources:
         **needs(),
     params:
-        code=code_of("train_stage1"),
-        given=state_of([config["stage1"]["sweep_report"]] if config["stage1"]["sweep_report"] else []),
         settings=config["stage1"],
     message:
         "Training the anchor of {wildcards.run}: sweep, cross-fitting, final model"

@@ -28,8 +28,6 @@ checkpoint orthogonalise_hallmarks:
         skipped="results/full/cross_fit/skipped_hallmarks.json",
     resources:
         **needs(0.3),
-    params:
-        given=state_of([DICTIONARY]),
     message:
         "Matching hallmarks to features, each feature in one hallmark"
     script:
@@ -45,16 +43,9 @@ rule train_expert:
         corrections="results/full/cross_fit/hallmarks/{hallmark}_corrections.csv",
         weights="results/full/cross_fit/hallmarks/{hallmark}_weights.csv",
         summary="results/full/cross_fit/hallmarks/{hallmark}_summary.json",
-    log:
-        "logs/full/train_expert/{hallmark}.log",
-    benchmark:
-        "results/benchmarks/full/train_expert/{hallmark}.tsv"
-    conda:
-        "../../envs/heteroage.yaml"
     resources:
         **needs(0.3),
     params:
-        code=code_of("train_expert"),
         own_features=own_features,
         settings=config["stage2"],
     message:
@@ -86,19 +77,11 @@ rule train_experts:
         **OF_EXPERTS,
         dictionary="results/{run}/artifacts/stage1/Stage1_Orthogonalized_Hallmark_Dict.json",
         models=directory("results/{run}/artifacts/stage2/hallmarks"),
-    log:
-        "logs/{run}/train_experts.log",
-    benchmark:
-        "results/benchmarks/{run}/train_experts.tsv"
     wildcard_constraints:
         run=OTHER_RUNS,
-    conda:
-        "../../envs/heteroage.yaml"
     resources:
         **needs(0.3),
     params:
-        code=code_of("train_experts"),
-        given=state_of([DICTIONARY]),
         settings=config["stage2"],
     message:
         "Training all experts of {wildcards.run}"
