@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import mmap
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -145,3 +145,14 @@ def values_of(
     """Read the features `wanted` of the samples in `columns`; returns (samples, features)."""
     row_of = {name: row for row, name in enumerate(feature_names)}
     return matrix[[row_of[name] for name in wanted]][:, columns].T
+
+
+def scale_of(blocks: Iterable[NDArray], n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation of each of n samples over blocks of values (CpGs, samples)."""
+    count, total, squares = np.zeros((3, n))
+    for block in blocks:
+        known = ~np.isnan(block)
+        values = np.where(known, block.astype(np.float64), 0.0)
+        count, total, squares = count + known.sum(axis=0), total + values.sum(axis=0), squares + (values**2).sum(axis=0)
+    mean = total / np.maximum(count, 1)
+    return mean, np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 1e-12))

@@ -39,6 +39,16 @@ def test_libraries_whose_numbers_count_are_found():
     assert {"numba", "numpy", "scikit-learn"} <= set(modules_used(SCRIPTS / "train_stage1.py")[1])
 
 
+READS_NO_TABLES = ("train_stage1", "train_expert", "train_experts", "collect_experts", "train_stage3")
+READS_NO_TABLES += ("score_random_sets", "compare_scorings", "plot_training", "plot_evaluation", "write_report")
+
+
+@pytest.mark.parametrize("script", READS_NO_TABLES)
+def test_a_change_of_how_tables_are_read_retrains_and_redraws_nothing(script):
+    """What is read from tables is in the store."""
+    assert not {"tables", "inputs"} & {path.parent.name for path in modules_used(SCRIPTS / f"{script}.py")[0]}
+
+
 CODE = '''
 """A script."""
 import logging

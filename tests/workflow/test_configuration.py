@@ -6,6 +6,7 @@ import re
 import tomllib
 from fnmatch import fnmatch
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 import yaml
@@ -208,6 +209,16 @@ def test_every_rule_has_its_environment_and_a_log_a_benchmark_and_the_digest_of_
     assert logs["collect_experts"] == "logs/full/collect_experts.log"
     assert logs["predict_samples"] == "logs/predict_samples/{name}.log"
     assert logs["falsify"] == "logs/falsify.log"
+
+
+def test_rules_that_read_the_published_clock_to_start_from_depend_on_its_reader(new_study, monkeypatch):
+    new_study.path("data/published.csv").write_text("cpg,coefficient\ncg00000001,1\n", encoding="utf-8")
+    new_study.configure(stage1__start_from={"coefficients": "data/published.csv"})
+    monkeypatch.chdir(new_study.folder)
+    with load_workflow([Path("config.yaml")]) as workflow:
+        readers = {rule.name: rule.params.reader(None) for rule in workflow.rules if hasattr(rule.params, "reader")}
+    assert set(readers) == {"train_stage1", "alter_fold", "assemble_artifacts", "assemble_nested_run"}
+    assert set(readers.values()) == {code_digest(SCRIPTS / "heteroage/clock/published.py")}
 
 
 def test_every_rule_has_what_its_script_names(monkeypatch):

@@ -138,6 +138,8 @@ def complete_rules():
             one.benchmark = f"results/benchmarks/{place}.tsv"
         if one.output and name != "download_geo_series" and "code" not in one.params.keys():
             one.set_params(code=code_of(name), given=given_to(one))
+            if PUBLISHED and PUBLISHED["published"] in one.input:
+                one.set_params(reader=code_of("heteroage/clock/published"))
 
 
 def needs(memory_per_input=1.5):

@@ -41,6 +41,7 @@ REFERENCE_SAMPLES = "reference/samples.csv"
 REFERENCE_PREDICTIONS = "reference/predictions.csv"
 ANCHOR, CORRECTION, OFFSET = "Stage1_Pred_Age", "_Correction", "Cohort_Offset"  # columns, and the suffix of columns
 MISSING = "_Missing_CpGs"  # suffix of a published clock's column with the number of missing CpGs
+MUCH_MISSING = 0.1  # fraction of a clock's CpGs; if more are missing, comparisons report it
 # Columns of a weights table, and the name of its first row.
 WEIGHTS = ["feature", "weight_standardised", "weight_raw", "median", "mean", "scale"]
 INTERCEPT = "(intercept)"

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heteroage.age import inverse_transform_age
-from heteroage.clock.artifacts import ANCHOR, CORRECTION, MISSING
+from heteroage.clock.artifacts import ANCHOR, CORRECTION, MISSING, MUCH_MISSING
 from heteroage.clock.cohort import accuracy
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import sha256_of
@@ -42,7 +42,6 @@ TRANSFORMS: dict[str, Callable[[ArrayLike], NDArray[np.float64]]] = {
     "identity": lambda score: np.asarray(score, np.float64),
     "log": lambda score: np.exp(np.asarray(score, np.float64)),
 }
-MUCH_MISSING = 0.1  # fraction of a clock's CpGs; if more are missing, comparisons report it
 FEWEST_PROJECTS = 3  # minimum number of projects for a paired difference over projects instead of samples
 # Columns of predictions and of sample sheets. A published clock cannot have one of these names.
 RESERVED = {"sample_id", "project_id", "donor_id", "group", "fold", "Tissue", "Sex", "Age", "Is_Healthy", "Platform"}

@@ -6,7 +6,7 @@ bits for any other samples in the table. An absent column is treated as a column
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from heteroage.clock.master_table import MasterTable, NamedPart
 from heteroage.clock.model import ClockModel, Wanted
 from heteroage.clock.published import PublishedClock
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.matrix import scale_of
 from heteroage.probes import is_pc, pc_number
 from heteroage.tables import metadata
 from heteroage.tables.values import ValueCheck
@@ -193,17 +194,6 @@ def mean_of(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
         total += np.where(absent, 0.0, values)
         count += ~absent
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def scale_of(blocks: Iterable[NDArray], n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and standard deviation of each of n samples over blocks of values (CpGs, samples)."""
-    count, total, squares = np.zeros((3, n))
-    for block in blocks:
-        known = ~np.isnan(block)
-        values = np.where(known, block.astype(np.float64), 0.0)
-        count, total, squares = count + known.sum(axis=0), total + values.sum(axis=0), squares + (values**2).sum(axis=0)
-    mean = total / np.maximum(count, 1)
-    return mean, np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 1e-12))
 
 
 class Beside:

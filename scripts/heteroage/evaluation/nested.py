@@ -7,6 +7,7 @@ fold. Intervals are computed by bootstrap over projects, because the samples of 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 
 from heteroage.age import age_band
 from heteroage.clock.artifacts import ANCHOR, CORRECTION
-from heteroage.clock.predict import Clock
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.matrix import values_of
 from heteroage.metrics import score_predictions
 from heteroage.probes import pc_columns
+
+if TYPE_CHECKING:
+    from heteroage.clock.predict import Clock
 
 IDENTITY = ["sample_id", "Tissue", "Sex", "Age"]
 MODELS = ("HeteroAge", "Stage1_Pred_Age", "Training_Mean_Age")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from heteroage.clock.artifacts import MISSING
-from heteroage.clock.published import MUCH_MISSING, PublishedClock
-from heteroage.clock.sums import scale_of
+from heteroage.clock.artifacts import MISSING, MUCH_MISSING
 from heteroage.evaluation.nested import accuracy, bootstrap_mae, paired, strata
-from heteroage.matrix import feature_blocks, read_rows
+from heteroage.matrix import feature_blocks, read_rows, scale_of
+
+if TYPE_CHECKING:
+    from heteroage.clock.published import PublishedClock
 
 DIFFERENCE = "Minus_HeteroAge"
 ERROR, LOWER, UPPER = (f"{DIFFERENCE}_{what}" for what in ("SE", "Lower", "Upper"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,9 @@ from heteroage.engine.elastic_net import exact_weights, fit_paths
 from heteroage.engine.feature_pass import FeaturePass
 from heteroage.engine.training_set import TrainingSet
 from heteroage.probes import is_pc
-from heteroage.stages.start_from import Start
+
+if TYPE_CHECKING:
+    from heteroage.stages.start_from import Start
 
 TOLERANCE = 1e-12  # tolerance of scikit-learn's duality gap, relative to |y|²
 MAX_ITERATIONS = 100_000

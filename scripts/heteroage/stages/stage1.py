@@ -19,11 +19,12 @@ from heteroage.engine.training_set import TrainingSet
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import read_table
 from heteroage.metrics import score_predictions
-from heteroage.stages.start_from import Start, strengths_of
 from heteroage.stages.training_data import OUT_OF_FOLD, SAMPLE_COLUMNS, TrainingData, best_row, beyond, log_grid, views
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
+
+    from heteroage.stages.start_from import Start
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ REPORT = [*CONFIGURATION, "MicroMAE", "MacroMAE", "MedAE", "MicroR", "MacroR", "
 class Grid:
     """The configurations of the sweep: strength x balancing x technical_sd x l1_ratio x alpha (decreasing).
 
-    strengths : multiples of the published clock from which the anchor starts
+    strengths : multiples of the published clock from which the anchor starts; the config's, and 0
     """
 
     balancings: Sequence[Mapping[str, float]]
@@ -49,8 +50,15 @@ class Grid:
     @classmethod
     def of(cls, settings: Mapping) -> Grid:
         """Return the grid of the config's section stage1."""
-        alphas, strengths = log_grid(**settings["alpha"]), strengths_of(settings["start_from"])
-        return cls(settings["balancing"], settings["technical_sd"], settings["l1_ratio"], alphas, strengths)
+        given = (settings["start_from"] or {"strengths": []}).get("strengths", [0.5, 1.0])
+        strengths = sorted({0.0, *map(float, given)})
+        return cls(
+            settings["balancing"],
+            settings["technical_sd"],
+            settings["l1_ratio"],
+            log_grid(**settings["alpha"]),
+            strengths,
+        )
 
 
 def learn(data: TrainingData, grid: Grid, threads: int = 1) -> FeaturePass | None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from heteroage.age import ADULT_AGE
-from heteroage.clock.published import read_coefficients
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.files import sha256_of
 from heteroage.stages.training_data import TrainingData
 
 log = logging.getLogger(__name__)
@@ -57,12 +58,6 @@ class Start:
         return total
 
 
-def strengths_of(start_from: Mapping[str, object] | None) -> list[float]:
-    """Return the strengths to sweep. 0 is always included."""
-    given = (start_from or {"strengths": []}).get("strengths", [0.5, 1.0])
-    return sorted({0.0, *map(float, given)})
-
-
 def open_start(start_from: Mapping[str, object] | None, data: TrainingData) -> Start | None:
     """Read the published clock of `stage1.start_from` and check it against the training samples.
 
@@ -72,7 +67,9 @@ def open_start(start_from: Mapping[str, object] | None, data: TrainingData) -> S
     if not start_from:
         return None
     where = f"stage1.start_from.coefficients, {start_from['coefficients']},"
-    clock = read_coefficients(str(start_from["coefficients"]), where)
+    # An import statement would make the reading of all tables code of every training, with or without a published
+    # clock. The rules that read one have the parameter `reader` instead.
+    clock = import_module("heteroage.clock.published").read_coefficients(str(start_from["coefficients"]), where)
     place = {name: k for k, name in enumerate(data.feature_names)}
     shared = [k for k, name in enumerate(clock.features) if name in place]
     if not shared:
@@ -110,7 +107,7 @@ def describe_start(start_from: Mapping[str, object] | None, strength: float, pro
         return []
     path = str(start_from["coefficients"])
     told = [f"{key} {start_from[key]}" for key in ("source", "licence") if start_from.get(key)]
-    details = "; ".join([f"SHA-256 {read_coefficients(path).sha256[:16]}", *told])
+    details = "; ".join([f"SHA-256 {sha256_of(path)[:16]}", *told])
     name = path.replace("\\", "/").split("/")[-1]
     sentences = [
         f"The anchor could start from the published clock {name} ({details}); the folds chose strength {strength:g}."
