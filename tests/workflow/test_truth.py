@@ -1,9 +1,12 @@
 """The clock finds what was planted, and nothing where nothing was."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
-from mini_study import FUSED, TABLES
+import yaml
+from mini_study import FUSED, SETTINGS, TABLES
 
 STAGES = ["Stage1_Pred_Age", "HeteroAge"]
 
@@ -64,3 +67,16 @@ def test_shuffled_ages_are_not_predicted(study, shuffled, stage):
     bound = 4 / np.sqrt(len(shuffled) - cells)
     assert abs(within_cells(shuffled, stage)) < bound
     assert within_cells(study.table(FUSED), stage) > 2 * bound  # and the measure sees an age that is there
+
+
+def test_the_demo_is_simulated_with_its_truth(new_study):
+    resources = new_study.path("resources/demo")
+    resources.mkdir(parents=True)
+    (resources / "settings.yaml").write_text(yaml.safe_dump(SETTINGS), encoding="utf-8")
+    shutil.copy(new_study.path("data/hallmarks.json"), resources)
+    new_study.run("results/demo/truth.json")
+    truth = new_study.json("results/demo/truth.json")
+    samples = pd.concat(new_study.table(f"results/demo/{name}.parquet") for name in (*TABLES, "held_back"))
+    assert truth["drifting_cpgs"]
+    assert set(truth["accelerated_samples"]) <= set(samples["sample_id"])
+    assert len(new_study.table("results/demo/context_pcs.csv"))
