@@ -41,7 +41,7 @@ SAMPLE_COLUMNS = ["sample_id", "project_id", "Tissue", "Sex", "Age", "fold"]
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Training samples of one run and their features. A run reads the feature store only through this class.
+    """Training samples of one run and their features. The stages read the feature store only through this class.
 
     samples : frame with sample_id, project_id, group, Tissue, Sex, Age, fold
     X : (features, samples of the store) float32, memory-mapped; the last rows are the RF_PCs. X also has columns of
