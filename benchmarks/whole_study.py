@@ -9,6 +9,8 @@ Growth is the factor from each size to the next (samples and CpGs both double: 4
 """
 
 import argparse
+import ast
+import csv
 import json
 import subprocess
 import sys
@@ -127,7 +129,7 @@ def sampled(group: Path | None, anonymous: list[float]) -> Iterator[None]:
 def run(study: Path, target: str, cores: int, repository: Path, group: Path | None = None) -> float:
     """Make a target, in a control group if one is given; returns wall seconds."""
     command = [sys.executable, "-m", "snakemake", target, "--snakefile", str(repository / "Snakefile")]
-    command += ["--configfile", "config.yaml", "--cores", str(cores)]
+    command += ["--configfile", "config.yaml", "--cores", str(cores), "--benchmark-extended"]
     if group:
         command = ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', str(group), *command]
     start = time.perf_counter()
@@ -147,19 +149,18 @@ def sweep_seconds(log: Path) -> float:
 
 
 def by_rule(benchmarks: Path) -> pd.DataFrame:
-    """Sum Snakemake's own benchmarks: jobs, wall and CPU s, the longest job, the most memory of one, GB written."""
-    rows = []
-    scripts = {path.stem for path in (REPOSITORY / "scripts").glob("*.py")}
-    for path in benchmarks.rglob("*.tsv"):
-        table = pd.read_csv(path, sep="\t", na_values="-")
-        rule = next((name for name in (path.stem, path.parent.name) if name in scripts), path.stem)
-        names = {"wall": "s", "cpu": "cpu_time", "mb": "max_rss", "out": "io_out"}
-        rows.append({"rule": rule, **{name: table[column].max() for name, column in names.items()}})
-    groups = pd.DataFrame(rows).groupby("rule")
+    """Sum Snakemake's own benchmarks: jobs, wall and CPU s, the longest job, the most memory of one and the most that
+    one requested, the largest fraction of its request that a job used, GB written."""
+    paths = benchmarks.rglob("*.tsv")
+    jobs = pd.concat(pd.read_csv(path, sep="\t", na_values="-", quoting=csv.QUOTE_NONE) for path in paths)
+    jobs["requested"] = [ast.literal_eval(resources).get("mem_mb", np.nan) for resources in jobs["resources"]]
+    jobs["used"] = jobs["max_rss"] / jobs["requested"]
+    groups = jobs.groupby("rule_name")
     return pd.DataFrame(
-        {"jobs": groups.size(), "wall s": groups["wall"].sum(), "CPU s": groups["cpu"].sum()}
-        | {"longest s": groups["wall"].max(), "memory GB": groups["mb"].max() / 1000}
-        | {"written GB": groups["out"].sum() / 1000}
+        {"jobs": groups.size(), "wall s": groups["s"].sum(), "CPU s": groups["cpu_time"].sum()}
+        | {"longest s": groups["s"].max(), "memory GB": groups["max_rss"].max() / 1000}
+        | {"requested GB": groups["requested"].max() / 1000, "of request": groups["used"].max()}
+        | {"written GB": groups["io_out"].sum() / 1000}
     ).sort_values("wall s", ascending=False)
 
 
@@ -174,7 +175,7 @@ def print_steps(steps: dict[str, dict[str, float]]) -> None:
 def print_rules(rules: dict[str, pd.DataFrame]) -> None:
     """Print the largest size by rule, and from each size to the next the growth of CPU, longest job and memory."""
     sizes = list(rules)
-    table = rules[sizes[-1]].round({"wall s": 1, "CPU s": 1, "longest s": 1, "memory GB": 2, "written GB": 2})
+    table = rules[sizes[-1]].round(2)
     texts = {name: table[name].map("{:g}".format) for name in table.columns}
     if len(sizes) > 1:
         for column in ("CPU s", "longest s", "memory GB"):

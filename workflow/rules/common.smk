@@ -144,7 +144,7 @@ def complete_rules():
 
 def needs(memory_per_input=1.5):
     """Return memory (MB) and run time (minutes) of a job, by the size of its input files, increasing with every attempt.
-    benchmarks/whole_study.py compares them with the actual use."""
+    benchmarks/whole_study.py prints the requested memory beside the used."""
     return {
         "mem_mb": lambda wildcards, input, attempt: attempt * int(2000 + memory_per_input * input.size_mb),
         "runtime": lambda wildcards, input, attempt: attempt * int(30 + input.size_mb / 50),
