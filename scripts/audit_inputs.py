@@ -45,4 +45,9 @@ def main(inputs: dict[str, str], outputs: dict[str, str]) -> None:
         if row.n_outside:
             logging.warning("%s: %d values below 0 or above 1", row.modality, row.n_outside)
     for row in outliers[outliers["Outlier"]].itertuples():
-        logging.warning("%s: %s lies far from its tissue (score %.1f)", row.modality, row.sample_id, row.Outlier_Score)
+        logging.warning(
+            "%s: %s is far from the other samples of its tissue (score %.1f)",
+            row.modality,
+            row.sample_id,
+            row.Outlier_Score,
+        )

@@ -85,7 +85,7 @@ def test_a_table_to_predict_in_percent_ends_the_run_before_training(new_study):
     new_study.edit_table("data/held_back.parquet", percent)
     done = new_study.snakemake("audit")
     assert done.returncode != 0
-    assert "predict.held_back (data/held_back.parquet) holds what looks like percent, from 0 to 100" in done.stdout
+    assert "predict.held_back (data/held_back.parquet) looks like percent, from 0 to 100" in done.stdout
     assert not new_study.path("results/full").exists()
 
 

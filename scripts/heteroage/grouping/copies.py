@@ -103,7 +103,7 @@ def strict_ratio(nearest: NDArray[np.float64], largest_ratio: float) -> float:
     Scientific Reports 7:12140). m is measured between the 4th and the 8th neighbour, so that one or two copies do not
     matter.
 
-    nearest : (samples, neighbours) distances (squared lengths), rising
+    nearest : (samples, neighbours) distances (squared lengths), increasing
     """
     n, known = nearest.shape
     last = min(8, known)
@@ -201,7 +201,7 @@ def most_variable(
     store : (features, samples)
     rows : the features to choose from; of more than `SCREENED`, an even selection is used
     samples : frame of `project_id`, `Tissue`, in the order of the store's columns
-    Returns the chosen rows, by falling variance, and their variances; features without variance are never chosen.
+    Returns the chosen rows, by decreasing variance, and their variances; features without variance are never chosen.
     """
     if len(rows) > SCREENED:
         rows = rows[np.linspace(0, len(rows) - 1, SCREENED).astype(int)]

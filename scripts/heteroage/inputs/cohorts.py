@@ -48,7 +48,7 @@ class InputOptions:
 class Cohorts:
     """All samples, sorted by project_id, then sample_id; the tables of their values; each modality's features, sorted.
 
-    The samples of a study lie side by side in the store: the engine passes over a held-out study in whole blocks.
+    The samples of a study are adjacent in the store, so that the engine skips a held-out study in whole blocks.
     """
 
     samples: pd.DataFrame

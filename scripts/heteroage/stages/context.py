@@ -59,8 +59,9 @@ def compute_loadings(
     store : (features, samples)
     columns : the training samples' columns in it
     n_pcs, n_cpgs : number of components, and number of features from which they are computed
-    Returns a frame with `feature`, `median` (for imputation), `mean`, and a loading per component; features by falling
-    variance, ties by name. A component is sum over features of (value - mean) × loading, on beta scale.
+    Returns a frame, one row per feature by decreasing variance (ties by name), with `feature`, `median` (for
+    imputation), `mean`, and a loading per component. A component is sum over features of (value - mean) × loading, on
+    beta scale.
     """
     variance = np.concatenate([_variance(block) for _, block in feature_blocks(store, columns)])
     least = np.partition(variance, -n_cpgs)[-n_cpgs] if n_cpgs < len(variance) else 0.0

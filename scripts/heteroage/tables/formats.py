@@ -34,7 +34,7 @@ UNNAMED = "__index_level_0__"  # pandas' name of an index without a name
 class ColumnarSource(Source):
     """A Parquet or Feather file: a schema, and parts of `heights` rows.
 
-    read : reads some columns (rising) of a part
+    read : reads some columns (increasing) of a part
     """
 
     def __init__(

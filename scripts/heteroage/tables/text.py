@@ -135,7 +135,7 @@ class TextSource(Source):
         return Fields(b"".join(cells), np.cumsum([len(cell) for cell in cells]).reshape(-1, width) - 1)
 
     def _batch(self, fields: Fields, places: NDArray[np.int64], columns: NDArray[np.int64]) -> Batch:
-        """Parse the numbers of a chunk in the given columns (rising). Text is read from `fields` later."""
+        """Parse the numbers of a chunk in the given columns (increasing). Text is read from `fields` later."""
         comma = self._how.decimal_comma
         table = fields.numbers(columns, self._null, "," if comma else ".") if len(columns) else None
         numeric = set(columns.tolist()) if comma else set()
@@ -217,7 +217,7 @@ class Fields:
     def numbers(self, columns: NDArray[np.int64], null: Sequence[str], point: str) -> NDArray[np.float64] | None:
         """Return some columns as numbers (rows, columns), missing as NaN; None if a cell is not a number.
 
-        columns : rising
+        columns : increasing
         null : what stands for a missing value
         point : the decimal point
         """
@@ -225,8 +225,8 @@ class Fields:
         others[columns] = False
         few = 2 * len(columns) < len(others)
         starts, lengths = self._extents(columns if few else np.flatnonzero(others))
-        # Arrow's own memory: its threads may let go of what they read only while Python is ending, and a Python object
-        # that they hold then aborts the process (https://github.com/apache/arrow/issues/34314).
+        # The buffer is Arrow's own memory. Arrow's threads may release it only when Python ends, and releasing a Python
+        # object at that time aborts the process (https://github.com/apache/arrow/issues/34314).
         buffer = pa.allocate_buffer(int(lengths.sum()) + len(lengths) if few else len(self.text))
         view = np.frombuffer(memoryview(buffer).cast("B"), np.uint8)
         if few:  # these fields alone

@@ -128,7 +128,7 @@ class ValueCheck:
         if looks != self.stated:
             how = f" ({FORMULAS[looks]})" if looks in FORMULAS else ""
             raise HeteroAgeError(
-                f"{self.where} holds what looks like {NAMES[looks]} ({share:.0%} of its values are far outside 0 to 1, "
+                f"{self.where} looks like {NAMES[looks]} ({share:.0%} of its values are far outside 0 to 1, "
                 f"{self._far_below} of them negative), not {NAMES[self.stated]}. Set values: {looks} for this table in "
                 f"the config, or give beta values{how}."
             )
