@@ -20,7 +20,7 @@ from heteroage.probes import split_modality
 from heteroage.stages.context import principal_components
 
 N_PCS = 5
-FEWEST_SAMPLES = 10  # minimum number of samples of a tissue
+FEWEST_PER_TISSUE = 10  # minimum number of samples of a tissue
 FAR = 6.0  # outlier limit in robust standard deviations (1 in 500 million values of a normal distribution)
 ROBUST = 1.4826  # standard deviation of a normal distribution, as a multiple of the median absolute deviation
 FEWEST_CPGS = {"X": 20, "Y": 5}
@@ -106,7 +106,7 @@ def find_outliers(
     Returns a frame of `modality`, `sample_id`, `project_id`, `Tissue`, `PC1`, ..., `Farthest_PC`, `Outlier_Score`,
     `Outlier`. The score is the largest distance, over components, from the tissue's median, in robust standard
     deviations (1.4826 × the median absolute deviation); from `FAR` on a sample is an outlier. The highest score comes
-    first; it is NaN in a tissue of fewer than `FEWEST_SAMPLES` samples.
+    first; it is NaN in a tissue of fewer than `FEWEST_PER_TISSUE` samples.
     """
     parts = []
     for modality, having in has.items():
@@ -140,7 +140,7 @@ def robust_distances(pcs: NDArray[np.float64], tissue: pd.Series) -> NDArray[np.
     frame, label = pd.DataFrame(pcs), tissue.to_numpy()
     gap = (frame - frame.groupby(label).transform("median")).abs()
     spread = ROBUST * gap.groupby(label).transform("median")
-    enough = tissue.map(tissue.value_counts()).to_numpy() >= FEWEST_SAMPLES
+    enough = tissue.map(tissue.value_counts()).to_numpy() >= FEWEST_PER_TISSUE
     return np.where(enough[:, None], gap / spread.where(spread > 0, np.inf), np.nan)
 
 
