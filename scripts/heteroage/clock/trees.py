@@ -30,7 +30,7 @@ MISSING_ZERO, MISSING_NAN = 1, 2  # missing type, in bits 2 and 3 of the decisio
 ZERO = 1e-35  # LightGBM treats smaller absolute values as zero
 NODES = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
 COUNTS = ("split_gain", "leaf_weight", "leaf_count", "internal_value", "internal_weight", "internal_count")
-WHOLE = {*NODES} - {"threshold"}  # integers
+INTEGER_FIELDS = {*NODES} - {"threshold"}  # integers
 MOST_VALUES = 2**22  # maximum number of values in memory: rows of a slice times nodes
 
 
@@ -149,7 +149,9 @@ def _tree(fields: dict[str, str], n_features: int) -> Tree:
     nodes = leaves - 1
     length = {"leaf_value": leaves} | (dict.fromkeys(NODES, nodes) if nodes else {})
     length |= {key: leaves if key.startswith("leaf") else nodes for key in COUNTS if nodes and fields.get(key)}
-    found = {key: _numbers(fields, key, n, np.int64 if key in WHOLE else np.float64) for key, n in length.items()}
+    found = {
+        key: _numbers(fields, key, n, np.int64 if key in INTEGER_FIELDS else np.float64) for key, n in length.items()
+    }
     if below := [key for key in found if key.endswith("count") and (found[key] < 1).any()]:
         raise ValueError(f"{below[0]} below 1")
     feature, threshold, decision, left, right = (found.get(key, np.zeros(0, np.int64)) for key in NODES)

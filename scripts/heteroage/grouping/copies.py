@@ -45,7 +45,7 @@ FALSE_PAIRS = 0.05  # accepted expected number of false pairs in the whole data
 FEWEST_DIMENSIONS = 4.0  # assumed number of dimensions if there are too few samples to measure it
 WILD = 5.0  # values further from their stratum's median (in standard deviations) are treated as missing
 WILD_SHARE = 0.05  # a sample with a larger fraction of such values differs as a whole, and keeps them
-SETTLED = 5  # minimum number of samples in a stratum for the detection of such values
+FEWEST_IN_STRATUM = 5  # minimum number of samples in a stratum for the detection of such values
 ROWS_PER_BLOCK = 1024  # number of samples, or of features, per block
 FOUND = ["row_1", "row_2", "n_features", "concordance", "distance_ratio"]
 PAIR_COLUMNS = ["modality", "sample_1", "sample_2", "project_1", "project_2", *FOUND[2:]]
@@ -151,7 +151,7 @@ def _standardised(
     """Return values in standard deviations, (samples, features); single extreme values become NaN."""
     values = _plausible(store)
     residuals = np.abs(_residuals_within(values, strata)) / np.sqrt(variance)[:, None]
-    wild = (residuals > WILD) & (np.bincount(strata)[strata] >= SETTLED)
+    wild = (residuals > WILD) & (np.bincount(strata)[strata] >= FEWEST_IN_STRATUM)
     values[wild & (wild.mean(axis=0) <= WILD_SHARE)] = np.nan
     values = _residuals_within(values, np.zeros_like(strata))  # centred, against rounding of small differences
     return (values / np.sqrt(variance)[:, None]).T.astype(np.float32)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STRIP_BYTES = 256 << 20  # size of the values that are joined before they are written
-PART = 1 << 20  # number of values checked and written at a time
+VALUES_PER_PART = 1 << 20  # number of values checked and written at a time
 RELEASED = 256 << 20  # bytes written before memory-mapped pages are released
 
 # The steps in their order, and the meaning of `found`.
@@ -217,7 +217,7 @@ def _write_table(
         for block in ahead(_strips(table.blocks(own.places), len(ids))):
             places = columns[block.samples]
             by, called = np.argsort(places), ids[block.samples]
-            step = max(1, PART // len(places))
+            step = max(1, VALUES_PER_PART // len(places))
             for start in range(0, len(block.features), step):
                 rows = block.features[start : start + step]
                 betas = check.convert(block.values[start : start + step], sources[rows], called)

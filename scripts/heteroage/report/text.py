@@ -10,7 +10,7 @@ import pandas as pd
 
 from heteroage.grouping.folds import MINIMUM_FOLDS
 
-WIDTH = 110  # characters per line
+CHARACTERS_PER_LINE = 110  # characters per line
 MOST_NAMED = 8  # maximum number of tissues that are named; more are only counted
 # Cited as [@key] in the paragraphs below. Only references that the text cites are listed.
 REFERENCES = {
@@ -79,7 +79,7 @@ def summarise(card: Mapping, predicted: Mapping[str, pd.DataFrame], simulated: b
     lines = [
         f"A clock was trained on {data['samples']} healthy samples of {data['projects']} projects"
         + (" (simulated: the numbers say nothing about real tissue)." if simulated else "."),
-        *[line for sentence in card["groups"] for line in textwrap.wrap(sentence, WIDTH)],
+        *[line for sentence in card["groups"] for line in textwrap.wrap(sentence, CHARACTERS_PER_LINE)],
         "",
         f"Error on held-out {held_out}, in years      all samples   mean over projects",
     ]

@@ -16,7 +16,7 @@ from heteroage.labels import UNKNOWN
 
 SCALE = "transformed_age"
 LEAST_AGE = 0.0  # years
-STEP = 0.0025  # spacing of the levels that are tried
+LEVEL_STEP = 0.0025  # spacing of the levels that are tried
 MINIMUM_GROUPS = 3
 ROUNDING = 1e-9
 BANDWIDTH = 0.4  # kernel bandwidth on the transformed scale: 8.4 years in adults
@@ -105,7 +105,7 @@ def half_width(score: ArrayLike, groups: ArrayLike, level: float) -> float:
     level for which the quantile of the other groups covers on average at least `level` of the left-out group.
     """
     score, groups = np.asarray(score, np.float64), np.asarray(groups)
-    for nominal in [*np.arange(level, 1.0, STEP), 1.0]:
+    for nominal in [*np.arange(level, 1.0, LEVEL_STEP), 1.0]:
         covered = [
             np.mean(score[own] <= group_weighted_quantile(score[~own], groups[~own], nominal))
             for own in (groups == group for group in np.unique(groups))

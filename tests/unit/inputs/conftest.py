@@ -17,5 +17,5 @@ def block_bytes(request, monkeypatch):
     """Blocks of a few values, or of all of them."""
     monkeypatch.setattr(formats, "READ_BYTES", request.param)
     monkeypatch.setattr(store, "STRIP_BYTES", request.param)
-    monkeypatch.setattr(store, "PART", request.param)
+    monkeypatch.setattr(store, "VALUES_PER_PART", request.param)
     monkeypatch.setattr(text, "BYTES_PER_BLOCK", request.param)
