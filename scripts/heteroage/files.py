@@ -122,7 +122,9 @@ def read_table(path: str | Path) -> pd.DataFrame:
         names = [name for name in columns if name in NAMES]
         # pandas looks for missing values only in the columns of `na_values`.
         words = {name: [""] if name in NAMES else NO_NUMBER for name in columns}
-        return pd.read_csv(path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=words)
+        return pd.read_csv(
+            path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=words, float_precision="round_trip"
+        )
     except (ValueError, OSError) as error:
         raise HeteroAgeError(f"cannot read {path}: {error}. Give CSV (.csv, .csv.gz) or Parquet (.parquet).") from error
 

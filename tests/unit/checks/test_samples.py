@@ -105,7 +105,7 @@ def test_women_whose_y_probes_are_masked(cohort, chromosomes):
 
 def test_nothing_is_said_where_the_labels_do_not_part(cohort, chromosomes):
     store, names, samples = cohort
-    shuffled = samples.assign(Sex=np.random.default_rng(1).permutation(samples["Sex"]))
+    shuffled = samples.assign(Sex=np.random.default_rng(1).permutation(samples["Sex"].tolist()))
     assert set(check_sex(store, names, shuffled, chromosomes)["Predicted_Sex"]) == {"unknown"}
     one_sex = samples.assign(Sex="F")
     assert set(check_sex(store, names, one_sex, chromosomes)["Predicted_Sex"]) == {"unknown"}

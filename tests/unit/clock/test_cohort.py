@@ -114,7 +114,7 @@ def predict(capsys, clock, table, out, *more):
 
 def test_a_planted_offset_is_found_and_shrunk(clock, known, offset, loaded):
     """The fixture's clock has between 3 and within 6 years: of 14 samples, 9 / (9 + 36 / 14) is the study's."""
-    found, table = read_json(offset), pd.read_csv(known)
+    found, table = read_json(offset), pd.read_csv(known, float_precision="round_trip")
     bias = (loaded.predict(clock.master)["HeteroAge"] - table["Age"]).mean()
     assert found["bias"] == pytest.approx(bias)
     assert bias == pytest.approx(10.0, abs=1.0)  # ages below 10 are cut at 0
@@ -130,7 +130,7 @@ def test_few_ages_move_little_and_many_move_nearly_all(loaded):
 
 
 def test_samples_without_an_age_do_not_count(loaded, known):
-    table = pd.read_csv(known)
+    table = pd.read_csv(known, float_precision="round_trip")
     some = table.assign(Age=table["Age"].where(table.index < 5))
     assert loaded.calibrate(some) == loaded.calibrate(table.iloc[:5])
 
@@ -244,6 +244,6 @@ def test_nothing_to_learn_from_is_said(clock, loaded, clock_copy, reseal):
 
 
 def test_calibrating_again_starts_from_the_clock_itself(loaded, known, offset):
-    table = pd.read_csv(known)
+    table = pd.read_csv(known, float_precision="round_trip")
     assert loaded.with_offset(offset).calibrate(table) == loaded.calibrate(table)
     assert Offset.read(offset) == loaded.calibrate(table)
