@@ -107,9 +107,15 @@ def learn_pcs(
 
 def _variance(block: NDArray[np.float32]) -> NDArray[np.float64]:
     """Variance of each feature over the samples that have it; -1 where fewer than two do."""
-    variance, some = np.full(len(block), -1.0), np.count_nonzero(~np.isnan(block), axis=1) > 1
-    variance[some] = np.nanvar(block[some].astype(np.float64), axis=1)
-    return variance
+    # np.nanvar makes more copies: 1,000 x 450,000 take a second more.
+    absent = np.isnan(block)
+    count = block.shape[1] - np.count_nonzero(absent, axis=1)
+    values = block.astype(np.float64)
+    values[absent] = 0
+    values -= values.sum(axis=1, keepdims=True) / np.maximum(count, 1)[:, None]
+    values[absent] = 0
+    squares = np.square(values, out=values).sum(axis=1)
+    return np.where(count > 1, squares / np.maximum(count, 1), -1.0)
 
 
 def principal_components(
