@@ -33,6 +33,7 @@ STAGES = {
     "Fusion_Without_Context": "fusion_without_context",
     "HeteroAge": "full",
 }
+CLEAR = 2.0  # standard errors; chance exceeds them in about 5% of comparisons
 WHAT_IS_ADDED = {
     "anchor_plus_experts": "Adding the corrections of the experts with skill to the anchor",
     "fusion_without_context": "Fusing the corrections by LightGBM instead of adding them",
@@ -200,14 +201,17 @@ def paired(difference: pd.Series) -> tuple[float, float]:
 
 
 def what_stages_add(ablation: pd.DataFrame) -> list[str]:
-    """Describe by how much experts, fusion and context change the nested error, in a sentence each."""
+    """Describe by how much experts, fusion and context change the nested error, in a sentence each.
+
+    A difference is measurable if it is larger than `CLEAR` standard errors.
+    """
     said = []
     for row in ablation.iloc[1:].to_dict("records"):
         change, error = row["Minus_Previous"], row["Minus_Previous_SE"]
         years = f" ({change:+.2f} years, paired standard error {error:.2f})"
         if not change:
             effect = "changed nothing"
-        elif abs(change) <= error or np.isnan(error):
+        elif abs(change) <= CLEAR * error or np.isnan(error):
             effect = f"made no measurable difference{years}"
         else:
             effect = f"made the error {'smaller' if change < 0 else 'larger'}{years}"

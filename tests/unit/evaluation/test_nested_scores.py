@@ -130,10 +130,10 @@ def test_differences_are_paired_over_groups(predictions):
 
 def test_what_a_stage_adds_is_said_in_a_sentence():
     table = pd.DataFrame({"model": ["anchor", "anchor_plus_experts", "fusion_without_context", "full"]})
-    table = table.assign(Minus_Previous=[0, -0.3, 0.05, 0.0], Minus_Previous_SE=[0, 0.1, 0.1, 0])
+    table = table.assign(Minus_Previous=[0, -0.3, 0.15, 0.0], Minus_Previous_SE=[0, 0.1, 0.1, 0])
     experts, fusion, context = what_stages_add(table)
     assert experts.endswith("made the error smaller (-0.30 years, paired standard error 0.10).")
-    assert fusion.endswith("made no measurable difference (+0.05 years, paired standard error 0.10).")
+    assert fusion.endswith("made no measurable difference (+0.15 years, paired standard error 0.10).")
     assert context == "Tissue, sex and RF_PCs changed nothing."
 
 
