@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from illumina import MANIFEST
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import ElasticNet
@@ -59,6 +60,13 @@ def simulate_betas(ages, n_features, rng, missing=0.05):
     betas = 0.5 + np.outer(transform_age(ages), drift) + rng.normal(0, 0.04, (len(ages), n_features))
     betas[rng.random(betas.shape) < missing] = np.nan
     return betas
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    path = tmp_path / "manifest.csv"
+    path.write_text(MANIFEST)
+    return path
 
 
 @pytest.fixture(scope="session")

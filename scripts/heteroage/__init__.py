@@ -10,8 +10,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+# Environment variable with the process id of the Snakemake that runs the script.
+SNAKEMAKE_PID = "HETEROAGE_SNAKEMAKE_PID"
 # Searching for garbage takes a sixth of the time of imports. In a job of Snakemake it begins with the script's `main`.
-if "HETEROAGE_SNAKEMAKE_PID" in os.environ:
+if SNAKEMAKE_PID in os.environ:
     gc.disable()
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+from heteroage import SNAKEMAKE_PID
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.study import end_with, record, state_of, verify_unchanged
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 SCRIPTS = Path(__file__).parent.parent
 SNAKEFILE = SCRIPTS.parent / "Snakefile"
-# Environment variable with the process id of the Snakemake that runs the script.
-SNAKEMAKE_PID = "HETEROAGE_SNAKEMAKE_PID"
 # Packages whose results may change with their version, by import name.
 LIBRARIES = {"numpy": "numpy", "sklearn": "scikit-learn", "lightgbm": "lightgbm", "numba": "numba"}
 SAY = {"debug", "info", "warning", "error", "exception", "critical", "print", "warn"}  # functions that take messages

@@ -10,13 +10,6 @@ from heteroage.errors import HeteroAgeError
 from heteroage.probes import annotates, read_annotation
 
 
-@pytest.fixture
-def manifest(tmp_path):
-    path = tmp_path / "manifest.csv"
-    path.write_text(MANIFEST)
-    return path
-
-
 def pairs(table):
     return sorted(map(tuple, table.to_numpy().tolist()))
 

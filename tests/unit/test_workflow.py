@@ -1,13 +1,14 @@
 """What rules declare as their code, and how scripts report."""
 
 import logging
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
 
 import pytest
 
-from heteroage import workflow
+from heteroage import SNAKEMAKE_PID, workflow
 from heteroage.errors import HeteroAgeError
 from heteroage.workflow import SCRIPTS, bind, code_digest, modules_used, reporting
 
@@ -199,3 +200,16 @@ def test_a_script_alone_says_which_wildcards_it_needs():
     command = [sys.executable, SCRIPTS / "train_stage1.py"]
     done = subprocess.run(command, cwd=SCRIPTS.parent, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.strip()) == (1, "train_stage1 needs run=..., as arguments.")
+
+
+@pytest.mark.parametrize("of_snakemake", [True, False])
+def test_garbage_is_searched_for_except_during_the_imports_of_a_job(tmp_path, of_snakemake):
+    script = tmp_path / "no_rule.py"
+    script.write_text(
+        "import gc\nfrom heteroage.workflow import script\nimports = gc.isenabled()\n"
+        "try:\n    @script\n    def main() -> None: pass\n"
+        "except BaseException: print(imports, gc.isenabled())\n"
+    )
+    environment = {**os.environ, SNAKEMAKE_PID: "1"} if of_snakemake else os.environ
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert done.stdout.split() == [str(not of_snakemake), "True"], done.stderr

@@ -26,6 +26,7 @@ REPOSITORY = Path(workflow.current_basedir).parents[1]
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
 # None of these modules loads pandas, because every job reads this file.
+from heteroage import SNAKEMAKE_PID
 from heteroage.config import check_coefficients, check_config, check_files, coverage_entries, geo_entries, geo_files
 from heteroage.config import lab_conventions, predict_entries, table_entries
 from heteroage.errors import HeteroAgeError
@@ -34,7 +35,7 @@ from heteroage.probes import MODALITIES
 from heteroage.stages.hallmarks import are_gene_sets, features_digest, read_hallmark_names
 from heteroage.study import cancel_leftover_jobs, closing_words, earlier_runs
 from heteroage.study import hold, remember_study, state_of, unseal_incomplete
-from heteroage.workflow import REJECTED, SNAKEMAKE_PID, code_digest
+from heteroage.workflow import REJECTED, code_digest
 
 CONFIG_NAME = str(workflow.configfiles[-1]) if workflow.configfiles else "the module that uses this workflow"
 STARTED = time.time()

@@ -17,7 +17,7 @@ from heteroage.probes import MODALITIES, split_modality
 
 MISSING_BINS = np.array([0, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 0.999999, 1])  # upper ends; the first is "none"
 FEW_CPGS = 10  # hallmarks with fewer CpGs are reported
-MUCH_MISSING = 0.2  # samples with a larger fraction of missing features are reported
+REPORTED_MISSING = 0.2  # samples with a larger fraction of missing features are reported
 ENTANGLED = 0.8  # minimum eta squared of study and age that is reported as confounding
 
 
@@ -216,9 +216,9 @@ def _features(tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
 
 def _samples(tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
     missing = tables["missing_by_sample"]
-    for modality, own in missing[missing["missing_fraction"] > MUCH_MISSING].groupby("modality", sort=False):
+    for modality, own in missing[missing["missing_fraction"] > REPORTED_MISSING].groupby("modality", sort=False):
         yield (
-            f"Samples with more than {100 * MUCH_MISSING:.0f}% of their {modality} values missing "
+            f"Samples with more than {100 * REPORTED_MISSING:.0f}% of their {modality} values missing "
             f"({listed(own['sample_id'])}). See results/audit/missing_by_sample.csv."
         )
     if far := _marked(tables["pc_space"], "Outlier"):

@@ -23,10 +23,8 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import atomic_path, parse_json, sha256_of, write_json
 
 FORMAT_VERSION = 2
-READABLE_VERSIONS = (
-    1,
-    2,
-)  # supported format versions; predictions are the same as those of the version that created them
+# Supported format versions; predictions are the same as those of the version that created them.
+READABLE_VERSIONS = (1, 2)
 SOFTWARE = ("heteroage-clock", "lightgbm", "numpy", "pandas", "scikit-learn")
 MANIFEST = "MANIFEST.json"
 SIGNATURE = "MANIFEST.json.sig"

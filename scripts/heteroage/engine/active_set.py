@@ -31,10 +31,8 @@ from heteroage.errors import HeteroAgeError
 TOLERANCE = {np.float32: 2e-5, np.float64: 1e-10}
 NEAR = 0.9  # smallest ratio of alphas between which there is no further alpha
 UNSETTLED = 0.01  # largest accepted violation of an optimality condition, relative to l1
-LOST_DIGITS = {
-    np.float32: 1e-5,
-    np.float64: 1e-13,
-}  # violation attributed to rounding, relative to the target's deviation
+# Violation attributed to rounding, relative to the target's deviation.
+LOST_DIGITS = {np.float32: 1e-5, np.float64: 1e-13}
 REFINEMENTS = 8
 MANY, LARGE_RIDGE = 64, 0.1  # number of active features, and ridge part, from which conjugate gradients are faster
 SETTLED = 0.1  # violation at which conjugate gradients end, relative to the tolerance: factors reach it too

@@ -35,7 +35,7 @@ FEW_CHANGES = 8  # the system is factored again if more than one in this many ac
 RIDGE = {np.float32: 1e-5, np.float64: 1e-9}
 DIRECTIONS = 16  # of the preconditioner
 ROUNDS = 2  # of the subspace iteration
-FEATURES = 256  # from which the directions are computed: what moves most features together shows in these
+FEATURES_SAMPLED = 256  # for the directions: what moves most features together shows in these
 REDUCTION = 1e-2  # of the residual's norm, in one solve
 ITERATIONS = 60  # of one solve, at most
 
@@ -153,7 +153,7 @@ class PanelCholesky:
 
 def leading_directions(Z: NDArray) -> NDArray:
     """Return approximate leading directions of the samples, (samples, directions), of Z (features, samples)."""
-    Z = Z[:: -(-len(Z) // FEATURES)]
+    Z = Z[:: -(-len(Z) // FEATURES_SAMPLED)]
     found = np.random.default_rng(0).standard_normal((Z.shape[1], min(DIRECTIONS, *Z.shape))).astype(Z.dtype)
     for _ in range(ROUNDS):
         found = np.linalg.qr(Z.T @ (Z @ found))[0]

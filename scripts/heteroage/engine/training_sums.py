@@ -28,10 +28,8 @@ def _sums(X: NDArray, columns: NDArray, of_samples: NDArray) -> tuple[NDArray, N
     absent = np.zeros((features, 2 * sets))
     sums, squares = np.empty((2 * sets, features)), np.empty((sets, features))
     missing = np.zeros(features, np.bool_)
-    a, b = (
-        np.zeros(samples),
-        np.zeros(samples),
-    )  # two features at a time, which share the loaded values of a training set
+    # Two features at a time, which share the loaded values of a training set.
+    a, b = np.zeros(samples), np.zeros(samples)
     for first in range(0, features, 2):
         second = min(first + 1, features - 1)
         missing[first] = _complete(X[first], of_samples, a, absent[first])

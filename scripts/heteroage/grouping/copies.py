@@ -26,11 +26,8 @@ from heteroage.tables.values import BETA, SCALE_LIMITS
 SCREENED = 20_000  # features of a modality that are screened, evenly spread over its sorted names
 COMPARED = 0.1  # fraction of the screened features used for comparison (the most variable ones)
 FEWEST_COMPARED = 100  # minimum number of features used for comparison
-MEASURED = (
-    0.9,
-    0.5,
-    0.0,
-)  # required fraction of samples with a value; the first that leaves `FEWEST_COMPARED` features is used
+# Required fraction of samples with a value; the first that leaves `FEWEST_COMPARED` features is used.
+MEASURED = (0.9, 0.5, 0.0)
 FREEDOM = 0.25  # minimum degrees of freedom of a variance within strata, as a fraction of the samples
 TRIMMED = 0.02  # fraction of a feature's residuals that are clipped (Winsorised)
 OVERLAP = 20  # minimum number of features that both samples must have

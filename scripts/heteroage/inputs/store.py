@@ -181,10 +181,8 @@ def write_store(cohorts: Cohorts, features: str | Path, names: str | Path, intak
 
     Raises HeteroAgeError: text or infinity among the values, or values that are not beta values. Nothing is written.
     """
-    samples, feature_names = (
-        pd.Index(cohorts.samples["sample_id"]),
-        sorted(name for names in cohorts.features.values() for name in names),
-    )
+    samples = pd.Index(cohorts.samples["sample_id"])
+    feature_names = sorted(name for names in cohorts.features.values() for name in names)
     row_of = {name: row for row, name in enumerate(feature_names)}
     with atomic_path(features) as beside, atomic_path(names) as names_beside:
         write_names(feature_names, names_beside)

@@ -52,13 +52,8 @@ class Grid:
         """Return the grid of the config's section stage1."""
         given = (settings["start_from"] or {"strengths": []}).get("strengths", [0.5, 1.0])
         strengths = sorted({0.0, *map(float, given)})
-        return cls(
-            settings["balancing"],
-            settings["technical_sd"],
-            settings["l1_ratio"],
-            log_grid(**settings["alpha"]),
-            strengths,
-        )
+        tried = (settings[name] for name in ("balancing", "technical_sd", "l1_ratio"))
+        return cls(*tried, log_grid(**settings["alpha"]), strengths)
 
 
 def learn(data: TrainingData, grid: Grid, threads: int = 1) -> FeaturePass | None:

@@ -4,20 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from illumina import MANIFEST
 
 from heteroage.errors import HeteroAgeError
 from heteroage.probes import read_annotation
 from heteroage.stages.hallmarks import NAME, are_gene_sets, match_genes, read_gene_sets, read_hallmark_names
 
 SHIPPED = Path(__file__).parents[3] / "resources/hallmark_genes.tsv"
-
-
-@pytest.fixture
-def manifest(tmp_path):
-    path = tmp_path / "manifest.csv"
-    path.write_text(MANIFEST)
-    return path
 
 
 def test_gmt_and_table_say_the_same(tmp_path):

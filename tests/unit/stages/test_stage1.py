@@ -277,6 +277,12 @@ def test_the_final_anchor_is_the_plain_fit_on_all_balanced_samples(training_data
     np.testing.assert_allclose(model.predict(frame[used]), expected, rtol=0, atol=SOLVER)
 
 
+@pytest.mark.parametrize("technical_sd", [0.0, 0.02])
+def test_a_model_does_not_keep_what_differs_between_runs(training_data, technical_sd):
+    model = stage1.train(training_data, CONFIGURATION | {"technical_sd": technical_sd})
+    assert np.isnan(model[-1].regressor_.dual_gap_)
+
+
 def test_an_anchor_that_uses_no_feature_still_is_a_model(training_data):
     model = stage1.train(training_data, CONFIGURATION | {"alpha": 100.0})
     frame = pd.DataFrame(training_data.X.T.astype(np.float64), columns=training_data.feature_names)
