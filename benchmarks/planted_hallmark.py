@@ -22,8 +22,7 @@ from heteroage.evaluation.falsification import SIGNIFICANCE, draw_random_sets
 from heteroage.files import write_table
 from heteroage.grouping.folds import assign_folds, assign_groups, training_samples
 from heteroage.inputs.cohorts import InputOptions, read_cohorts
-from heteroage.inputs.intake import Intake, TableEntry
-from heteroage.inputs.store import write_store
+from heteroage.inputs.store import Intake, TableEntry, write_store
 from heteroage.matrix import open_matrix
 from heteroage.stages import stage1, stage2
 from heteroage.stages.hallmarks import absolute_correlation, match_features, orthogonalise

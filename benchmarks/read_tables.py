@@ -88,8 +88,7 @@ def _watch(process: subprocess.Popen, peak: list[float]) -> None:
 def read_with_heteroage(table: str) -> None:
     """Read into a store, with a sample sheet beside, as the rule build_feature_store does."""
     from heteroage.inputs.cohorts import InputOptions, read_cohorts
-    from heteroage.inputs.intake import Intake, TableEntry
-    from heteroage.inputs.store import write_store
+    from heteroage.inputs.store import Intake, TableEntry, write_store
 
     record = Intake()
     entries, sheets = {"beta": [TableEntry(table)]}, [TableEntry("samples.csv")]

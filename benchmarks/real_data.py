@@ -43,7 +43,7 @@ from heteroage.grouping.folds import (
     folds_to_leave_out,
     training_samples,
 )
-from heteroage.inputs.annotation import read_annotation
+from heteroage.probes import read_annotation
 from heteroage.stages import context, stage1, stage2, stage3
 from heteroage.stages.hallmarks import assign_features, match_genes, read_dictionary, read_gene_sets
 from heteroage.stages.intervals import calibrate_intervals
