@@ -103,7 +103,8 @@ def test_a_sample_with_different_metadata_in_two_tables(new_study, column, chang
     new_study.edit_table(TABLES["chalm"], lambda table: changed_in(column, change)(table.sort_values("sample_id")))
     refused(
         new_study,
-        f"samples whose {column} in the chalm table {TABLES['chalm']} differs from an earlier table's",
+        f"samples whose {column} in the chalm table {TABLES['chalm']} differs from that in the beta table "
+        f"{TABLES['beta']}",
         f"(3: {samples[0]}: {before} and {change(before)}, {samples[1]}: ",
     )
 

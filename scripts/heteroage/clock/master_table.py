@@ -20,9 +20,9 @@ from heteroage.clock.artifacts import ANCHOR, CORRECTION
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.conversion import gather
 from heteroage.labels import is_missing, same_word, tissue_of
-from heteroage.tables.ages import Reading, most_exact, roundings, unit_in
+from heteroage.tables.ages import unit_in
 from heteroage.tables.layout import check_cpg_names, check_left_out, holds_values, no_rows
-from heteroage.tables.metadata import Conventions, ages, mangled_by_r, sexes
+from heteroage.tables.metadata import Conventions, ages, agreed, differing, mangled_by_r, sexes
 from heteroage.tables.opening import open_source
 from heteroage.tables.table import Part, Sheet, Table, sheet_of
 
@@ -134,19 +134,25 @@ class NamedPart:
         return [(one, one.columns[name][self._at]) for one in self.table.others if name in one.columns]
 
     def text(self, name: str) -> list[str | None]:
-        """Return a column of text. Columns of several tables must agree. Ages of joined tables include their unit."""
+        """Return a column of text. Columns of several tables must agree."""
+        return _agreed(name, [found[:2] for found in self._texts(name)], self.ids, self.conventions)
+
+    def ages(self) -> NDArray[np.float64]:
+        """Return the column Age in years, the most exact one of several tables; NaN if unknown."""
+        read = []
+        for where, cells, label, names in self._texts("Age"):
+            own = ages(cells, label, self.ids, where, _of_ages(self.conventions, label, names))
+            read.append((where, {one: age for one, age in zip(self.ids, own, strict=True) if age is not None}))
+        years, rounded = agreed("Age", read, self.ids)
+        if rounded:
+            log.warning("ages are taken from the table with more digits (%s)", listed(rounded))
+        return np.array([years.get(one, np.nan) for one in self.ids])
+
+    def _texts(self, name: str) -> list[tuple[str, list[str | None], str, Collection[str]]]:
+        """Return a column of text of each table that has it: name in messages, cells, label, and names of columns."""
         place = self.table.place
         found = [(self.where, self.part.text(place[name]), self._label(name), place)] if name in place else []
-        found += [(one.where, cells.tolist(), one.labels[name], one.columns) for one, cells in self._joined(name)]
-        if name == "Age" and self.table.others:
-            return _agreed_ages(found, self.ids, self.conventions)
-        return _agreed(name, [own[:2] for own in found], self.ids, self.conventions)
-
-    def ages(self, conventions: Conventions) -> NDArray[np.float64]:
-        """Return the column Age in years; NaN if unknown."""
-        label = "Age" if self.table.others else self._label("Age")
-        years = ages(self.text("Age"), label, self.ids, self.where, _of_ages(conventions, label, self.names))
-        return np.array(years, dtype=np.float64)
+        return found + [(one.where, cells.tolist(), one.labels[name], one.columns) for one, cells in self._joined(name)]
 
     def numbers(self, names: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float64]]]:
         """Yield each column as float64, missing as NaN, in the order of `names`."""
@@ -249,43 +255,11 @@ def _agreed(
             and not (a != a and b != b)
             and not (a and same_word(str(a), str(b)))
         ]:
-            raise _differing(name, where, first, differ)
+            raise differing(name, where, first, differ)
     return cells
-
-
-def _agreed_ages(
-    several: Sequence[tuple[str, Sequence[str | None], str, Collection[str]]],
-    ids: Sequence[str],
-    conventions: Conventions,
-) -> list[str | None]:
-    """Return each sample's most exact age with its unit. Each table may have its own unit.
-
-    several : name of the table in messages, its ages, the name of their column, and the names of its columns
-    """
-    readings: dict[str, list[Reading]] = {one: [] for one in ids}
-    for where, cells, label, names in several:
-        how = _of_ages(conventions, label, names)
-        years = ages(cells, label, ids, where, how)
-        for one, age, rounding in zip(ids, years, roundings(cells, label, how.age_unit), strict=True):
-            readings[one] += [] if age is None else [Reading(age, rounding, where)]
-    chosen = {one: (*most_exact(own), own) for one, own in readings.items() if own}
-    if differ := {one: found for one, found in chosen.items() if found[1] is not None}:
-        first, later = sorted(next(iter(differ.values()))[:2], key=next(iter(differ.values()))[2].index)
-        pairs = [f"{one}: {a.age} and {b.age}" for one, (a, b, _) in differ.items()]
-        raise _differing("Age", later.where, first.where, pairs)
-    if rounded := [one for one, (kept, _, own) in chosen.items() if {kept.age} < {reading.age for reading in own}]:
-        log.warning("ages are taken from the table with more digits (%s)", listed(rounded))
-    text = {one: f"{np.format_float_positional(own[0].age, trim='-')} years" for one, own in chosen.items()}
-    return [text.get(one) for one in ids]
 
 
 def _of_ages(conventions: Conventions, label: str, names: Iterable[str]) -> Conventions:
     """Return the conventions of a table's ages. Output of an earlier stage (see `names`, its columns) has years."""
     staged = any(name == ANCHOR or name.endswith(CORRECTION) for name in names)
     return replace(conventions, age_unit="years") if staged and unit_in(label) is None else conventions
-
-
-def _differing(name: str, where: str, first: str, differ: Sequence[str]) -> HeteroAgeError:
-    return HeteroAgeError(
-        f"samples whose {name} in {where} differs from that in {first} ({listed(differ)}). Correct one of the tables."
-    )

@@ -63,7 +63,7 @@ class SampleBlock:
         tissues, sexes = (part.text(name) if name in part.names else nothing for name in ("Tissue", "Sex"))
         rows: Rows = {"sample_id": part.ids, "Tissue": metadata.tissues(tissues, conventions)}
         rows["Sex"] = metadata.check_sexes(sexes, part.where, conventions)
-        return rows | ({"Age": part.ages(conventions)} if "Age" in part.names else {})
+        return rows | ({"Age": part.ages()} if "Age" in part.names else {})
 
     def context(self) -> Rows:
         """Return the columns that a later stage needs: RF_PCs and the output of earlier stages."""

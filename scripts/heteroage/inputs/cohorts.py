@@ -20,9 +20,9 @@ from heteroage.inputs.store import Intake, ModalityTable, TableEntry, note_names
 from heteroage.labels import UNKNOWN, nearly_alike, same_word, spelling_key
 from heteroage.probes import feature_name, read_probes, split_modality
 from heteroage.tables import metadata
-from heteroage.tables.ages import Reading, most_exact, roundings, unit_in
+from heteroage.tables.ages import unit_in
 from heteroage.tables.layout import check_left_out
-from heteroage.tables.metadata import METADATA, Cells, Conventions, mangled_by_r
+from heteroage.tables.metadata import METADATA, Cells, Conventions, agreed, mangled_by_r
 from heteroage.tables.opening import open_source
 from heteroage.tables.table import Sheet, Table, sheet_of
 
@@ -188,7 +188,7 @@ def _of_sheet(
 def _known(
     table: Table | Sheet, columns: Mapping[str, tuple[str, Cells]], conventions: Conventions, intake: Intake
 ) -> Known:
-    """Read {our name: (their name, cells)} of a table: text, F and M, `Reading`s of ages, true and false."""
+    """Read {our name: (their name, cells)} of a table: text, F and M, ages, true and false."""
     found: Known = {}
     ids, where = table.ids, table.where
     for ours, (label, cells) in columns.items():
@@ -198,15 +198,13 @@ def _known(
         elif ours == "Tissue":
             values = metadata.tissues(cells, conventions)
         elif ours == "Age":
-            ages = metadata.ages(cells, label, ids, where, conventions)
-            halves = roundings(cells, label, conventions.age_unit)
-            known = [(cell, age) for cell, age in zip(cells, ages, strict=True) if age is not None]
+            values = metadata.ages(cells, label, ids, where, conventions)
+            known = [(cell, age) for cell, age in zip(cells, values, strict=True) if age is not None]
             other = [cell for cell, age in known if not same_word(str(cell), repr(age))]
             before = [cell for cell, age in known if age < 0]
             unit = conventions.age_unit or unit_in(label) or "other units"
             intake.note("convert_ages", where, len(other), f"from {unit}", other)
             intake.note("prenatal_ages", where, len(before), "kept, as allow_prenatal says", before)
-            values = [age if age is None else Reading(age, half, where) for age, half in zip(ages, halves, strict=True)]
         elif ours == "Is_Healthy":
             values = metadata.healthy(cells, where, conventions)
         else:
@@ -227,18 +225,13 @@ def _agreed(tables: Mapping[str, Known], sample_ids: Sequence[str], intake: Inta
     _unify_spelling([own["Tissue"] for own in tables.values() if "Tissue" in own], intake)
     samples = pd.DataFrame(index=pd.Index(sample_ids, name="sample_id"))
     for column in METADATA if "Platform" in given else METADATA[:-1]:
+        values, rounded = agreed(column, [(where, own.get(column, {})) for where, own in tables.items()], sample_ids)
         if column == "Age":
-            ages = _ages([own["Age"] for own in tables.values() if "Age" in own], sample_ids, intake)
-            samples["Age"] = pd.Series(ages, sample_ids, np.float64)
-            continue
-        merged: dict[str, object] = {}
-        for where, own in tables.items():
-            new = own.get(column, {})
-            if differ := [f"{s}: {merged[s]} and {value}" for s, value in new.items() if merged.get(s, value) != value]:
-                raise _differing(column, where, differ)
-            merged |= new
+            shown = [f"{one}: {values[one]}" for one in rounded]
+            intake.note("rounded_ages", "all samples", len(shown), "kept from the table that gives more digits", shown)
         empty = UNKNOWN if column in ("Tissue", "Sex", "Platform") else None
-        samples[column] = pd.Series([merged.get(one, empty) for one in sample_ids], samples.index, object)
+        kind = np.float64 if column == "Age" else object
+        samples[column] = pd.Series([values.get(one, empty) for one in sample_ids], samples.index, kind)
     homeless = samples.index[samples["project_id"].isna()]
     if len(homeless):
         raise HeteroAgeError(
@@ -253,26 +246,6 @@ def _agreed(tables: Mapping[str, Known], sample_ids: Sequence[str], intake: Inta
     ):
         intake.note(step, "all samples", int(unknown.sum()), "kept as unknown", samples.index[unknown])
     return samples.reset_index()
-
-
-def _ages(tables: Sequence[Mapping[str, Reading]], sample_ids: Sequence[str], intake: Intake) -> dict[str, float]:
-    """Return each sample's age, the most exact one if several tables give it (37 months and 3.08 years)."""
-    readings = {one: own for one in sample_ids if (own := [table[one] for table in tables if one in table])}
-    chosen = {one: most_exact(own) for one, own in readings.items()}
-    if differ := {one: pair for one, pair in chosen.items() if pair[1] is not None}:
-        first = next(iter(differ))
-        later = max(differ[first], key=readings[first].index)
-        raise _differing("Age", later.where, [f"{one}: {a.age} and {b.age}" for one, (a, b) in differ.items()])
-    rounded = [f"{one}: {kept.age}" for one, (kept, _) in chosen.items() if {kept.age} < {r.age for r in readings[one]}]
-    intake.note("rounded_ages", "all samples", len(rounded), "kept from the table that gives more digits", rounded)
-    return {one: kept.age for one, (kept, _) in chosen.items()}
-
-
-def _differing(column: str, where: str, pairs: Sequence[str]) -> HeteroAgeError:
-    return HeteroAgeError(
-        f"samples whose {column} in {where} differs from an earlier table's ({listed(pairs)}). "
-        "Correct one of the tables."
-    )
 
 
 def _unify_spelling(tissues: Sequence[dict[str, str]], intake: Intake) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
-from typing import NamedTuple
 
 from heteroage.errors import HeteroAgeError
 from heteroage.labels import OLDEST, is_missing
@@ -34,11 +33,28 @@ PRENATAL = re.compile(
 FROM_CONCEPTION = re.compile(r"concept|\b(?:pcw|pcd|dpc)\b")
 YOUNGEST = -0.77  # years: 40 weeks before birth
 THOUSANDS = re.compile(r"\d{1,3},\d{3}")
-ROUNDED = 1e-6  # years: differences of conversions between units
 UNREADABLE, PRENATAL_AGE, OUTSIDE = "unreadable", "prenatal", "outside"  # problems of ages
 WEEKS_OF_PREGNANCY = {False: 40.0, True: 38.0}  # from the last menstrual period, and from conception
 # A number, its unit, and what may separate it from the next one.
 QUANTITY = re.compile(r"(\d+(?:[.,]\d+)?|\.\d+)[\s-]*([a-z]*)\.?[\s,;&+]*(?:and)?[\s,;&+]*")
+
+
+class ExactAge(float):
+    """An age in years. `half` is half of the last digit that its cell shows: 1 / 24 for `37 months`, 0.005 for `3.08`.
+
+    text : the cell, in lower case
+    unit : unit of a number without one
+    """
+
+    half: float
+
+    def __new__(cls, years: float, text: str, unit: str) -> ExactAge:
+        """Add `half` to an age."""
+        digits, name = next(reversed(QUANTITY.findall(text)), ("", ""))
+        decimals = len(digits.replace(",", ".").partition(".")[2].rstrip("0"))  # 3.0 is 3 in other files
+        age = super().__new__(cls, years)
+        age.half = 0.5 * 10.0**-decimals / PER_YEAR[UNITS.get(name, unit)] if digits else 0.0
+        return age
 
 
 def unit_in(label: str) -> str | None:
@@ -78,7 +94,7 @@ def read_ages(
     unit: str | None = None,
     allow_prenatal: bool = False,
     missing_values: Sequence[str] = (),
-) -> list[tuple[float | None, str]]:
+) -> list[tuple[ExactAge | None, str]]:
     """Read a column of ages.
 
     label : the column's name, which may contain the unit
@@ -95,7 +111,7 @@ def read_ages(
     of_men = re.compile(r"\d+\s*[mM]" if with_sex else r"\d+\s*M")
 
     @cache
-    def judged(cell: str | None) -> tuple[float | None, str]:
+    def judged(cell: str | None) -> tuple[ExactAge | None, str]:
         if is_missing(cell, missing_values):
             return None, ""
         text = " ".join(str(cell).split())
@@ -106,41 +122,12 @@ def read_ages(
             age = None if of_men.fullmatch(text) else _years(text.lower(), unit)
         if age is None:
             return None, UNREADABLE
+        age = ExactAge(age, text.lower(), unit)
         if (gestational or age < 0) and YOUNGEST <= age <= 0:
             return (age, "") if allow_prenatal else (None, PRENATAL_AGE)
         return (age, "") if 0 <= age <= OLDEST else (None, OUTSIDE)
 
     return [judged(cell) for cell in cells]
-
-
-def roundings(cells: Sequence[str | None], label: str = "", unit: str | None = None) -> list[float]:
-    """Return half of the last digit that each cell shows, in years: 1 / 24 for `37 months`, 0.005 for `3.08`."""
-    general = unit or unit_in(label) or ("weeks" if is_prenatal(label) else "years")
-
-    @cache
-    def of_cell(cell: str | None) -> float:
-        digits, name = next(reversed(QUANTITY.findall((cell or "").lower())), ("", ""))
-        decimals = len(digits.replace(",", ".").partition(".")[2].rstrip("0"))  # 3.0 is 3 in other files
-        return 0.5 * 10.0**-decimals / PER_YEAR[UNITS.get(name, general)] if digits else 0.0
-
-    return [of_cell(cell) for cell in cells]
-
-
-class Reading(NamedTuple):
-    """A sample's age in one table, half of its last digit (both in years), and the table's name in messages."""
-
-    age: float
-    rounding: float
-    where: str
-
-
-def most_exact(readings: Sequence[Reading]) -> tuple[Reading, Reading | None]:
-    """Choose between the ages that several tables give for a sample, in any order.
-
-    Returns the most exact one, and the first one that is not the same when rounded, or None.
-    """
-    kept = min(readings, key=lambda reading: (reading.rounding, reading.age))
-    return kept, next((other for other in readings if abs(other.age - kept.age) > other.rounding + ROUNDED), None)
 
 
 def _tokens(label: str) -> list[str]:

@@ -13,7 +13,17 @@ from dataclasses import asdict, dataclass, field, fields
 
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import HEALTH, OLDEST, SEXES, UNKNOWN, clean, is_missing, same_word, spelling_key, tissue_of
-from heteroage.tables.ages import OUTSIDE, PER_YEAR, PRENATAL_AGE, UNREADABLE, YOUNGEST, is_age, read_ages, unit_in
+from heteroage.tables.ages import (
+    OUTSIDE,
+    PER_YEAR,
+    PRENATAL_AGE,
+    UNREADABLE,
+    YOUNGEST,
+    ExactAge,
+    is_age,
+    read_ages,
+    unit_in,
+)
 
 METADATA = ("project_id", "donor_id", "Tissue", "Sex", "Age", "Is_Healthy", "Platform")
 SYNONYMS = {"Sex": ("gender",), "sample_id": ("sampleid",), "Is_Healthy": ("ishealthy",)}
@@ -26,6 +36,7 @@ PROBLEMS_OF_AGES = {
     ),
     OUTSIDE: (f"ages outside 0 to {OLDEST} years", "Give years, and leave unknown ages"),
 }
+ROUNDED = 1e-6  # years: differences of conversions between units
 Cells = Sequence[str | None]
 
 
@@ -201,7 +212,7 @@ def tissues(cells: Cells, conventions: Conventions) -> list[str]:
     return [spelling.get(spelling_key(known[cell]), known[cell]) for cell in cells]
 
 
-def ages(cells: Cells, label: str, ids: Sequence[str], where: str, conventions: Conventions) -> list[float | None]:
+def ages(cells: Cells, label: str, ids: Sequence[str], where: str, conventions: Conventions) -> list[ExactAge | None]:
     """Return ages in years, None where missing.
 
     Raises HeteroAgeError: text that is not an age, ages before birth that the config does not allow, or impossible
@@ -214,6 +225,41 @@ def ages(cells: Cells, label: str, ids: Sequence[str], where: str, conventions: 
             guess = _guess(cells, at, conventions) if problem == OUTSIDE else ""
             raise HeteroAgeError(f"column {label} of {where} has {what} ({shown}). {guess}{advice} empty.")
     return [age for age, _ in found]
+
+
+def agreed(
+    column: str, tables: Sequence[tuple[str, Mapping[str, object]]], ids: Sequence[str]
+) -> tuple[dict[str, object], list[str]]:
+    """Merge a column that several tables have. Of ages, the most exact one is used, in any order of the tables.
+
+    tables : name of each table in messages, and its known values by sample (ages as `ages` returns them)
+    Returns the known values by sample, and the samples for which a table has the same age with fewer digits.
+    Raises HeteroAgeError: values that differ; ages that differ by more than their rounding.
+    """
+    merged: dict[str, object] = {}
+    rounded: list[str] = []
+    differ: dict[tuple[int, ...], list[str]] = {}
+    for one in ids:
+        given = [(own[one], k) for k, (_, own) in enumerate(tables) if one in own]
+        if not given:
+            continue
+        kept, at = min(given, key=lambda found: (found[0].half, found[0])) if column == "Age" else given[0]
+        merged[one], others = kept, [found for found in given if found[0] != kept]
+        if column == "Age":
+            rounded += [one] if others else []
+            others = [found for found in others if abs(found[0] - kept) > found[0].half + ROUNDED]
+        for other, k in others[:1]:
+            differ.setdefault(tuple(sorted((at, k))), []).append(f"{one}: {kept} and {other}")
+    for (first, later), pairs in differ.items():
+        raise differing(column, tables[later][0], tables[first][0], pairs)
+    return merged, rounded
+
+
+def differing(column: str, where: str, first: str, pairs: Sequence[str]) -> HeteroAgeError:
+    """Return the error for samples whose value in the table `where` is not that of the table `first`."""
+    return HeteroAgeError(
+        f"samples whose {column} in {where} differs from that in {first} ({listed(pairs)}). Correct one of the tables."
+    )
 
 
 def healthy(cells: Cells, where: str, conventions: Conventions) -> list[bool | None]:

@@ -188,7 +188,7 @@ def test_one_sample_with_different_metadata_in_two_tables(column, value, shown):
     chalm = table(seed=2).astype({column: object})
     chalm.loc[2, column] = value
     expect(
-        f"samples whose {column} in the chalm table x differs from an earlier table's (1: {shown})",
+        f"samples whose {column} in the chalm table x differs from that in the beta table x (1: {shown})",
         {"beta": table(), "chalm": chalm},
     )
 
@@ -197,7 +197,9 @@ def test_one_sample_with_different_metadata_in_two_tables(column, value, shown):
 def test_the_table_with_another_age_is_named_though_a_later_one_agrees(by):
     tables = {"beta": table(), "chalm": table(), "camda": table()}
     tables["chalm"].loc[3, "Age"] += by
-    with pytest.raises(HeteroAgeError, match="samples whose Age in the chalm table x differs from an earlier table's"):
+    with pytest.raises(
+        HeteroAgeError, match="samples whose Age in the chalm table x differs from that in the beta table x"
+    ):
         merged(tables)
 
 

@@ -10,14 +10,12 @@ from heteroage.tables.ages import (
     PRENATAL_AGE,
     UNREADABLE,
     YOUNGEST,
-    Reading,
     is_age,
     is_prenatal,
-    most_exact,
     read_ages,
-    roundings,
     unit_in,
 )
+from heteroage.tables.metadata import agreed
 
 MONTHS = ["age (months)", "age_months", "age in months", "age (in months)", "age [months]", "age months", "age (mo)"]
 MONTHS += ["age (mos.)", "age (months at collection)", "ageMonths", "AGE_IN_MONTHS", "agemonths", "age.mo", "age (m)"]
@@ -127,13 +125,15 @@ def test_names_of_columns():
     ],
 )
 def test_ages_agree_within_their_rounding_in_any_order(cells, kept, other):
-    readings = [
-        Reading(years_of([cell], unit=unit)[0], roundings([cell], unit=unit)[0], cell) for cell, unit in cells.items()
-    ]
-    for order in permutations(readings):
-        chosen, differing = most_exact(order)
-        assert chosen.age == pytest.approx(kept)
-        assert (differing and differing.age) == (other and pytest.approx(other))
+    tables = [(cell, {"s1": read_ages([cell], unit=unit)[0][0]}) for cell, unit in cells.items()]
+    for order in permutations(tables):
+        if other is None:
+            merged, rounded = agreed("Age", order, ["s1"])
+            assert merged["s1"] == pytest.approx(kept)
+            assert rounded == (["s1"] if len({table["s1"] for _, table in order}) > 1 else [])
+        else:
+            with pytest.raises(HeteroAgeError, match=rf"\(1: s1: {kept}(\.0)? and {other:.9g}"):
+                agreed("Age", order, ["s1"])
 
 
 @pytest.mark.parametrize("unit", ["days", "weeks", "months", "hours"])
