@@ -16,7 +16,8 @@ from heteroage.clock.published import raw_weights
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN, spelling_key
 from heteroage.probes import is_pc, read_probes, split_modality
-from heteroage.tables.metadata import Conventions, ages, check_sexes, tissues
+from heteroage.tables.ages import ages
+from heteroage.tables.metadata import Conventions, check_sexes, tissues
 from heteroage.tables.table import Sheet, Table
 from heteroage.tables.values import ValueCheck
 

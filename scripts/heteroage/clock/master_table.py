@@ -20,9 +20,9 @@ from heteroage.clock.artifacts import ANCHOR, CORRECTION
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.conversion import gather
 from heteroage.labels import is_missing, same_word, tissue_of
-from heteroage.tables.ages import unit_in
+from heteroage.tables.ages import ages, unit_in
 from heteroage.tables.layout import check_cpg_names, check_left_out, holds_values, no_rows
-from heteroage.tables.metadata import Conventions, ages, agreed, differing, mangled_by_r, sexes
+from heteroage.tables.metadata import Conventions, agreed, differing, mangled_by_r, sexes
 from heteroage.tables.opening import open_source
 from heteroage.tables.table import Part, Sheet, Table, sheet_of
 

@@ -20,7 +20,7 @@ from heteroage.inputs.store import Intake, ModalityTable, TableEntry, note_names
 from heteroage.labels import UNKNOWN, nearly_alike, same_word, spelling_key
 from heteroage.probes import feature_name, read_probes, split_modality
 from heteroage.tables import metadata
-from heteroage.tables.ages import unit_in
+from heteroage.tables.ages import ages, unit_in
 from heteroage.tables.layout import check_left_out
 from heteroage.tables.metadata import METADATA, Cells, Conventions, agreed, mangled_by_r
 from heteroage.tables.opening import open_source
@@ -198,7 +198,7 @@ def _known(
         elif ours == "Tissue":
             values = metadata.tissues(cells, conventions)
         elif ours == "Age":
-            values = metadata.ages(cells, label, ids, where, conventions)
+            values = ages(cells, label, ids, where, conventions)
             known = [(cell, age) for cell, age in zip(cells, values, strict=True) if age is not None]
             other = [cell for cell, age in known if not same_word(str(cell), repr(age))]
             before = [cell for cell, age in known if age < 0]

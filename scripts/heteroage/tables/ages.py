@@ -8,9 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
-from heteroage.errors import HeteroAgeError
+from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import OLDEST, is_missing
+
+if TYPE_CHECKING:
+    from heteroage.tables.metadata import Conventions
 
 PER_YEAR = {"years": 1.0, "months": 12.0, "weeks": 365.25 / 7, "days": 365.25, "hours": 8766.0}
 UNITS = {
@@ -33,7 +37,16 @@ PRENATAL = re.compile(
 FROM_CONCEPTION = re.compile(r"concept|\b(?:pcw|pcd|dpc)\b")
 YOUNGEST = -0.77  # years: 40 weeks before birth
 THOUSANDS = re.compile(r"\d{1,3},\d{3}")
-UNREADABLE, PRENATAL_AGE, OUTSIDE = "unreadable", "prenatal", "outside"  # problems of ages
+# Problems of ages.
+UNREADABLE, PRENATAL_AGE, OUTSIDE = "unreadable", "prenatal", "outside"
+PROBLEMS = {
+    UNREADABLE: ("text in place of ages", "Give numbers, with a unit if they are not years, and leave unknown ages"),
+    PRENATAL_AGE: (
+        "ages before birth",
+        f"Set inputs.allow_prenatal: true to take ages from {YOUNGEST} to 0 years, or leave them",
+    ),
+    OUTSIDE: (f"ages outside 0 to {OLDEST} years", "Give years, and leave unknown ages"),
+}
 WEEKS_OF_PREGNANCY = {False: 40.0, True: 38.0}  # from the last menstrual period, and from conception
 # A number, its unit, and what may separate it from the next one.
 QUANTITY = re.compile(r"(\d+(?:[.,]\d+)?|\.\d+)[\s-]*([a-z]*)\.?[\s,;&+]*(?:and)?[\s,;&+]*")
@@ -128,6 +141,38 @@ def read_ages(
         return (age, "") if 0 <= age <= OLDEST else (None, OUTSIDE)
 
     return [judged(cell) for cell in cells]
+
+
+def ages(
+    cells: Sequence[str | None], label: str, ids: Sequence[str], where: str, conventions: Conventions
+) -> list[ExactAge | None]:
+    """Return ages in years, None where missing.
+
+    Raises HeteroAgeError: text that is not an age, ages before birth that the config does not allow, or impossible
+    ages.
+    """
+    found = read_ages(cells, label, conventions.age_unit, conventions.allow_prenatal, conventions.missing_values)
+    for problem, (what, advice) in PROBLEMS.items():
+        if at := [k for k, (_, own) in enumerate(found) if own == problem]:
+            shown = listed(f"{cells[k].strip()} at {ids[k]}" for k in at)
+            guess = _guess(cells, at, conventions) if problem == OUTSIDE else ""
+            raise HeteroAgeError(f"column {label} of {where} has {what} ({shown}). {guess}{advice} empty.")
+    return [age for age, _ in found]
+
+
+def _guess(cells: Sequence[str | None], outside: Sequence[int], conventions: Conventions) -> str:
+    """Name the unit, or the code for missing values, that explains impossible ages."""
+    codes = sorted({str(cells[k]).strip() for k in outside})
+    if all(re.fullmatch(r"-(?:1|9|99|999)(?:\.0)?|9{3,}(?:\.0)?", code) for code in codes):
+        return f"They look like codes for a missing value: set inputs.missing_values: [{', '.join(codes)}]. "
+    if all(re.fullmatch(r"(?:19|20)\d\d(?:\.0)?", code) for code in codes):
+        return "They look like years of birth. "
+    for unit in ("months", "weeks", "days") if conventions.age_unit in (None, "years") else ():
+        read = read_ages(cells, unit=unit)
+        known = sorted(age for age, _ in read if age is not None)
+        if not {UNREADABLE, OUTSIDE} & {problem for _, problem in read} and len(outside) > len(known) / 2:
+            return f"They look like {unit} (then the oldest is {known[-1]:.0f}): set age_unit: {unit} for this table. "
+    return ""
 
 
 def _tokens(label: str) -> list[str]:

@@ -12,30 +12,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.labels import HEALTH, OLDEST, SEXES, UNKNOWN, clean, is_missing, same_word, spelling_key, tissue_of
-from heteroage.tables.ages import (
-    OUTSIDE,
-    PER_YEAR,
-    PRENATAL_AGE,
-    UNREADABLE,
-    YOUNGEST,
-    ExactAge,
-    is_age,
-    read_ages,
-    unit_in,
-)
+from heteroage.labels import HEALTH, SEXES, UNKNOWN, clean, is_missing, same_word, spelling_key, tissue_of
+from heteroage.tables.ages import PER_YEAR, is_age, unit_in
 
 METADATA = ("project_id", "donor_id", "Tissue", "Sex", "Age", "Is_Healthy", "Platform")
 SYNONYMS = {"Sex": ("gender",), "sample_id": ("sampleid",), "Is_Healthy": ("ishealthy",)}
 SPREADSHEET = re.compile(r"\d(?:[.,]\d+)?[eE]\+?\d\d+(?:_R\d\dC\d\d)?")  # 2.03953E+11: digits are lost
-PROBLEMS_OF_AGES = {
-    UNREADABLE: ("text in place of ages", "Give numbers, with a unit if they are not years, and leave unknown ages"),
-    PRENATAL_AGE: (
-        "ages before birth",
-        f"Set inputs.allow_prenatal: true to take ages from {YOUNGEST} to 0 years, or leave them",
-    ),
-    OUTSIDE: (f"ages outside 0 to {OLDEST} years", "Give years, and leave unknown ages"),
-}
 ROUNDED = 1e-6  # years: differences of conversions between units
 Cells = Sequence[str | None]
 
@@ -212,27 +194,12 @@ def tissues(cells: Cells, conventions: Conventions) -> list[str]:
     return [spelling.get(spelling_key(known[cell]), known[cell]) for cell in cells]
 
 
-def ages(cells: Cells, label: str, ids: Sequence[str], where: str, conventions: Conventions) -> list[ExactAge | None]:
-    """Return ages in years, None where missing.
-
-    Raises HeteroAgeError: text that is not an age, ages before birth that the config does not allow, or impossible
-    ages.
-    """
-    found = read_ages(cells, label, conventions.age_unit, conventions.allow_prenatal, conventions.missing_values)
-    for problem, (what, advice) in PROBLEMS_OF_AGES.items():
-        if at := [k for k, (_, own) in enumerate(found) if own == problem]:
-            shown = listed(f"{cells[k].strip()} at {ids[k]}" for k in at)
-            guess = _guess(cells, at, conventions) if problem == OUTSIDE else ""
-            raise HeteroAgeError(f"column {label} of {where} has {what} ({shown}). {guess}{advice} empty.")
-    return [age for age, _ in found]
-
-
 def agreed(
     column: str, tables: Sequence[tuple[str, Mapping[str, object]]], ids: Sequence[str]
 ) -> tuple[dict[str, object], list[str]]:
     """Merge a column that several tables have. Of ages, the most exact one is used, in any order of the tables.
 
-    tables : name of each table in messages, and its known values by sample (ages as `ages` returns them)
+    tables : name of each table in messages, and its known values by sample (`ExactAge`s)
     Returns the known values by sample, and the samples for which a table has the same age with fewer digits.
     Raises HeteroAgeError: values that differ; ages that differ by more than their rounding.
     """
@@ -288,21 +255,6 @@ def mangled_by_r(ids: Iterable[str], others: Collection[str]) -> str:
     pairs = [f"{one} is {made[one]}" for one in ids if made.get(one, one) != one]
     hint = f" R changed names ({listed(pairs)}): read the table with check.names=FALSE and write it again."
     return hint if pairs else ""
-
-
-def _guess(cells: Cells, outside: Sequence[int], conventions: Conventions) -> str:
-    """Name the unit, or the code for missing values, that explains impossible ages."""
-    codes = sorted({str(cells[k]).strip() for k in outside})
-    if all(re.fullmatch(r"-(?:1|9|99|999)(?:\.0)?|9{3,}(?:\.0)?", code) for code in codes):
-        return f"They look like codes for a missing value: set inputs.missing_values: [{', '.join(codes)}]. "
-    if all(re.fullmatch(r"(?:19|20)\d\d(?:\.0)?", code) for code in codes):
-        return "They look like years of birth. "
-    for unit in ("months", "weeks", "days") if conventions.age_unit in (None, "years") else ():
-        read = read_ages(cells, unit=unit)
-        known = sorted(age for age, _ in read if age is not None)
-        if not {UNREADABLE, OUTSIDE} & {problem for _, problem in read} and len(outside) > len(known) / 2:
-            return f"They look like {unit} (then the oldest is {known[-1]:.0f}): set age_unit: {unit} for this table. "
-    return ""
 
 
 def column_key(name: str) -> str:

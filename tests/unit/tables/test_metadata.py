@@ -7,6 +7,7 @@ import pytest
 
 from heteroage.errors import HeteroAgeError
 from heteroage.tables import metadata as m
+from heteroage.tables.ages import ages
 from heteroage.tables.metadata import Conventions
 from heteroage.tables.table import possible_ids
 
@@ -69,10 +70,10 @@ def test_impossible_ages_name_the_missing_value_or_the_unit_that_explains_them()
         "ages outside 0 to 122 years (2: -9 at a, 999 at b). They look like codes for a missing value: set "
         "inputs.missing_values: [-9, 999]."
     )
-    refused(text, m.ages, ["-9", "999", "50"], "Age", list("abc"), "t", Conventions())
+    refused(text, ages, ["-9", "999", "50"], "Age", list("abc"), "t", Conventions())
     refused(
         "They look like months (then the oldest is 42): set age_unit: months",
-        m.ages,
+        ages,
         ["400", "500", "20"],
         "Age",
         list("abc"),
@@ -81,15 +82,15 @@ def test_impossible_ages_name_the_missing_value_or_the_unit_that_explains_them()
     )
     refused(
         "ages before birth (1: -0.5 at a). Set inputs.allow_prenatal: true",
-        m.ages,
+        ages,
         ["-0.5"],
         "Age",
         ["a"],
         "t",
         Conventions(),
     )
-    assert m.ages(["36"], "age_months", ["a"], "t", Conventions()) == [3]
-    assert m.ages(["36"], "age_months", ["a"], "t", Conventions(age_unit="years")) == [36]
+    assert ages(["36"], "age_months", ["a"], "t", Conventions()) == [3]
+    assert ages(["36"], "age_months", ["a"], "t", Conventions(age_unit="years")) == [36]
 
 
 def test_ids_that_a_spreadsheet_or_pandas_made_numbers_of():
