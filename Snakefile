@@ -26,7 +26,6 @@ include: "workflow/rules/assemble.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/falsify.smk"
-include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -37,4 +37,4 @@ def main(inputs: dict[str, str], outputs: dict[str, str]) -> None:
         **held_out.plot_held_out(healthy),
     }
     for name, picture in pictures.items():
-        save_picture(picture, outputs[name])
+        save_picture(picture, outputs[f"{name}_picture"])

@@ -32,4 +32,4 @@ def main(inputs: dict[str, str], random_scores: list[str], seed: int, outputs: d
     write_table(pd.DataFrame(verdicts), outputs["certificate"])
     write_table(random_sets, outputs["random_sets"])
     write_table(scores, outputs["scores"])
-    save_picture(plot_random_sets(random_sets, scores), outputs["picture"])
+    save_picture(plot_random_sets(random_sets, scores), outputs["random_sets_picture"])

@@ -41,7 +41,7 @@ def test_libraries_whose_numbers_count_are_found():
 
 
 READS_NO_TABLES = ("train_stage1", "train_expert", "train_experts", "collect_experts", "train_stage3")
-READS_NO_TABLES += ("score_random_sets", "compare_scorings", "plot_training", "plot_evaluation", "write_report")
+READS_NO_TABLES += ("score_random_sets", "compare_scorings", "plot_training", "score_nested_runs", "write_report")
 
 
 @pytest.mark.parametrize("script", READS_NO_TABLES)

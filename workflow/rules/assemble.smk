@@ -1,32 +1,15 @@
 """Input: a run's artifacts. Output: the deployable folder, sealed by MANIFEST.json."""
 
+# The stages' outputs below artifacts/, without the experts' models (`expert_models`). All runs have the same.
 ARTIFACTS = [
-    "stage1/model.joblib",
-    "stage1/Stage1_Sweep_Report.csv",
-    "stage1/Stage1_Global_Anchor_OOF.csv",
-    "stage1/Stage1_Orthogonalized_Hallmark_Dict.json",
-    "stage1/Stage1_Global_Model_Weights.csv",
-    *(["stage1/RF_PC_Loadings.csv"] if COMPUTE_PCS else []),
-    "stage2/Stage2_Expert_OOF_Corrections.csv",
-    "stage2/Stage2_Expert_Weights.csv",
-    "stage2/Stage2_Performance_Summary.csv",
-    "stage2/Stage2_Manifest.json",
-    "stage2/manifest.json",
-    "stage3/model.joblib",
-    "stage3/model.txt",
-    "stage3/Stage3_Final_Predictions_OOF.csv",
-    "stage3/Stage3_Attention_Importance.csv",
-    "stage3/Stage3_Artifacts.json",
+    path.partition("artifacts/")[2]
+    for rule in (rules.select_training_samples, rules.train_stage1, rules.train_experts, rules.train_stage3)
+    for path in rule.output
+    if "artifacts/" in path and Path(path).suffix
 ]
 # Files created during assembly: conventions of the lab's tables, applicability statistics, and reference samples for
 # tests of later versions.
-ADDED = [
-    "Reading.json",
-    "stage3/Applicability.json",
-    "stage3/Feature_Covariance.csv",
-    "reference/samples.csv",
-    "reference/predictions.csv",
-]
+ADDED = [READING, APPLICABILITY, COVARIANCE, REFERENCE_SAMPLES, REFERENCE_PREDICTIONS]
 
 SEALED = [*ARTIFACTS, *ADDED, "MODEL_CARD.md", "MODEL_CARD.json", "MANIFEST.json"]
 # The experts' models are not declared as output, because their number depends on the data. If one is missing, the folder

@@ -30,12 +30,6 @@ if CHECK_SEX:
 ANNOTATION = {"annotation": config["inputs"]["annotation"]} if CHECK_SEX else {}
 PREDICTED = {"predicted": "results/audit/predicted_tables.csv"} if config["predict"] else {}
 
-AUDIT = collect("results/audit/{name}.csv", name=[*TABLES, "duplicated_arrays"])
-AUDIT += collect("results/audit/{name}.png", name=PICTURES)
-AUDIT += ["results/audit/findings.txt", *PREDICTED.values()]
-if config["compare"]:
-    AUDIT.append(PUBLISHED_AGES)
-
 
 rule audit_inputs:
     input:
@@ -93,3 +87,7 @@ if config["predict"]:
             "Checking the tables to predict"
         script:
             "../../scripts/check_predicted_tables.py"
+
+
+AUDIT = [*rules.audit_inputs.output, *rules.plot_audit.output, rules.assign_groups.output.duplicates]
+AUDIT += [*PREDICTED.values(), *([PUBLISHED_AGES] if config["compare"] else [])]

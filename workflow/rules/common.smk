@@ -27,6 +27,7 @@ sys.path.insert(0, str(REPOSITORY / "scripts"))
 
 # None of these modules loads pandas, because every job reads this file.
 from heteroage import SNAKEMAKE_PID
+from heteroage.clock.artifacts import APPLICABILITY, COVARIANCE, READING, REFERENCE_PREDICTIONS, REFERENCE_SAMPLES
 from heteroage.config import check_coefficients, check_config, check_files, coverage_entries, geo_entries, geo_files
 from heteroage.config import lab_conventions, predict_entries, table_entries
 from heteroage.errors import HeteroAgeError
@@ -205,13 +206,23 @@ def pictures(folder, labels):
     """Flag pictures for `snakemake --report`; the name of a picture selects its caption.
 
     labels : {name: (category, label)}
-    Returns {name: path}.
+    Returns {name_picture: path}.
     """
     flagged = {}
     for name, (category, label) in labels.items():
         caption, path = f"../report/{name}.rst", f"results/figures/{folder}/{name}.svg"
-        flagged[name] = report(path, caption=caption, category=category, labels={"figure": label})
+        flagged[f"{name}_picture"] = report(path, caption=caption, category=category, labels={"figure": label})
     return flagged
+
+
+def held_out_pictures(folder):
+    """Flag the pictures of held-out samples, as predicted out of fold, or by nested runs."""
+    labels = {
+        "tissues": ("Accuracy", f"By tissue ({folder})"),
+        "projects": ("Accuracy", f"By project ({folder})"),
+        "acceleration": ("Age acceleration", f"By group ({folder})"),
+    }
+    return pictures(folder, labels)
 
 
 def orthogonalised(wildcards):

@@ -1,21 +1,6 @@
 """Input: the nested runs (each is a whole training without one outer fold). Output: the errors to expect on a new study,
 and for comparison those by other ways of scoring. `snakemake evaluate` makes all of it."""
 
-NESTED = {
-    "predictions": "results/evaluation/nested_predictions.csv",
-    "unhealthy": "results/evaluation/unhealthy_predictions.csv",
-    "accuracy": "results/evaluation/accuracy.csv",
-    "coverage": "results/evaluation/coverage.csv",
-    "ablation": "results/evaluation/ablation.csv",
-}
-OPTIMISM_PICTURE = pictures("evaluation", {"optimism": ("Accuracy", "Optimism")})
-
-
-rule evaluate:
-    input:
-        NESTED.values(),
-        "results/evaluation/optimism.csv",
-
 
 rule score_nested_runs:
     input:
@@ -23,9 +8,23 @@ rule score_nested_runs:
         held_out=held_out("results/{run}/held_out/predictions.csv"),
         ablated=held_out("results/{run}/held_out/fusion_without_context.csv"),
     output:
-        **NESTED,
+        **held_out_pictures("nested"),
+        **pictures(
+            "evaluation",
+            {
+                "ablation": ("Accuracy", "Ablation"),
+                "coverage": ("Intervals", "Coverage"),
+                **({"published": ("Accuracy", "Published clocks")} if config["compare"] else {}),
+            },
+        ),
+        predictions="results/evaluation/nested_predictions.csv",
+        unhealthy="results/evaluation/unhealthy_predictions.csv",
+        accuracy="results/evaluation/accuracy.csv",
+        coverage="results/evaluation/coverage.csv",
+        ablation="results/evaluation/ablation.csv",
     params:
         trained_on={name: clock.get("trained_on", []) for name, clock in config["compare"].items()},
+        level=config["stage3"]["intervals"]["level"],
     message:
         "Scoring the nested runs"
     script:
@@ -55,14 +54,20 @@ if config["compare"]:
 
 rule compare_scorings:
     input:
-        nested=NESTED["predictions"],
+        nested=rules.score_nested_runs.output.predictions,
         out_of_fold="results/full/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
         random_split="results/random-split/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
         sweep="results/full/artifacts/stage1/Stage1_Sweep_Report.csv",
     output:
-        **OPTIMISM_PICTURE,
+        **pictures("evaluation", {"optimism": ("Accuracy", "Optimism")}),
         table="results/evaluation/optimism.csv",
     message:
         "Comparing nested errors with other ways of scoring"
     script:
         "../../scripts/compare_scorings.py"
+
+
+rule evaluate:
+    input:
+        rules.score_nested_runs.output,
+        rules.compare_scorings.output,

@@ -4,8 +4,6 @@ results. `snakemake falsify` fails if a test fails; results/falsification/certif
 The runs `random-split`, `shuffled-ages` and `planted-study` are whole trainings on altered samples, by the same rules.
 """
 
-RANDOM_SETS_PICTURE = pictures("evaluation", {"random_sets": ("Hallmarks", "Against random CpG sets")})
-
 
 rule alter_training_samples:
     input:
@@ -81,8 +79,8 @@ rule write_certificate:
         pairs="results/audit/duplicated_arrays.csv",
         random_scores=of_each_expert("results/falsification/random_sets/{hallmark}.csv"),
     output:
+        **pictures("evaluation", {"random_sets": ("Hallmarks", "Against random CpG sets")}),
         certificate="results/falsification/certificate.csv",
-        picture=RANDOM_SETS_PICTURE["random_sets"],
         random_sets="results/falsification/random_sets.csv",
         scores="results/falsification/random_set_scores.csv",
     params:
