@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from heteroage.clock import artifacts
 from heteroage.clock.apply import write_reference
-from heteroage.clock.artifacts import ANCHOR, CORRECTION, READING, assemble, seal
+from heteroage.clock.artifacts import ANCHOR, READING, assemble, seal
 from heteroage.clock.cohort import Applicability, StudyErrors
 from heteroage.clock.loading import read_parts
 from heteroage.clock.predict import Clock
@@ -101,7 +101,7 @@ def add_applicability(folder: Path, data: TrainingData, accuracy: pd.DataFrame |
     anchor_oof, corrections = (read_table(folder / name).set_index("sample_id") for name in OOF_TABLES)
     ids = data.samples["sample_id"]
     frame = {ANCHOR: anchor_oof.loc[ids, ANCHOR].to_numpy(np.float64)}
-    for name in (f"{hallmark}{CORRECTION}" for hallmark in clock.experts):
+    for name in clock.corrections:
         frame[name] = corrections.loc[ids, name].to_numpy(np.float64)
     pcs = dict(zip(clock.pc_names, data.values(clock.pc_names).astype(np.float64), strict=True))
     added = added_by_fusion(clock, frame, pcs, data.samples)

@@ -70,7 +70,7 @@ def predict(inputs: dict) -> None:
     ones = np.ones(len(features))
     anchor = LinearModel(0.0, features, 0.1 * ones, 0.5 * ones, 0.5 * ones, 0.1 * ones)
     meta = {"feature_order": [ANCHOR], "categories": {"Tissue": ["Blood"], "Sex": ["F", "M"]}}
-    clock = Clock(anchor, {}, None, meta, conventions=conventions)
+    clock = Clock({ANCHOR: anchor}, None, meta, conventions=conventions)
     files = [entry["file"] for key in ("beta", "sample_sheet") for entry in table_entries(inputs, key)]
     for _ in clock.stream("predict_stage1", open_tables(files, clock.wanted, conventions), allow_missing=True):
         pass

@@ -133,7 +133,10 @@ def compare(
         blocks = clock.stream("predict", table, beside=beside)
         parts = [{name: rows[name] for name in wanted if name in rows} for rows, _ in blocks]
     else:
-        parts = [{"sample_id": part.ids, "Age": part.ages(), **beside.rows(part)} for part in table.parts(table.names)]
+        parts = [
+            {"sample_id": part.ids, "Age": np.array(part.metadata("Age"), np.float64), **beside.rows(part)}
+            for part in table.parts(table.names)
+        ]
     if out is not None:
         with writing([out]) as (writer,):
             for rows in parts:

@@ -57,9 +57,9 @@ def software_versions() -> dict[str, str]:
     return {name: version(name) for name in SOFTWARE}
 
 
-def stage_column(key: str | None) -> str:
-    """Return the output column of an expert, or of the anchor (None)."""
-    return ANCHOR if key is None else f"{key}{CORRECTION}"
+def is_staged(name: str) -> bool:
+    """Tell whether a column is output of Stage 1 or 2, which is in years."""
+    return name == ANCHOR or name.endswith(CORRECTION)
 
 
 def assemble(sources: Iterable[Path], root: Path, target: Path) -> None:

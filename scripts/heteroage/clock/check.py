@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from heteroage.age import ADULT_AGE
-from heteroage.clock.artifacts import ANCHOR, stage_column
-from heteroage.clock.master_table import MasterTable, open_each, open_tables
-from heteroage.clock.model import ClockModel, Wanted
-from heteroage.clock.published import raw_weights
+from heteroage.clock.artifacts import ANCHOR
+from heteroage.clock.master_table import MasterTable, Wanted, open_each, open_tables
+from heteroage.clock.model import ClockModel
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN, spelling_key
 from heteroage.probes import is_pc, read_probes, split_modality
@@ -139,9 +138,9 @@ def stage_costs(clock: ClockModel, absent: Collection[str]) -> dict[str, list]:
     for key, model in clock.models.items():
         shares = clock.weight_shares(model)
         own = [name for name in shares if name in lacking]
-        raw, slope = raw_weights(clock, model), ADULT_AGE + 1 if key is None else 1.0
+        raw, slope = clock.raw_weights(model), ADULT_AGE + 1 if key == ANCHOR else 1.0
         years = {name: slope * raw[name] for name in own}
-        add(stage_column(key), len(shares), sum(shares[name] for name in own), years)
+        add(key, len(shares), sum(shares[name] for name in own), years)
     if clock.loadings is not None:
         own = [name for name in clock.loadings.row if name in lacking]
         years = dict.fromkeys(own, np.nan)  # format version 1 has no slopes of RF_PCs
@@ -158,8 +157,7 @@ def missing_features(clock: ClockModel, absent: Collection[str]) -> dict[str, Se
     """Return the missing CpGs by weight, with their models and fraction of the weight; arguments as `stage_costs`."""
     absent = sorted(absent, key=lambda name: (-clock.anchor_weight.get(name, 0.0), name))
     stages = [
-        [stage_column(key) for key, _ in clock.terms.get(name, [])] + [COMPUTED] * (name in clock.context_weight)
-        for name in absent
+        [key for key, _ in clock.terms.get(name, [])] + [COMPUTED] * (name in clock.context_weight) for name in absent
     ]
     share = np.array([clock.anchor_weight.get(name, 0.0) for name in absent], dtype=np.float64)
     return {"feature": absent, "stages": [";".join(own) for own in stages], "anchor_weight_share": share}

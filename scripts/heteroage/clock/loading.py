@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.csv as pv
 
 from heteroage.clock import artifacts
-from heteroage.clock.artifacts import ANCHOR, CORRECTION, damaged, decoded, entries_of
+from heteroage.clock.artifacts import ANCHOR, CORRECTION, damaged, decoded, entries_of, is_staged
 from heteroage.clock.cohort import Applicability
 from heteroage.clock.imputation import Covariance
 from heteroage.clock.master_table import open_tables
@@ -89,9 +89,9 @@ def read_parts(
     # Tissue names are mapped to the spelling used in training, also for clocks without Reading.json.
     tissues = Conventions(tissues=tuple(meta["categories"].get("Tissue", ())))
     conventions = Conventions.from_json(stored, artifacts.READING).updated(tissues)
-    anchor = LinearModel.from_table(table_of(artifacts.STAGE1_WEIGHTS), artifacts.STAGE1_WEIGHTS)
-    experts = _experts(table_of(artifacts.STAGE2_WEIGHTS), meta["feature_order"])
-    clock = Clock(anchor, experts, trees, meta, version=version, conventions=conventions)
+    models = {ANCHOR: LinearModel.from_table(table_of(artifacts.STAGE1_WEIGHTS), artifacts.STAGE1_WEIGHTS)}
+    models |= _experts(table_of(artifacts.STAGE2_WEIGHTS), meta["feature_order"])
+    clock = Clock(models, trees, meta, version=version, conventions=conventions)
     if artifacts.PC_LOADINGS in present:
         clock = replace(clock, loadings=loadings_of(table_of(artifacts.PC_LOADINGS)))
     if unknown := [name for name in clock.terms if is_pc(name) and name not in clock.pc_names]:
@@ -111,12 +111,10 @@ def filled_by(clock: Clock, covariance: Covariance) -> Clock:
     def fills(names: Iterable[str], median: np.ndarray) -> np.ndarray:
         return np.array([covariance.fill(name, x) for name, x in zip(names, median.tolist(), strict=True)])
 
-    anchor, loadings = clock.anchor, clock.loadings
-    anchor = replace(anchor, median=fills(anchor.features, anchor.median))
-    experts = {name: replace(one, median=fills(one.features, one.median)) for name, one in clock.experts.items()}
-    if loadings is not None:
+    models = {name: replace(one, median=fills(one.features, one.median)) for name, one in clock.models.items()}
+    if (loadings := clock.loadings) is not None:
         loadings = replace(loadings, median=fills(loadings.row, loadings.median))
-    return replace(clock, covariance=covariance, anchor=anchor, experts=experts, loadings=loadings)
+    return replace(clock, covariance=covariance, models=models, loadings=loadings)
 
 
 def parse_table(content: bytes, where: str, texts: Sequence[str] = ("feature", "hallmark")) -> dict[str, np.ndarray]:
@@ -148,7 +146,7 @@ def check_meta(meta: Any) -> dict:  # noqa: ANN401
         order, categories = meta["feature_order"], meta["categories"]
         line, medians = meta["acceleration_reference"], meta["pc_medians"]
         texts = [*order, *(level for name in categories for level in categories[name])]
-        context = [n for n in order if n != ANCHOR and not n.endswith(CORRECTION) and not is_pc(n)]
+        context = [name for name in order if not is_staged(name) and not is_pc(name)]
         numbers = [line["slope"], line["intercept"], *(medians[name] for name in order if is_pc(name))]
         if (intervals := meta.get("intervals")) is not None:
             widths = [intervals["half_width"], *(own["half_width"] for own in intervals.get("tissues", {}).values())]
@@ -191,12 +189,12 @@ def _experts(columns: Columns, feature_order: list[str]) -> dict[str, LinearMode
     where = artifacts.STAGE2_WEIGHTS
     if "hallmark" not in columns:
         raise damaged(f"{where} has no column hallmark")
-    names = [name.removesuffix(CORRECTION) for name in feature_order if name.endswith(CORRECTION)]
-    own = {name: columns["hallmark"] == name for name in names}
-    if absent := [name for name in names if not own[name].any()]:
+    names = [name for name in feature_order if name.endswith(CORRECTION)]
+    own = {name: columns["hallmark"] == name.removesuffix(CORRECTION) for name in names}
+    if absent := [name.removesuffix(CORRECTION) for name in names if not own[name].any()]:
         raise damaged(f"{where} does not contain hallmarks that the fusion needs ({listed(absent)})")
     tables = {name: {key: values[rows] for key, values in columns.items()} for name, rows in own.items()}
-    return {name: LinearModel.from_table(table, f"{where} ({name}{CORRECTION})") for name, table in tables.items()}
+    return {name: LinearModel.from_table(table, f"{where} ({name})") for name, table in tables.items()}
 
 
 def reference_samples(clock: Clock) -> Rows:

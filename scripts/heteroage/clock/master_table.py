@@ -9,30 +9,77 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heteroage.clock.artifacts import ANCHOR, CORRECTION
+from heteroage.clock.artifacts import is_staged
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.conversion import gather
-from heteroage.labels import is_missing, same_word, tissue_of
+from heteroage.labels import UNKNOWN
+from heteroage.probes import is_pc, is_probe, plain_name, split_modality
 from heteroage.tables.ages import ages, unit_in
 from heteroage.tables.layout import check_cpg_names, check_left_out, holds_values, no_rows
-from heteroage.tables.metadata import Conventions, agreed, differing, mangled_by_r, sexes
+from heteroage.tables.metadata import Conventions, agreed, check_sexes, differing, mangled_by_r, tissues
 from heteroage.tables.opening import open_source
 from heteroage.tables.table import Part, Sheet, Table, sheet_of
-
-if TYPE_CHECKING:
-    from heteroage.clock.model import Wanted
 
 log = logging.getLogger(__name__)
 # Read as text; parsed by tables/metadata.py.
 TEXT = ("sample_id", "Tissue", "Sex", "Age", "project_id")
 COLUMNS_PER_READ = 32  # number of columns read at a time
+
+
+class Wanted:
+    """The columns that a clock can use: its features (or `every` CpG), metadata, output of earlier stages."""
+
+    def __init__(self, features: Iterable[str], every: bool = False) -> None:
+        self.features, self.every = frozenset(features), every
+        self._by_plain_name = {plain_name(name): name for name in sorted(self.features)}
+        self.probes = frozenset(name.split("_", 1)[0] for name in self.features)
+        modalities = {split_modality(name)[1] for name in self.features if not is_pc(name)}
+        self.modality = modalities.pop() if len(modalities) == 1 else None
+
+    def among(self, names: Iterable[str]) -> list[str]:
+        """Return the usable columns among `names`. Fast for a million names, because most are rejected early."""
+        if self.every:
+            return [name for name in names if self.is_value(name)]
+        probes, features, positions = self.probes, self.features, any(name[:2] != "cg" for name in self.features)
+        return [
+            name
+            for name in names
+            if name in features
+            or (
+                ((probe := name.split("_", 1)[0]) in probes or not probe.isalnum() or (positions and name[:2] != "cg"))
+                and self.feature(name)
+            )
+            or is_staged(name)
+            or is_pc(name)
+        ]
+
+    def feature(self, name: str) -> str | None:
+        """Return the feature of a column: same name, EPICv2 replicate, or name without the clock's only suffix."""
+        plain = plain_name(name)
+        if plain not in self._by_plain_name and self.modality and split_modality(plain)[1] is None:
+            plain = f"{plain}_{self.modality}"
+        return self._by_plain_name.get(plain)
+
+    def columns_of(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """Return the columns of each feature among `names`, sorted. Several columns are replicates to be averaged."""
+        found: dict[str, list[str]] = {}
+        for name in names:
+            if feature := self.feature(name):
+                found.setdefault(feature, []).append(name)
+        return {feature: sorted(own) for feature, own in found.items()}
+
+    def is_cpg(self, name: str) -> bool:
+        """Tell whether a name is a CpG name, used by the clock or not."""
+        return name in self.features or is_probe(name)
+
+    def is_value(self, name: str) -> bool:
+        """Tell whether a column contains numbers: a CpG, an RF_PC, or output of an earlier stage."""
+        return self.is_cpg(name) or is_staged(name) or is_pc(name)
 
 
 @dataclass(frozen=True)
@@ -133,26 +180,29 @@ class NamedPart:
         """Return this column from all joined tables that have it, for these samples."""
         return [(one, one.columns[name][self._at]) for one in self.table.others if name in one.columns]
 
-    def text(self, name: str) -> list[str | None]:
-        """Return a column of text. Columns of several tables must agree."""
-        return _agreed(name, [found[:2] for found in self._texts(name)], self.ids, self.conventions)
-
-    def ages(self) -> NDArray[np.float64]:
-        """Return the column Age in years, the most exact one of several tables; NaN if unknown."""
-        read = []
-        for where, cells, label, names in self._texts("Age"):
-            own = ages(cells, label, self.ids, where, _of_ages(self.conventions, label, names))
-            read.append((where, {one: age for one, age in zip(self.ids, own, strict=True) if age is not None}))
-        years, rounded = agreed("Age", read, self.ids)
+    def metadata(self, name: str) -> list:
+        """Return Tissue, Sex, Age (years) or project_id of each sample, None if unknown. Several tables must agree."""
+        place, read = self.table.place, []
+        found = [(one.where, cells.tolist(), one.labels[name], one.columns) for one, cells in self._joined(name)]
+        if name in place:
+            label = self.table.table.names[place[name]]
+            found.insert(0, (self.where, self.part.text(place[name]), label, place))
+        for where, cells, label, names in found:
+            values: Sequence[object] = cells
+            if name == "Age":
+                # Output of an earlier stage has years.
+                staged = unit_in(label) is None and any(map(is_staged, names))
+                how = replace(self.conventions, age_unit="years") if staged else self.conventions
+                values = ages(cells, label, self.ids, where, how)
+            elif name == "Sex":
+                values = check_sexes(cells, where, self.conventions)
+            elif name == "Tissue":
+                values = tissues(cells, self.conventions)
+            read.append((where, {one: x for one, x in zip(self.ids, values, strict=True) if x not in (None, UNKNOWN)}))
+        known, rounded = agreed(name, read, self.ids)
         if rounded:
             log.warning("ages are taken from the table with more digits (%s)", listed(rounded))
-        return np.array([years.get(one, np.nan) for one in self.ids])
-
-    def _texts(self, name: str) -> list[tuple[str, list[str | None], str, Collection[str]]]:
-        """Return a column of text of each table that has it: name in messages, cells, label, and names of columns."""
-        place = self.table.place
-        found = [(self.where, self.part.text(place[name]), self._label(name), place)] if name in place else []
-        return found + [(one.where, cells.tolist(), one.labels[name], one.columns) for one, cells in self._joined(name)]
+        return [known.get(one) for one in self.ids]
 
     def numbers(self, names: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float64]]]:
         """Yield each column as float64, missing as NaN, in the order of `names`."""
@@ -163,10 +213,13 @@ class NamedPart:
             for name in group:
                 several = [(self.where, ours[name])] if name in ours else []
                 several += [(one.where, values) for one, values in self._joined(name)]
-                yield name, _agreed(name, several, self.ids, self.conventions)
-
-    def _label(self, name: str) -> str:
-        return self.table.table.names[self.table.place[name]]
+                first, values = several[0]
+                for where, given in several[1:]:
+                    at = np.flatnonzero((values != given) & ~(np.isnan(values) & np.isnan(given)))
+                    if len(at):
+                        pairs = [f"{self.ids[k]}: {values[k]} and {given[k]}" for k in at]
+                        raise differing(name, where, first, pairs)
+                yield name, values
 
 
 def _check_samples(rows: Collection[str], ids: Sequence[str], where: str, first: str, more: bool) -> None:
@@ -228,38 +281,3 @@ def open_each(
             check_left_out(set(sheet.ids) - known, sheet.where, table.table.layout.left_out, table.where)
         _check_samples(known, sheet.ids, sheet.where, first, more=True)
     return tables, sheets
-
-
-def _agreed(
-    name: str, several: Sequence[tuple[str, Sequence]], ids: Sequence[str], conventions: Conventions
-) -> Sequence:
-    """Return a column of one or several tables. Cells with text must agree (45 equals 45.0, female equals F).
-
-    several : name of the table in messages, and its column
-    """
-    (first, cells), *others = several
-    meant = {"Tissue": tissue_of, "Sex": cache(lambda cell: sexes([cell], conventions)[0][0])}
-    same = meant.get(name, lambda cell: cell)
-    for where, given in others:
-        if name in meant:
-            cells, given = (
-                [None if is_missing(cell, conventions.missing_values) else cell for cell in own]
-                for own in (cells, given)
-            )
-            cells = [b if a is None else a for a, b in zip(cells, given, strict=True)]
-        if differ := [
-            f"{one}: {a} and {b}"
-            for one, a, b in zip(ids, cells, given, strict=True)
-            if b is not None
-            and same(a) != same(b)
-            and not (a != a and b != b)
-            and not (a and same_word(str(a), str(b)))
-        ]:
-            raise differing(name, where, first, differ)
-    return cells
-
-
-def _of_ages(conventions: Conventions, label: str, names: Iterable[str]) -> Conventions:
-    """Return the conventions of a table's ages. Output of an earlier stage (see `names`, its columns) has years."""
-    staged = any(name == ANCHOR or name.endswith(CORRECTION) for name in names)
-    return replace(conventions, age_unit="years") if staged and unit_in(label) is None else conventions

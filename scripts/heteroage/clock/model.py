@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +11,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heteroage.clock.artifacts import ANCHOR, CORRECTION, INTERCEPT, WEIGHTS, stage_column
+from heteroage.clock.artifacts import ANCHOR, INTERCEPT, WEIGHTS
 from heteroage.clock.cohort import Applicability, Offset, StudyErrors
 from heteroage.clock.imputation import Conditional, Covariance
+from heteroage.clock.master_table import Wanted
 from heteroage.clock.trees import Trees
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.probes import is_pc, is_probe, pc_number, plain_name, split_modality
+from heteroage.probes import is_pc, pc_number
 from heteroage.tables.metadata import Conventions
 
 
@@ -73,76 +74,28 @@ class Loadings:
         k = self.row[feature]
         components += np.outer(self.weight[k], np.where(np.isnan(values), self.median[k], values) - self.mean[k])
 
+    def column(self, component: str) -> NDArray[np.float64]:
+        """Each feature's loading on a component."""
+        return self.weight[:, self.names.index(component)]
+
     def share(self, component: str) -> NDArray[np.float64]:
         """Each feature's squared loading on a component, as a fraction of their sum."""
-        squares = self.weight[:, self.names.index(component)] ** 2
+        squares = self.column(component) ** 2
         return squares / (float(squares.sum()) or 1.0)
-
-
-class Wanted:
-    """The columns that a clock can use: its features (or `every` CpG), metadata, output of earlier stages."""
-
-    def __init__(self, features: Iterable[str], every: bool = False) -> None:
-        self.features, self.every = frozenset(features), every
-        self._by_plain_name = {plain_name(name): name for name in sorted(self.features)}
-        self.probes = frozenset(name.split("_", 1)[0] for name in self.features)
-        modalities = {split_modality(name)[1] for name in self.features if not is_pc(name)}
-        self.modality = modalities.pop() if len(modalities) == 1 else None
-
-    def among(self, names: Iterable[str]) -> list[str]:
-        """Return the usable columns among `names`. Fast for a million names, because most are rejected early."""
-        if self.every:
-            return [name for name in names if self.is_value(name)]
-        probes, features, positions = self.probes, self.features, any(name[:2] != "cg" for name in self.features)
-        return [
-            name
-            for name in names
-            if name in features
-            or name == ANCHOR
-            or (
-                ((probe := name.split("_", 1)[0]) in probes or not probe.isalnum() or (positions and name[:2] != "cg"))
-                and self.feature(name)
-            )
-            or name.endswith(CORRECTION)
-            or is_pc(name)
-        ]
-
-    def feature(self, name: str) -> str | None:
-        """Return the feature of a column: same name, EPICv2 replicate, or name without the clock's only suffix."""
-        plain = plain_name(name)
-        if plain not in self._by_plain_name and self.modality and split_modality(plain)[1] is None:
-            plain = f"{plain}_{self.modality}"
-        return self._by_plain_name.get(plain)
-
-    def columns_of(self, names: Iterable[str]) -> dict[str, list[str]]:
-        """Return the columns of each feature among `names`, sorted. Several columns are replicates to be averaged."""
-        found: dict[str, list[str]] = {}
-        for name in names:
-            if feature := self.feature(name):
-                found.setdefault(feature, []).append(name)
-        return {feature: sorted(own) for feature, own in found.items()}
-
-    def is_cpg(self, name: str) -> bool:
-        """Tell whether a name is a CpG name, used by the clock or not."""
-        return name in self.features or is_probe(name)
-
-    def is_value(self, name: str) -> bool:
-        """Tell whether a column contains numbers: a CpG, an RF_PC, or output of an earlier stage."""
-        return self.is_cpg(name) or name == ANCHOR or name.endswith(CORRECTION) or is_pc(name)
 
 
 @dataclass(frozen=True)
 class ClockModel:
     """The trained models and their metadata; `Clock` applies them.
 
+    models : the linear models by their output column: first the anchor, then the experts
     version : format version of the folder (`artifacts.FORMAT_VERSION`)
     conventions : conventions of the tables to predict
     digest : SHA-256 of the manifest, which covers every file
     offset : added to each HeteroAge, if given
     """
 
-    anchor: LinearModel
-    experts: dict[str, LinearModel]
+    models: dict[str, LinearModel]
     fusion: Trees
     meta: dict
     loadings: Loadings | None = None
@@ -197,9 +150,9 @@ class ClockModel:
         pcs = self.pc_names if self.version > 1 else []
         weights = {name: np.zeros(2) for name in sorted({*self.terms, *pcs})}
         for key, model in self.models.items():
-            slope = applicability.slopes.get(stage_column(key), 0.0)
+            slope = applicability.slopes.get(key, 0.0)
             for name, raw in zip(model.features, model.raw, strict=True):
-                weights[name][0 if key is None else 1] += slope * raw
+                weights[name][0 if key == ANCHOR else 1] += slope * raw
         for name in pcs:
             weights[name][1] += applicability.slopes.get(name, 0.0)
         for name in self.cpgs_read if self.version > 1 else []:
@@ -222,15 +175,20 @@ class ClockModel:
         code = {level: float(k) for k, level in enumerate(levels)}
         return np.array([code.get(level, np.nan) for level in values])
 
-    @cached_property
-    def models(self) -> dict[str | None, LinearModel]:
-        """The linear models; the anchor's key is None."""
-        return {None: self.anchor, **self.experts}
+    @property
+    def anchor(self) -> LinearModel:
+        """The Stage 1 model."""
+        return self.models[ANCHOR]
+
+    @property
+    def corrections(self) -> list[str]:
+        """The output columns of the experts."""
+        return [name for name in self.models if name != ANCHOR]
 
     @cached_property
-    def terms(self) -> dict[str, list[tuple[str | None, int]]]:
+    def terms(self) -> dict[str, list[tuple[str, int]]]:
         """The models that use each feature, and its position in them."""
-        found: dict[str, list[tuple[str | None, int]]] = {}
+        found: dict[str, list[tuple[str, int]]] = {}
         for key, model in self.models.items():
             for k, feature in enumerate(model.features):
                 found.setdefault(feature, []).append((key, k))
@@ -267,13 +225,25 @@ class ClockModel:
         The weight of a computed RF_PC is divided among its CpGs in proportion to their squared loadings. RF_PCs in the
         table are ignored.
         """
-        own = dict(zip(model.features, np.abs(model.weight).tolist(), strict=True))
-        weight = {name: x for name, x in own.items() if not is_pc(name)}
-        for name in [name for name in own if self.loadings is not None and name in self.loadings.names]:
-            for feature, share in zip(self.loadings.row, self.loadings.share(name).tolist(), strict=True):
-                weight[feature] = weight.get(feature, 0.0) + own[name] * share
+        weight = self._by_cpg(model.features, np.abs(model.weight), Loadings.share)
+        weight = {name: x for name, x in weight.items() if not is_pc(name)}
         total = sum(weight.values())
         return {name: x / total if total else 0.0 for name, x in weight.items()}
+
+    def raw_weights(self, model: LinearModel) -> dict[str, float]:
+        """Return a model's weights on the beta scale; weights of computed RF_PCs are added to their CpGs."""
+        return self._by_cpg(model.features, model.raw, Loadings.column)
+
+    def _by_cpg(
+        self, features: Sequence[str], weights: NDArray[np.float64], divided: Callable[[Loadings, str], NDArray]
+    ) -> dict[str, float]:
+        """Return weights by feature; those of computed RF_PCs are `divided` among their CpGs."""
+        weight = dict(zip(features, weights.tolist(), strict=True))
+        for name in [name for name in weight if self.loadings is not None and name in self.loadings.names]:
+            own = weight.pop(name)
+            for feature, part in zip(self.loadings.row, divided(self.loadings, name).tolist(), strict=True):
+                weight[feature] = weight.get(feature, 0.0) + own * part
+        return weight
 
     @cached_property
     def context_weight(self) -> dict[str, float]:

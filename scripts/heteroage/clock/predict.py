@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.age import inverse_transform_age, transform_age
-from heteroage.clock.artifacts import ANCHOR, CORRECTION, OFFSET
+from heteroage.clock.artifacts import ANCHOR, OFFSET
 from heteroage.clock.check import MOST_MISSING_WEIGHT, check_columns, missing_from, stage_costs
 from heteroage.clock.cohort import CohortSummary, Offset
 from heteroage.clock.master_table import MasterTable, open_tables
@@ -165,7 +165,7 @@ class Clock(ClockModel):
 
     def __repr__(self) -> str:
         """Describe the clock in one line."""
-        experts = f"{len(self.experts)} expert{'s' * (len(self.experts) != 1)}"
+        experts = f"{len(self.corrections)} expert{'s' * (len(self.corrections) != 1)}"
         pcs = f", {len(self.pc_names)} RF_PCs" if self.pc_names else ""
         trees = f"{len(self.fusion.trees)} trees"
         return f"Clock({len(self.cpgs_read)} CpGs{pcs}, {experts}, {trees}, format version {self.version})"
@@ -179,9 +179,9 @@ class Clock(ClockModel):
         if step in ("predict_stage1", "predict_stage2"):
             output |= block.context()
         if step in ("predict", "predict_stage1"):
-            output[ANCHOR] = inverse_transform_age(block.totals[None])
+            output[ANCHOR] = inverse_transform_age(block.totals[ANCHOR])
         if step in ("predict", "predict_stage2"):
-            output |= {f"{name}{CORRECTION}": block.totals[name] for name in self.experts}
+            output |= {name: block.totals[name] for name in self.corrections}
         if step in ("predict_stage1", "predict_stage2"):
             return output, {}
         features = self._fuse(output, block)
@@ -194,15 +194,14 @@ class Clock(ClockModel):
 
     def _earlier_stages(self, block: SampleBlock) -> Rows:
         """Return the table's columns of Stages 1 and 2."""
-        names = [f"{hallmark}{CORRECTION}" for hallmark in self.experts]
         if ANCHOR not in block.part.names:
             raise HeteroAgeError(f"the table has no column {ANCHOR}. `heteroage stage1-predict` makes it.")
-        if absent := [name for name in names if name not in block.part.names]:
+        if absent := [name for name in self.corrections if name not in block.part.names]:
             raise HeteroAgeError(
                 f"the table is missing columns ({listed(absent)}). `heteroage stage2-predict` makes them: join its "
                 "output with Stage 1's by sample_id, or give both files to --input."
             )
-        numbers = {name: block.numbers(name) for name in (ANCHOR, *names)}
+        numbers = {name: block.numbers(name) for name in self.models}
         # Samples without any CpG have no anchor and no corrections, and get no age.
         without = np.isnan(list(numbers.values())).all(axis=0)
         for name, values in numbers.items():

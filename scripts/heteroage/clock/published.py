@@ -28,7 +28,7 @@ from heteroage.tables.opening import open_source
 from heteroage.tables.source import number_of
 
 if TYPE_CHECKING:
-    from heteroage.clock.model import ClockModel, LinearModel
+    from heteroage.clock.model import ClockModel
 
 INTERCEPT_NAMES = {"biolearn": "intercept", "methylclock": "(Intercept)"}  # of each style of export
 INTERCEPTS = {"(intercept)", "intercept", "(const)", "const"}
@@ -206,16 +206,6 @@ def read_compared(
     return found
 
 
-def raw_weights(clock: ClockModel, model: LinearModel) -> dict[str, float]:
-    """Return a model's weights on the beta scale; weights of computed RF_PCs are added to their CpGs."""
-    weight = dict(zip(model.features, model.raw.tolist(), strict=True))
-    for name in [name for name in weight if clock.loadings is not None and name in clock.loadings.names]:
-        share, column = weight.pop(name), clock.loadings.weight[:, clock.loadings.names.index(name)]
-        for feature, loading in zip(clock.loadings.row, column.tolist(), strict=True):
-            weight[feature] = weight.get(feature, 0.0) + share * loading
-    return weight
-
-
 def coefficients(clock: ClockModel) -> tuple[float, dict[str, float]]:
     """Return the anchor's intercept, and its coefficients on the beta scale by feature.
 
@@ -223,7 +213,7 @@ def coefficients(clock: ClockModel) -> tuple[float, dict[str, float]]:
 
     Raises HeteroAgeError: the anchor uses RF_PCs from a file, which cannot be converted to coefficients of CpGs.
     """
-    model, loadings, weight = clock.anchor, clock.loadings, raw_weights(clock, clock.anchor)
+    model, loadings, weight = clock.anchor, clock.loadings, clock.raw_weights(clock.anchor)
     intercept = float(model.intercept - (model.raw * model.mean).sum())
     if pcs := [name for name in weight if is_pc(name)]:
         raise HeteroAgeError(
@@ -232,7 +222,7 @@ def coefficients(clock: ClockModel) -> tuple[float, dict[str, float]]:
         )
     for name, share in zip(model.features, model.raw.tolist(), strict=True):
         if is_pc(name):
-            intercept -= share * float((loadings.weight[:, loadings.names.index(name)] * loadings.mean).sum())
+            intercept -= share * float((loadings.column(name) * loadings.mean).sum())
     return intercept, weight
 
 

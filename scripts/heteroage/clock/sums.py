@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.age import ADULT_AGE
-from heteroage.clock.artifacts import ANCHOR, CORRECTION, MISSING
+from heteroage.clock.artifacts import ANCHOR, MISSING, is_staged
 from heteroage.clock.check import MOST_MISSING_WEIGHT
 from heteroage.clock.imputation import Imputation
-from heteroage.clock.master_table import MasterTable, NamedPart
-from heteroage.clock.model import ClockModel, Wanted
+from heteroage.clock.master_table import MasterTable, NamedPart, Wanted
+from heteroage.clock.model import ClockModel
 from heteroage.clock.published import PublishedClock
 from heteroage.errors import HeteroAgeError, listed
+from heteroage.labels import UNKNOWN
 from heteroage.matrix import scale_of
 from heteroage.probes import is_pc, pc_number
-from heteroage.tables import metadata
 from heteroage.tables.values import ValueCheck
 
 Rows = dict[str, Any]  # columns by name: lists of text, arrays of numbers
@@ -33,7 +33,7 @@ class SampleBlock:
     """A block of samples of a table: its metadata, and its sums over features, initially only the intercepts.
 
     columns_of : the columns of each CpG in the table
-    totals : predictions by model (None is the anchor), on the model's scale
+    totals : predictions by model (its output column), on the model's scale
     pcs : computed RF_PCs, if the clock has loadings
     missing : number of imputed CpGs (format version 1: of CpGs with weight)
     missing_weight, missing_context : their fraction of the anchor's absolute standardised weight, and of the computed
@@ -58,17 +58,15 @@ class SampleBlock:
 
     def identity(self) -> Rows:
         """Return sample_id, Tissue and Sex ("unknown" if absent), and Age if the table has it."""
-        conventions, part = self.clock.conventions, self.part
-        nothing = [None] * len(part.ids)
-        tissues, sexes = (part.text(name) if name in part.names else nothing for name in ("Tissue", "Sex"))
-        rows: Rows = {"sample_id": part.ids, "Tissue": metadata.tissues(tissues, conventions)}
-        rows["Sex"] = metadata.check_sexes(sexes, part.where, conventions)
-        return rows | ({"Age": part.ages()} if "Age" in part.names else {})
+        part = self.part
+        rows: Rows = {"sample_id": part.ids}
+        rows |= {name: [value or UNKNOWN for value in part.metadata(name)] for name in ("Tissue", "Sex")}
+        return rows | ({"Age": np.array(part.metadata("Age"), np.float64)} if "Age" in part.names else {})
 
     def context(self) -> Rows:
         """Return the columns that a later stage needs: RF_PCs and the output of earlier stages."""
         pcs = sorted({*filter(is_pc, self.part.names), *self.pcs}, key=pc_number)
-        staged = (name for name in sorted(self.part.names) if name == ANCHOR or name.endswith(CORRECTION))
+        staged = sorted(filter(is_staged, self.part.names))
         return {name: self.pc(name) for name in pcs} | {name: self.numbers(name) for name in staged}
 
     def numbers(self, name: str) -> NDArray[np.float64]:
@@ -165,7 +163,7 @@ class SampleBlock:
     def imputed_years(self) -> NDArray[np.float64]:
         """Return the standard deviation, in years, of the missing features' total contribution; NaN if unknown."""
         # Slope of the inverse age transform, in years: constant above 20 years, exponential below.
-        slope = (ADULT_AGE + 1) * np.exp(np.minimum(self.totals[None], 0.0))
+        slope = (ADULT_AGE + 1) * np.exp(np.minimum(self.totals[ANCHOR], 0.0))
         if self.imputed is None:
             return np.full(len(slope), np.nan)
         if self.imputation is None:
@@ -230,7 +228,7 @@ class Beside:
         check = ValueCheck(part.where)
         scale = scale_of((values[None] for _, values in part.numbers(self.scaled_by)), len(part.ids))
         known = self.projects and "project_id" in part.names
-        found: Rows = {"project_id": part.text("project_id")} if known else {}
+        found: Rows = {"project_id": part.metadata("project_id")} if known else {}
         for one in self.compared:
             values = np.full((len(one.features), len(part.ids)), np.nan)
             for k, feature in enumerate(one.features):

@@ -206,12 +206,13 @@ def agreed(
     merged: dict[str, object] = {}
     rounded: list[str] = []
     differ: dict[tuple[int, ...], list[str]] = {}
+    word = spelling_key if column == "Tissue" else lambda value: value
     for one in ids:
         given = [(own[one], k) for k, (_, own) in enumerate(tables) if one in own]
         if not given:
             continue
         kept, at = min(given, key=lambda found: (found[0].half, found[0])) if column == "Age" else given[0]
-        merged[one], others = kept, [found for found in given if found[0] != kept]
+        merged[one], others = kept, [found for found in given if word(found[0]) != word(kept)]
         if column == "Age":
             rounded += [one] if others else []
             others = [found for found in others if abs(found[0] - kept) > found[0].half + ROUNDED]

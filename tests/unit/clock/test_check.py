@@ -83,7 +83,7 @@ def test_the_cost_is_the_spread_of_what_missing_cpgs_would_have_contributed(load
     np.testing.assert_allclose(of["Stage1_Pred_Age"], np.sqrt(anchor @ covariance @ anchor), rtol=1e-8)
     whole = 21 * loaded.covariance.a[place] + loaded.covariance.b[place]
     np.testing.assert_allclose(of["HeteroAge"], np.sqrt(whole @ covariance @ whole), rtol=1e-8)
-    read = [set(loaded.weight_shares(model)) for model in loaded.experts.values()]
+    read = [set(loaded.weight_shares(loaded.models[name])) for name in loaded.corrections]
     assert costs["missing"] == [6, *(len(own & set(missing)) for own in read), 6, 6]
 
 
@@ -104,8 +104,7 @@ def test_missing_features_come_by_weight_with_all_their_models(loaded):
     assert share.sum() == pytest.approx(1)
     for name, stages in zip(table["feature"], table["stages"], strict=True):
         own = [key for key, model in loaded.models.items() if name in model.features]
-        named = ["Stage1_Pred_Age" if key is None else f"{key}_Correction" for key in own]
-        assert stages.split(";") == [*named, *["RF_PCs"] * (name in loaded.loadings.row)]
+        assert stages.split(";") == [*own, *["RF_PCs"] * (name in loaded.loadings.row)]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from heteroage.cli import main
-from heteroage.clock.model import Wanted
+from heteroage.clock.master_table import Wanted
 from heteroage.files import read_table, write_table
 
 

@@ -59,16 +59,14 @@ def test_ages_of_an_earlier_stage_are_years_whatever_the_lab_writes(clock):
     master = clock.master.assign(Age=clock.master["Age"] * 12)
     stage1 = months.predict_stage1(master)
     np.testing.assert_allclose(stage1["Age"], clock.master["Age"])
-    both = stage1.merge(
-        months.predict_stage2(master)[[*("sample_id",), *(f"{name}_Correction" for name in months.experts)]]
-    )
+    both = stage1.merge(months.predict_stage2(master)[[*("sample_id",), *months.corrections]])
     np.testing.assert_allclose(months.predict_stage3(both)["Age"], clock.master["Age"])
 
 
 def test_a_column_that_names_its_unit_is_read_in_it_beside_an_earlier_stage(clock):
     loaded = load_clock(clock.folder)
     both = loaded.predict_stage1(clock.master).merge(
-        loaded.predict_stage2(clock.master)[["sample_id", *(f"{name}_Correction" for name in loaded.experts)]]
+        loaded.predict_stage2(clock.master)[["sample_id", *loaded.corrections]]
     )
     months = both.assign(age_months=both["Age"] * 12).drop(columns="Age")
     np.testing.assert_allclose(loaded.predict_stage3(months)["Age"], both["Age"])

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sample_tables import FORMS, cpgs_of, equal, from_files, predicted_bytes, refused, table_refused, write
 
-from heteroage.clock.model import Wanted
+from heteroage.clock.master_table import Wanted
 from heteroage.errors import HeteroAgeError
 from heteroage.files import write_table
 from heteroage.labels import clean, is_missing

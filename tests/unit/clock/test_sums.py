@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sample_tables import cpgs_of, table_refused, write
 
+from heteroage.clock.artifacts import ANCHOR
 from heteroage.clock.master_table import MasterTable
 from heteroage.clock.sums import SampleBlock, mean_of
 from heteroage.errors import HeteroAgeError
@@ -75,13 +76,13 @@ def test_weight_is_missing_where_cpgs_and_given_components_are(loaded, clock):
     share = np.array([loaded.anchor_weight[name] for name in loaded.anchor_place])
     absent = clock.master[list(loaded.anchor_place)].isna().to_numpy()
     np.testing.assert_allclose(sums.missing_weight, absent @ share, rtol=0, atol=1e-12)  # another order
-    before = sums.totals[None].copy()
+    before = sums.totals[ANCHOR].copy()
     median = loaded.anchor.median[loaded.anchor.features.index("RF_PC1")]
     sums.add("RF_PC1", nothing := np.full(len(clock.master), np.nan), np.isnan(nothing))
     other = sums_of(loaded, clock.master)
     other.add("RF_PC1", np.full(len(clock.master), median), np.isnan(nothing) & False)
-    assert sums.totals[None].tobytes() == other.totals[None].tobytes()
-    assert sums.totals[None].tobytes() != before.tobytes()
+    assert sums.totals[ANCHOR].tobytes() == other.totals[ANCHOR].tobytes()
+    assert sums.totals[ANCHOR].tobytes() != before.tobytes()
 
 
 def test_values_a_little_outside_0_1_are_summed_and_marked_and_far_ones_refused(loaded, clock):

@@ -95,7 +95,7 @@ def clock():
     ones = np.ones(len(features))
     anchor = LinearModel(0.0, features, 0.1 * ones, 0.5 * ones, 0.5 * ones, 0.1 * ones)
     meta = {"feature_order": [ANCHOR], "categories": {"Tissue": ["Blood"], "Sex": ["F", "M"]}}
-    return Clock(anchor, {}, None, meta, conventions=Conventions.of(least_coverage=5))
+    return Clock({ANCHOR: anchor}, None, meta, conventions=Conventions.of(least_coverage=5))
 
 
 def ages_of(clock, paths):
@@ -120,7 +120,7 @@ def test_coverage_files_are_predicted_as_a_table_of_the_same_values(files, clock
 def test_coverage_files_are_beta_values_for_a_clock_of_several_modalities(files, clock, tmp_path):
     features = [*clock.wanted.features, "chr1_10469_chalm"]
     anchor = LinearModel(0.0, features, *(np.full(len(features), value) for value in (0.1, 0.5, 0.5, 0.1)))
-    clock = replace(clock, anchor=anchor)
+    clock = replace(clock, models={ANCHOR: anchor})
     write_coverage(files, 5, tmp_path / "table.parquet")
     table = pd.read_parquet(tmp_path / "table.parquet")
     table.assign(cpg=table["cpg"] + "_beta").to_parquet(tmp_path / "table.parquet", index=False)
