@@ -21,7 +21,15 @@ from heteroage.labels import UNKNOWN
 from heteroage.probes import is_pc, is_probe, plain_name, split_modality
 from heteroage.tables.ages import ages, unit_in
 from heteroage.tables.layout import check_cpg_names, check_left_out, holds_values, no_rows
-from heteroage.tables.metadata import Conventions, agreed, check_sexes, differing, mangled_by_r, tissues
+from heteroage.tables.metadata import (
+    Conventions,
+    agreed,
+    check_sexes,
+    differing,
+    mangled_by_r,
+    no_common_samples,
+    tissues,
+)
 from heteroage.tables.opening import open_source
 from heteroage.tables.table import Part, Sheet, Table, sheet_of
 
@@ -224,17 +232,13 @@ class NamedPart:
 
 def _check_samples(rows: Collection[str], ids: Sequence[str], where: str, first: str, more: bool) -> None:
     absent, alone = sorted(set(rows) - set(ids)), sorted(set(ids) - set(rows))
-    renamed = mangled_by_r(absent, alone) or mangled_by_r(alone, absent)
     if len(absent) == len(rows):
-        raise HeteroAgeError(
-            f"{where} has no sample ({listed(alone)}) that {first} has ({listed(absent)}). Use the same "
-            f"sample_ids in both, or name their column in inputs.columns (--columns).{renamed}"
-        )
+        raise no_common_samples(where, alone, first, absent)
     for own, here, there in ((absent, where, first), (() if more else alone, first, where)):
         if own:
             raise HeteroAgeError(
                 f"{here} does not have samples of {there} ({listed(own)}). Add them, or use the same sample_ids. "
-                f"Delete columns that are not samples.{renamed}"
+                f"Delete columns that are not samples.{mangled_by_r(alone, absent)}"
             )
     if alone:
         log.warning("%s: samples that are not in %s are dropped (%s)", where, first, listed(alone))

@@ -22,8 +22,9 @@ from heteroage.probes import feature_name, read_probes, split_modality
 from heteroage.tables import metadata
 from heteroage.tables.ages import ages, unit_in
 from heteroage.tables.layout import check_left_out
-from heteroage.tables.metadata import METADATA, Cells, Conventions, agreed, mangled_by_r
+from heteroage.tables.metadata import METADATA, Cells, Conventions, agreed, no_common_samples
 from heteroage.tables.opening import open_source
+from heteroage.tables.source import Source
 from heteroage.tables.table import Sheet, Table, sheet_of
 
 log = logging.getLogger(__name__)
@@ -63,28 +64,32 @@ def read_cohorts(
 
     Raises HeteroAgeError: as `open_source`, `Table`, `of_table`, `sheet_of` and `merge_cohorts`.
     """
+
+    def opened(entry: TableEntry, what: str) -> tuple[Source, Conventions]:
+        conventions = entry.conventions(options.conventions)
+        where = f"the {what} {entry.file}"
+        return open_source(entry.file, where, conventions.missing_values, options.allow_pickle), conventions
+
     tables = []
     for modality, entry in ((modality, entry) for modality, several in entries.items() for entry in several):
-        where, conventions = f"the {modality} table {entry.file}", entry.conventions(options.conventions)
-        source = open_source(entry.file, where, conventions.missing_values, options.allow_pickle)
-        like = f"cg00000029, cg00000029_{modality} or chr1:10469"
-        table = Table(source, partial(feature_name, modality=modality), conventions, entry.orientation, like)
+        source, conventions = opened(entry, f"{modality} table")
+        table = Table(source, partial(feature_name, modality=modality), conventions, entry.orientation)
         tables.append(of_table(table, entry, modality, intake))
-    known, read = {sample for own in tables for sample in own.table.ids}, []
+    known = {sample for own in tables for sample in own.table.ids}
+    read = []
     for entry in sheets:
-        where, conventions = f"the sample sheet {entry.file}", entry.conventions(options.conventions)
-        source = open_source(entry.file, where, conventions.missing_values, options.allow_pickle)
-        read.append((sheet_of(source, known, conventions), conventions))
+        source, conventions = opened(entry, "sample sheet")
+        read.append(sheet_of(source, known, conventions))
     return merge_cohorts(tables, read, options, intake)
 
 
 def merge_cohorts(
-    tables: Sequence[ModalityTable], sheets: Sequence[tuple[Sheet, Conventions]], options: InputOptions, intake: Intake
+    tables: Sequence[ModalityTable], sheets: Sequence[Sheet], options: InputOptions, intake: Intake
 ) -> Cohorts:
     """Merge tables: samples by sample_id, the tables of a modality by CpG.
 
     tables : of one or several modalities
-    sheets : sample sheets, each with its conventions
+    sheets : sample sheets
     Returns Cohorts, independent of the order of tables, rows and columns.
     Raises HeteroAgeError: a sample is in two tables of a modality; a modality or a sheet has no sample in common with
     the others; no CpG in common; unreadable metadata; a column that no table has; tables that disagree; a sample
@@ -103,9 +108,8 @@ def merge_cohorts(
                 f"({listed(sorted(others))}). Use the same sample_ids in all tables; if they are different samples "
                 "indeed, set inputs.allow_disjoint_modalities: true."
             )
-    of_sheets = {sheet.where: _of_sheet(sheet, conventions, tables, everyone, intake) for sheet, conventions in sheets}
-    opened = [own.table for own in tables]
-    of_tables = {table.where: _known(table, table.columns, table.conventions, intake) for table in opened}
+    of_sheets = {sheet.where: _of_sheet(sheet, tables, everyone, intake) for sheet in sheets}
+    of_tables = {own.table.where: _known(own.table, own.table.columns, intake) for own in tables}
     samples = _agreed(of_tables | of_sheets, everyone, intake)
     platforms = {
         path: {split_modality(name)[0] for name in read_probes(Path(path), None)} for path in options.restrict_to
@@ -161,9 +165,7 @@ def _features(
     return kept
 
 
-def _of_sheet(
-    sheet: Sheet, how: Conventions, tables: Sequence[ModalityTable], everyone: Sequence[str], intake: Intake
-) -> Known:
+def _of_sheet(sheet: Sheet, tables: Sequence[ModalityTable], everyone: Sequence[str], intake: Intake) -> Known:
     """Return a sheet's known metadata for the samples `everyone`, which have values. Other samples are left out."""
     renamed = [f"{label} is {ours}" for ours, (label, _) in sheet.columns.items() if label != ours]
     note_names(sheet, renamed, "" if sheet.named else "other columns", sheet.left_out, intake)
@@ -172,25 +174,19 @@ def _of_sheet(
     for table in (own.table for own in tables):
         check_left_out(set(alone), sheet.where, table.layout.left_out, table.where)
     if len(alone) == len(sheet.ids):
-        raise HeteroAgeError(
-            f"{sheet.where} has no sample ({listed(sheet.ids)}) that a table of values has ({listed(everyone)}). "
-            "Use the same sample_ids in both, or name their column in inputs.columns."
-            + (mangled_by_r(everyone, sheet.ids) or mangled_by_r(sheet.ids, everyone))
-        )
+        raise no_common_samples(sheet.where, sheet.ids, "a table of values", everyone)
     intake.note("sheet_only", sheet.where, len(alone), "left out", alone)
     columns = {
         ours: (label, [cell if one in valued else None for one, cell in zip(sheet.ids, cells, strict=True)])
         for ours, (label, cells) in sheet.columns.items()
     }
-    return _known(sheet, columns, how, intake)
+    return _known(sheet, columns, intake)
 
 
-def _known(
-    table: Table | Sheet, columns: Mapping[str, tuple[str, Cells]], conventions: Conventions, intake: Intake
-) -> Known:
+def _known(table: Table | Sheet, columns: Mapping[str, tuple[str, Cells]], intake: Intake) -> Known:
     """Read {our name: (their name, cells)} of a table: text, F and M, ages, true and false."""
     found: Known = {}
-    ids, where = table.ids, table.where
+    ids, where, conventions = table.ids, table.where, table.conventions
     for ours, (label, cells) in columns.items():
         values: Sequence[object]
         if ours == "Sex":

@@ -26,11 +26,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heteroage.errors import FIRST, HeteroAgeError, listed
+from heteroage.errors import FIRST, listed
 from heteroage.files import atomic_path
 from heteroage.matrix import Progress, create_matrix, feature_blocks, release, write_names
 from heteroage.probes import feature_name
-from heteroage.tables.layout import DETECT, check_cpg_names
+from heteroage.tables.layout import DETECT, check_cpg_names, no_cpgs
 from heteroage.tables.metadata import Conventions
 from heteroage.tables.source import ahead
 from heteroage.tables.table import Block, Sheet, Table
@@ -142,11 +142,7 @@ def of_table(table: Table, entry: TableEntry, modality: str, intake: Intake) -> 
         log.info("%s has %s (detected)", where, layout.orientation.replace("_", " "))
     features = {k: feature for k, name in enumerate(names) if (feature := feature_name(name, modality))}
     if not features:
-        raise HeteroAgeError(
-            f"{where} has no CpG column (it has {listed(names)}). CpGs are named like cg00000029, "
-            f"cg00000029_{modality} or chr1:10469. They are column names if samples are rows, and in one column "
-            "(usually the first) if samples are columns."
-        )
+        raise no_cpgs(where, names)
     renamed = [f"{names[k]} is {name}" for name, k in table.metadata.items() if names[k] not in (name, "")]
     known = {*features, *table.metadata.values(), layout.label if not table.cpgs_in_rows else -1}
     unnamed = "" if table.cpgs_in_rows else "column {} (no name)"

@@ -91,7 +91,7 @@ class Layout:
     unnamed: bool = False
 
 
-def find_layout(source: Source, is_cpg: IsCpg, conventions: Conventions, orientation: str, like: str) -> Layout:
+def find_layout(source: Source, is_cpg: IsCpg, conventions: Conventions, orientation: str) -> Layout:
     """Detect the layout of a table; the arguments are those of `Table`.
 
     Raises HeteroAgeError: CpGs are in neither rows nor columns, or in both; CpG names are in capitals; the stated
@@ -131,16 +131,21 @@ def find_layout(source: Source, is_cpg: IsCpg, conventions: Conventions, orienta
         raise no_ids(source.where, header)
     if source.n_rows == 0:
         raise no_rows(source.where)
-    raise HeteroAgeError(
-        f"{source.where} has no CpG column (it has {listed(header)}) and no column sample_id. CpGs are named "
-        f"like {like}. They are column names if samples are rows, and in one column (usually the first) if samples "
-        "are columns."
-    )
+    raise no_cpgs(source.where, header, " and no column sample_id")
 
 
 def no_rows(where: str) -> HeteroAgeError:
     """Return the error for a table with only a header."""
     return HeteroAgeError(f"{where} has a header and no rows. Give at least one sample.")
+
+
+def no_cpgs(where: str, names: Sequence[str], more: str = "") -> HeteroAgeError:
+    """Return the error for a table without CpGs."""
+    return HeteroAgeError(
+        f"{where} has no CpG column (it has {listed(names)}){more}. CpGs are named like cg00000029, cg00000029_beta "
+        "(or _chalm, _camda) or chr1:10469. They are column names if samples are rows, and in one column (usually the "
+        "first) if samples are columns."
+    )
 
 
 def no_ids(where: str, header: Sequence[str]) -> HeteroAgeError:

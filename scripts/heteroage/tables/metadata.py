@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 
 from heteroage.errors import HeteroAgeError, listed
@@ -247,15 +247,24 @@ def healthy(cells: Cells, where: str, conventions: Conventions) -> list[bool | N
     return parsed  # type: ignore[return-value]
 
 
-def mangled_by_r(ids: Iterable[str], others: Collection[str]) -> str:
-    """Return a hint if R's read.csv has changed the ids (2000-01 to X2000.01), otherwise an empty text."""
-    made = {}
-    for other in others:
-        name = re.sub(r"[^A-Za-z0-9._]", ".", other)
-        made[f"X{name}" if name[:1].isdigit() or name[:1] == "_" else name] = other
-    pairs = [f"{one} is {made[one]}" for one in ids if made.get(one, one) != one]
-    hint = f" R changed names ({listed(pairs)}): read the table with check.names=FALSE and write it again."
-    return hint if pairs else ""
+def no_common_samples(where: str, ids: Collection[str], first: str, others: Collection[str]) -> HeteroAgeError:
+    """Return the error for a table or sheet `where` that has none of the samples (`others`) of the table `first`."""
+    return HeteroAgeError(
+        f"{where} has no sample ({listed(ids)}) that {first} has ({listed(others)}). Use the same sample_ids in both, "
+        f"or name their column in inputs.columns (--columns).{mangled_by_r(ids, others)}"
+    )
+
+
+def mangled_by_r(some: Collection[str], others: Collection[str]) -> str:
+    """Return a hint if R's read.csv has changed ids of one table (2000-01 to X2000.01), otherwise an empty text."""
+    for ids, originals in ((others, some), (some, others)):
+        made = {}
+        for one in originals:
+            name = re.sub(r"[^A-Za-z0-9._]", ".", one)
+            made[f"X{name}" if name[:1].isdigit() or name[:1] == "_" else name] = one
+        if pairs := [f"{one} is {made[one]}" for one in ids if made.get(one, one) != one]:
+            return f" R changed names ({listed(pairs)}): read the table with check.names=FALSE and write it again."
+    return ""
 
 
 def column_key(name: str) -> str:

@@ -48,7 +48,6 @@ class Table:
 
     is_cpg : whether a name is that of a CpG
     orientation : as stated, or detected
-    like : how a CpG is named, for messages
     Raises HeteroAgeError: CpGs are in neither rows nor columns, or in both; no sample ids.
     """
 
@@ -56,10 +55,9 @@ class Table:
     is_cpg: IsCpg
     conventions: Conventions
     orientation: str = DETECT
-    like: str = "cg00000029 or chr1:10469"
 
     def __post_init__(self) -> None:
-        self.layout = find_layout(self.source, self.is_cpg, self.conventions, self.orientation, self.like)
+        self.layout = find_layout(self.source, self.is_cpg, self.conventions, self.orientation)
 
     @property
     def where(self) -> str:
@@ -221,6 +219,7 @@ class Sheet:
     """
 
     source: Source
+    conventions: Conventions
     ids: list[str]
     columns: dict[str, tuple[str, list[str | None]]]
     named: bool
@@ -252,7 +251,7 @@ def sheet_of(source: Source, known: Collection[str], conventions: Conventions) -
     used = {*ours.values(), *(k for k, name in enumerate(header) if column_key(name) in SLIDES + POSITIONS)}
     others = [k for k in range(len(header)) if k not in used and metadata.names(_file_names(columns[k])) != ids]
     left_out = [header[k] or f"column {k + 1} (no name{'' if any(columns[k]) else ', empty'})" for k in others]
-    return Sheet(source, ids, found, "sample_id" in ours, left_out)
+    return Sheet(source, conventions, ids, found, "sample_id" in ours, left_out)
 
 
 def possible_ids(
