@@ -205,26 +205,27 @@ def is_coverage(path: str | Path) -> bool:
     return str(path).endswith((".cov", ".cov.gz"))
 
 
-def coverage_files(pattern: str) -> dict[str, str]:
-    """Find the files of a pattern: {sample_id: path}. The id is the part of the file name that matches `*`.
+def coverage_files(*patterns: str) -> dict[str, str]:
+    """Find the files of patterns: {sample_id: path}. The id is the part of the file name that matches `*`.
 
     Raises HeteroAgeError: no file, or two of one sample.
     """
-    name = Path(pattern).name
-    paths = sorted(map(str, Path(pattern).parent.glob(name)))
-    if not paths:
-        raise HeteroAgeError(
-            f"no file matches {pattern}. Check the path; relative paths start at the working directory."
-        )
-    inside = re.compile("(.*)".join(map(re.escape, name.split("*"))), re.DOTALL)
     found: dict[str, str] = {}
-    for path in paths:
-        found_by = inside.fullmatch(Path(path).name)
-        starred = found_by[1] if found_by and inside.groups else ""
-        one = starred or re.sub(r"(\.bismark)?\.cov(\.gz)?$", "", Path(path).name)
-        if one in found:
-            raise HeteroAgeError(f"{pattern} has two files of sample {one} ({found[one]}, {path}). Keep one of them.")
-        found[one] = path
+    for pattern in patterns:
+        name = Path(pattern).name
+        paths = sorted(map(str, Path(pattern).parent.glob(name)))
+        if not paths:
+            raise HeteroAgeError(
+                f"no file matches {pattern}. Check the path; relative paths start at the working directory."
+            )
+        inside = re.compile("(.*)".join(map(re.escape, name.split("*"))), re.DOTALL)
+        for path in paths:
+            found_by = inside.fullmatch(Path(path).name)
+            starred = found_by[1] if found_by and inside.groups else ""
+            one = starred or re.sub(r"(\.bismark)?\.cov(\.gz)?$", "", Path(path).name)
+            if one in found:
+                raise HeteroAgeError(f"two files are of sample {one} ({found[one]}, {path}). Keep one of them.")
+            found[one] = path
     return found
 
 

@@ -87,16 +87,22 @@ def _one_position(probe: str) -> str:
     return f"chr{chromosome.upper().replace('MT', 'M')}_{start}"
 
 
+def split_probe(name: str) -> tuple[str, str | None] | None:
+    """Return a CpG's plain name and its modality (None for a bare name); None for other names."""
+    usual = _USUAL.fullmatch(name) if name[:2] == "cg" else None  # spares three searches in each of a million names
+    probe, modality = usual.groups() if usual else split_modality(plain_name(name))
+    return (probe, modality) if usual or PROBE.fullmatch(probe) else None
+
+
 def feature_name(name: str, modality: str) -> str | None:
     """Return the feature name of a column that is a bare probe name or has the suffix of `modality`; otherwise None."""
-    usual = _USUAL.fullmatch(name) if name[:2] == "cg" else None  # spares three searches in each of a million names
-    probe, own = usual.groups() if usual else split_modality(plain_name(name))
-    return f"{probe}_{modality}" if own in (None, modality) and PROBE.fullmatch(probe) else None
+    found = split_probe(name)
+    return f"{found[0]}_{modality}" if found and found[1] in (None, modality) else None
 
 
 def is_probe(name: str) -> bool:
     """Tell whether a name is that of a CpG, whatever its modality and replicate."""
-    return bool(_USUAL.fullmatch(name) or PROBE.fullmatch(split_modality(plain_name(name))[0]))
+    return split_probe(name) is not None
 
 
 def is_pc(name: str) -> bool:
@@ -127,9 +133,8 @@ def read_probes(path: Path, modality: str | None) -> list[str]:
         with opened as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
             while line := text.readline(MOST_LINE):
                 for k, cell in enumerate(_cells(line.strip())):
-                    probe, own = split_modality(plain_name(cell.strip()))
-                    if PROBE.fullmatch(probe):
-                        found.setdefault(k, []).append(f"{probe}_{own or modality or 'beta'}")
+                    if probe := split_probe(cell.strip()):
+                        found.setdefault(k, []).append(f"{probe[0]}_{probe[1] or modality or 'beta'}")
     except (OSError, EOFError, UnicodeError, csv.Error, zlib.error) as error:
         raise HeteroAgeError(
             f"cannot read {path}: {error}. Give a text file with one probe per line, or a CSV."

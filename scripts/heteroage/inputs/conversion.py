@@ -44,14 +44,8 @@ def gather(
     patterns = [str(path) for path in paths if is_coverage(path)]
     if not patterns:
         return list(paths), None
-    files: dict[str, str] = {}
-    for pattern in patterns:
-        for one, path in coverage_files(pattern).items():
-            if one in files:
-                raise HeteroAgeError(f"two files are of sample {one} ({files[one]}, {path}). Keep one of them.")
-            files[one] = path
     table = tempfile.NamedTemporaryFile(suffix=".parquet")  # noqa: SIM115, the caller keeps it open
-    write_coverage(files, least or LEAST_COVERAGE, table.name, features)
+    write_coverage(coverage_files(*patterns), least or LEAST_COVERAGE, table.name, features)
     return [table.name, *(path for path in paths if not is_coverage(path))], table
 
 

@@ -27,7 +27,7 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import atomic_path, check_writable, opened
 from heteroage.inputs.conversion import header_lines
 from heteroage.labels import is_missing
-from heteroage.tables.ages import OUTSIDE, PRENATAL_AGE, UNREADABLE, is_age, is_prenatal, read_ages
+from heteroage.tables.ages import PRENATAL_AGE, PROBLEMS, is_age, is_prenatal, read_ages
 from heteroage.tables.metadata import words_of
 
 log = logging.getLogger(__name__)
@@ -268,7 +268,7 @@ def _words(found: Sequence[tuple[str, str]], ours: str, how: Mapped) -> list[obj
 def _ages(found: Sequence[tuple[str, str]], ids: Sequence[str], series: str, how: Mapped) -> list[object]:
     """Convert ages to years. A small number of unreadable ages is set to missing and listed in the log."""
     ages: list[object] = [None] * len(ids)
-    problems: dict[str, list[str]] = {UNREADABLE: [], PRENATAL_AGE: [], OUTSIDE: []}
+    problems: dict[str, list[str]] = {problem: [] for problem in PROBLEMS}
     labels = list(dict.fromkeys(label for label, _ in found if label))
     for label in labels:
         rows = [k for k, (own, _) in enumerate(found) if own == label]
@@ -285,7 +285,7 @@ def _ages(found: Sequence[tuple[str, str]], ids: Sequence[str], series: str, how
             "inputs.allow_prenatal: true to read them as negative ages, or name another characteristic in "
             "geo.characteristics.Age."
         )
-    strange = [*problems[UNREADABLE], *prenatal, *problems[OUTSIDE]]
+    strange = [shown for own in problems.values() for shown in own]
     if len(strange) > most:
         raise HeteroAgeError(
             f"{series} has ages that cannot be read in {listed(labels)} ({listed(strange)}). Name another "

@@ -20,7 +20,7 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.files import CUT_SHORT
 from heteroage.labels import clean
 from heteroage.tables.metadata import Conventions, find_columns
-from heteroage.tables.source import Batch, Source, is_text, number_of, text_of
+from heteroage.tables.source import Batch, Source, is_text, text_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -261,10 +261,5 @@ def _array(column: pd.Series) -> pa.Array:
     try:
         found = pa.Array.from_pandas(column)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-        # Cells of several types: numbers if possible, otherwise text.
-        cells = column.tolist()
-        numbers = [None if isinstance(cell, str) else number_of(cell) for cell in cells]
-        if None in numbers:
-            return pa.array([text_of(cell) for cell in cells], pa.large_string())
-        return pa.array(np.array(numbers, dtype=np.float64), from_pandas=True)
+        return pa.array([text_of(cell) for cell in column], pa.large_string())  # cells of several types
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
