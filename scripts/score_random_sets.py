@@ -9,21 +9,32 @@ from heteroage.files import read_json, read_table, write_table
 from heteroage.stages.stage1 import selected_row
 from heteroage.stages.stage2 import ExpertGrid, cross_fit
 from heteroage.stages.training_data import TrainingData, read_views
-from heteroage.workflow import script
+from heteroage.workflow import in_processes, script
 
 
 @script
 def main(
-    hallmark: str, inputs: Mapping[str, str], report: str, settings: Mapping, seed: int, n_sets: int, scores: str
+    hallmark: str,
+    inputs: Mapping[str, str],
+    report: str,
+    settings: Mapping,
+    seed: int,
+    n_sets: int,
+    threads: int,
+    scores: str,
 ) -> None:
     """Write the R2 on the residual of each set: no deployable model is fitted."""
     data = TrainingData.open(inputs)
     own = read_json(inputs["dictionary"])[hallmark]
     sets = draw_random_sets(data.with_pcs(False).feature_names, own, n_sets, seed, hallmark)
     views, configuration = read_views(inputs["anchor"], data.samples), selected_row(read_table(report), report)
-    rows = []
-    for k, features in enumerate(sets, start=1):
-        label, chosen = f"random set {k} of {n_sets}", data.restrict(features)
-        fitted = cross_fit(label, chosen, views, ExpertGrid.of(settings), configuration, only_predict=True)
-        rows.append({"hallmark": hallmark, "set": k, "R2_Residual": fitted.r2})
+
+    def score(k: int) -> float:
+        label, chosen = f"random set {k + 1} of {n_sets}", data.restrict(sets[k])
+        return cross_fit(label, chosen, views, ExpertGrid.of(settings), configuration, only_predict=True).r2
+
+    rows = [
+        {"hallmark": hallmark, "set": k, "R2_Residual": r2}
+        for k, r2 in enumerate(in_processes(score, range(n_sets), threads), start=1)
+    ]
     write_table(pd.DataFrame(rows, columns=["hallmark", "set", "R2_Residual"]), scores)

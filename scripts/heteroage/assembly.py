@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -63,11 +64,13 @@ def assemble_run(
     assemble([*map(Path, inputs["artifacts"]), *sorted(models)], root, beside)
     data = TrainingData.open(inputs)
     tables = {name: read_table(inputs[name]) for name in ("accuracy", "coverage", "certificate") if name in inputs}
-    add_applicability(beside, data, tables.get("accuracy"))
-    write_reference(beside, read_unsealed(beside))
+    with ThreadPoolExecutor(1) as pool:  # the digest reads all values, beside the other steps
+        digest = pool.submit(training_digest, [inputs[name] for name in ("samples", "names", "pcs")], data)
+        add_applicability(beside, data, tables.get("accuracy"))
+        write_reference(beside, read_unsealed(beside))
+        training_data = digest.result()
     spellings = sorted(set(data.samples["Tissue"]) - {UNKNOWN})
     write_json(Conventions.of(**conventions, tissues=spellings).as_json(), beside / READING)
-    training_data = training_digest([inputs[name] for name in ("samples", "names", "pcs")], data)
     card = describe(beside, data.samples, training_data, tables, read_table(inputs["duplicates"]), start_from, alphas)
     write_json(card, beside / "MODEL_CARD.json")
     write_text(render(card), beside / "MODEL_CARD.md")
@@ -256,6 +259,9 @@ def log_likelihood(Z: NDArray[np.float64], loadings: NDArray[np.float64]) -> flo
 
 
 def _standardised(values: NDArray[np.float64]) -> tuple[NDArray, NDArray, NDArray]:
-    mean, scale = values.mean(axis=1, keepdims=True), values.std(axis=1, keepdims=True)
+    mean = values.mean(axis=1, keepdims=True)
+    Z = values - mean
+    scale = np.sqrt(np.einsum("ij,ij->i", Z, Z) / values.shape[1])[:, None]
     scale = np.where(scale > 0, scale, 1.0)
-    return (values - mean) / scale, mean, scale
+    Z /= scale
+    return Z, mean, scale

@@ -11,12 +11,14 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from heteroage import SNAKEMAKE_PID
 from heteroage.errors import HeteroAgeError, listed
@@ -25,6 +27,7 @@ from heteroage.study import end_with, record, state_of, verify_unchanged
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
 
+Item, Result = TypeVar("Item"), TypeVar("Result")
 SCRIPTS = Path(__file__).parent.parent
 SNAKEFILE = SCRIPTS.parent / "Snakefile"
 # Packages whose results may change with their version, by import name.
@@ -135,6 +138,29 @@ def _run(main: Callable[..., None]) -> None:
                 REJECTED.write_text(f"{job.rule}: {error}\n", encoding="utf-8")
             raise
         record(job.output)
+    gc.freeze()  # at its exit, Python would search through all modules
+
+
+def in_processes(work: Callable[[Item], Result], items: Sequence[Item], processes: int) -> Iterator[Result]:
+    """Yield work(item) for all items, in order, computed by copies of this process.
+
+    For work whose time goes to many short steps, which threads would do in turn. Only on Linux: elsewhere, a copy of
+    a process that has used BLAS may fail, so this process works alone.
+    """
+    if min(processes, len(items)) < 2 or sys.platform != "linux":
+        yield from map(work, items)
+        return
+    with ProcessPoolExecutor(processes, get_context("fork"), _begin, (os.getpid(), work)) as pool:
+        yield from pool.map(_do, items)
+
+
+def _begin(parent: int, work: Callable) -> None:
+    end_with(parent)
+    _do.work = work
+
+
+def _do(item: Item) -> Result:
+    return _do.work(item)
 
 
 @contextmanager

@@ -51,6 +51,7 @@ rule assemble_artifacts:
         **FOLDER,
     wildcard_constraints:
         run=r"(?!nested-)[\w-]+",
+    threads: 2
     resources:
         **needs(),
     params:

@@ -56,6 +56,7 @@ rule score_random_sets:
         dictionary=ORTHOGONALISED,
     output:
         scores="results/falsification/random_sets/{hallmark}.csv",
+    threads: 2
     resources:
         **needs(0.3),
     params:

@@ -79,6 +79,7 @@ rule train_experts:
         models=directory("results/{run}/artifacts/stage2/hallmarks"),
     wildcard_constraints:
         run=OTHER_RUNS,
+    threads: 2
     resources:
         **needs(0.3),
     params:

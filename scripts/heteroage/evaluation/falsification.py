@@ -160,10 +160,11 @@ def draw_random_sets(
     The draw depends on the hallmark's name and the seed. If there are too few other features, sets are drawn from all
     features.
     """
-    others = sorted(set(features) - set(own))
-    pool = np.array(others if len(others) >= 2 * len(own) else sorted(features))
+    hallmark_features, ordered = set(own), sorted(features)
+    others = [name for name in ordered if name not in hallmark_features]
+    pool = others if len(others) >= 2 * len(own) else ordered
     rng = np.random.default_rng(draws(pd.Series([hallmark]), seed)[0])
-    return [sorted(rng.choice(pool, len(own), replace=False).tolist()) for _ in range(n_sets)]
+    return [sorted(pool[k] for k in rng.choice(len(pool), len(own), replace=False)) for _ in range(n_sets)]
 
 
 def compare_with_random_sets(
