@@ -261,7 +261,7 @@ def log_likelihood(Z: NDArray[np.float64], loadings: NDArray[np.float64]) -> flo
 def _standardised(values: NDArray[np.float64]) -> tuple[NDArray, NDArray, NDArray]:
     mean = values.mean(axis=1, keepdims=True)
     Z = values - mean
-    scale = np.sqrt(np.einsum("ij,ij->i", Z, Z) / values.shape[1])[:, None]
+    scale = np.sqrt(np.square(Z).mean(axis=1, keepdims=True))
     scale = np.where(scale > 0, scale, 1.0)
     Z /= scale
     return Z, mean, scale
