@@ -2,15 +2,18 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from heteroage import SNAKEMAKE_PID, workflow
 from heteroage.errors import HeteroAgeError
-from heteroage.workflow import SCRIPTS, bind, code_digest, modules_used, reporting
+from heteroage.workflow import SCRIPTS, bind, code_digest, in_processes, modules_used, reporting
 
 
 def names(script):
@@ -213,3 +216,61 @@ def test_garbage_is_searched_for_except_during_the_imports_of_a_job(tmp_path, of
     environment = {**os.environ, SNAKEMAKE_PID: "1"} if of_snakemake else os.environ
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert done.stdout.split() == [str(not of_snakemake), "True"], done.stderr
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere one process does all")
+
+
+@on_linux
+def test_processes_share_the_work_and_keep_its_order():
+    done = list(in_processes(lambda k: (k, os.getpid(), time.sleep(0.05)), range(7), 2))
+    assert [k for k, _, _ in done] == list(range(7))
+    workers = {worker for _, worker, _ in done}
+    assert len(workers) == 2 and os.getpid() not in workers
+    assert set(in_processes(lambda _: os.getpid(), range(7), 1)) == {os.getpid()}
+
+
+@on_linux
+def test_an_error_in_another_process_reaches_the_script():
+    def refuse(k):
+        raise HeteroAgeError(f"set {k} is empty")
+
+    with pytest.raises(HeteroAgeError, match="set 0 is empty"):
+        list(in_processes(refuse, range(3), 2))
+
+
+@on_linux
+def test_processes_end_with_a_script_that_is_killed(tmp_path):
+    started = tmp_path / "started"
+    code = f"""
+import os, time
+from heteroage.workflow import in_processes
+
+def work(k):
+    with open({str(started)!r}, "a") as file:
+        file.write(f"{{os.getpid()}}\\n")
+    time.sleep(60)
+
+list(in_processes(work, range(2), 2))
+"""
+    script = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(SCRIPTS)})
+    wait_until(lambda: started.is_file() and len(started.read_text().split()) == 2)
+    script.send_signal(signal.SIGKILL)
+    script.wait()
+    wait_until(lambda: not any(map(runs, started.read_text().split())))
+
+
+def runs(pid: str) -> bool:
+    """Whether a process exists and has not ended (an ended one may wait for its parent)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(condition) -> None:
+    for _ in range(200):  # ten seconds: far below the minute for which the processes would sleep
+        if condition():
+            return
+        time.sleep(0.05)
+    pytest.fail("nothing happened in ten seconds")
