@@ -139,7 +139,7 @@ def train_and_predict(
         ages[name] = fusion.predict(features[fusion.booster.feature_name()])
     rounds = int(curve["chosen"].argmax())
     crossed = stage3.cross_fit(fusion_input, config["stage3"]["lightgbm"], config["stage3"]["max_rounds"], rounds)
-    stored = calibrate_intervals(crossed.predictions, samples["group"], **config["stage3"]["intervals"])
+    stored = calibrate_intervals(crossed, samples["group"], **config["stage3"]["intervals"])
     limits = interval(stored, ages["HeteroAge"].to_numpy(), others.samples["Tissue"])
     return ages.assign(**limits), rounds
 

@@ -43,9 +43,9 @@ def fit_pipeline(
 ) -> Pipeline:
     """Fit the model of one configuration: imputer, scaler and elastic net on the features with a nonzero weight.
 
-    The path down to `alpha` finds the features with a nonzero weight. scikit-learn fits imputer and scaler on them.
-    Without technical noise, it also fits the elastic net. scikit-learn has no penalty of technical noise, so with such
-    noise the coefficients are those of the engine. A model without features keeps one feature with weight 0.
+    The path down to `alpha` finds the features with a nonzero weight. scikit-learn fits imputer and scaler on them. It
+    has no penalty of technical noise, so the coefficients are those of the engine. A model without features keeps one
+    feature with weight 0.
 
     X : (features, samples), may be a memory map
     training_set : the samples to train on; targets in years
@@ -80,28 +80,25 @@ def fit_pipeline(
         used = np.flatnonzero((weights != 0) | (published[offered] != 0))
         used = used if len(used) else np.array([0])
         frame = pd.DataFrame(values[used].T.astype(np.float64), columns=[feature_names[k] for k in offered[used]])
-        coefficient = weights[used], published[offered[used]]
-        confirm = technical_sd == 0 and added is None
         net = ElasticNet(alpha=alpha, l1_ratio=l1_ratio, tol=TOLERANCE, max_iter=1, fit_intercept=transform_target)
-        return _fitted(net, frame, training_set, coefficient, transform_target, confirm)
+        return _fitted(net, frame, training_set, weights[used], published[offered[used]], transform_target)
 
 
 def _fitted(
     net: ElasticNet,
     frame: pd.DataFrame,
     training_set: TrainingSet,
-    coefficient: tuple[NDArray[np.float64], NDArray[np.float64]],
+    weights: NDArray[np.float64],
+    published: NDArray[np.float64],
     transform_target: bool,
-    confirm: bool,
 ) -> Pipeline:
     """Fit imputer and scaler, and set the coefficients of the net.
 
     frame : the training samples' values of the features used
-    coefficient : on the standardised scale, and coefficients of a published clock on the raw scale
-    confirm : run scikit-learn's coordinate descent, which has the same objective as the engine
+    weights : of the elastic net, on the standardised scale
+    published : coefficients of a published clock, on the raw scale
     """
     y, weight = training_set.y, training_set.weight
-    target = transform_age(y) if transform_target else y
     model = TransformedTargetRegressor(net, func=transform_age, inverse_func=inverse_transform_age, check_inverse=False)
     pipeline = Pipeline(
         [
@@ -116,14 +113,9 @@ def _fitted(
     final = pipeline[-1].regressor_ if transform_target else net
     for estimator in (net, final):
         estimator.set_params(max_iter=MAX_ITERATIONS)
-    final.coef_ = coefficient[0] + coefficient[1] * pipeline[1].scale_
-    if confirm:
-        # scikit-learn's coordinate descent starts at the optimum, so it converges immediately.
-        final.set_params(warm_start=True)
-        final.fit(pipeline[:-1].transform(frame), target, sample_weight=weight)
-        final.set_params(warm_start=False)
-    elif transform_target:
-        final.intercept_ = float(np.average(target, weights=weight))  # the features are centred
+    final.coef_ = weights + published * pipeline[1].scale_
+    if transform_target:
+        final.intercept_ = float(np.average(transform_age(y), weights=weight))  # the features are centred
     final.dual_gap_ = np.nan  # of scikit-learn's solver; its last bit differs between runs
     return pipeline
 

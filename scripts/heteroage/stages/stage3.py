@@ -31,7 +31,9 @@ log = logging.getLogger(__name__)
 FEWEST_GROUPS = 5
 CATEGORICAL = ("Tissue", "Sex")
 # One thread, a fixed order of rows and a fixed seed give the same bytes for any number of cores.
-REPRODUCIBLE = {"num_threads": 1, "deterministic": True, "force_row_wise": True, "seed": 1, "verbosity": -1}
+FIXED = {"num_threads": 1, "deterministic": True, "force_row_wise": True, "seed": 1, "verbosity": -1}
+FIXED |= {"objective": "regression"}
+PROCEDURE = ["Procedure", "Rounds"]  # columns of cross-fitting: the rounds chosen without the sample's fold, their ages
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Fusion:
 
         With zero rounds, the model has one tree without splits that adds 0 years. "unknown" is not a level.
         """
-        settings = {**parameters, **REPRODUCIBLE, "objective": "regression"}
+        settings = {**parameters, **FIXED}
         if rounds == 0:
             settings["min_data_in_leaf"] = len(frame) + 1
         categories = {name: sorted(set(frame[name]) - {UNKNOWN}) for name in CATEGORICAL if name in frame.columns}
@@ -133,22 +135,6 @@ class Fusion:
             }
         )
         return table.sort_values(["gain", "feature"], ascending=[False, True], ignore_index=True)
-
-
-@dataclass(frozen=True)
-class CrossFittedFusion:
-    """Out-of-fold predictions of this clock, and of the training procedure.
-
-    predictions : Stage3_Final_Predictions_OOF. HeteroAge is computed with the rounds of the final fusion, so that
-        error, acceleration line and intervals are those of the sealed clock
-    procedure : (n,) HeteroAge, years, with the rounds chosen again without each fold. It estimates the error of tuning
-        and training together, but the number of rounds may differ from that of the clock
-    rounds : {fold: number of rounds chosen without it}
-    """
-
-    predictions: pd.DataFrame
-    procedure: NDArray[np.float64]
-    rounds: dict[int, int]
 
 
 def encode(frame: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> NDArray[np.float64]:
@@ -194,28 +180,27 @@ def tune_rounds(
     return int(curve["chosen"].argmax()), curve
 
 
-def cross_fit(
-    data: FusionInput, parameters: Mapping[str, object], max_rounds: int, final_rounds: int
-) -> CrossFittedFusion:
+def cross_fit(data: FusionInput, parameters: Mapping[str, object], max_rounds: int, final_rounds: int) -> pd.DataFrame:
     """Predict each fold with a fusion trained without it, on the view that excludes it.
 
     final_rounds : rounds of the final fusion; chosen on all folds, like Stage 1's configuration
+    Returns Stage3_Final_Predictions_OOF and the columns `PROCEDURE`. HeteroAge is computed with the rounds of the final
+    fusion, so that error, acceleration line and intervals are those of the sealed clock. Procedure is HeteroAge (years)
+    with `Rounds`, chosen again without the sample's fold. It estimates the error of tuning and training together, but
+    the number of rounds may differ from that of the clock.
     """
     fold, age = data.samples["fold"].to_numpy(), data.samples["Age"].to_numpy()
-    this_clock, procedure, chosen = np.full(len(fold), np.nan), np.full(len(fold), np.nan), {}
+    table = data.samples[SAMPLE_COLUMNS].assign(**{ANCHOR: data.anchor[OUT_OF_FOLD].to_numpy(), "HeteroAge": np.nan})
+    table = table.assign(Age_Acceleration=np.nan, Procedure=np.nan, Rounds=0)
     _, *without_fold = views(sorted(set(fold)))
     for view, unseen in without_fold:
         rounds, _ = tune_rounds(data, view, unseen, parameters, max_rounds)
         frame, training, most = data.frame(view), fold != unseen, max(rounds, final_rounds)
         ages = Fusion.boost(frame[training], age[training], parameters, most).staged_ages(frame[~training], most)
-        this_clock[~training], procedure[~training] = ages[:, final_rounds], ages[:, rounds]
-        chosen[int(unseen)] = rounds
+        table.loc[~training, "HeteroAge"], table.loc[~training, "Procedure"] = ages[:, final_rounds], ages[:, rounds]
+        table.loc[~training, "Rounds"] = rounds
         log.info("fold %s: %d rounds chosen without it", unseen, rounds)
-    table = data.samples[SAMPLE_COLUMNS].copy()
-    table[ANCHOR] = data.anchor[OUT_OF_FOLD].to_numpy()
-    table["HeteroAge"] = this_clock
-    table["Age_Acceleration"] = table["HeteroAge"] - table["Age"]
-    return CrossFittedFusion(table, procedure, chosen)
+    return table.assign(Age_Acceleration=table["HeteroAge"] - table["Age"])
 
 
 def train(data: FusionInput, parameters: Mapping[str, object], max_rounds: int) -> tuple[Fusion, pd.DataFrame]:
@@ -229,7 +214,7 @@ def metadata(
     fusion: Fusion,
     curve: pd.DataFrame,
     data: FusionInput,
-    crossed: CrossFittedFusion,
+    crossed: pd.DataFrame,
     parameters: Mapping[str, object],
     intervals: Mapping[str, float],
 ) -> dict[str, object]:
@@ -237,7 +222,7 @@ def metadata(
     chosen, best, error = int(curve["chosen"].argmax()), int(curve["Group_MAE"].argmin()), curve["Group_MAE"].tolist()
     paired = float(curve["Paired_SE"].iloc[0])
     return {
-        "parameters": {**parameters, **REPRODUCIBLE, "objective": "regression"},
+        "parameters": {**parameters, **FIXED},
         "boosting_rounds": chosen,
         "tuning": {
             "group_mae_of_anchor": error[0],
@@ -245,24 +230,23 @@ def metadata(
             "group_mae_at_best_rounds": error[best],
             "best_rounds": best,
             "paired_standard_error_of_best_and_anchor": None if np.isnan(paired) else paired,
-            "rounds_chosen_without_fold": crossed.rounds,
+            "rounds_chosen_without_fold": crossed.groupby("fold")["Rounds"].first().to_dict(),
         },
         "errors_out_of_fold": errors_out_of_fold(data, crossed),
         "feature_order": fusion.booster.feature_name(),
         "categories": fusion.categories,
         "pc_medians": {name: float(data.pcs[name].median()) for name in pc_columns(data.pcs.columns)},
-        "acceleration_reference": acceleration_reference(crossed.predictions),
-        "intervals": calibrate_intervals(crossed.predictions, data.samples["group"], **intervals),
+        "acceleration_reference": acceleration_reference(crossed),
+        "intervals": calibrate_intervals(crossed, data.samples["group"], **intervals),
         "software": software_versions(),
     }
 
 
-def errors_out_of_fold(data: FusionInput, crossed: CrossFittedFusion) -> dict[str, dict[str, float]]:
+def errors_out_of_fold(data: FusionInput, crossed: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return MicroMAE, MacroMAE and MedAE (years) of the anchor, anchor plus experts, this clock, and procedure."""
-    table, errors = crossed.predictions, {}
-    ages = {"anchor": table[ANCHOR], "anchor_plus_experts": data.anchor_plus_experts()}
-    for name, values in (ages | {"this_clock": table["HeteroAge"], "procedure": crossed.procedure}).items():
-        scores = score_predictions(table["Age"], values, table["project_id"])
+    ages, errors = {"anchor": crossed[ANCHOR], "anchor_plus_experts": data.anchor_plus_experts()}, {}
+    for name, values in (ages | {"this_clock": crossed["HeteroAge"], "procedure": crossed["Procedure"]}).items():
+        scores = score_predictions(crossed["Age"], values, crossed["project_id"])
         errors[name] = {key: scores[key] for key in ("MicroMAE", "MacroMAE", "MedAE")}
     return errors
 

@@ -170,7 +170,7 @@ def test_every_unknown_level_is_treated_alike(data, fitted):
 
 
 def test_columns(data, crossed):
-    table = crossed.predictions
+    table = crossed.drop(columns=stage3.PROCEDURE)
     assert list(table.columns) == [
         *("sample_id", "project_id", "Tissue", "Sex", "Age", "fold"),
         *("Stage1_Pred_Age", "HeteroAge", "Age_Acceleration"),
@@ -192,14 +192,14 @@ def test_what_is_there_to_learn_is_learnt(data, crossed):
     errors = stage3.errors_out_of_fold(data, crossed)
     assert errors["this_clock"]["MicroMAE"] < 0.8 * errors["anchor"]["MicroMAE"]
     assert errors["procedure"]["MicroMAE"] < 0.8 * errors["anchor"]["MicroMAE"]
-    assert min(crossed.rounds.values()) > 0
+    assert crossed["Rounds"].min() > 0
 
 
 def test_with_nothing_to_learn_the_fusion_returns_the_anchor():
     nothing = fusion_input(signal=0, n=400)
     _, curve = stage3.train(nothing, PARAMETERS, ROUNDS)
     assert curve["chosen"].argmax() == 0
-    table = stage3.cross_fit(nothing, PARAMETERS, ROUNDS, 0).predictions
+    table = stage3.cross_fit(nothing, PARAMETERS, ROUNDS, 0)
     assert table["HeteroAge"].tolist() == table["Stage1_Pred_Age"].tolist()
 
 
@@ -212,7 +212,7 @@ def test_folds_of_donors_earn_no_rounds(data, fused, groups):
     rounds, _ = stage3.tune_rounds(few, "out_of_fold", None, PARAMETERS, ROUNDS)
     assert rounds == 0
     crossed = stage3.cross_fit(few, PARAMETERS, ROUNDS, 0)
-    np.testing.assert_array_equal(crossed.predictions["HeteroAge"], crossed.predictions["Stage1_Pred_Age"])
+    np.testing.assert_array_equal(crossed["HeteroAge"], crossed["Stage1_Pred_Age"])
     meta = stage3.metadata(*stage3.train(few, PARAMETERS, ROUNDS), few, crossed, PARAMETERS, INTERVALS)
     assert meta["intervals"] is None
     assert (meta["tuning"]["paired_standard_error_of_best_and_anchor"] is None) == (groups == 1)
@@ -226,10 +226,10 @@ def test_published_ages_are_those_of_the_sealed_rounds(data, crossed, rounds):
     own = (data.samples["fold"] == 1).to_numpy()
     # 1e-9 years: the trees are added in another order.
     expected = Fusion.boost(frame[~own], age[~own], PARAMETERS, rounds).predict(frame[own])
-    np.testing.assert_allclose(other.predictions.loc[own, "HeteroAge"], expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(other.loc[own, "HeteroAge"], expected, rtol=0, atol=1e-9)
     # The procedure's own choice does not depend on it.
-    np.testing.assert_allclose(other.procedure, crossed.procedure, rtol=0, atol=1e-9)
-    assert other.rounds == crossed.rounds
+    np.testing.assert_allclose(other["Procedure"], crossed["Procedure"], rtol=0, atol=1e-9)
+    assert (other["Rounds"] == crossed["Rounds"]).all()
     if rounds == 0:
         errors = stage3.errors_out_of_fold(data, other)
         assert errors["this_clock"] == errors["anchor"] != errors["procedure"]
@@ -262,10 +262,10 @@ def test_a_folds_own_ages_do_not_move_its_predictions(data, fused, crossed, k):
     samples = data.samples.copy()
     samples.loc[rows, "Age"] = np.random.default_rng(3).uniform(0, 200, int(rows.sum()))
     other = stage3.cross_fit(replace(data, samples=samples), PARAMETERS, ROUNDS, fused[1])
-    assert other.rounds[k] == crossed.rounds[k]
-    ages, ours = other.predictions["HeteroAge"], crossed.predictions["HeteroAge"]
+    assert other["Rounds"][rows].tolist() == crossed["Rounds"][rows].tolist()
+    ages, ours = other["HeteroAge"], crossed["HeteroAge"]
     assert ages[rows].tolist() == ours[rows].tolist()
-    assert other.procedure[rows].tolist() == crossed.procedure[rows].tolist()
+    assert other["Procedure"][rows].tolist() == crossed["Procedure"][rows].tolist()
     # The change was large enough to be seen by those who may look.
     assert (ages[~rows] != ours[~rows]).any()
 
@@ -284,9 +284,9 @@ def test_the_model_of_fold_k_knows_nothing_of_fold_k_nor_of_other_views(data, fu
     other.pcs.loc[one] = data.pcs.loc[one]
     other.samples.loc[one, "Tissue"] = data.samples.loc[one, "Tissue"]
     changed = stage3.cross_fit(other, PARAMETERS, ROUNDS, fused[1])
-    ages, ours = changed.predictions["HeteroAge"], crossed.predictions["HeteroAge"]
+    ages, ours = changed["HeteroAge"], crossed["HeteroAge"]
     assert ages[one] == ours[one]
-    assert changed.procedure[one] == crossed.procedure[one]
+    assert changed["Procedure"][one] == crossed["Procedure"][one]
     assert ages[rows].drop(one).ne(ours[rows].drop(one)).all()
 
 
@@ -347,12 +347,12 @@ def test_acceleration_reference_of_one_age():
 
 
 def test_the_final_fusion_and_its_metadata(data, fused, crossed):
-    (fusion, rounds, curve), table = fused, crossed.predictions
+    (fusion, rounds, curve), table = fused, crossed
     assert rounds == fusion.booster.num_trees() > 0
     meta = stage3.metadata(fusion, curve, data, crossed, PARAMETERS, {"level": 0.9, "tissue_groups": 8})
     assert meta["intervals"] == calibrate_intervals(table, data.samples["group"], 0.9, 8)
     assert meta["errors_out_of_fold"]["this_clock"]["MicroMAE"] == pytest.approx(table["Age_Acceleration"].abs().mean())
-    assert meta["tuning"]["rounds_chosen_without_fold"] == crossed.rounds
+    assert meta["tuning"]["rounds_chosen_without_fold"] == dict(zip(crossed["fold"], crossed["Rounds"], strict=True))
     assert meta["boosting_rounds"] == rounds
     assert meta["feature_order"] == list(data.frame("out_of_fold").columns)
     assert meta["categories"] == {"Tissue": ["Blood", "Liver"], "Sex": ["F", "M"]}
