@@ -6,7 +6,7 @@ fold. Intervals are computed by bootstrap over projects, because the samples of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from heteroage.clock.predict import Clock
 
 IDENTITY = ["sample_id", "Tissue", "Sex", "Age"]
-MODELS = ("HeteroAge", "Stage1_Pred_Age", "Training_Mean_Age")
+# {column of the predictions: title}
+MODELS = {
+    "HeteroAge": "HeteroAge",
+    "Stage1_Pred_Age": "anchor alone",
+    "Training_Mean_Age": "mean age of the training samples",
+}
 STRATA = ("project_id", "Tissue", "Sex", "Age_Band", "Platform")
 # {column of the predictions: stage}
 STAGES = {
@@ -103,7 +108,7 @@ def strata(predictions: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]
             yield stratum, str(level), rows
 
 
-def accuracy(predictions: pd.DataFrame, models: Sequence[str] = MODELS) -> pd.DataFrame:
+def accuracy(predictions: pd.DataFrame, models: Iterable[str] = MODELS) -> pd.DataFrame:
     """Tabulate the errors of HeteroAge, the anchor and the training-mean predictor (or `models`) in each stratum.
 
     Returns a frame with model, stratum, level, n, n_projects, MAE with its 95% interval (MAE_Lower, MAE_Upper; empty
@@ -229,15 +234,14 @@ def optimism(
     sweep_report : the selected row of Stage 1's sweep, which scores the anchor on the folds that selected it
     Returns a frame with scoring, model, MicroMAE, MacroMAE, R and Gap_Years (nested MicroMAE of the model minus this).
     """
-    rows = []
-    for model in ("HeteroAge", "Stage1_Pred_Age"):
-        rows.append({"scoring": "random_split", "model": model} | _errors(random_split, model))
-        if model == "Stage1_Pred_Age":
-            best = {"MicroMAE": "MicroMAE", "MacroMAE": "MacroMAE", "R": "MicroR"}
-            best = {key: float(sweep_report[name]) for key, name in best.items()}
-            rows.append({"scoring": "sweep_best_row", "model": model} | best)
-        rows.append({"scoring": "out_of_fold", "model": model} | _errors(out_of_fold, model))
-        rows.append({"scoring": "nested", "model": model} | _errors(nested, model))
+    scored = {"random_split": random_split, "out_of_fold": out_of_fold, "nested": nested}
+    of_model = {
+        model: [(name, _errors(table, model)) for name, table in scored.items()] for model in ("HeteroAge", ANCHOR)
+    }
+    best = {"MicroMAE": "MicroMAE", "MacroMAE": "MacroMAE", "R": "MicroR"}
+    best = {key: float(sweep_report[name]) for key, name in best.items()}
+    of_model[ANCHOR].insert(1, ("sweep_best_row", best))
+    rows = [{"scoring": name, "model": model} | own for model, some in of_model.items() for name, own in some]
     table = pd.DataFrame(rows)
     honest = table[table["scoring"] == "nested"].set_index("model")["MicroMAE"]
     return table.assign(Gap_Years=table["model"].map(honest) - table["MicroMAE"])

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 DIFFERENCE = "Minus_HeteroAge"
 ERROR, LOWER, UPPER = (f"{DIFFERENCE}_{what}" for what in ("SE", "Lower", "Upper"))
-SEEN = {"True": "yes", "unknown": "unknown"}  # words for In_Its_Training
 COMPARISON_COLUMNS = [DIFFERENCE, ERROR, LOWER, UPPER, "Missing_CpGs", "CpGs", "In_Its_Training"]
 
 
@@ -121,7 +120,7 @@ def _rows_of(table: pd.DataFrame, name: str, cpgs: int, studies: set[str]) -> pd
 
 def worth_training(accuracy: pd.DataFrame) -> str:
     """Describe in a sentence whether HeteroAge is better than the best published clock. Empty if there is none."""
-    shown = _published_rows(accuracy)
+    shown = published_rows(accuracy)
     overall = shown[shown["stratum"] == "all"]
     if overall.empty:
         return ""
@@ -151,22 +150,6 @@ def worth_training(accuracy: pd.DataFrame) -> str:
     return said
 
 
-def by_project(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """Return the published clocks' rows of all samples and of each project, with readable column names."""
-    shown = _published_rows(accuracy)
-    shown = shown[shown["stratum"].isin(["all", "project_id"])]
-    names = {"model": "clock", "level": "project", "n": "samples", "MAE": "MAE (years)", "MedAE": "median error"}
-    names |= {"Bias": "bias (years)", "R": "r", DIFFERENCE: "minus HeteroAge (years)", ERROR: "standard error"}
-    names |= {LOWER: "95% from", UPPER: "to", "Missing_CpGs": "CpGs missing", "CpGs": "of"}
-    seen = [SEEN.get(str(seen), "") for seen in shown["In_Its_Training"]]
-    whole = {name: [f"{count:.0f}" for count in shown[name]] for name in ("n", "CpGs")}
-    missing = [f"{count:.1f}" for count in shown["Missing_CpGs"]]
-    shown = shown.assign(**whole, Missing_CpGs=missing, In_Its_Training=seen)
-    names["In_Its_Training"] = "in its training"
-    return shown[list(names)].rename(columns=names)
-
-
-def _published_rows(accuracy: pd.DataFrame) -> pd.DataFrame:
-    return accuracy.reindex(columns=[*accuracy.columns.union(COMPARISON_COLUMNS, sort=False)]).dropna(
-        subset=[DIFFERENCE]
-    )
+def published_rows(accuracy: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of published clocks, none if no clock was compared."""
+    return accuracy[accuracy[DIFFERENCE].notna()] if DIFFERENCE in accuracy else accuracy.iloc[:0]

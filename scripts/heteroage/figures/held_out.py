@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from heteroage.evaluation.published import DIFFERENCE, worth_training
+from heteroage.evaluation.published import published_rows, worth_training
 from heteroage.figures.style import (
     BLUE,
     COLOURS,
@@ -32,14 +32,14 @@ MOST_PANELS, MOST_ROWS, MOST_TISSUES = 8, 40, 12
 ACCELERATION = "Age_Acceleration_Residual"
 FEWEST_PLOTTED = 3  # minimum number of samples in a plotted distribution
 SCORINGS = {"random_split": "random split", "sweep_best_row": "sweep's best row", "out_of_fold": "out of fold"}
-MODELS = {
+PARTS = {
     "anchor": "anchor alone",
     "anchor_plus_experts": "anchor + experts",
     "fusion_without_context": "fusion without context",
     "full": "full clock",
 }
-STRATA = {"all": "all", "Tissue": "tissue", "Age_Band": "age", "Sex": "sex", "Platform": "platform"}
-STRATA |= {"project_id": "project"}
+TITLES = {"all": "all", "Tissue": "tissue", "Age_Band": "age", "Sex": "sex", "Platform": "platform"}
+TITLES |= {"project_id": "project"}
 MOST_MISSING_CPGS = 0.5  # fraction of a clock's CpGs; where more are missing, its errors would set the scale
 
 
@@ -195,7 +195,7 @@ def scoring_name(scoring: str, model: str) -> str:
 
 def plot_ablation(ablation: pd.DataFrame) -> Picture:
     """Draw nested MAE (years) of the clock and of its parts, with paired differences to the anchor over groups."""
-    table = ablation.set_axis(pd.Index([MODELS.get(name, name) for name in ablation["model"]]))
+    table = ablation.set_axis(pd.Index([PARTS.get(name, name) for name in ablation["model"]]))
     differences = zip(table["Minus_Anchor"], table["Minus_Anchor_SE"], strict=True)
     texts = [f"{change:+.2f} ± {error:.2f}" if change else "" for change, error in differences]
     said = [f"{name} {mae:.2f} years" for name, mae in table["MicroMAE"].items()]
@@ -229,9 +229,9 @@ def plot_coverage(coverage: pd.DataFrame, nominal: float | None) -> Picture:
     title = "Coverage of the prediction intervals"
     if coverage.empty or nominal is None:
         return empty_picture(title, "No intervals were calibrated.")
-    order = coverage["stratum"].map({stratum: k for k, stratum in enumerate(STRATA)})
+    order = coverage["stratum"].map({stratum: k for k, stratum in enumerate(TITLES)})
     table = coverage.loc[order.sort_values(kind="stable").index].head(MOST_ROWS)
-    levels = table["stratum"].map(STRATA) + ": " + table["level"]
+    levels = table["stratum"].map(TITLES) + ": " + table["level"]
     levels = levels.where(table["stratum"] != "all", "all samples")
     labels = [f"{level} (n = {n})" for level, n in zip(levels, table["n"], strict=True)]
     figure, axis = new_rows(labels, 0.24, 1.2, zero=False)
@@ -259,9 +259,10 @@ def plot_published(accuracy: pd.DataFrame) -> Picture:
     accuracy : as `with_published` returns
     """
     title = "Published clocks on the same samples"
-    if DIFFERENCE not in accuracy or accuracy[DIFFERENCE].isna().all():
+    published = published_rows(accuracy)
+    if published.empty:
         return empty_picture(title, "No published clock was compared (config: compare).")
-    overall = accuracy[accuracy[DIFFERENCE].notna() & (accuracy["stratum"] == "all")]
+    overall = published[published["stratum"] == "all"]
     whole = overall[overall["Missing_CpGs"] <= MOST_MISSING_CPGS * overall["CpGs"]]
     names = (whole if len(whole) else overall)["model"].tolist()
     rows = accuracy[accuracy["stratum"].isin(["all", "project_id"])]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from heteroage.evaluation.published import worth_training
@@ -223,13 +222,7 @@ def _errors(predictions: pd.DataFrame) -> list[dict]:
 
 def _records(frame: pd.DataFrame | None) -> list[dict] | None:
     """Convert rows for JSON; missing values become null."""
-    if frame is None:
-        return None
-    plain = frame.astype(object).where(frame.notna(), None)
-    return [
-        {key: value.item() if isinstance(value, np.generic) else value for key, value in row.items()}
-        for row in plain.to_dict("records")
-    ]
+    return None if frame is None else frame.astype(object).where(frame.notna(), None).to_dict("records")
 
 
 def _table(frame: pd.DataFrame) -> str:

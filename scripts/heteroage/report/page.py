@@ -11,20 +11,15 @@ from xml.etree import ElementTree
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from heteroage.evaluation.nested import MODELS, what_stages_add
 from heteroage.evaluation.nested import accuracy as tabulate_errors
-from heteroage.evaluation.nested import what_stages_add
-from heteroage.evaluation.published import by_project, worth_training
-from heteroage.figures.held_out import MODELS, STRATA, scoring_name
+from heteroage.evaluation.published import published_rows, worth_training
+from heteroage.figures.held_out import PARTS, TITLES, scoring_name
 from heteroage.figures.style import readable
 from heteroage.metrics import mean_age_of_other_folds
 from heteroage.report.model_card import TESTS, cell
 from heteroage.report.text import methods, what_experts_add, what_fusion_adds
 
-PREDICTORS = {
-    "HeteroAge": "HeteroAge",
-    "Stage1_Pred_Age": "anchor alone",
-    "Training_Mean_Age": "mean age of the training samples",
-}
 # Columns of each table, with their titles.
 ACCURACY = {"level": "", "n": "samples", "n_projects": "projects", "MAE": "MAE (years)", "MAE_Range": "95% interval"}
 ACCURACY |= {"MedAE": "median error", "Bias": "bias (years)", "R": "r", "R2": "R²", "Mean_Age_MAE": "MAE of mean age"}
@@ -37,6 +32,14 @@ ABLATION = {"model": "model", **SCORES}
 ABLATION |= {"Minus_Anchor": "minus anchor (years)", "Minus_Anchor_SE": "paired standard error"}
 COVERAGE = {"stratum": "stratum", "level": "", "n": "samples", "coverage": "covered (%)"}
 COVERAGE |= {"group_coverage": "mean over groups (%)", "median_width": "median width (years)"}
+PUBLISHED = {"model": "clock", "level": "project", "n": "samples", "MAE": "MAE (years)", "MedAE": "median error"}
+PUBLISHED |= {"Bias": "bias (years)", "R": "r", "Minus_HeteroAge": "minus HeteroAge (years)"}
+PUBLISHED |= {
+    "Minus_HeteroAge_SE": "standard error",
+    "Minus_HeteroAge_Lower": "95% from",
+    "Minus_HeteroAge_Upper": "to",
+}
+PUBLISHED |= {"Missing_CpGs": "CpGs missing", "CpGs": "of", "In_Its_Training": "in its training"}
 DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 
 
@@ -100,7 +103,7 @@ def page_content(
         "procedure": "" if nested else f"{errors['procedure']['MicroMAE']:.2f}",
         "nominal": f"{100 * intervals['level']:g}" if intervals else "",
         "accuracy": accuracy_tables(accuracy),
-        "published": whole_table(by_project(accuracy)),
+        "published": published_table(accuracy),
         "clocks": whole_table(tables.get("published_clocks", pd.DataFrame())),
         "worth": worth_training(accuracy),
         **{"certificate": [], "covered": "", **(nested_tables(tables) if nested else {})},
@@ -138,6 +141,16 @@ def headline(accuracy: pd.DataFrame) -> dict[str, str]:
     }
 
 
+def published_table(accuracy: pd.DataFrame) -> dict[str, list] | None:
+    """Return the errors of published clocks over all samples and in each project, as text; None without clocks."""
+    rows = published_rows(accuracy)
+    rows = rows[rows["stratum"].isin(["all", "project_id"])]
+    if rows.empty:
+        return None
+    seen = rows["In_Its_Training"].astype(str).replace({"True": "yes", "False": ""})
+    return _table(rows.assign(In_Its_Training=seen), PUBLISHED, {"n": 0, "Missing_CpGs": 1, "CpGs": 0})
+
+
 def whole_table(frame: pd.DataFrame) -> dict[str, list] | None:
     """Return all columns of a frame as text, under their own names without underscores; None without rows."""
     return _table(frame, {name: str(name).replace("_", " ") for name in frame.columns}) if len(frame) else None
@@ -158,11 +171,11 @@ def accuracy_tables(accuracy: pd.DataFrame) -> list[dict[str, object]]:
         limits = zip(shown["MAE_Lower"], shown["MAE_Upper"], strict=True)
         shown["MAE_Range"] = ["" if math.isnan(low) else f"{low:.2f} to {high:.2f}" for low, high in limits]
     overall = shown[shown["stratum"] == "all"]
-    overall = overall.assign(level=[PREDICTORS.get(model, model) for model in overall["model"]])
+    overall = overall.assign(level=[MODELS.get(model, model) for model in overall["model"]])
     tables = [{"title": "All samples", **_table(overall, ACCURACY | {"MacroMAE": "mean over projects (years)"})}]
     base = shown[shown["model"] == "Training_Mean_Age"].set_index(["stratum", "level"])["MAE"].rename("Mean_Age_MAE")
     clock = shown[shown["model"] == "HeteroAge"].join(base, on=["stratum", "level"])
-    for stratum, name in STRATA.items():
+    for stratum, name in TITLES.items():
         rows = clock[clock["stratum"] == stratum]
         if stratum != "all" and len(rows):
             tables.append({"title": f"HeteroAge by {name}", **_table(rows, ACCURACY)})
@@ -180,8 +193,8 @@ def nested_tables(tables: Mapping[str, pd.DataFrame]) -> dict[str, object]:
     return {
         "stages_add": what_stages_add(ablation),
         "optimism": _table(optimism.assign(scoring=scorings), OPTIMISM, {"R": 3}),
-        "ablation": _table(ablation.assign(model=ablation["model"].replace(MODELS)), ABLATION, {"R": 3}),
-        "coverage": _table(coverage.replace({"stratum": STRATA}), COVERAGE, dict.fromkeys(percent, 1)),
+        "ablation": _table(ablation.assign(model=ablation["model"].replace(PARTS)), ABLATION, {"R": 3}),
+        "coverage": _table(coverage.replace({"stratum": TITLES}), COVERAGE, dict.fromkeys(percent, 1)),
         "certificate": [{key: cell(value, 3) for key, value in row.items()} for row in shown.to_dict("records")],
         "covered": cell(whole["coverage"], 1),
         "covered_by_group": cell(whole["group_coverage"], 1),

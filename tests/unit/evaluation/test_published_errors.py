@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from heteroage.clock.published import PublishedClock
-from heteroage.evaluation.published import by_project, published_ages, with_published, worth_training
+from heteroage.evaluation.published import published_ages, with_published, worth_training
+from heteroage.report.page import published_table
 
 RNG = np.random.default_rng(2)
 
@@ -69,10 +70,12 @@ def test_the_sentence_has_the_standard_error_and_says_that_much_is_missing(neste
 
 
 def test_readers_see_all_samples_and_each_project(nested):
-    shown = by_project(nested(5.0, ["p1"]))
+    table = published_table(nested(5.0, ["p1"]))
+    shown = pd.DataFrame(table["rows"], columns=table["head"])
     assert shown["project"].tolist() == ["all", *(f"p{k}" for k in range(8))]
     assert shown.loc[shown["in its training"] == "yes", "project"].tolist() == ["all", "p1"]
-    assert by_project(nested(5.0).drop(columns="Minus_HeteroAge")).empty
+    assert shown[["samples", "CpGs missing", "of"]].iloc[0].tolist() == ["80", "3.0", "50"]
+    assert published_table(nested(5.0).drop(columns="Minus_HeteroAge")) is None
 
 
 def test_missing_values_take_medians_of_other_outer_folds():
