@@ -88,7 +88,6 @@ def page_content(
     """
     nested = "accuracy" in tables
     predictions, experts = tables["Stage3_Final_Predictions_OOF"], pd.DataFrame(card["stage2"]["experts"])
-    intervals, errors = card["stage3"]["intervals"], card["stage3"]["errors_out_of_fold"]
     accuracy = tables["accuracy"] if nested else out_of_fold_errors(predictions)
     names = [readable(name, 99) for name in experts["hallmark"]]
     skill = ["yes" if skill else "no skill: noise" for skill in experts["skill"]]
@@ -98,15 +97,12 @@ def page_content(
         "simulated": simulated,
         "audit": audit,
         "figures": figures,
-        "headline": headline(accuracy),
-        # With the rounds chosen again without each fold.
-        "procedure": "" if nested else f"{errors['procedure']['MicroMAE']:.2f}",
-        "nominal": f"{100 * intervals['level']:g}" if intervals else "",
+        "errors": accuracy[accuracy["stratum"] == "all"].set_index("model").to_dict("index"),
         "accuracy": accuracy_tables(accuracy),
         "published": published_table(accuracy),
         "clocks": whole_table(tables.get("published_clocks", pd.DataFrame())),
         "worth": worth_training(accuracy),
-        **{"certificate": [], "covered": "", **(nested_tables(tables) if nested else {})},
+        **(nested_tables(tables) if nested else {"certificate": []}),
         "experts": _table(experts.assign(hallmark=names, skill=skill), EXPERTS, {"R2_Residual": 3}),
         "unskilled": [name for name, skill in zip(names, experts["skill"], strict=True) if not skill],
         "experts_add": what_experts_add(card),
@@ -120,25 +116,6 @@ def out_of_fold_errors(predictions: pd.DataFrame) -> pd.DataFrame:
     guessed = mean_age_of_other_folds(predictions["Age"], predictions["fold"])
     table = tabulate_errors(predictions.assign(Training_Mean_Age=guessed))
     return table[table["stratum"] == "all"].drop(columns=["MAE_Lower", "MAE_Upper", "R2"])
-
-
-def headline(accuracy: pd.DataFrame) -> dict[str, str]:
-    """Return the numbers at the top of the page, as text."""
-    overall = accuracy[accuracy["stratum"] == "all"].set_index("model")
-    clock = overall.loc["HeteroAge"]
-    spread = ""
-    if "MAE_Lower" in clock and not math.isnan(clock["MAE_Lower"]):
-        spread = f"95% interval {clock['MAE_Lower']:.1f} to {clock['MAE_Upper']:.1f}, by project"
-    return {
-        "mae": f"{clock['MAE']:.2f}",
-        "spread": spread,
-        "macro": f"{clock['MacroMAE']:.2f}",
-        "r": f"{clock['R']:.3f}",
-        "anchor": f"{overall.loc['Stage1_Pred_Age', 'MAE']:.2f}",
-        "mean_age": f"{overall.loc['Training_Mean_Age', 'MAE']:.2f}",
-        "n": f"{int(clock['n']):,}",
-        "projects": f"{int(clock['n_projects'])}",
-    }
 
 
 def published_table(accuracy: pd.DataFrame) -> dict[str, list] | None:
@@ -188,7 +165,6 @@ def nested_tables(tables: Mapping[str, pd.DataFrame]) -> dict[str, object]:
     scorings = list(map(scoring_name, optimism["scoring"], optimism["model"]))
     percent = {name: 100 * coverage[name] for name in ("coverage", "group_coverage")}
     coverage = coverage.assign(**percent)
-    whole = coverage[coverage["stratum"] == "all"].iloc[0]
     shown = certificate.assign(test=[readable(test, 99) for test in certificate["test"]])[TESTS]
     return {
         "stages_add": what_stages_add(ablation),
@@ -196,6 +172,5 @@ def nested_tables(tables: Mapping[str, pd.DataFrame]) -> dict[str, object]:
         "ablation": _table(ablation.assign(model=ablation["model"].replace(PARTS)), ABLATION, {"R": 3}),
         "coverage": _table(coverage.replace({"stratum": TITLES}), COVERAGE, dict.fromkeys(percent, 1)),
         "certificate": [{key: cell(value, 3) for key, value in row.items()} for row in shown.to_dict("records")],
-        "covered": cell(whole["coverage"], 1),
-        "covered_by_group": cell(whole["group_coverage"], 1),
+        "covered": coverage[coverage["stratum"] == "all"].iloc[0].to_dict(),
     }
