@@ -61,11 +61,6 @@ def same_word(one: str, other: str) -> bool:
         return False
 
 
-def tissue_of(text: str | None) -> str:
-    """Return the tissue as stripped text with single blanks; unknown if missing."""
-    return UNKNOWN if is_missing(text) else " ".join((text or "").split())
-
-
 def spelling_key(text: str) -> str:
     """Return the same text for spellings that differ only in case and blanks."""
     return " ".join(text.casefold().split())

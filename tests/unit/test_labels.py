@@ -3,8 +3,9 @@
 import pytest
 from pandas._libs.parsers import STR_NA_VALUES
 
-from heteroage.labels import SEXES, SPELLINGS, UNKNOWN, WORDS, clean, is_missing, tissue_of
-from heteroage.tables.metadata import Conventions, sexes
+from heteroage.errors import HeteroAgeError
+from heteroage.labels import SEXES, SPELLINGS, UNKNOWN, WORDS, clean, is_missing
+from heteroage.tables.metadata import Conventions, sexes, tissues
 
 
 def test_what_pandas_reads_as_missing_is_missing_in_any_case():
@@ -25,18 +26,24 @@ def test_the_users_own_missing_values(cell):
 
 @pytest.mark.parametrize("text", [word for word, sex in SEXES.items() if sex != UNKNOWN])
 def test_a_known_sex(text):
-    assert sexes([f" {text.title()} "], Conventions())[0] == [SEXES[text]]
+    assert sexes([f" {text.title()} "], "t", Conventions()) == [SEXES[text]]
 
 
-@pytest.mark.parametrize("text", [None, "", " ", "?", "0", "1", "NA", "x", "fm", "other", "femal"])
-def test_any_other_sex_is_unknown_never_a_default(text):
-    assert sexes([text], Conventions())[0] == [UNKNOWN]
+@pytest.mark.parametrize("text", [None, "", " ", "?", "NA", "other"])
+def test_a_sex_that_is_not_given_is_unknown_never_a_default(text):
+    assert sexes([text], "t", Conventions()) == [UNKNOWN]
+
+
+@pytest.mark.parametrize("text", ["0", "1", "x", "fm", "femal"])
+def test_any_other_sex_is_refused_never_a_default(text):
+    with pytest.raises(HeteroAgeError, match=rf"column Sex of t has unknown codes \(1: {text}\)"):
+        sexes([text], "t", Conventions())
 
 
 @pytest.mark.parametrize("text", sorted(WORDS))
 def test_a_missing_tissue_is_unknown(text):
-    assert tissue_of(text) == tissue_of(f" {text.upper()} ") == UNKNOWN
+    assert tissues([text, f" {text.upper()} "], Conventions()) == [UNKNOWN, UNKNOWN]
 
 
 def test_a_tissue_keeps_its_spelling_with_single_blanks():
-    assert tissue_of("  Whole   blood ") == "Whole blood"
+    assert tissues(["  Whole   blood "], Conventions()) == ["Whole blood"]

@@ -15,8 +15,7 @@ from heteroage.clock.model import ClockModel
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN, spelling_key
 from heteroage.probes import is_pc, read_probes, split_modality
-from heteroage.tables.ages import ages
-from heteroage.tables.metadata import Conventions, check_sexes, tissues
+from heteroage.tables.metadata import Conventions, known_values, tissues
 from heteroage.tables.table import Sheet, Table
 from heteroage.tables.values import ValueCheck
 
@@ -199,11 +198,9 @@ def check_predicted_table(
         )
     found = [*(one.table for one in tables), *sheets]
     for one in found:  # Sex and Age are read by the functions of prediction
-        if "Sex" in one.columns:
-            check_sexes(one.columns["Sex"][1], one.where, conventions)
-        if "Age" in one.columns:
-            label, cells = one.columns["Age"]
-            ages(cells, label, one.ids, one.where, conventions)
+        for column in [name for name in ("Sex", "Age") if name in one.columns]:
+            label, cells = one.columns[column]
+            known_values(column, cells, label, one.ids, one.where, conventions)
     for one in tables:
         _check_values(one.table, wanted.columns_of(one.table.names))
     share = len(columns) / len(features)

@@ -17,18 +17,16 @@ from numpy.typing import NDArray
 from heteroage.clock.artifacts import is_staged
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.conversion import gather
-from heteroage.labels import UNKNOWN
 from heteroage.probes import is_pc, is_probe, plain_name, split_modality
-from heteroage.tables.ages import ages, unit_in
+from heteroage.tables.ages import unit_in
 from heteroage.tables.layout import check_cpg_names, check_left_out, holds_values, no_rows
 from heteroage.tables.metadata import (
     Conventions,
     agreed,
-    check_sexes,
     differing,
+    known_values,
     mangled_by_r,
     no_common_samples,
-    tissues,
 )
 from heteroage.tables.opening import open_source
 from heteroage.tables.table import Part, Sheet, Table, sheet_of
@@ -196,17 +194,10 @@ class NamedPart:
             label = self.table.table.names[place[name]]
             found.insert(0, (self.where, self.part.text(place[name]), label, place))
         for where, cells, label, names in found:
-            values: Sequence[object] = cells
-            if name == "Age":
-                # Output of an earlier stage has years.
-                staged = unit_in(label) is None and any(map(is_staged, names))
-                how = replace(self.conventions, age_unit="years") if staged else self.conventions
-                values = ages(cells, label, self.ids, where, how)
-            elif name == "Sex":
-                values = check_sexes(cells, where, self.conventions)
-            elif name == "Tissue":
-                values = tissues(cells, self.conventions)
-            read.append((where, {one: x for one, x in zip(self.ids, values, strict=True) if x not in (None, UNKNOWN)}))
+            # Output of an earlier stage has years.
+            staged = unit_in(label) is None and any(map(is_staged, names))
+            how = replace(self.conventions, age_unit="years") if staged else self.conventions
+            read.append((where, known_values(name, cells, label, self.ids, where, how)))
         known, rounded = agreed(name, read, self.ids)
         if rounded:
             log.warning("ages are taken from the table with more digits (%s)", listed(rounded))

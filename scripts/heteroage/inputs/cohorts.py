@@ -19,10 +19,9 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.inputs.store import Intake, ModalityTable, TableEntry, note_names, of_table
 from heteroage.labels import UNKNOWN, nearly_alike, same_word, spelling_key
 from heteroage.probes import feature_name, read_probes, split_modality
-from heteroage.tables import metadata
-from heteroage.tables.ages import ages, unit_in
+from heteroage.tables.ages import unit_in
 from heteroage.tables.layout import check_left_out
-from heteroage.tables.metadata import METADATA, Cells, Conventions, agreed, no_common_samples
+from heteroage.tables.metadata import METADATA, Cells, Conventions, agreed, known_values, no_common_samples
 from heteroage.tables.opening import open_source
 from heteroage.tables.source import Source
 from heteroage.tables.table import Sheet, Table, sheet_of
@@ -184,28 +183,18 @@ def _of_sheet(sheet: Sheet, tables: Sequence[ModalityTable], everyone: Sequence[
 
 
 def _known(table: Table | Sheet, columns: Mapping[str, tuple[str, Cells]], intake: Intake) -> Known:
-    """Read {our name: (their name, cells)} of a table: text, F and M, ages, true and false."""
+    """Read {our name: (their name, cells)} of a table with `known_values`, and record the ages that were converted."""
     found: Known = {}
     ids, where, conventions = table.ids, table.where, table.conventions
     for ours, (label, cells) in columns.items():
-        values: Sequence[object]
-        if ours == "Sex":
-            values = metadata.check_sexes(cells, where, conventions)
-        elif ours == "Tissue":
-            values = metadata.tissues(cells, conventions)
-        elif ours == "Age":
-            values = ages(cells, label, ids, where, conventions)
-            known = [(cell, age) for cell, age in zip(cells, values, strict=True) if age is not None]
-            other = [cell for cell, age in known if not same_word(str(cell), repr(age))]
-            before = [cell for cell, age in known if age < 0]
+        known = found[ours] = known_values(ours, cells, label, ids, where, conventions)
+        if ours == "Age":
+            aged = [(cell, known[one]) for one, cell in zip(ids, cells, strict=True) if one in known]
+            other = [cell for cell, age in aged if not same_word(str(cell), repr(age))]
+            before = [cell for cell, age in aged if age < 0]
             unit = conventions.age_unit or unit_in(label) or "other units"
             intake.note("convert_ages", where, len(other), f"from {unit}", other)
             intake.note("prenatal_ages", where, len(before), "kept, as allow_prenatal says", before)
-        elif ours == "Is_Healthy":
-            values = metadata.healthy(cells, where, conventions)
-        else:
-            values = metadata.names(cells)
-        found[ours] = {one: value for one, value in zip(ids, values, strict=True) if value not in (None, UNKNOWN)}
     return found
 
 

@@ -12,8 +12,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.labels import HEALTH, SEXES, UNKNOWN, clean, is_missing, same_word, spelling_key, tissue_of
-from heteroage.tables.ages import PER_YEAR, is_age, unit_in
+from heteroage.labels import HEALTH, SEXES, UNKNOWN, clean, is_missing, same_word, spelling_key
+from heteroage.tables.ages import PER_YEAR, ages, is_age, unit_in
 
 METADATA = ("project_id", "donor_id", "Tissue", "Sex", "Age", "Is_Healthy", "Platform")
 SYNONYMS = {"Sex": ("gender",), "sample_id": ("sampleid",), "Is_Healthy": ("ishealthy",)}
@@ -160,8 +160,11 @@ def names(cells: Cells) -> list[str | None]:
     ]
 
 
-def sexes(cells: Cells, conventions: Conventions) -> tuple[list[str], list[int]]:
-    """Return F, M or unknown for each cell, and the positions of cells with unknown words or codes."""
+def sexes(cells: Cells, where: str, conventions: Conventions) -> list[str]:
+    """Return F, M or unknown for each cell.
+
+    Raises HeteroAgeError: unknown words or codes.
+    """
     meant = {**SEXES, **{code.strip().lower(): sex for code, sex in conventions.sex_codes.items()}}
     known: dict[str | None, str | None] = {}
     for cell in set(cells):
@@ -169,29 +172,23 @@ def sexes(cells: Cells, conventions: Conventions) -> tuple[list[str], list[int]]
         known[cell] = meant.get(text) or next((sex for code, sex in meant.items() if same_word(code, text)), None)
         if known[cell] is None and is_missing(cell, conventions.missing_values):
             known[cell] = UNKNOWN
-    return [known[cell] or UNKNOWN for cell in cells], [k for k, cell in enumerate(cells) if known[cell] is None]
-
-
-def check_sexes(cells: Cells, where: str, conventions: Conventions) -> list[str]:
-    """Return F, M or unknown for each cell.
-
-    Raises HeteroAgeError: unknown words or codes.
-    """
-    found, strange = sexes(cells, conventions)
-    if strange:
+    if strange := sorted(cell for cell, sex in known.items() if sex is None):
         raise HeteroAgeError(
-            f"column Sex of {where} has unknown codes ({listed(sorted({cells[k] for k in strange}))}). "
+            f"column Sex of {where} has unknown codes ({listed(strange)}). "
             'Explain them (in the config, inputs.sex_codes: {"0": F, "1": M}; on the command line, --sex-codes '
             "0=F 1=M), or leave unknown sexes empty."
         )
-    return found
+    return [known[cell] for cell in cells]
 
 
 def tissues(cells: Cells, conventions: Conventions) -> list[str]:
-    """Return each cell's tissue in the spelling that `conventions` knows; unknown where missing."""
+    """Return each cell's tissue with single blanks, in the spelling that `conventions` knows; unknown where missing."""
     spelling = {spelling_key(name): name for name in conventions.tissues}
-    known = {cell: UNKNOWN if is_missing(cell, conventions.missing_values) else tissue_of(cell) for cell in set(cells)}
-    return [spelling.get(spelling_key(known[cell]), known[cell]) for cell in cells]
+    known = {}
+    for cell in set(cells):
+        text = UNKNOWN if is_missing(cell, conventions.missing_values) else " ".join(cell.split())
+        known[cell] = spelling.get(spelling_key(text), text)
+    return [known[cell] for cell in cells]
 
 
 def agreed(
@@ -245,6 +242,26 @@ def healthy(cells: Cells, where: str, conventions: Conventions) -> list[bool | N
             "and False; leave unknown empty."
         )
     return parsed  # type: ignore[return-value]
+
+
+def known_values(
+    column: str, cells: Cells, label: str, ids: Sequence[str], where: str, conventions: Conventions
+) -> dict[str, object]:
+    """Read a metadata column: {sample: text, F or M, `ExactAge`, true or false}, without the samples that are unknown.
+
+    column : our name of the column; `label` is the table's
+    Raises HeteroAgeError: as `sexes`, `ages` and `healthy`.
+    """
+    values: Sequence[object]
+    if column == "Sex":
+        values = sexes(cells, where, conventions)
+    elif column == "Tissue":
+        values = tissues(cells, conventions)
+    elif column == "Age":
+        values = ages(cells, label, ids, where, conventions)
+    else:
+        values = healthy(cells, where, conventions) if column == "Is_Healthy" else names(cells)
+    return {one: value for one, value in zip(ids, values, strict=True) if value not in (None, UNKNOWN)}
 
 
 def no_common_samples(where: str, ids: Collection[str], first: str, others: Collection[str]) -> HeteroAgeError:
