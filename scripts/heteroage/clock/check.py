@@ -14,7 +14,7 @@ from heteroage.clock.master_table import MasterTable, Wanted, open_each, open_ta
 from heteroage.clock.model import ClockModel
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN, spelling_key
-from heteroage.probes import is_pc, read_probes, split_modality
+from heteroage.probes import is_pc, read_probes
 from heteroage.tables.metadata import Conventions, known_values, tissues
 from heteroage.tables.table import Sheet, Table
 from heteroage.tables.values import ValueCheck
@@ -162,60 +162,6 @@ def missing_features(clock: ClockModel, absent: Collection[str]) -> dict[str, Se
     return {"feature": absent, "stages": [";".join(own) for own in stages], "anchor_weight_share": share}
 
 
-def check_predicted_table(
-    name: str,
-    paths: Sequence[str],
-    features: Sequence[str],
-    known: Collection[str],
-    conventions: Conventions,
-    needs_pcs: bool = False,
-) -> dict[str, object]:
-    """Check the tables of one entry under `predict:`, as far as possible without a clock.
-
-    name, paths : the key and the files in the config
-    features : feature names of the training data
-    known : tissues of the training samples
-    needs_pcs : the training RF_PCs come from a file, so prediction cannot compute them
-
-    Returns `table`, `file`, `n_samples`, `n_cpgs` (in common with the training data), `share_of_cpgs`, `remark`.
-    Raises HeteroAgeError if prediction would reject the table: unreadable file, no CpG in common, values that are not
-    beta values, unknown codes of Sex, impossible ages, no RF_PCs.
-    """
-    wanted = Wanted(features)
-    tables, sheets = open_each(paths, wanted, conventions, f"predict.{name} ({{}})")
-    columns = wanted.columns_of(column for one in tables for column in one.table.names)
-    first = tables[0].table
-    if not columns:
-        raise HeteroAgeError(
-            f"{first.where} shares no CpG with the training data. It has {listed(first.names)}; the training data have "
-            f"{listed(features)}. Check the names of the CpGs."
-        )
-    if needs_pcs and not any(is_pc(column) for one in tables for column in one.table.names):
-        raise HeteroAgeError(
-            f"{first.where} has no RF_PC columns. Training reads the RF_PCs from a file, so the clock has no loadings. "
-            "Compute these samples' RF_PCs with the loadings of that file, and add the columns, or set "
-            "inputs.context_pcs: compute."
-        )
-    found = [*(one.table for one in tables), *sheets]
-    for one in found:  # Sex and Age are read by the functions of prediction
-        for column in [name for name in ("Sex", "Age") if name in one.columns]:
-            label, cells = one.columns[column]
-            known_values(column, cells, label, one.ids, one.where, conventions)
-    for one in tables:
-        _check_values(one.table, wanted.columns_of(one.table.names))
-    share = len(columns) / len(features)
-    remarks = [f"has {share:.0%} of the training data's CpGs"] if share < WELL_COVERED else []
-    remarks += _metadata_remarks(found, known, conventions)
-    return {
-        "table": name,
-        "file": ", ".join(paths),
-        "n_samples": len(first.ids),
-        "n_cpgs": len(columns),
-        "share_of_cpgs": round(share, 4),
-        "remark": "; ".join(remarks),
-    }
-
-
 def check_predicted_tables(
     tables: Mapping[str, Sequence[str]],
     features: Sequence[str],
@@ -224,17 +170,37 @@ def check_predicted_tables(
     own: Mapping[str, Conventions] | None = None,
     needs_pcs: bool = False,
 ) -> list[dict[str, object]]:
-    """Check all tables to predict; raises one error that lists all rejected tables with the reasons.
+    """Check the tables under `predict:`, as far as possible without a clock.
 
-    conventions, own : conventions of the lab's tables, and deviations of single tables
+    tables : the files of each entry in the config
+    features : feature names of the training data
+    known : tissues of the training samples
+    conventions, own : conventions of the lab's tables, and deviations of single entries
+    needs_pcs : the training RF_PCs come from a file, so prediction cannot compute them
+
+    Returns of each entry `table`, `file`, `n_samples`, `n_cpgs` (in common with the training data), `share_of_cpgs`,
+    `remark`.
+    Raises one HeteroAgeError that lists all entries that prediction would reject: unreadable file, no CpG in common,
+    values that are not beta values, unknown codes of Sex, impossible ages, no RF_PCs.
     """
-    rows, problems = [], []
+    rows, problems, wanted = [], [], Wanted(features)
     for name, paths in tables.items():
+        how = conventions.updated((own or {}).get(name, Conventions()))
         try:
-            written = conventions.updated((own or {}).get(name, Conventions()))
-            rows.append(check_predicted_table(name, paths, features, known, written, needs_pcs))
+            valued, sheets = open_each(paths, wanted, how, f"predict.{name} ({{}})")
+            found = [one.table for one in valued]
+            n_cpgs = _check_features(found, wanted, features, needs_pcs)
+            remarks = _check_metadata([*found, *sheets], known, how)
+            for table in found:
+                _check_values(table, wanted)
         except HeteroAgeError as problem:
             problems.append(str(problem))
+            continue
+        share = n_cpgs / len(features)
+        if share < WELL_COVERED:
+            remarks.insert(0, f"has {share:.0%} of the training data's CpGs")
+        row = {"table": name, "file": ", ".join(paths), "n_samples": len(found[0].ids), "n_cpgs": n_cpgs}
+        rows.append(row | {"share_of_cpgs": round(share, 4), "remark": "; ".join(remarks)})
     if problems:
         raise HeteroAgeError(
             f"{len(problems)} of {len(tables)} tables under predict: cannot be predicted:\n"
@@ -244,28 +210,44 @@ def check_predicted_tables(
     return rows
 
 
-def _check_values(table: Table, columns: Mapping[str, Sequence[str]]) -> None:
-    """Check in one pass that all values are beta values, per modality."""
-    modality_of = {name: split_modality(feature)[1] for feature, own in columns.items() for name in own}
-    places = [k for k, name in enumerate(table.names) if name in modality_of]
-    names, samples = np.array([table.names[k] for k in places], dtype=object), np.array(table.ids, dtype=object)
-    modality = np.array([modality_of[name] for name in names], dtype=object)
-    checks = {m: ValueCheck(table.where) for m in sorted(set(modality))}
-    for block in table.blocks(places):
-        for m, check in checks.items():
-            own = modality[block.features] == m
-            check.convert(block.values[own], names[block.features[own]], samples[block.samples])
-    for m, check in checks.items():
-        check.verdict(len(samples), int((modality == m).sum()))
+def _check_features(tables: Sequence[Table], wanted: Wanted, features: Sequence[str], needs_pcs: bool) -> int:
+    """Return the number of features in common with the training data."""
+    first, names = tables[0], [name for one in tables for name in one.names]
+    if not (columns := wanted.columns_of(names)):
+        raise HeteroAgeError(
+            f"{first.where} shares no CpG with the training data. It has {listed(first.names)}; the training data have "
+            f"{listed(features)}. Check the names of the CpGs."
+        )
+    if needs_pcs and not any(map(is_pc, names)):
+        raise HeteroAgeError(
+            f"{first.where} has no RF_PC columns. Training reads the RF_PCs from a file, so the clock has no loadings. "
+            "Compute these samples' RF_PCs with the loadings of that file, and add the columns, or set "
+            "inputs.context_pcs: compute."
+        )
+    return len(columns)
 
 
-def _metadata_remarks(found: Sequence[Table | Sheet], known: Collection[str], conventions: Conventions) -> list[str]:
-    """Describe missing metadata that the fusion uses."""
-    cells = {name: cells for one in found for name, (_, cells) in one.columns.items()}
-    remarks = [f"has no column {name}: it is taken for unknown" for name in ("Tissue", "Sex") if name not in cells]
-    if "Tissue" in cells:
-        spellings = {spelling_key(tissue) for tissue in known}
-        given = set(tissues(cells["Tissue"], conventions)) - {UNKNOWN}
-        if new := sorted(tissue for tissue in given if spelling_key(tissue) not in spellings):
+def _check_metadata(found: Sequence[Table | Sheet], known: Collection[str], conventions: Conventions) -> list[str]:
+    """Read Sex and Age with the functions of prediction; returns remarks on missing metadata that the fusion uses."""
+    for one in found:
+        for column in [name for name in ("Sex", "Age") if name in one.columns]:
+            label, cells = one.columns[column]
+            known_values(column, cells, label, one.ids, one.where, conventions)
+    given = {name: cells for one in found for name, (_, cells) in one.columns.items()}
+    remarks = [f"has no column {name}: it is taken for unknown" for name in ("Tissue", "Sex") if name not in given]
+    if "Tissue" in given:
+        spellings = {spelling_key(tissue) for tissue in (*known, UNKNOWN)}
+        named = set(tissues(given["Tissue"], conventions))
+        if new := sorted(tissue for tissue in named if spelling_key(tissue) not in spellings):
             remarks.append(f"has tissues that no training sample has ({listed(new)})")
     return remarks
+
+
+def _check_values(table: Table, wanted: Wanted) -> None:
+    """Check in one pass that all values are beta values."""
+    places = [k for k, name in enumerate(table.names) if wanted.feature(name)]
+    names, samples = np.array(table.names, dtype=object)[places], np.array(table.ids, dtype=object)
+    check = ValueCheck(table.where)
+    for block in table.blocks(places):
+        check.convert(block.values, names[block.features], samples[block.samples])
+    check.verdict(len(samples), len(places))

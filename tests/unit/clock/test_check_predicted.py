@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from heteroage.clock.check import check_predicted_table, check_predicted_tables
+from heteroage.clock.check import check_predicted_tables
 from heteroage.errors import HeteroAgeError
 from heteroage.tables.metadata import Conventions
 
@@ -114,7 +114,7 @@ def test_a_table_without_pcs_is_refused_where_prediction_cannot_compute_them(tmp
     with_pcs = frame.assign(RF_PC1=[0.5, -0.5])
     for name, table in (("without", frame), ("with", with_pcs)):
         table.to_csv(tmp_path / f"{name}.csv", index=False)
-    check_predicted_table("new", [str(tmp_path / "with.csv")], features, [], Conventions(), needs_pcs=True)
-    check_predicted_table("new", [str(tmp_path / "without.csv")], features, [], Conventions())
+    check_predicted_tables({"new": [str(tmp_path / "with.csv")]}, features, [], Conventions(), needs_pcs=True)
+    check_predicted_tables({"new": [str(tmp_path / "without.csv")]}, features, [], Conventions())
     with pytest.raises(HeteroAgeError, match=r"without\.csv\) has no RF_PC columns\. .* add the columns, or set"):
-        check_predicted_table("new", [str(tmp_path / "without.csv")], features, [], Conventions(), needs_pcs=True)
+        check_predicted_tables({"new": [str(tmp_path / "without.csv")]}, features, [], Conventions(), needs_pcs=True)
