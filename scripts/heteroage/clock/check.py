@@ -11,7 +11,7 @@ import numpy as np
 from heteroage.age import ADULT_AGE
 from heteroage.clock.artifacts import ANCHOR
 from heteroage.clock.master_table import MasterTable, Wanted, open_each, open_tables
-from heteroage.clock.model import ClockModel
+from heteroage.clock.model import COMPUTED, ClockModel
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN, spelling_key
 from heteroage.probes import is_pc, read_probes
@@ -24,7 +24,6 @@ MINIMUM_SHARE = 0.1
 # A sample with more than this fraction of the weight missing is predicted from little.
 MOST_MISSING_WEIGHT = 0.5
 WELL_COVERED = 0.9  # tables with a smaller fraction of the training data's CpGs get a remark
-COMPUTED = "RF_PCs"  # name of the row for RF_PCs that are computed from CpGs
 
 
 def share_of(weight: Mapping[str, float], names: Iterable[str]) -> float:
@@ -74,7 +73,7 @@ def check_columns(
             "RF_PCs from a file, so the clock has no loadings. Compute your samples' RF_PCs with the loadings of that "
             "file, and add the columns."
         )
-    used = list(clock.loadings.row) if clock.loadings else []
+    used = clock.loadings.features if clock.loadings else []
     gone = [name for name in used if name not in columns_of]
     if used and (len(gone) == len(used) or (context > MOST_MISSING_WEIGHT and not allow_missing)):
         raise HeteroAgeError(
@@ -103,8 +102,7 @@ def check(clock: ClockModel, inputs: Sequence[Path], platform: Path | None) -> t
         lines.append(f"{stage:40} {cpgs:>7} {gone:>8} {weight:>10.1%} {cost:>12}")
     if absent:
         lines += ["", f"Missing, by weight: {listed(missing['feature'])}."]
-    computed = clock.loadings.names if clock.loadings else []
-    needed = [name for name in ("Tissue", "Sex", *clock.pc_names) if name not in [*names, *computed]]
+    needed = [name for name in ("Tissue", "Sex", *clock.pc_names) if name not in [*names, *clock.computed]]
     if needed and platform is None and ANCHOR not in names:
         lines.append(f"It has no column {', '.join(needed)}.")
     accepted = not too_much_is_missing(clock, absent)
@@ -141,11 +139,11 @@ def stage_costs(clock: ClockModel, absent: Collection[str]) -> dict[str, list]:
         years = {name: slope * raw[name] for name in own}
         add(key, len(shares), sum(shares[name] for name in own), years)
     if clock.loadings is not None:
-        own = [name for name in clock.loadings.row if name in lacking]
+        own = [name for name in clock.loadings.features if name in lacking]
         years = dict.fromkeys(own, np.nan)  # format version 1 has no slopes of RF_PCs
         if total and clock.version > 1:
             years = {name: sum(total[pc] * x for pc, x in clock.loadings_of(name).items()) for name in own}
-        add(COMPUTED, len(clock.loadings.row), share_of(clock.context_weight, own), years)
+        add(COMPUTED, len(clock.loadings.features), share_of(clock.context_weight, own), years)
     years = {name: total.get(name, np.nan) for name in absent}
     add("HeteroAge", len(clock.cpgs_read), share_of(clock.anchor_weight, absent), years)
     titles = ("stage", "CpGs", "missing", "missing_weight", "cost_years")
@@ -155,11 +153,9 @@ def stage_costs(clock: ClockModel, absent: Collection[str]) -> dict[str, list]:
 def missing_features(clock: ClockModel, absent: Collection[str]) -> dict[str, Sequence]:
     """Return the missing CpGs by weight, with their models and fraction of the weight; arguments as `stage_costs`."""
     absent = sorted(absent, key=lambda name: (-clock.anchor_weight.get(name, 0.0), name))
-    stages = [
-        [key for key, _ in clock.terms.get(name, [])] + [COMPUTED] * (name in clock.context_weight) for name in absent
-    ]
+    stages = [";".join(key for key, _ in clock.terms.get(name, [])) for name in absent]
     share = np.array([clock.anchor_weight.get(name, 0.0) for name in absent], dtype=np.float64)
-    return {"feature": absent, "stages": [";".join(own) for own in stages], "anchor_weight_share": share}
+    return {"feature": absent, "stages": stages, "anchor_weight_share": share}
 
 
 def check_predicted_tables(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -25,7 +25,7 @@ from heteroage.clock.artifacts import ANCHOR, CORRECTION, damaged, decoded, entr
 from heteroage.clock.cohort import Applicability
 from heteroage.clock.imputation import Covariance
 from heteroage.clock.master_table import open_tables
-from heteroage.clock.model import LinearModel, Loadings
+from heteroage.clock.model import COMPUTED, LinearModel
 from heteroage.clock.predict import Clock
 from heteroage.clock.sums import Rows
 from heteroage.clock.trees import parse_trees
@@ -93,7 +93,8 @@ def read_parts(
     models |= _experts(table_of(artifacts.STAGE2_WEIGHTS), meta["feature_order"])
     clock = Clock(models, trees, meta, version=version, conventions=conventions)
     if artifacts.PC_LOADINGS in present:
-        clock = replace(clock, loadings=loadings_of(table_of(artifacts.PC_LOADINGS)))
+        loadings, computed = loadings_of(table_of(artifacts.PC_LOADINGS))
+        clock = replace(clock, loadings=loadings, computed=computed)
     if unknown := [name for name in clock.terms if is_pc(name) and name not in clock.pc_names]:
         raise HeteroAgeError(f"{artifacts.STAGE3_META} does not list RF_PCs that have weight ({listed(unknown)}).")
     if artifacts.APPLICABILITY in present:
@@ -108,13 +109,12 @@ def read_parts(
 def filled_by(clock: Clock, covariance: Covariance) -> Clock:
     """Return the clock with a covariance. If it contains means, they replace the medians in imputation."""
 
-    def fills(names: Iterable[str], median: np.ndarray) -> np.ndarray:
-        return np.array([covariance.fill(name, x) for name, x in zip(names, median.tolist(), strict=True)])
+    def filled(model: LinearModel) -> LinearModel:
+        values = zip(model.features, model.median.tolist(), strict=True)
+        return replace(model, median=np.array([covariance.fill(name, x) for name, x in values]))
 
-    models = {name: replace(one, median=fills(one.features, one.median)) for name, one in clock.models.items()}
-    if (loadings := clock.loadings) is not None:
-        loadings = replace(loadings, median=fills(loadings.row, loadings.median))
-    return replace(clock, covariance=covariance, models=models, loadings=loadings)
+    models = {key: filled(model) for key, model in clock.linear.items()}
+    return replace(clock, covariance=covariance, loadings=models.pop(COMPUTED, None), models=models)
 
 
 def parse_table(content: bytes, where: str, texts: Sequence[str] = ("feature", "hallmark")) -> dict[str, np.ndarray]:
@@ -168,8 +168,8 @@ def check_meta(meta: Any) -> dict:  # noqa: ANN401
     return meta
 
 
-def loadings_of(columns: Columns) -> Loadings:
-    """Build the loadings of the RF_PCs from their table."""
+def loadings_of(columns: Columns) -> tuple[LinearModel, list[str]]:
+    """Build the linear model of the RF_PCs from the table of their loadings; returns also their names."""
     where = artifacts.PC_LOADINGS
     names = [name for name in columns if is_pc(name)]
     needed = ("feature", "median", "mean", *(names or ["RF_PC1"]))
@@ -179,10 +179,10 @@ def loadings_of(columns: Columns) -> Loadings:
     numbers = np.array([columns[name] for name in ("median", "mean", *names)], dtype=np.float64)
     if not np.isfinite(numbers).all():
         raise damaged(f"{where} contains loadings that are not finite")
-    row = {name: k for k, name in enumerate(features)}
-    if len(row) < len(features):
+    if len(set(features)) < len(features):
         raise damaged(f"{where} names a feature more than once")
-    return Loadings(names, row, numbers[0], numbers[1], np.ascontiguousarray(numbers[2:].T))
+    median, mean, *weight = numbers
+    return LinearModel(0.0, features, np.array(weight).T.copy(), median, mean, np.ones(len(features))), names
 
 
 def _experts(columns: Columns, feature_order: list[str]) -> dict[str, LinearModel]:
@@ -205,11 +205,8 @@ def reference_samples(clock: Clock) -> Rows:
         rows[name] = [levels[k % len(levels)] for k in range(N_REFERENCE)]
     rows["Age"] = np.linspace(20, 80, N_REFERENCE).round()
     for feature in clock.cpgs_read:
-        if places := clock.terms.get(feature):
-            (key, k), *_ = places
-            mean, scale = float(clock.models[key].mean[k]), float(clock.models[key].scale[k])
-        else:
-            mean, scale = float(clock.loadings.mean[clock.loadings.row[feature]]), 0.05
+        (key, k), *_ = clock.terms[feature]
+        mean, scale = float(clock.linear[key].mean[k]), 0.05 if key == COMPUTED else float(clock.linear[key].scale[k])
         rows[feature] = np.clip(mean + 1.5 * scale * (2 * _uniform(feature) - 1), 0.0, 1.0).round(6)
         # The first sample is complete; the others have missing values.
         rows[feature][1:][_uniform(f"missing {feature}")[1:] < MISSING_FRACTION] = np.nan

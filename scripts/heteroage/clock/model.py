@@ -20,10 +20,15 @@ from heteroage.errors import HeteroAgeError, listed
 from heteroage.probes import is_pc, pc_number
 from heteroage.tables.metadata import Conventions
 
+COMPUTED = "RF_PCs"  # name of the model of the RF_PCs that are computed from CpGs
+
 
 @dataclass(frozen=True)
 class LinearModel:
-    """intercept + sum over features of weight × (value - mean) / scale, with missing values at the median."""
+    """intercept + sum over features of weight × (value - mean) / scale, with missing values at the median.
+
+    weight : (features,), or (features, outputs)
+    """
 
     intercept: float
     features: list[str]
@@ -53,35 +58,20 @@ class LinearModel:
         """Weights on the raw scale of the features."""
         return self.weight / self.scale
 
+    def start(self, n: int) -> NDArray[np.float64]:
+        """Return the totals of n samples, (n,) or (outputs, n), before any feature is added."""
+        return np.full((*self.weight.shape[1:], n), self.intercept)
+
     def add(self, k: int, total: NDArray[np.float64], values: NDArray[np.float64]) -> None:
         """Add feature k's term to the totals, elementwise: a sample's bits do not depend on other samples."""
         filled = np.where(np.isnan(values), self.median[k], values)
-        total += self.weight[k] * ((filled - self.mean[k]) / self.scale[k])
+        total += np.multiply.outer(self.weight[k], (filled - self.mean[k]) / self.scale[k])
 
 
-@dataclass(frozen=True)
-class Loadings:
-    """RF_PCs computed from CpGs: sum over features of (value - mean) × loading, missing values at the median."""
-
-    names: list[str]
-    row: dict[str, int]
-    median: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    weight: NDArray[np.float64]
-
-    def add(self, feature: str, components: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-        """Add the term of one feature to the components (components, samples)."""
-        k = self.row[feature]
-        components += np.outer(self.weight[k], np.where(np.isnan(values), self.median[k], values) - self.mean[k])
-
-    def column(self, component: str) -> NDArray[np.float64]:
-        """Each feature's loading on a component."""
-        return self.weight[:, self.names.index(component)]
-
-    def share(self, component: str) -> NDArray[np.float64]:
-        """Each feature's squared loading on a component, as a fraction of their sum."""
-        squares = self.column(component) ** 2
-        return squares / (float(squares.sum()) or 1.0)
+def squared_share(loadings: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the squares of numbers as fractions of their sum."""
+    squares = loadings**2
+    return squares / (float(squares.sum()) or 1.0)
 
 
 @dataclass(frozen=True)
@@ -89,6 +79,7 @@ class ClockModel:
     """The trained models and their metadata; `Clock` applies them.
 
     models : the linear models by their output column: first the anchor, then the experts
+    computed, loadings : RF_PCs that are computed from CpGs, and their linear model, with an output for each
     version : format version of the folder (`artifacts.FORMAT_VERSION`)
     conventions : conventions of the tables to predict
     digest : SHA-256 of the manifest, which covers every file
@@ -98,7 +89,8 @@ class ClockModel:
     models: dict[str, LinearModel]
     fusion: Trees
     meta: dict
-    loadings: Loadings | None = None
+    loadings: LinearModel | None = None
+    computed: Sequence[str] = ()
     applicability: Applicability | None = None
     covariance: Covariance | None = None
     version: int = 1
@@ -132,12 +124,12 @@ class ClockModel:
 
     def for_table(self, names: Iterable[str]) -> Self:
         """Return the clock for a table with these columns. RF_PCs in the table are not computed from CpGs."""
-        computed = self.loadings.names if self.loadings else []
-        kept = [name for name in computed if name not in set(names)]
-        if kept == computed:
+        given = set(names)
+        kept = [name for name in self.computed if name not in given]
+        if len(kept) == len(self.computed):
             return self
-        weight = np.ascontiguousarray(self.loadings.weight[:, [computed.index(name) for name in kept]])
-        clock = replace(self, loadings=replace(self.loadings, names=kept, weight=weight) if kept else None)
+        weight = np.array([self.loading(name) for name in kept]).T.copy()
+        clock = replace(self, loadings=replace(self.loadings, weight=weight) if kept else None, computed=kept)
         if clock.covariance is not None and clock.applicability is not None:
             clock = replace(clock, covariance=clock.covariance.weighted(clock.linear_weights(clock.applicability)))
         return clock
@@ -147,26 +139,30 @@ class ClockModel:
 
         From format version 2 on, the weight of a computed RF_PC is also added to its CpGs.
         """
-        pcs = self.pc_names if self.version > 1 else []
-        weights = {name: np.zeros(2) for name in sorted({*self.terms, *pcs})}
+        pcs, cpgs = (self.pc_names, self.cpgs_read) if self.version > 1 else ([], [])
+        used = {name for model in self.models.values() for name in model.features}
+        weights = {name: np.zeros(2) for name in sorted({*used, *pcs, *cpgs})}
         for key, model in self.models.items():
             slope = applicability.slopes.get(key, 0.0)
             for name, raw in zip(model.features, model.raw, strict=True):
                 weights[name][0 if key == ANCHOR else 1] += slope * raw
         for name in pcs:
             weights[name][1] += applicability.slopes.get(name, 0.0)
-        for name in self.cpgs_read if self.version > 1 else []:
-            own = weights.setdefault(name, np.zeros(2))
+        for name in cpgs:
             for component, loading in self.loadings_of(name).items():
-                own += loading * weights[component]
+                weights[name] += loading * weights[component]
         return {name: (float(a), float(b)) for name, (a, b) in weights.items()}
 
     def loadings_of(self, feature: str) -> dict[str, float]:
         """Return a CpG's loading on each RF_PC that the clock computes and uses."""
-        if self.loadings is None or feature not in self.loadings.row:
-            return {}
-        row = self.loadings.weight[self.loadings.row[feature]]
-        return {name: float(x) for name, x in zip(self.loadings.names, row, strict=True) if name in self.pc_names}
+        own = [self.loadings.weight[k] for key, k in self.terms.get(feature, []) if key == COMPUTED]
+        return {
+            name: float(x) for row in own for name, x in zip(self.computed, row, strict=True) if name in self.pc_names
+        }
+
+    def loading(self, component: str) -> NDArray[np.float64]:
+        """Return the loading of each feature of `loadings` on a computed RF_PC."""
+        return self.loadings.weight[:, self.computed.index(component)]
 
     def encoded(self, name: str, values: Iterable) -> NDArray[np.float64]:
         """Return a feature of the fusion as numbers: a category as the code of its level, NaN for unknown levels."""
@@ -186,10 +182,15 @@ class ClockModel:
         return [name for name in self.models if name != ANCHOR]
 
     @cached_property
+    def linear(self) -> dict[str, LinearModel]:
+        """The linear models, and that of the computed RF_PCs."""
+        return self.models | ({COMPUTED: self.loadings} if self.loadings else {})
+
+    @cached_property
     def terms(self) -> dict[str, list[tuple[str, int]]]:
-        """The models that use each feature, and its position in them."""
+        """The models of `linear` that use each feature, and its position in them."""
         found: dict[str, list[tuple[str, int]]] = {}
-        for key, model in self.models.items():
+        for key, model in self.linear.items():
             for k, feature in enumerate(model.features):
                 found.setdefault(feature, []).append((key, k))
         return found
@@ -202,12 +203,17 @@ class ClockModel:
     @cached_property
     def cpgs(self) -> list[str]:
         """All CpG features with a nonzero weight in Stage 1 or 2, sorted."""
-        return sorted(name for name in self.terms if not is_pc(name))
+        return sorted({name for model in self.models.values() for name in model.features if not is_pc(name)})
 
     @cached_property
     def cpgs_read(self) -> list[str]:
         """The CpGs with weight, and the CpGs from which RF_PCs are computed."""
-        return sorted({*self.cpgs, *(self.loadings.row if self.loadings else [])})
+        return sorted(name for name in self.terms if not is_pc(name))
+
+    @cached_property
+    def counted(self) -> frozenset[str]:
+        """The CpGs that Imputed_Fraction counts."""
+        return frozenset(self.cpgs_read if self.version > 1 else self.cpgs)
 
     @cached_property
     def anchor_place(self) -> dict[str, int]:
@@ -225,23 +231,23 @@ class ClockModel:
         The weight of a computed RF_PC is divided among its CpGs in proportion to their squared loadings. RF_PCs in the
         table are ignored.
         """
-        weight = self._by_cpg(model.features, np.abs(model.weight), Loadings.share)
+        weight = self._by_cpg(model.features, np.abs(model.weight), squared_share)
         weight = {name: x for name, x in weight.items() if not is_pc(name)}
         total = sum(weight.values())
         return {name: x / total if total else 0.0 for name, x in weight.items()}
 
     def raw_weights(self, model: LinearModel) -> dict[str, float]:
         """Return a model's weights on the beta scale; weights of computed RF_PCs are added to their CpGs."""
-        return self._by_cpg(model.features, model.raw, Loadings.column)
+        return self._by_cpg(model.features, model.raw, np.asarray)
 
     def _by_cpg(
-        self, features: Sequence[str], weights: NDArray[np.float64], divided: Callable[[Loadings, str], NDArray]
+        self, features: Sequence[str], weights: NDArray[np.float64], divided: Callable[[NDArray], NDArray]
     ) -> dict[str, float]:
-        """Return weights by feature; those of computed RF_PCs are `divided` among their CpGs."""
+        """Return weights by feature; those of computed RF_PCs are `divided` among their CpGs, by their loadings."""
         weight = dict(zip(features, weights.tolist(), strict=True))
-        for name in [name for name in weight if self.loadings is not None and name in self.loadings.names]:
+        for name in [name for name in weight if name in self.computed]:
             own = weight.pop(name)
-            for feature, part in zip(self.loadings.row, divided(self.loadings, name).tolist(), strict=True):
+            for feature, part in zip(self.loadings.features, divided(self.loading(name)).tolist(), strict=True):
                 weight[feature] = weight.get(feature, 0.0) + own * part
         return weight
 
@@ -250,8 +256,8 @@ class ClockModel:
         """Return each CpG's share of the RF_PCs' squared loadings. Empty if the clock does not compute RF_PCs."""
         if self.loadings is None:
             return {}
-        shares = np.mean([self.loadings.share(name) for name in self.loadings.names], axis=0)
-        return dict(zip(self.loadings.row, shares.tolist(), strict=True))
+        shares = np.mean([squared_share(self.loading(name)) for name in self.computed], axis=0)
+        return dict(zip(self.loadings.features, shares.tolist(), strict=True))
 
     @cached_property
     def conditional(self) -> Conditional | None:

@@ -186,8 +186,7 @@ class Clock(ClockModel):
             return output, {}
         features = self._fuse(output, block)
         if step == "predict":
-            counted = self.cpgs_read if self.version > 1 else self.cpgs
-            output["Imputed_Fraction"] = block.missing / max(len(counted), 1)
+            output["Imputed_Fraction"] = block.missing / max(len(self.counted), 1)
             output["Imputed_Years"] = block.imputed_years()
             output["Flags"] = flags_of(self, output, block)
         return output, features

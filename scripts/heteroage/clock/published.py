@@ -213,7 +213,7 @@ def coefficients(clock: ClockModel) -> tuple[float, dict[str, float]]:
 
     Raises HeteroAgeError: the anchor uses RF_PCs from a file, which cannot be converted to coefficients of CpGs.
     """
-    model, loadings, weight = clock.anchor, clock.loadings, clock.raw_weights(clock.anchor)
+    model, weight = clock.anchor, clock.raw_weights(clock.anchor)
     intercept = float(model.intercept - (model.raw * model.mean).sum())
     if pcs := [name for name in weight if is_pc(name)]:
         raise HeteroAgeError(
@@ -222,7 +222,7 @@ def coefficients(clock: ClockModel) -> tuple[float, dict[str, float]]:
         )
     for name, share in zip(model.features, model.raw.tolist(), strict=True):
         if is_pc(name):
-            intercept -= share * float((loadings.column(name) * loadings.mean).sum())
+            intercept -= share * float((clock.loading(name) * clock.loadings.mean).sum())
     return intercept, weight
 
 

@@ -17,7 +17,7 @@ from heteroage.clock.artifacts import ANCHOR, MISSING, is_staged
 from heteroage.clock.check import MOST_MISSING_WEIGHT
 from heteroage.clock.imputation import Imputation
 from heteroage.clock.master_table import MasterTable, NamedPart, Wanted
-from heteroage.clock.model import ClockModel
+from heteroage.clock.model import COMPUTED, ClockModel
 from heteroage.clock.published import PublishedClock
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN
@@ -33,8 +33,8 @@ class SampleBlock:
     """A block of samples of a table: its metadata, and its sums over features, initially only the intercepts.
 
     columns_of : the columns of each CpG in the table
-    totals : predictions by model (its output column), on the model's scale
-    pcs : computed RF_PCs, if the clock has loadings
+    totals : predictions by model (a key of `ClockModel.linear`), on the model's scale
+    pcs : computed RF_PCs
     missing : number of imputed CpGs (format version 1: of CpGs with weight)
     missing_weight, missing_context : their fraction of the anchor's absolute standardised weight, and of the computed
         RF_PCs' squared loadings
@@ -47,9 +47,8 @@ class SampleBlock:
     def __init__(self, clock: ClockModel, part: NamedPart, columns_of: Mapping[str, list[str]]) -> None:
         self.clock, self.part, self.columns_of, n = clock, part, columns_of, len(part.ids)
         self.summed = False
-        self.totals = {key: np.full(n, model.intercept) for key, model in clock.models.items()}
-        self.components = np.zeros((len(clock.loadings.names) if clock.loadings else 0, n))
-        self.pcs = dict(zip(clock.loadings.names, self.components, strict=True)) if clock.loadings else {}
+        self.totals = {key: model.start(n) for key, model in clock.linear.items()}
+        self.pcs = dict(zip(clock.computed, self.totals.get(COMPUTED, []), strict=True))
         self.missing, self.missing_weight, self.missing_context = np.zeros((3, n))
         self.distance, self.measured = np.zeros((2, n))
         self.outside, self.empty = np.zeros(n, dtype=bool), np.full(n, bool(clock.cpgs_read))
@@ -101,7 +100,7 @@ class SampleBlock:
             values = self.pc(name)
             self.add(name, values, np.isnan(values))
         # Samples without any CpG get no prediction.
-        for values in (*self.totals.values(), self.components):
+        for values in self.totals.values():
             values[..., self.empty] = np.nan
 
     def add_cpgs(self) -> None:
@@ -122,7 +121,7 @@ class SampleBlock:
         """Add a feature to the models; missing values are first imputed by its training median or mean."""
         clock = self.clock
         for key, k in clock.terms.get(name, []):
-            clock.models[key].add(k, self.totals[key], values)
+            clock.linear[key].add(k, self.totals[key], values)
         if self.imputed is not None and (self.imputation is None or is_pc(name)) and absent.any():
             clock.covariance.add(name, self.imputed, absent)
 
@@ -135,10 +134,8 @@ class SampleBlock:
         clock = self.clock
         self.add(name, values, absent)
         self.empty &= absent
-        if clock.loadings and name in clock.loadings.row:
-            clock.loadings.add(name, self.components, values)
         if absent.any():
-            self.missing += absent & (clock.version > 1 or name in clock.terms)
+            self.missing += absent & (name in clock.counted)
             self.missing_weight += absent * clock.anchor_weight.get(name, 0.0)
             self.missing_context += absent * clock.context_weight.get(name, 0.0)
         if self.imputation is not None:
@@ -156,9 +153,8 @@ class SampleBlock:
         for name, absent, shift in imputation.shifts():
             shift = np.where(absent, shift, 0.0)
             for key, k in clock.terms.get(name, []):
-                self.totals[key] += clock.models[key].weight[k] / clock.models[key].scale[k] * shift
-            if clock.loadings and name in clock.loadings.row:
-                self.components += np.outer(clock.loadings.weight[clock.loadings.row[name]], shift)
+                model = clock.linear[key]
+                self.totals[key] += np.multiply.outer(model.weight[k] / model.scale[k], shift)
 
     def imputed_years(self) -> NDArray[np.float64]:
         """Return the standard deviation, in years, of the missing features' total contribution; NaN if unknown."""
@@ -210,7 +206,7 @@ class Beside:
         every = any(one.standardised for one in compared)
         self.wanted = Wanted(features | (clock.wanted.features if clock else set()), every)
         places = clock.terms.items() if clock else ()
-        self._median = {name: clock.models[key].median[k] for name, ((key, k), *_) in places}
+        self._median = {name: clock.linear[key].median[k] for name, ((key, k), *_) in places if key != COMPUTED}
 
     def find(self, table: MasterTable) -> None:
         """Find the CpGs of a table. Raises HeteroAgeError: no CpG in common with one of the clocks."""

@@ -104,7 +104,7 @@ def test_missing_features_come_by_weight_with_all_their_models(loaded):
     assert share.sum() == pytest.approx(1)
     for name, stages in zip(table["feature"], table["stages"], strict=True):
         own = [key for key, model in loaded.models.items() if name in model.features]
-        assert stages.split(";") == [*own, *["RF_PCs"] * (name in loaded.loadings.row)]
+        assert stages.split(";") == [*own, *["RF_PCs"] * (name in loaded.loadings.features)]
 
 
 @pytest.mark.parametrize(

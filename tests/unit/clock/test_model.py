@@ -8,7 +8,7 @@ import pytest
 
 from heteroage.age import inverse_transform_age
 from heteroage.clock.artifacts import INTERCEPT, WEIGHTS
-from heteroage.clock.model import LinearModel, Loadings
+from heteroage.clock.model import LinearModel, squared_share
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
 from heteroage.probes import is_pc
@@ -17,8 +17,8 @@ from heteroage.stages.deployable import weights_table
 
 def test_every_place_of_a_feature_is_its_own(loaded):
     places = [(feature, key, k) for feature, own in loaded.terms.items() for key, k in own]
-    assert all(loaded.models[key].features[k] == feature for feature, key, k in places)
-    assert len(places) == sum(len(model.features) for model in loaded.models.values())
+    assert all(loaded.linear[key].features[k] == feature for feature, key, k in places)
+    assert len(places) == sum(len(model.features) for model in loaded.linear.values())
     assert max(len(own) for own in loaded.terms.values()) > 1  # some CpG is the anchor's and an expert's
 
 
@@ -30,17 +30,17 @@ def test_the_anchors_weight_is_shared_by_its_cpgs_those_of_computed_components_t
     for clock in (loaded, given, loaded.for_table(["RF_PC2"])):
         assert sum(clock.anchor_weight.values()) == pytest.approx(1)
         assert not any(map(is_pc, clock.anchor_weight))
-        computed = clock.loadings.names if clock.loadings else []
+        computed = clock.computed
         total = sum(own for name, own in weight.items() if not is_pc(name) or name in computed)
         for name, share in clock.anchor_weight.items():
-            row = clock.loadings.row.get(name) if computed else None
-            through = 0 if row is None else sum(weight[pc] * clock.loadings.share(pc)[row] for pc in computed)
+            row = clock.loadings.features.index(name) if computed and name in clock.loadings.features else None
+            through = 0 if row is None else sum(weight[pc] * squared_share(clock.loading(pc))[row] for pc in computed)
             assert share * total == pytest.approx(weight.get(name, 0.0) + through)
 
 
 def test_what_is_read_is_what_has_weight_and_what_components_are_made_of(loaded):
-    assert loaded.cpgs == sorted({name for name in loaded.terms if not is_pc(name)})
-    assert set(loaded.cpgs_read) == set(loaded.cpgs) | set(loaded.loadings.row)
+    assert loaded.cpgs == sorted({name for m in loaded.models.values() for name in m.features if not is_pc(name)})
+    assert set(loaded.cpgs_read) == set(loaded.cpgs) | set(loaded.loadings.features)
     assert set(loaded.wanted.among(loaded.cpgs_read)) == set(loaded.cpgs_read)
     assert loaded.pc_names == ["RF_PC1", "RF_PC2"]
 
@@ -50,10 +50,10 @@ def test_components_are_the_product_of_centred_values_and_loadings():
     values, weight, median, mean = rng.random((5, 9)), rng.normal(size=(5, 2)), rng.random(5), rng.random(5)
     values[rng.random(values.shape) < 0.3] = np.nan
     names = [f"cg{k}_beta" for k in range(5)]
-    loadings = Loadings(["RF_PC1", "RF_PC2"], {name: k for k, name in enumerate(names)}, median, mean, weight)
-    found = np.zeros((2, 9))
-    for name, own in zip(names, values, strict=True):
-        loadings.add(name, found, own)
+    loadings = LinearModel(0.0, names, weight, median, mean, np.ones(5))
+    found = loadings.start(9)
+    for k, own in enumerate(values):
+        loadings.add(k, found, own)
     filled = np.where(np.isnan(values), median[:, None], values)
     # 1e-12: five terms near 1, in another order.
     np.testing.assert_allclose(found, weight.T @ (filled - mean[:, None]), atol=1e-12)
