@@ -79,8 +79,6 @@ SAMPLES = "results/store/samples.csv"
 TRAINING = {"samples": "results/{run}/training/samples.csv", "pcs": "results/{run}/training/context_pcs.csv"}
 DATA = TRAINING | STORE
 ORTHOGONALISED = "results/full/artifacts/stage1/Stage1_Orthogonalized_Hallmark_Dict.json"
-# Conventions of the tables' metadata, for training and for prediction.
-CONVENTIONS = {key: config["inputs"][key] for key in ("sex_codes", "missing_values", "allow_prenatal")}
 # The coefficient table of stage1.start_from, an input of the rules that read it.
 PUBLISHED = {"published": config["stage1"]["start_from"]["coefficients"]} if config["stage1"]["start_from"] else {}
 # Ages predicted by the published clocks of `compare:`, and a description of these clocks.
@@ -163,20 +161,16 @@ def folds_to_leave_out():
     return Path(checkpoints.assign_groups.get().output.folds).read_text().split()
 
 
-def held_out(pattern):
-    """Expand a pattern over the nested runs. There may be fewer than outer_folds, if there are fewer groups."""
-
-    def of_each_outer_fold(wildcards):
-        folds = folds_to_leave_out()
-        if not folds:
-            raise WorkflowError(
-                "too few groups of studies for nested runs: without any outer fold, three must be left to train, tune "
-                "and predict on. Add studies, or raise cross_validation.outer_folds if it is below their number. "
-                "results/report/training.html is the report of what one training run can know."
-            )
-        return collect(pattern, run=[f"nested-{fold}" for fold in folds])
-
-    return of_each_outer_fold
+def nested_runs():
+    """Return the nested runs. There may be fewer than outer_folds, if there are fewer groups."""
+    folds = folds_to_leave_out()
+    if not folds:
+        raise WorkflowError(
+            "too few groups of studies for nested runs: without any outer fold, three must be left to train, tune "
+            "and predict on. Add studies, or raise cross_validation.outer_folds if it is below their number. "
+            "results/report/training.html is the report of what one training run can know."
+        )
+    return [f"nested-{fold}" for fold in folds]
 
 
 def mapping_of_series(wildcards):
@@ -190,11 +184,6 @@ def mapping_of_series(wildcards):
         "missing_values": [str(value) for value in config["inputs"]["missing_values"]],
         "allow_prenatal": config["inputs"]["allow_prenatal"],
     }
-
-
-def series_matrix(wildcards):
-    """Return the series matrix file from the config, or the one to download."""
-    return GEO_FILES.get(wildcards.series) or "results/geo/{series}/series_matrix.txt.gz"
 
 
 def audited(path, check, caption="audit_table"):

@@ -5,8 +5,8 @@ and for comparison those by other ways of scoring. `snakemake evaluate` makes al
 rule score_nested_runs:
     input:
         **({"published": PUBLISHED_AGES, "clocks": PUBLISHED_CLOCKS} if config["compare"] else {}),
-        held_out=held_out("results/{run}/held_out/predictions.csv"),
-        ablated=held_out("results/{run}/held_out/fusion_without_context.csv"),
+        held_out=lambda wildcards: collect("results/{run}/held_out/predictions.csv", run=nested_runs()),
+        ablated=lambda wildcards: collect("results/{run}/held_out/fusion_without_context.csv", run=nested_runs()),
     output:
         **held_out_pictures("nested"),
         **pictures(

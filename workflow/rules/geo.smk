@@ -15,7 +15,7 @@ rule download_geo_series:
 
 rule read_geo_series:
     input:
-        matrix=series_matrix,
+        matrix=lambda wildcards: GEO_FILES.get(wildcards.series) or "results/geo/{series}/series_matrix.txt.gz",
     output:
         table="results/geo/{series}/beta.parquet",
         samples="results/geo/{series}/samples.csv",

@@ -2,6 +2,7 @@
 hallmark dictionary, the feature store of all samples, and the training samples and RF_PCs of each run."""
 
 READ_WITH = ("join", "allow_pickle", "allow_disjoint_modalities", "restrict_to")
+CONVENTIONS = ("sex_codes", "missing_values", "allow_prenatal")  # of the tables' metadata
 SELECTION = {key: config["cross_validation"][key] for key in ("folds", "seed", "allow_leave_one_group_out")}
 
 
@@ -72,7 +73,8 @@ rule build_feature_store:
     params:
         tables=MODALITY_TABLES,
         sample_sheets=SAMPLE_SHEETS,
-        options={key: config["inputs"][key] for key in READ_WITH} | {"conventions": CONVENTIONS},
+        options={key: config["inputs"][key] for key in READ_WITH},
+        conventions={key: config["inputs"][key] for key in CONVENTIONS},
     message:
         "Reading {input.files} into the feature store"
     script:
