@@ -234,14 +234,14 @@ def optimism(
     sweep_report : the selected row of Stage 1's sweep, which scores the anchor on the folds that selected it
     Returns a frame with scoring, model, MicroMAE, MacroMAE, R and Gap_Years (nested MicroMAE of the model minus this).
     """
-    scored = {"random_split": random_split, "out_of_fold": out_of_fold, "nested": nested}
-    of_model = {
-        model: [(name, _errors(table, model)) for name, table in scored.items()] for model in ("HeteroAge", ANCHOR)
-    }
-    best = {"MicroMAE": "MicroMAE", "MacroMAE": "MacroMAE", "R": "MicroR"}
-    best = {key: float(sweep_report[name]) for key, name in best.items()}
-    of_model[ANCHOR].insert(1, ("sweep_best_row", best))
-    rows = [{"scoring": name, "model": model} | own for model, some in of_model.items() for name, own in some]
+    rows = []
+    for model in ("HeteroAge", ANCHOR):
+        scored = {"random_split": _errors(random_split, model)}
+        if model == ANCHOR:
+            best = {"MicroMAE": "MicroMAE", "MacroMAE": "MacroMAE", "R": "MicroR"}
+            scored["sweep_best_row"] = {key: float(sweep_report[name]) for key, name in best.items()}
+        scored |= {"out_of_fold": _errors(out_of_fold, model), "nested": _errors(nested, model)}
+        rows += [{"scoring": scoring, "model": model} | errors for scoring, errors in scored.items()]
     table = pd.DataFrame(rows)
     honest = table[table["scoring"] == "nested"].set_index("model")["MicroMAE"]
     return table.assign(Gap_Years=table["model"].map(honest) - table["MicroMAE"])
