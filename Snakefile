@@ -16,7 +16,6 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/geo.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/stage1.smk"

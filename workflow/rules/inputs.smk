@@ -1,9 +1,36 @@
-"""Input: the modality tables (or the demo's simulation), Bismark coverage files, gene sets and RF_PCs. Output: the
-hallmark dictionary, the feature store of all samples, and the training samples and RF_PCs of each run."""
+"""Input: the modality tables (or the demo's simulation), series of GEO, Bismark coverage files, gene sets and RF_PCs.
+Output: the hallmark dictionary, the feature store of all samples, and the training samples and RF_PCs of each run."""
 
 READ_WITH = ("join", "allow_pickle", "allow_disjoint_modalities", "restrict_to")
 CONVENTIONS = ("sex_codes", "missing_values", "allow_prenatal")  # of the tables' metadata
 SELECTION = {key: config["cross_validation"][key] for key in ("folds", "seed", "allow_leave_one_group_out")}
+
+
+rule download_geo_series:
+    output:
+        matrix="results/geo/{series}/series_matrix.txt.gz",
+    params:
+        base_url=config["geo"]["base_url"],
+    message:
+        "Downloading {wildcards.series} from GEO"
+    script:
+        "../../scripts/download_geo_series.py"
+
+
+rule read_geo_series:
+    input:
+        matrix=lambda wildcards: GEO_FILES.get(wildcards.series) or "results/geo/{series}/series_matrix.txt.gz",
+    output:
+        table="results/geo/{series}/beta.parquet",
+        samples="results/geo/{series}/samples.csv",
+    resources:
+        **needs(),
+    params:
+        mapping=mapping_of_series,
+    message:
+        "Reading the series matrix of {wildcards.series}"
+    script:
+        "../../scripts/read_geo_series.py"
 
 
 rule read_coverage:
