@@ -128,7 +128,8 @@ class PathSolver:
         # 1. Predict the active features: correlations change almost linearly between alphas.
         before, c_before = self._last
         slope = (self.c - c_before) / (previous_alpha - before) if before > previous_alpha else np.zeros_like(self.c)
-        expected = self.c + np.nan_to_num(slope) * (alpha - previous_alpha)
+        slope[np.isnan(slope)] = 0
+        expected = self.c + slope * (alpha - previous_alpha)
         if alpha < previous_alpha:
             self._last = (previous_alpha, self.c.copy())
         signs = np.where(self.w != 0, np.sign(self.w), np.sign(expected) * (np.abs(expected) > l1))

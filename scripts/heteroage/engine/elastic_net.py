@@ -20,13 +20,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from heteroage.engine.active_set import PathSolver
 from heteroage.engine.feature_pass import LARGE, FeaturePass
@@ -127,8 +128,7 @@ def open_paths(
     their last solution if the alphas are below the earlier ones. Its second argument is the first alpha of the next
     call, if known: features that are expected to enter there are kept.
     """
-    # One BLAS thread per worker, so that sums have the same order on every machine.
-    with threadpool_limits(1, user_api="blas"), _short_turns(), ThreadPoolExecutor(threads) as pool:
+    with one_blas_thread(), _short_turns(), ThreadPoolExecutor(threads) as pool:
         sets = [training_set.normalised() for training_set in training_sets]
         noisy = np.ones(len(X), bool) if noisy is None else noisy
         features = (learnt and learnt.only(sets, pool)) or FeaturePass(X, sets, pool)
@@ -151,8 +151,19 @@ def learn_statistics(X: NDArray[np.float32], training_sets: Sequence[TrainingSet
     """Compute the statistics of training sets that are used in several calls; None if X is too small to gain by it."""
     if X.size < LARGE:
         return None
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
         return FeaturePass(X, [training_set.normalised() for training_set in training_sets], pool)
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Find the BLAS libraries once, because this takes milliseconds. The engine's imports have loaded them all."""
+    return ThreadpoolController()
+
+
+def one_blas_thread() -> AbstractContextManager[None]:
+    """Context in which BLAS has one thread, so that sums have the same order on every machine."""
+    return _libraries().limit(limits=1, user_api="blas")
 
 
 @contextmanager

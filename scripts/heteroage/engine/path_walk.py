@@ -83,7 +83,8 @@ class RegularisationPath:
 
     def expected(self, alpha: float) -> NDArray[np.float64]:
         """Return the kept features' correlations at the next alpha, by linear extrapolation."""
-        slope = np.nan_to_num((self.correlation - self.before) / (self.alpha - self.alpha_before))
+        slope = (self.correlation - self.before) / (self.alpha - self.alpha_before)
+        slope[np.isnan(slope)] = 0
         return self.correlation + slope * (alpha - self.alpha)
 
     def renew(self, features: NDArray[np.int64], correlation: NDArray[np.float64]) -> None:

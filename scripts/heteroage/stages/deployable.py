@@ -15,11 +15,10 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import ElasticNet
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock.artifacts import INTERCEPT, WEIGHTS
-from heteroage.engine.elastic_net import exact_weights, fit_paths
+from heteroage.engine.elastic_net import exact_weights, fit_paths, one_blas_thread
 from heteroage.engine.feature_pass import FeaturePass
 from heteroage.engine.training_set import TrainingSet
 from heteroage.probes import is_pc
@@ -74,7 +73,7 @@ def fit_pipeline(
     path = fit_paths(X, [fitted], [l1_ratio], alphas, noise, noisy, threads, "final model", learnt)[0]
     offered = np.union1d(path.nearly[0], np.flatnonzero(published)).astype(np.int64)
     offered = offered if len(offered) else np.array([0])
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         values = np.asarray(X[offered]).take(rows, axis=1)
         weights = exact_weights(values, fitted, alpha, l1_ratio, technical_sd, noisy[offered])
         used = np.flatnonzero((weights != 0) | (published[offered] != 0))

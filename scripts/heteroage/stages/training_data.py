@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,10 +80,12 @@ class TrainingData:
 
     def values(self, feature_names: Sequence[str]) -> NDArray[np.float32]:
         """Read some features of the run's samples: (features, samples), in memory."""
-        wanted = set(feature_names)  # a dictionary of all names would take longer than most callers' work
-        row_of = {name: row for row, name in enumerate(self.feature_names) if name in wanted}
-        rows = np.array([row_of[name] for name in feature_names], dtype=np.int64)
+        rows = np.array([self._row_of[name] for name in feature_names], dtype=np.int64)
         return np.ascontiguousarray(self.X[rows].take(self.columns, axis=1))
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.feature_names)}
 
     def restrict(self, feature_names: Sequence[str]) -> TrainingData:
         """Keep only these features, in this order, in memory."""
@@ -101,7 +104,7 @@ class TrainingData:
             sha.update(np.ascontiguousarray(self.X[start : start + FEATURES_PER_BLOCK].take(self.columns, axis=1)).data)
         return sha.hexdigest()
 
-    @property
+    @cached_property
     def fold(self) -> NDArray[np.int64]:
         """The fold of each sample."""
         return self.samples["fold"].to_numpy(np.int64)
