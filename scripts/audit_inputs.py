@@ -1,7 +1,5 @@
 """Check the feature store before training: a table per check."""
 
-import logging
-
 import pandas as pd
 
 from heteroage.checks import audit
@@ -23,7 +21,6 @@ def main(inputs: dict[str, str], outputs: dict[str, str]) -> None:
     hallmarks, record = read_dictionary(inputs["dictionary"]), read_json(inputs["intake"])
     matched, sizes = match_features(hallmarks, feature_names), read_table(inputs["sizes"]) if inputs["sizes"] else None
     scan = audit.scan_store(store, feature_names)
-    outliers = find_outliers(store, feature_names, table, {m: counts.has for m, counts in scan.items()})
     tables = {
         "tables": pd.DataFrame(record["tables"]),
         "steps": pd.DataFrame(record["steps"]).assign(first=lambda t: t["first"].str.join(", ")),
@@ -34,20 +31,10 @@ def main(inputs: dict[str, str], outputs: dict[str, str]) -> None:
         "confounding": cross_table(table),
         "associations": associations(table[table["trains"]]),
         "ages": ages_by_project(table),
-        "pc_space": outliers,
+        "pc_space": find_outliers(store, feature_names, table, {m: counts.has for m, counts in scan.items()}),
         "hallmarks": audit.count_hallmarks(hallmarks, matched, sizes),
     }
     if annotation := inputs.get("annotation"):
         tables["sex"] = check_sex(store, feature_names, table, read_annotation(annotation, "chromosome"))
     for name, content in tables.items():
         write_table(content, outputs[name])
-    for row in tables["values"].itertuples():
-        if row.n_outside:
-            logging.warning("%s: %d values below 0 or above 1", row.modality, row.n_outside)
-    for row in outliers[outliers["Outlier"]].itertuples():
-        logging.warning(
-            "%s: %s is far from the other samples of its tissue (score %.1f)",
-            row.modality,
-            row.sample_id,
-            row.Outlier_Score,
-        )
