@@ -7,6 +7,6 @@ from heteroage.workflow import script
 
 
 @script
-def main(inputs: dict, settings: dict, manifest: str) -> None:
-    """Write the folder."""
-    assemble_run(inputs, Path(manifest).parent, **settings)
+def main(inputs: dict, settings: dict, sealed: list[str]) -> None:
+    """Write the folder; the last of its files is the manifest."""
+    assemble_run(inputs, Path(sealed[-1]).parent, **settings)

@@ -16,7 +16,7 @@ from heteroage.workflow import script
 @script
 def main(run: str, inputs: dict, settings: dict, lightgbm: dict, max_rounds: int, outputs: dict[str, str]) -> None:
     """Write the folder, the predictions of held-out samples of known age, and those of parts of the clock."""
-    folder = Path(outputs["manifest"]).parent
+    folder = Path(outputs["sealed"][-1]).parent  # of the manifest
     assemble_run(inputs, folder, **settings)
 
     # A nested run reads the held-out samples (healthy and unhealthy) only here.

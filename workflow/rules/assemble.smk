@@ -8,10 +8,9 @@ ARTIFACTS = [
     if "artifacts/" in path and Path(path).suffix
 ]
 # Files created during assembly: conventions of the lab's tables, applicability statistics, and reference samples for
-# tests of later versions.
-ADDED = [READING, APPLICABILITY, COVARIANCE, REFERENCE_SAMPLES, REFERENCE_PREDICTIONS]
-
-SEALED = [*ARTIFACTS, *ADDED, "MODEL_CARD.md", "MODEL_CARD.json", "MANIFEST.json"]
+# tests of later versions; model card and manifest.
+SEALED = [*ARTIFACTS, READING, APPLICABILITY, COVARIANCE, REFERENCE_SAMPLES, REFERENCE_PREDICTIONS]
+SEALED += ["MODEL_CARD.md", "MODEL_CARD.json", "MANIFEST.json"]
 # The experts' models are not declared as output, because their number depends on the data. If one is missing, the folder
 # is assembled again.
 if workflow.is_main_process and not {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
@@ -29,12 +28,6 @@ EVALUATED = {
     "coverage": "results/evaluation/coverage.csv",
     "certificate": "results/falsification/certificate.csv",
 }
-FOLDER = {
-    "files": collect("results/{{run}}_artifacts/{file}", file=ARTIFACTS + ADDED),
-    "card": "results/{run}_artifacts/MODEL_CARD.md",
-    "card_data": "results/{run}_artifacts/MODEL_CARD.json",
-    "manifest": "results/{run}_artifacts/MANIFEST.json",
-}
 SETTINGS = {
     "conventions": lab_conventions(config["inputs"]),
     "start_from": config["stage1"]["start_from"],
@@ -48,7 +41,7 @@ rule assemble_artifacts:
         **OF_RUN,
         experts=expert_models,
     output:
-        **FOLDER,
+        sealed=collect("results/{{run}}_artifacts/{file}", file=SEALED),
     wildcard_constraints:
         run=r"(?!nested-)[\w-]+",
     threads: 2
@@ -68,7 +61,7 @@ rule assemble_nested_run:
         experts=["results/{run}/artifacts/stage2/hallmarks"],
         all_samples=SAMPLES,
     output:
-        **FOLDER,
+        sealed=collect("results/{{run}}_artifacts/{file}", file=SEALED),
         predictions="results/{run}/held_out/predictions.csv",
         ablated="results/{run}/held_out/fusion_without_context.csv",
     wildcard_constraints:
