@@ -77,7 +77,6 @@ def _run(options: Namespace) -> int:
     """Run a command; returns its exit code."""
     from heteroage.clock import apply, artifacts, check, loading, published  # so that --version and --help are fast
     from heteroage.files import write_json
-    from heteroage.tables.metadata import Conventions
 
     if options.step == "verify":
         return _say(loading.verify_folder(options.folder, options.public_key))
@@ -110,8 +109,7 @@ def _run(options: Namespace) -> int:
         write_json(offset.as_json(), options.out)
         return _say(f"{options.out}: {offset.line()}")
     if options.step == "compare":
-        own = None if clock else Conventions.of(**conventions)
-        return _say(apply.compare(options.input, _published(options), clock, options.out, own))
+        return _say(apply.compare(options.input, _published(options), clock, options.out, conventions))
     report, missing, accepted = check.check(clock, options.input or [], options.platform)
     if options.out is not None:
         with apply.writing([options.out]) as (writer,):
@@ -140,14 +138,8 @@ def _conventions(options: Namespace) -> dict[str, object]:
     columns: dict[str, list[str]] = {}
     for ours, theirs in options.columns or ():
         columns.setdefault(ours, []).append(theirs)
-    return {
-        "columns": columns,
-        "sex_codes": dict(options.sex_codes or ()),
-        "age_unit": options.age_unit,
-        "missing_values": options.missing_values or (),
-        "allow_prenatal": options.allow_prenatal,
-        "least_coverage": options.least_coverage,
-    }
+    names = [option.removeprefix("--").replace("-", "_") for option in CONVENTIONS.split()]
+    return {name: getattr(options, name) for name in names} | {"columns": columns}
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
@@ -12,7 +11,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from heteroage.errors import HeteroAgeError, listed
-from heteroage.files import LEAST_COVERAGE, coverage_files, is_coverage, is_gzip
+from heteroage.files import LEAST_COVERAGE, coverage_files, is_coverage, opened
 from heteroage.probes import MODALITIES
 from heteroage.stages.hallmarks import are_gene_sets
 
@@ -123,11 +122,8 @@ def _series_of(path: str) -> str:
     """Find the accession of a series matrix in its file name (with a platform), or in its first lines."""
     if named := re.match(r"(GSE\d+(?:-GPL\d+)?)[_.]", Path(path).name):
         return named[1]
-    try:
-        with gzip.open(path) if is_gzip(Path(path)) else Path(path).open("rb") as stream:
-            head = stream.read(1 << 20).decode("utf-8", "replace")
-    except (OSError, EOFError) as error:
-        raise HeteroAgeError(f"cannot read inputs.geo's file {path}: {error}. Check the path.") from error
+    with opened(Path(path), f"inputs.geo's file {path}") as stream:
+        head = stream.read(1 << 20).decode("utf-8", "replace")
     found = re.search(r'^!Series_geo_accession\t"?(GSE\d+)', head, re.MULTILINE)
     if not found:
         raise HeteroAgeError(

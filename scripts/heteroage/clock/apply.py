@@ -107,20 +107,21 @@ def compare(
     given: Mapping[str, Mapping[str, object]],
     clock: Clock | None = None,
     out: Path | None = None,
-    conventions: Conventions | None = None,
+    conventions: Mapping[str, object] | None = None,
 ) -> str:
     """Compare published clocks, and optionally a trained clock, on tables with ages; returns a report to print.
 
     given : entries of the config's `compare`
     clock : a trained clock to compare them with
     out : file for the ages of every sample
+    conventions : conventions of the tables, as in `load_clock`, without a trained clock
 
     Raises HeteroAgeError: invalid tables; no ages; no CpG in common with a published clock.
     """
     check_places(inputs, [out], [out])
     beside = Beside(read_compared(given), clock, projects=True)
-    conventions = conventions or (clock.conventions if clock else Conventions())
-    table = open_tables(inputs, beside.wanted, conventions)
+    how = clock.conventions if clock else Conventions.of(**(conventions or {}))
+    table = open_tables(inputs, beside.wanted, how)
     beside.find(table)
     if "Age" not in table.names:
         raise HeteroAgeError(

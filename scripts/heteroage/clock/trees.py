@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heteroage.clock.artifacts import ANCHOR, OFFSET
+from heteroage.clock.artifacts import ANCHOR, OFFSET, damaged
 from heteroage.errors import HeteroAgeError, readable
 
 if TYPE_CHECKING:
@@ -129,11 +129,9 @@ def parse_trees(text: str, where: str) -> Trees:
         try:
             trees.append(_tree(_fields(block), len(features)))
         except (KeyError, ValueError, OverflowError, IndexError) as error:
-            raise HeteroAgeError(
-                f"{where}: tree {k} is not valid ({readable(repr(error))}). Copy the folder again."
-            ) from error
+            raise damaged(f"{where}: tree {k} is not valid ({readable(repr(error))})") from error
     if not trees:
-        raise HeteroAgeError(f"{where} contains no tree. Copy the folder again.")
+        raise damaged(f"{where} contains no tree")
     return Trees(features, trees)
 
 
@@ -236,7 +234,5 @@ def booster_of(clock: ClockModel) -> lgb.Booster:
             "pip install lightgbm."
         ) from error
     if any(len(tree.leaf) > 1 and "internal_count" not in tree.fields for tree in clock.fusion.trees):
-        raise HeteroAgeError(
-            "the fusion's model contains no node counts, which contributions need. Copy the folder again."
-        )
+        raise damaged("the fusion's model contains no node counts, which contributions need")
     return lgb.Booster(model_str=clock.fusion.text())
