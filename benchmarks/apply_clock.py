@@ -36,6 +36,7 @@ from heteroage.age import inverse_transform_age, transform_age
 from heteroage.assembly import learn_distance
 from heteroage.clock import artifacts
 from heteroage.clock.apply import write_reference
+from heteroage.clock.cohort import Applicability
 from heteroage.clock.loading import load_clock
 from heteroage.files import write_json, write_table
 from heteroage.stages import stage3
@@ -119,7 +120,9 @@ def make_clock(folder: Path, names: list[str]) -> list[str]:
     linear = {name: features[name].to_numpy() for name in features if name not in ("Tissue", "Sex")}
     fold = np.arange(400) % 5
     limit = learn_distance(values, fold)
-    assembly.write_applicability(folder, age, limit, added, linear, values, used, fold)
+    limits = Applicability(float(age.min()), float(age.max()), limit, assembly.learn_slopes(added, linear))
+    write_json(limits.as_json(), folder / artifacts.APPLICABILITY)
+    write_table(assembly.covariance_table(values, used, fold), folder / artifacts.COVARIANCE)
     write_reference(folder, assembly.read_unsealed(folder))
     artifacts.seal(folder, {})
     return used

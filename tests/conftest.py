@@ -21,7 +21,7 @@ from heteroage import assembly
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.clock import artifacts
 from heteroage.clock.apply import write_reference
-from heteroage.clock.cohort import StudyErrors
+from heteroage.clock.cohort import Applicability, StudyErrors
 from heteroage.clock.loading import load_clock
 from heteroage.files import write_json, write_model, write_table
 from heteroage.stages import stage3
@@ -193,9 +193,11 @@ def clock(tmp_path_factory):
     limit = assembly.learn_distance(training[cpgs].to_numpy().T, fold)
     linear = {name: frame[name].to_numpy() for name in frame if name not in categories}
     studies = StudyErrors("out_of_fold", 9, -3.0, 4.0, 3.0, 6.0)
-    assembly.write_applicability(
-        folder, age, limit, fused - predicted, linear, full[features].to_numpy().T, features, fold, studies
-    )
+    slopes = assembly.learn_slopes(fused - predicted, linear)
+    limits = Applicability(float(age.min()), float(age.max()), limit, slopes, studies)
+    write_json(limits.as_json(), folder / artifacts.APPLICABILITY)
+    covariance = assembly.covariance_table(full[features].to_numpy().T, features, fold)
+    write_table(covariance, folder / artifacts.COVARIANCE)
     write_reference(folder, assembly.read_unsealed(folder))
     artifacts.seal(folder, {"samples": len(training)})
 

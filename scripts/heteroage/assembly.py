@@ -98,7 +98,7 @@ def add_applicability(folder: Path, data: TrainingData, accuracy: pd.DataFrame |
     accuracy : accuracy table of nested runs, if they exist; it then provides the studies' biases
     """
     clock = read_unsealed(folder)
-    names = sorted({*clock.terms, *clock.cpgs_read, *clock.pc_names})
+    names = sorted({*clock.terms, *clock.pc_names})
     values = data.values(names).astype(np.float64)
     limit = learn_distance(values[[k for k, name in enumerate(names) if name in clock.anchor_place]], data.fold)
     anchor_oof, corrections = (read_table(folder / name).set_index("sample_id") for name in OOF_TABLES)
@@ -110,7 +110,9 @@ def add_applicability(folder: Path, data: TrainingData, accuracy: pd.DataFrame |
     added = added_by_fusion(clock, frame, pcs, data.samples)
     studies = study_errors(read_table(folder / PREDICTIONS), data.samples, accuracy)
     ages = data.samples["Age"].to_numpy(np.float64)
-    write_applicability(folder, ages, limit, added, frame | pcs, values, names, data.fold, studies)
+    limits = Applicability(float(ages.min()), float(ages.max()), limit, learn_slopes(added, frame | pcs), studies)
+    write_json(limits.as_json(), folder / artifacts.APPLICABILITY)
+    write_table(covariance_table(values, names, data.fold), folder / artifacts.COVARIANCE)
 
 
 def study_errors(predictions: pd.DataFrame, samples: pd.DataFrame, accuracy: pd.DataFrame | None) -> StudyErrors | None:
@@ -125,26 +127,11 @@ def study_errors(predictions: pd.DataFrame, samples: pd.DataFrame, accuracy: pd.
     return StudyErrors.learn(error, predictions["project_id"].to_numpy(str), group.astype(str), nested)
 
 
-def write_applicability(
-    folder: Path,
-    ages: NDArray,
-    distance_limit: float,
-    added: NDArray,
-    frame: Mapping[str, NDArray],
-    values: NDArray,
-    names: list[str],
-    fold: NDArray,
-    studies: StudyErrors | None = None,
-) -> None:
-    """Write Applicability.json and Feature_Covariance.csv; `values` are (features, samples), missing as NaN."""
-    slopes = learn_slopes(added, frame)
-    limits = Applicability(float(ages.min()), float(ages.max()), distance_limit, slopes, studies)
-    write_json(limits.as_json(), folder / artifacts.APPLICABILITY)
-    write_table(_covariance_table(values, names, fold), folder / artifacts.COVARIANCE)
+def covariance_table(values: NDArray, names: list[str], fold: NDArray) -> pd.DataFrame:
+    """Compute Feature_Covariance.csv: the factor model of the CpGs. RF_PCs have no factors, only a variance.
 
-
-def _covariance_table(values: NDArray, names: list[str], fold: NDArray) -> pd.DataFrame:
-    """Compute Feature_Covariance.csv: the factor model of the CpGs. RF_PCs have no factors, only a variance."""
+    values : (features, samples), missing as NaN
+    """
     pcs, names = np.array([is_pc(name) for name in names], dtype=bool), np.array(names, dtype=object)
     filled = values[~pcs]
     for row in filled:
