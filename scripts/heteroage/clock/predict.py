@@ -110,9 +110,7 @@ class Clock(ClockModel):
 
     def check(self, table: Samples) -> pd.DataFrame:
         """Return the table's missing CpGs per stage, and their cost in years (see `heteroage check`)."""
-        import pandas as pd
-
-        return pd.DataFrame(stage_costs(*missing_from(self, self._open(table).names)))
+        return _concatenated([stage_costs(*missing_from(self, self._open(table).names))])
 
     def stream(
         self, step: str, table: MasterTable, allow_missing: bool = False, beside: Beside | None = None

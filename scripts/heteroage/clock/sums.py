@@ -105,14 +105,26 @@ class SampleBlock:
 
     def add_cpgs(self) -> None:
         """Add all CpGs that the clock reads: the mean of their columns, with missing values imputed."""
-        check, n, cpgs = ValueCheck(self.part.where), len(self.part.ids), self.clock.cpgs_read
+        clock, check, n, cpgs = self.clock, ValueCheck(self.part.where), len(self.part.ids), self.clock.cpgs_read
         read = self.part.numbers([column for name in cpgs for column in self.columns_of.get(name, [])])
         for name in cpgs:
             values = np.full(n, np.nan)
             if columns := self.columns_of.get(name):
                 values = mean_of([next(read)[1] for _ in columns])
                 self._check_scale(columns[0], values, check)
-            self._add_cpg(name, values, np.isnan(values))
+            absent = np.isnan(values)
+            self.add(name, values, absent)
+            self.empty &= absent
+            if absent.any():
+                self.missing += absent & (name in clock.counted)
+                self.missing_weight += absent * clock.anchor_weight.get(name, 0.0)
+                self.missing_context += absent * clock.context_weight.get(name, 0.0)
+            if self.imputation is not None:
+                self.imputation.add(values, absent)
+            if (k := clock.anchor_place.get(name)) is not None:
+                deviation = (values - clock.anchor.mean[k]) / clock.anchor.scale[k]
+                self.distance += np.where(absent, 0.0, deviation * deviation)
+                self.measured += ~absent
         check.verdict(n, len(cpgs))
         if self.imputation is not None:
             self._add_conditional_means(self.imputation)
@@ -129,22 +141,6 @@ class SampleBlock:
     def mostly_imputed(self) -> NDArray[np.bool_]:
         """Return which samples exceed the limits of missing features."""
         return np.maximum(self.missing_weight, self.missing_context) > MOST_MISSING_WEIGHT + 1e-9
-
-    def _add_cpg(self, name: str, values: NDArray[np.float64], absent: NDArray[np.bool_]) -> None:
-        clock = self.clock
-        self.add(name, values, absent)
-        self.empty &= absent
-        if absent.any():
-            self.missing += absent & (name in clock.counted)
-            self.missing_weight += absent * clock.anchor_weight.get(name, 0.0)
-            self.missing_context += absent * clock.context_weight.get(name, 0.0)
-        if self.imputation is not None:
-            self.imputation.add(values, absent)
-        if name in clock.anchor_place:
-            k = clock.anchor_place[name]
-            deviation = (values - clock.anchor.mean[k]) / clock.anchor.scale[k]
-            self.distance += np.where(absent, 0.0, deviation * deviation)
-            self.measured += ~absent
 
     def _add_conditional_means(self, imputation: Imputation) -> None:
         """Replace the unconditional means of missing CpGs by their conditional means: add the differences."""
