@@ -24,12 +24,14 @@ def main(inputs: Mapping[str, str], report: str, settings: Mapping, threads: int
 
     def train(hallmark: str) -> Expert:
         own = data.restrict(orthogonal[hallmark])
-        return train_expert(hallmark, own, views, ExpertGrid.of(settings), configuration)
+        expert = train_expert(hallmark, own, views, ExpertGrid.of(settings), configuration)
+        # Written here: the bytes of a model that came from another process are not those of one made in this process.
+        write_model(expert.model, Path(outputs["models"]) / f"Hallmark_{hallmark}.joblib")
+        return expert
 
     for hallmark, expert in zip(orthogonal, in_processes(train, list(orthogonal), threads), strict=True):
         corrections[hallmark] = expert.corrections
         weights.append(expert.weights)
         summaries.append(expert.summary)
-        write_model(expert.model, Path(outputs["models"]) / f"Hallmark_{hallmark}.joblib")
         logging.info("expert %d of %d: %s", len(weights), len(orthogonal), hallmark)
     write_experts(corrections, weights, summaries, skipped, outputs)
