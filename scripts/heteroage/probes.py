@@ -66,12 +66,8 @@ def usual_modality(name: str) -> str:
 
 def plain_name(name: str) -> str:
     """Return a CpG's standard name: cg00000029_beta for cg00000029_TC21_beta, chr1_10469 for chr1:10469."""
-    name = usual_modality(name)
-    probe, modality = split_modality(name)
-    plain = _one_position(REPLICATE.sub("", probe))
-    if plain == probe or not PROBE.fullmatch(plain):
-        return name
-    return plain if modality is None else f"{plain}_{modality}"
+    found = split_probe(name)
+    return "_".join(filter(None, found)) if found else name
 
 
 def _one_position(probe: str) -> str:
@@ -90,8 +86,11 @@ def _one_position(probe: str) -> str:
 def split_probe(name: str) -> tuple[str, str | None] | None:
     """Return a CpG's plain name and its modality (None for a bare name); None for other names."""
     usual = _USUAL.fullmatch(name) if name[:2] == "cg" else None  # spares three searches in each of a million names
-    probe, modality = usual.groups() if usual else split_modality(plain_name(name))
-    return (probe, modality) if usual or PROBE.fullmatch(probe) else None
+    if usual:
+        return usual.groups()
+    probe, modality = split_modality(usual_modality(name))
+    plain = _one_position(REPLICATE.sub("", probe))
+    return (plain, modality) if PROBE.fullmatch(plain) else None
 
 
 def feature_name(name: str, modality: str) -> str | None:

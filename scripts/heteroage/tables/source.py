@@ -30,15 +30,15 @@ LOOK = 50  # number of first rows used to detect a column's type
 
 @dataclass
 class BadCells:
-    """Cells that are not numbers: the first as (row of the file, requested column, text), and their total number."""
+    """Cells that cannot be used: the first in order, each as (row, column, content), and their total number."""
 
-    first: list[tuple[int, int, str]] = field(default_factory=list)
+    first: list[tuple] = field(default_factory=list)
     total: int = 0
 
-    def add(self, cells: Sequence[tuple[int, int, str]]) -> None:
-        """Add cells."""
-        self.first = [*self.first, *sorted(cells, key=lambda cell: cell[:2])][:FIRST]
-        self.total += len(cells)
+    def add(self, cells: Sequence[tuple], total: int | None = None) -> None:
+        """Add cells, or the first of `total` cells."""
+        self.first = sorted([*self.first, *cells])[:FIRST]
+        self.total += len(cells) if total is None else total
 
 
 @dataclass
@@ -63,7 +63,8 @@ class Batch:
     ) -> NDArray[np.float64]:
         """Return columns as numbers (rows, columns), each column contiguous; missing as NaN.
 
-        bad : gets the cells that are text, true and false, or dates; their columns are counted from `start`
+        bad : gets the cells that are text, true and false, or dates: (row of the file, number of the requested column
+            from `start`, text)
         also : further codes for missing values
         """
         if self.matrix is not None and (found := self.matrix(columns)) is not None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heteroage.errors import FIRST, HeteroAgeError, listed
+from heteroage.tables.source import BadCells
 
 BETA, PERCENT, M_VALUES = "beta", "percent", "m_values"
 # Normalised beta values may be slightly outside 0 to 1. With a larger fraction far outside, the scale is another one.
@@ -24,26 +24,6 @@ FORMULAS = {PERCENT: "percent / 100", M_VALUES: "2^M / (2^M + 1)"}
 CORRECT = "Correct these cells, or leave them empty."
 
 
-@dataclass
-class _Cells:
-    """The first cells of some kind by sample and CpG, independent of the order of blocks, and their number."""
-
-    n: int = 0
-    first: list[tuple[str, str, float]] = field(default_factory=list)
-
-    def add(
-        self, where: NDArray[np.bool_], values: NDArray[np.float64], cpgs: Sequence[str], samples: Sequence[str]
-    ) -> None:
-        self.n += int(np.count_nonzero(where))
-        for s in sorted(np.flatnonzero(where.any(axis=0)), key=lambda s: samples[s])[:FIRST]:
-            own = sorted(np.flatnonzero(where[:, s]), key=lambda c: cpgs[c])[:FIRST]
-            self.first += [(samples[s], cpgs[c], float(values[c, s])) for c in own]
-        self.first = sorted(self.first)[:FIRST]
-
-    def __str__(self) -> str:
-        return listed((f"{value:g} at sample {sample}, {cpg}" for sample, cpg, value in self.first), self.n)
-
-
 class ValueCheck:
     """Collects statistics of values while they are read, and checks at the end that they have the stated scale."""
 
@@ -52,7 +32,7 @@ class ValueCheck:
         self.n = self.missing = self.below = self.above = 0
         self._far_below = self._far_above = 0
         self._highest = -np.inf
-        self._infinite, self._far = _Cells(), _Cells()
+        self._infinite, self._far = BadCells(), BadCells()
         self._codes: Counter[float] = Counter()
         self._of_sample: dict[
             str, tuple[int, float, float]
@@ -74,7 +54,7 @@ class ValueCheck:
             return values
         self._far_below += int(np.count_nonzero(values < FAR_BELOW))
         self._far_above += int(np.count_nonzero(values > FAR_ABOVE))
-        self._infinite.add(np.isinf(values), values, cpgs, samples)
+        _add(self._infinite, np.isinf(values), values, cpgs, samples)
         if self.stated != BETA:
             beyond = ((values < FAR_BELOW) | (values > FAR_ABOVE)).any(axis=0)
             self._known.update(dict(zip(samples, (~np.isnan(values)).sum(axis=0).tolist(), strict=True)))
@@ -87,7 +67,7 @@ class ValueCheck:
         least, most = SCALE_LIMITS[self.stated]
         far = ((values < least) | (values > most)) & ~np.isinf(values)
         if far.any():
-            self._far.add(far, values, cpgs, samples)
+            _add(self._far, far, values, cpgs, samples)
             if len(self._codes) <= CODES:
                 self._codes.update(values[far].tolist())
             for k in np.flatnonzero(far.any(axis=0)):
@@ -101,15 +81,15 @@ class ValueCheck:
 
         Raises HeteroAgeError: names the cells, what they look like, and the key that reads them.
         """
-        if self._infinite.n:
+        if self._infinite.total:
             raise HeteroAgeError(
-                f"{self.where} has infinite values ({self._infinite}). Are these M-values of betas of 0 or 1? Give "
-                "beta values, or leave them empty."
+                f"{self.where} has infinite values ({_shown(self._infinite)}). Are these M-values of betas of 0 or 1? "
+                "Give beta values, or leave them empty."
             )
         known = self.n - self.missing
         if not known:
             return
-        if self._far.n:
+        if self._far.total:
             self._refuse_codes(known)
             self._refuse_samples(n_samples, n_cpgs)
             if len(self._of_sample) <= n_samples / 2:
@@ -132,7 +112,7 @@ class ValueCheck:
                 f"{self._far_below} of them negative), not {NAMES[self.stated]}. Set values: {looks} for this table in "
                 f"the config, or give beta values{how}."
             )
-        if self._far.n:
+        if self._far.total:
             raise self._refusal(CORRECT)
         if betas := sorted(s for s, n in self._known.items() if s not in self._unlike_beta and n >= FEWEST_VALUES):
             raise HeteroAgeError(
@@ -144,14 +124,14 @@ class ValueCheck:
         least, most = SCALE_LIMITS[self.stated]
         name = NAMES[self.stated].partition(",")[0]
         return HeteroAgeError(
-            f"{self.where} has values outside {least} to {most}, which are not {name} ({self._far}). {advice}"
+            f"{self.where} has values outside {least} to {most}, which are not {name} ({_shown(self._far)}). {advice}"
         )
 
     def _refuse_codes(self, known: int) -> None:
         """Raise an error if few different whole numbers occur repeatedly, because they are probably codes."""
         few = len(self._codes) <= CODES and all(value.is_integer() for value in self._codes)
         usual = any(value < 0 or str(int(value)).strip("9") == "" for value in self._codes) if few else False
-        if few and self._far.n <= known / 2 and (self._far.n > 1 or usual):
+        if few and self._far.total <= known / 2 and (self._far.total > 1 or usual):
             codes = ", ".join(f"{value:g}" for value in sorted(self._codes))
             raise self._refusal(
                 f"They look like a code for missing values ({codes}). Set inputs.missing_values: [{codes}] "
@@ -164,7 +144,7 @@ class ValueCheck:
         if not odd or len(odd) > n_samples / 2:
             return
         counts, lows, highs = zip(*odd.values(), strict=True)
-        if sum(counts) < self._far.n:
+        if sum(counts) < self._far.total:
             return
         lowest, highest = min(lows), max(highs)
         if lowest < SCALE_LIMITS[BETA][0] and highest < SCALE_LIMITS[M_VALUES][1]:
@@ -178,6 +158,20 @@ class ValueCheck:
             f"These samples ({listed(sorted(odd))}) look like {NAMES[looks]}, the others like {NAMES[self.stated]}. "
             f"{advice} them as a table of their own with values: {looks}."
         )
+
+
+def _add(
+    cells: BadCells, where: NDArray[np.bool_], values: NDArray[np.float64], cpgs: Sequence[str], samples: Sequence[str]
+) -> None:
+    """Add the cells of a block at `where`, by names of sample and CpG: independent of the order of blocks."""
+    for s in sorted(np.flatnonzero(where.any(axis=0)), key=lambda s: samples[s])[:FIRST]:
+        own = sorted(np.flatnonzero(where[:, s]), key=lambda c: cpgs[c])[:FIRST]
+        cells.add([(samples[s], cpgs[c], float(values[c, s])) for c in own], 0)
+    cells.total += int(np.count_nonzero(where))
+
+
+def _shown(cells: BadCells) -> str:
+    return listed((f"{value:g} at sample {sample}, {cpg}" for sample, cpg, value in cells.first), cells.total)
 
 
 def _as_beta(values: NDArray[np.float64], scale: str) -> NDArray[np.float64]:
