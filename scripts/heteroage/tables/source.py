@@ -152,26 +152,22 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
 
 
 def number_of(cell: object, also: Collection[str] = ()) -> float | None:
-    """Return a cell as a number: NaN if it is missing, None if it is not a number."""
-    if _is_null(cell):
+    """Return a text cell as a number: NaN if it is missing, None if it is not a number, as true and dates."""
+    if not isinstance(cell, str):
+        return np.nan if cell is None else None
+    cell = clean(cell)
+    if is_missing(cell, also):
         return np.nan
-    if isinstance(cell, bool | np.bool_ | bytes):
-        return None
-    if isinstance(cell, str):
-        cell = clean(cell)
-        if is_missing(cell, also):
-            return np.nan
-        if "_" in cell:
-            return None
     try:
-        return float(cell)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
+        return None if "_" in cell else float(cell)
+    except ValueError:
         return None
 
 
 def text_of(cell: object) -> str | None:
     """Return a cell as stripped text, None if it is missing. Whole floats lose their `.0`."""
-    if _is_null(cell):
+    pandas = sys.modules.get("pandas")
+    if cell is None or (pandas is not None and cell is pandas.NA) or cell != cell:
         return None
     if isinstance(cell, float | np.floating) and float(cell).is_integer() and abs(cell) < 2**53:
         cell = int(cell)
@@ -242,8 +238,3 @@ def _plain(column: pa.Array) -> pa.Array:
         return column.cast(pa.large_string()) if is_text(column.type) else column
     except pa.ArrowInvalid:  # bytes that are not text
         return column
-
-
-def _is_null(cell: object) -> bool:
-    pandas = sys.modules.get("pandas")
-    return cell is None or (pandas is not None and cell is pandas.NA) or cell != cell
