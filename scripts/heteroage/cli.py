@@ -16,7 +16,7 @@ from heteroage.errors import HeteroAgeError
 CONVENTIONS = " --columns --sex-codes --age-unit --missing-values --allow-prenatal --least-coverage"
 PUBLISHED = " --transform --intercept --z-scores"
 # Of each command that predicts: the method of `Clock`, a summary, and its own options.
-STEPS = {
+PREDICT_COMMANDS = {
     "pipeline-predict": (
         "predict",
         "all three stages: ages, corrections and acceleration",
@@ -88,12 +88,12 @@ def _run(options: Namespace) -> int:
         artifacts.make_keys(options.private_key, options.public_key)
         return 0
     conventions, clock = _conventions(options) if "columns" in options else {}, None
-    if options.step in STEPS:
+    if options.step in PREDICT_COMMANDS:
         names = ("contributions", "summary", "offset", "allow_missing", "public_key")
         given = {name: getattr(options, name) for name in names if name in options}
         given |= {"compare": _published(options)} if "published" in options else {}
         places = (options.artifact_dir, options.input, options.out)
-        said = apply.run_step(STEPS[options.step][0], *places, **given, conventions=conventions)
+        said = apply.run_step(PREDICT_COMMANDS[options.step][0], *places, **given, conventions=conventions)
         print(f"heteroage: {said}", file=sys.stderr)  # --out may be standard output
         return 0
     if options.artifact_dir is not None:
@@ -188,7 +188,7 @@ OPTIONS: dict[str, dict[str, object]] = {
 COMMANDS = {
     **{
         name: (f"predict {what}", "--artifact-dir --input --out", f"--public-key{CONVENTIONS} {more}")
-        for name, (_, what, more) in STEPS.items()
+        for name, (_, what, more) in PREDICT_COMMANDS.items()
     },
     "compare": (
         "errors of published clocks on a table with ages, without training",

@@ -26,7 +26,7 @@ CUT_SHORT = "Is it cut short? Copy or download it again."
 LEAST_COVERAGE = 5  # default minimum number of reads per position of Bismark coverage files
 NO_NUMBER = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None", "<NA>", "#N/A"]  # missing numbers
 # Columns with names. They are read as text, so that 001, 1.5, TRUE and NA are unchanged.
-NAMES = {
+TEXT_COLUMNS = {
     *("sample_id", "sample_1", "sample_2", "donor_id", "project_id", "project_1", "project_2", "group"),
     *("Tissue", "Sex", "Platform", "hallmark", "level", "first", "second"),
 }
@@ -108,7 +108,7 @@ def _open_locked(beside: Path, path: Path) -> int:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a CSV or Parquet table (by file extension). The columns NAMES are text, missing if empty."""
+    """Read a CSV or Parquet table (by file extension). The columns TEXT_COLUMNS are text, missing if empty."""
     import pandas as pd  # slow to import: `heteroage` starts without
 
     path = Path(path)
@@ -119,9 +119,9 @@ def read_table(path: str | Path) -> pd.DataFrame:
             table = pd.read_parquet(path)
             return table.reset_index() if table.index.name == "sample_id" else table
         columns = pd.read_csv(path, nrows=0).columns
-        names = [name for name in columns if name in NAMES]
+        names = [name for name in columns if name in TEXT_COLUMNS]
         # pandas looks for missing values only in the columns of `na_values`.
-        words = {name: [""] if name in NAMES else NO_NUMBER for name in columns}
+        words = {name: [""] if name in TEXT_COLUMNS else NO_NUMBER for name in columns}
         return pd.read_csv(
             path, dtype=dict.fromkeys(names, str), keep_default_na=False, na_values=words, float_precision="round_trip"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from heteroage import __version__
-from heteroage.cli import STEPS, main
+from heteroage.cli import PREDICT_COMMANDS, main
 from heteroage.clock.loading import load_clock
 from heteroage.files import read_table, write_table
 
@@ -38,7 +38,7 @@ def test_predictions_are_written_and_summed_up_in_a_line(clock, master, tmp_path
     assert table["HeteroAge"].tolist() == expected["HeteroAge"].tolist()
 
 
-@pytest.mark.parametrize("step", list(STEPS))
+@pytest.mark.parametrize("step", list(PREDICT_COMMANDS))
 def test_problems_go_to_stderr_with_code_1_and_nothing_is_written(clock, tmp_path, capsys, step):
     before = sorted(tmp_path.iterdir())
     assert run(step, clock.folder, [tmp_path / "absent.csv"], tmp_path / "out.csv") == 1

@@ -45,8 +45,21 @@ WHAT_IS_ADDED = {
     "full": "Tissue, sex and RF_PCs",
 }
 FEWEST_PROJECTS = 3  # minimum number of projects for a bootstrap interval
-ACCURACY = ["model", "stratum", "level", "n", "n_projects", "MAE", "MAE_Lower", "MAE_Upper", "MedAE", "Bias", "R", "R2"]
-ACCURACY += ["MacroMAE", "MacroMAE_Lower", "MacroMAE_Upper", "MacroR"]
+ACCURACY_COLUMNS = [
+    "model",
+    "stratum",
+    "level",
+    "n",
+    "n_projects",
+    "MAE",
+    "MAE_Lower",
+    "MAE_Upper",
+    "MedAE",
+    "Bias",
+    "R",
+    "R2",
+]
+ACCURACY_COLUMNS += ["MacroMAE", "MacroMAE_Lower", "MacroMAE_Upper", "MacroR"]
 DRAWS, SEED = 2000, 1
 INTERVAL = (2.5, 97.5)  # per cent
 
@@ -130,7 +143,7 @@ def accuracy(predictions: pd.DataFrame, models: Iterable[str] = MODELS) -> pd.Da
                 row |= {"MacroMAE": scores["MacroMAE"], "MacroR": scores["MacroR"]}
                 row["MacroMAE_Lower"], row["MacroMAE_Upper"] = macro
             rows.append(row)
-    return pd.DataFrame(rows, columns=ACCURACY)
+    return pd.DataFrame(rows, columns=ACCURACY_COLUMNS)
 
 
 def bootstrap_mae(

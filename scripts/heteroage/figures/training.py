@@ -27,7 +27,7 @@ from heteroage.figures.style import (
 
 STAR = {"markersize": 15, "color": "white", "markeredgecolor": BLACK, "zorder": 5}
 PALE_LINES = ["min_cohorts", "min_cap", "max_cap", "median_mult", "technical_sd"]
-WORDS = {"Bias": "same for all samples"} | dict.fromkeys([ANCHOR, f"{ANCHOR}_Contribution"], "anchor's age")
+FEATURE_NAMES = {"Bias": "same for all samples"} | dict.fromkeys([ANCHOR, f"{ANCHOR}_Contribution"], "anchor's age")
 NO_FEATURES = ["sample_id", ANCHOR, "HeteroAge"]  # columns of contributions
 MOST_ROWS = 20
 MOST_TISSUES = 12
@@ -173,7 +173,7 @@ def plot_sample(contributions: pd.DataFrame) -> Picture:
 
 
 def _name(feature: str, width: int = 24) -> str:
-    return readable(WORDS.get(feature, feature), width)
+    return readable(FEATURE_NAMES.get(feature, feature), width)
 
 
 def noise_marked(experts: pd.DataFrame) -> dict[str, str]:

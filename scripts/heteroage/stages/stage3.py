@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 # Fewest groups from which the fusion may learn. A fusion of three groups can learn one group's offset, which no other
 # group contradicts: in one of twenty draws of few studies it took an error from 6 to 17 years (docs/evaluation.md).
-FEWEST_GROUPS = 5
+FEWEST_TO_LEARN_FROM = 5
 CATEGORICAL = ("Tissue", "Sex")
 # One thread, a fixed order of rows and a fixed seed give the same bytes for any number of cores.
 FIXED = {"num_threads": 1, "deterministic": True, "force_row_wise": True, "seed": 1, "verbosity": -1}
@@ -154,12 +154,12 @@ def choose_rounds(errors: NDArray[np.float64]) -> pd.DataFrame:
     best one by at most one standard error of the difference (Breiman et al. 1984). The standard error is that of the
     paired differences over groups, because the groups' own levels differ much more than the compared errors. So the
     result is 0 unless the best error is smaller than that of the anchor (round 0) by more than one paired standard
-    error. It is also 0 with fewer than `FEWEST_GROUPS` groups.
+    error. It is also 0 with fewer than `FEWEST_TO_LEARN_FROM` groups.
     """
     groups, curve, rounds = len(errors), errors.mean(axis=0), np.arange(errors.shape[1])
     difference = errors - errors[:, [int(np.argmin(curve))]]
     paired = difference.std(axis=0, ddof=1) / np.sqrt(groups) if groups > 1 else np.full(len(curve), np.nan)
-    chosen = np.argmax(difference.mean(axis=0) <= paired) if groups >= FEWEST_GROUPS else 0
+    chosen = np.argmax(difference.mean(axis=0) <= paired) if groups >= FEWEST_TO_LEARN_FROM else 0
     return pd.DataFrame({"rounds": rounds, "Group_MAE": curve, "Paired_SE": paired, "chosen": rounds == chosen})
 
 

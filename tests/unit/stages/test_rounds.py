@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heteroage.stages.stage3 import FEWEST_GROUPS, choose_rounds
+from heteroage.stages.stage3 import FEWEST_TO_LEARN_FROM, choose_rounds
 
 
 def chosen_of(errors):
@@ -28,7 +28,7 @@ def test_rounds_by_definition(seed, groups, rounds):
         # 1e-9: sums in another order; no example lies so close to the bound.
         if mean <= standard_error + 1e-9:
             within.append(k)
-    expected = min(within) if groups >= FEWEST_GROUPS else 0
+    expected = min(within) if groups >= FEWEST_TO_LEARN_FROM else 0
     assert table["rounds"].tolist() == list(range(rounds + 1))
     assert table.loc[table["chosen"], "rounds"].tolist() == [expected]
     np.testing.assert_allclose(table["Group_MAE"], curve, rtol=1e-12)
@@ -67,8 +67,8 @@ def test_a_worsening_curve_takes_no_round():
 
 def test_few_groups_earn_no_round_however_they_agree():
     agreeing = [[5.0, 4.0, 3.0]]
-    assert chosen_of(agreeing * (FEWEST_GROUPS - 1)) == 0
-    assert chosen_of(agreeing * FEWEST_GROUPS) == 2
+    assert chosen_of(agreeing * (FEWEST_TO_LEARN_FROM - 1)) == 0
+    assert chosen_of(agreeing * FEWEST_TO_LEARN_FROM) == 2
 
 
 def test_one_group_proves_nothing():
