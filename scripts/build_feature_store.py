@@ -12,11 +12,9 @@ from heteroage.workflow import script
 
 
 @script
-def main(
-    tables: dict[str, list[dict]], sample_sheets: list[dict], options: dict, conventions: dict, outputs: dict[str, str]
-) -> None:
+def main(tables: dict[str, list[dict]], sample_sheets: list[dict], options: dict, outputs: dict[str, str]) -> None:
     """Write features.npy, feature_names.txt, metadata.csv and intake.json: all of them, or none."""
-    options, record = InputOptions(**options, conventions=Conventions.of(**conventions)), Intake()
+    options, record = InputOptions(**{**options, "conventions": Conventions.of(**options["conventions"])}), Intake()
     entries = {modality: [TableEntry(**entry) for entry in several] for modality, several in tables.items()}
     sheets = [TableEntry(**entry) for entry in sample_sheets]
     cohorts = read_cohorts(entries, sheets, options, record)

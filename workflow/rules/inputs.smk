@@ -2,7 +2,7 @@
 Output: the hallmark dictionary, the feature store of all samples, and the training samples and RF_PCs of each run."""
 
 READ_WITH = ("join", "allow_pickle", "allow_disjoint_modalities", "restrict_to")
-CONVENTIONS = ("sex_codes", "missing_values", "allow_prenatal")  # of the tables' metadata
+CONVENTIONS = {key: config["inputs"][key] for key in ("sex_codes", "missing_values", "allow_prenatal")}  # of metadata
 SELECTION = {key: config["cross_validation"][key] for key in ("folds", "seed", "allow_leave_one_group_out")}
 
 
@@ -100,8 +100,7 @@ rule build_feature_store:
     params:
         tables=MODALITY_TABLES,
         sample_sheets=SAMPLE_SHEETS,
-        options={key: config["inputs"][key] for key in READ_WITH},
-        conventions={key: config["inputs"][key] for key in CONVENTIONS},
+        options={key: config["inputs"][key] for key in READ_WITH} | {"conventions": CONVENTIONS},
     message:
         "Reading {input.files} into the feature store"
     script:
