@@ -26,6 +26,3 @@ def main(tables: dict[str, list[dict]], sample_sheets: list[dict], options: dict
         write_json(record.as_json(), beside["intake"])
     for row in record.tables:
         logging.info("%(file)s: %(n_samples)d samples, %(n_cpgs)d CpGs, %(n_missing)d values missing", row)
-    for row in record.steps:
-        if row["found"]:
-            logging.info("%(step)s, %(where)s: %(found)d %(done)s %(first)s", row)

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from heteroage.errors import FIRST, listed
+from heteroage.errors import FIRST
 from heteroage.files import atomic_path
 from heteroage.matrix import Progress, create_matrix, feature_blocks, release, write_names
 from heteroage.probes import feature_name
@@ -81,11 +81,12 @@ class Intake:
     steps: list[dict] = field(default_factory=list)
 
     def note(self, step: str, where: str, found: int, done: str = "", first: Iterable[object] = ()) -> None:
-        """Record a step; `done` and examples are kept only if `found` is not 0."""
+        """Record and log a step; `done` and examples are kept only if `found` is not 0."""
         examples = [str(item) for _, item in zip(range(FIRST), first, strict=False)] if found else []
-        self.steps.append(
-            {"step": step, "where": where, "found": int(found), "done": done if found else "", "first": examples}
-        )
+        row = {"step": step, "where": where, "found": int(found), "done": done if found else "", "first": examples}
+        self.steps.append(row)
+        if found:
+            log.info("%(step)s, %(where)s: %(found)d %(done)s %(first)s", row)
 
     def as_json(self) -> dict[str, list[dict]]:
         """Return the record in a fixed order, independent of the order of tables in the config."""
@@ -150,8 +151,6 @@ def of_table(table: Table, entry: TableEntry, modality: str, intake: Intake) -> 
     left_out = [*layout.left_out, *filter(None, others)]
     note_names(table, renamed, "the unnamed column" if layout.unnamed else "", left_out, intake)
     intake.note("shorten_ids", where, layout.renamed, "named without .AVG_Beta or the like", layout.ids)
-    if left_out:
-        log.info("%s: columns that are not CpGs of this modality are dropped (%s)", where, listed(left_out))
     check_cpg_names([names[k] for k in features], where)
     return ModalityTable(modality, entry, table, list(features), list(features.values()))
 
