@@ -17,7 +17,7 @@ import pandas as pd
 from heteroage.clock.published import read_coefficients
 from heteroage.grouping.folds import MINIMUM_FOLDS, assign_folds
 from heteroage.stages import stage1
-from heteroage.stages.start_from import open_start
+from heteroage.stages.deployable import open_start
 from heteroage.stages.training_data import TrainingData
 
 if TYPE_CHECKING:

@@ -45,10 +45,10 @@ from heteroage.grouping.folds import (
 )
 from heteroage.probes import read_annotation
 from heteroage.stages import context, stage1, stage2, stage3
+from heteroage.stages.deployable import open_start
 from heteroage.stages.hallmarks import assign_features, match_genes, read_dictionary, read_gene_sets
 from heteroage.stages.intervals import calibrate_intervals
 from heteroage.stages.stage2 import ExpertGrid
-from heteroage.stages.start_from import open_start
 from heteroage.stages.training_data import TrainingData
 
 ROOT = Path(__file__).parents[1]

@@ -9,10 +9,9 @@ from select_training_samples import main as select_training_samples
 from heteroage.evaluation.falsification import alter_labels, alter_methylation, compare_files
 from heteroage.files import read_table, write_json, write_table
 from heteroage.grouping.folds import assign_outer_folds
-from heteroage.stages.deployable import weights_table
+from heteroage.stages.deployable import open_start, weights_table
 from heteroage.stages.hallmarks import assign_features, read_dictionary
 from heteroage.stages.stage1 import selected_row, train
-from heteroage.stages.start_from import open_start
 from heteroage.stages.training_data import TrainingData
 from heteroage.workflow import script
 

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 
 from heteroage.files import write_model, write_table
-from heteroage.stages.deployable import weights_table
+from heteroage.stages.deployable import open_start, weights_table
 from heteroage.stages.stage1 import Grid, cross_fit, follow, learn, out_of_fold_table, selected_row, sweep, train
-from heteroage.stages.start_from import open_start
 from heteroage.stages.training_data import TrainingData
 from heteroage.workflow import script
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from heteroage.errors import listed
 from heteroage.evaluation.published import worth_training
-from heteroage.files import read_json, read_table
+from heteroage.files import read_json, read_table, sha256_of
 from heteroage.grouping.folds import describe_dominance, describe_few_groups, describe_ties, hold_out_donors
 from heteroage.metrics import mean_age_of_other_folds, score_predictions
 from heteroage.stages.stage1 import STRENGTH, selected_row
-from heteroage.stages.start_from import describe_start
 
 TESTS = ["test", "measured", "limit", "verdict", "meaning"]  # columns of the certificate
 EDGE = 1e-5  # alphas are rounded to 6 digits
@@ -171,6 +171,31 @@ def _ends_of_grids(
         sentences.append(
             f"The best alpha of the anchor, {best:g}, is at an end of those that were swept ({lowest:g} to "
             f"{highest:g}). Widen stage1.alpha."
+        )
+    return sentences
+
+
+def describe_start(start_from: Mapping[str, object] | None, strength: float, projects: Sequence[str]) -> list[str]:
+    """Describe the published clock and its effect on the errors."""
+    if not start_from:
+        return []
+    path = str(start_from["coefficients"])
+    told = [f"{key} {start_from[key]}" for key in ("source", "licence") if start_from.get(key)]
+    details = "; ".join([f"SHA-256 {sha256_of(path)[:16]}", *told])
+    name = path.replace("\\", "/").split("/")[-1]
+    sentences = [
+        f"The anchor could start from the published clock {name} ({details}); the folds chose strength {strength:g}."
+    ]
+    seen = sorted(set(map(str, start_from.get("trained_on") or [])) & set(map(str, projects)))
+    if seen and strength > 0:
+        sentences.append(
+            f"That clock was trained on studies that are among these ({listed(seen)}): out-of-fold and nested errors "
+            "are probably too small."
+        )
+    elif strength > 0 and not start_from.get("trained_on"):
+        sentences.append(
+            "The config does not say what that clock was trained on (stage1.start_from.trained_on). If any of these "
+            "studies is among it, out-of-fold and nested errors are probably too small."
         )
     return sentences
 

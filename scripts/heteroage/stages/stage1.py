@@ -24,7 +24,7 @@ from heteroage.stages.training_data import OUT_OF_FOLD, SAMPLE_COLUMNS, Training
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-    from heteroage.stages.start_from import Start
+    from heteroage.stages.deployable import Start
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ import pytest
 
 from heteroage.age import inverse_transform_age, transform_age
 from heteroage.errors import HeteroAgeError
+from heteroage.report.model_card import describe_start
 from heteroage.stages import stage1
-from heteroage.stages.deployable import weights_table
-from heteroage.stages.start_from import describe_start, open_start
+from heteroage.stages.deployable import open_start, weights_table
 
 CONFIGURATION = {"min_cohorts": 1, "min_cap": 5, "max_cap": 24, "median_mult": 1.0}
 CONFIGURATION |= {"technical_sd": 0.0, "alpha": 0.03, "l1_ratio": 0.5}
