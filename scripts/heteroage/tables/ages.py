@@ -59,15 +59,20 @@ class ExactAge(float):
     unit : unit of a number without one
     """
 
-    half: float
+    __slots__ = ("text", "unit")
 
     def __new__(cls, years: float, text: str, unit: str) -> ExactAge:
-        """Add `half` to an age."""
-        digits, name = next(reversed(QUANTITY.findall(text)), ("", ""))
-        decimals = len(digits.replace(",", ".").partition(".")[2].rstrip("0"))  # 3.0 is 3 in other files
+        """Keep the cell with the age."""
         age = super().__new__(cls, years)
-        age.half = 0.5 * 10.0**-decimals / PER_YEAR[UNITS.get(name, unit)] if digits else 0.0
+        age.text, age.unit = text, unit
         return age
+
+    @property
+    def half(self) -> float:
+        """Half of the last digit, in years; computed only where several tables give the age."""
+        digits, name = next(reversed(QUANTITY.findall(self.text)), ("", ""))
+        decimals = len(digits.replace(",", ".").partition(".")[2].rstrip("0"))  # 3.0 is 3 in other files
+        return 0.5 * 10.0**-decimals / PER_YEAR[UNITS.get(name, self.unit)] if digits else 0.0
 
 
 def unit_in(label: str) -> str | None:

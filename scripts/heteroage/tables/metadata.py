@@ -200,6 +200,8 @@ def agreed(
     Returns the known values by sample, and the samples for which a table has the same age with fewer digits.
     Raises HeteroAgeError: values that differ; ages that differ by more than their rounding.
     """
+    if len(tables) == 1:  # spares a second for 100,000 samples
+        return dict(tables[0][1]), []
     merged: dict[str, object] = {}
     rounded: list[str] = []
     differ: dict[tuple[int, ...], list[str]] = {}
@@ -261,7 +263,7 @@ def known_values(
         values = ages(cells, label, ids, where, conventions)
     else:
         values = healthy(cells, where, conventions) if column == "Is_Healthy" else names(cells)
-    return {one: value for one, value in zip(ids, values, strict=True) if value not in (None, UNKNOWN)}
+    return {one: value for one, value in zip(ids, values, strict=True) if value is not None and value != UNKNOWN}
 
 
 def no_common_samples(where: str, ids: Collection[str], first: str, others: Collection[str]) -> HeteroAgeError:
