@@ -109,7 +109,7 @@ def merge_cohorts(
             )
     of_sheets = {sheet.where: _of_sheet(sheet, tables, everyone, intake) for sheet in sheets}
     of_tables = {own.table.where: _known(own.table, own.table.columns, intake) for own in tables}
-    samples = _agreed(of_tables | of_sheets, everyone, intake)
+    samples = _merged(of_tables | of_sheets, everyone, intake)
     platforms = {
         path: {split_modality(name)[0] for name in read_probes(Path(path), None)} for path in options.restrict_to
     }
@@ -198,7 +198,7 @@ def _known(table: Table | Sheet, columns: Mapping[str, tuple[str, Cells]], intak
     return found
 
 
-def _agreed(tables: Mapping[str, Known], sample_ids: Sequence[str], intake: Intake) -> pd.DataFrame:
+def _merged(tables: Mapping[str, Known], sample_ids: Sequence[str], intake: Intake) -> pd.DataFrame:
     """Merge the metadata of all tables and sheets for `sample_ids`; Platform only if a table has it."""
     given = {column for own in tables.values() for column in own}
     absent = [column for column in REQUIRED_METADATA if column not in given]

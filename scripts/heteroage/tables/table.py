@@ -82,9 +82,7 @@ class Table:
 
         Raises HeteroAgeError: no samples; one without an id; a repeated id.
         """
-        if self.cpgs_in_rows:
-            return sample_ids(self.layout.ids, self.where)
-        cells = self._described[self.layout.label]
+        cells = self.layout.ids if self.cpgs_in_rows else self._described[self.layout.label]
         if not cells:
             raise no_rows(self.where)
         return sample_ids(cells, self.where)
