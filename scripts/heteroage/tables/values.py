@@ -34,9 +34,8 @@ class ValueCheck:
         self._highest = -np.inf
         self._infinite, self._far = BadCells(), BadCells()
         self._codes: Counter[float] = Counter()
-        self._of_sample: dict[
-            str, tuple[int, float, float]
-        ] = {}  # samples with values far outside: number, lowest, highest
+        # Of samples with values far outside: number of these values, lowest, highest.
+        self._of_sample: dict[str, tuple[int, float, float]] = {}
         self._outside: Counter[str] = Counter()  # number of values below 0 or above 1 per sample
         self._known: Counter[str] = Counter()  # number of values per sample, if beta values are not stated
         self._unlike_beta: set[str] = set()  # samples with values that cannot be beta values
@@ -90,10 +89,9 @@ class ValueCheck:
         if not known:
             return
         if self._far.total:
-            self._refuse_codes(known)
-            self._refuse_samples(n_samples, n_cpgs)
-            if len(self._of_sample) <= n_samples / 2:
-                raise self._refusal(CORRECT)
+            advice = self._named_codes(known) or self._named_samples(n_samples, n_cpgs)
+            if advice or len(self._of_sample) <= n_samples / 2:
+                raise self._refusal(advice or CORRECT)
         looks: str | None = BETA
         if self._far_below > SHARE * known:
             looks = M_VALUES if self._highest < SCALE_LIMITS[M_VALUES][1] else None
@@ -127,34 +125,32 @@ class ValueCheck:
             f"{self.where} has values outside {least} to {most}, which are not {name} ({_shown(self._far)}). {advice}"
         )
 
-    def _refuse_codes(self, known: int) -> None:
-        """Raise an error if few different whole numbers occur repeatedly, because they are probably codes."""
+    def _named_codes(self, known: int) -> str:
+        """Return advice if few different whole numbers occur repeatedly, because they are probably codes."""
         few = len(self._codes) <= CODES and all(value.is_integer() for value in self._codes)
-        usual = any(value < 0 or str(int(value)).strip("9") == "" for value in self._codes) if few else False
-        if few and self._far.total <= known / 2 and (self._far.total > 1 or usual):
-            codes = ", ".join(f"{value:g}" for value in sorted(self._codes))
-            raise self._refusal(
-                f"They look like a code for missing values ({codes}). Set inputs.missing_values: [{codes}] "
-                f"(heteroage: --missing-values={codes.replace(' ', '')}), or leave these cells empty."
-            )
+        usual = few and any(value < 0 or str(int(value)).strip("9") == "" for value in self._codes)
+        if not few or self._far.total > known / 2 or not (self._far.total > 1 or usual):
+            return ""
+        codes = ", ".join(f"{value:g}" for value in sorted(self._codes))
+        return (
+            f"They look like a code for missing values ({codes}). Set inputs.missing_values: [{codes}] "
+            f"(heteroage: --missing-values={codes.replace(' ', '')}), or leave these cells empty."
+        )
 
-    def _refuse_samples(self, n_samples: int, n_cpgs: int) -> None:
-        """Raise an error that lists samples with another scale than the rest."""
+    def _named_samples(self, n_samples: int, n_cpgs: int) -> str:
+        """Return advice if all such values are in samples with another scale than the rest."""
         odd = {s: own for s, own in self._of_sample.items() if max(self._outside[s], own[0]) > OF_A_SAMPLE * n_cpgs}
-        if not odd or len(odd) > n_samples / 2:
-            return
-        counts, lows, highs = zip(*odd.values(), strict=True)
-        if sum(counts) < self._far.total:
-            return
-        lowest, highest = min(lows), max(highs)
+        if not 0 < len(odd) <= n_samples / 2 or sum(n for n, _, _ in odd.values()) < self._far.total:
+            return ""
+        lowest, highest = min(low for _, low, _ in odd.values()), max(high for _, _, high in odd.values())
         if lowest < SCALE_LIMITS[BETA][0] and highest < SCALE_LIMITS[M_VALUES][1]:
             looks = M_VALUES
         elif lowest >= 0 and highest <= 100:
             looks = PERCENT
         else:
-            return
+            return ""
         advice = f"Convert them (beta = {FORMULAS[looks]}), or give" if self.stated == BETA else "Give"
-        raise self._refusal(
+        return (
             f"These samples ({listed(sorted(odd))}) look like {NAMES[looks]}, the others like {NAMES[self.stated]}. "
             f"{advice} them as a table of their own with values: {looks}."
         )
