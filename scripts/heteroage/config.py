@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -182,7 +182,9 @@ def _explain(error: ValidationError) -> Iterator[str]:
     if error.validator == "additionalProperties" and isinstance(error.schema.get("properties"), Mapping):
         known = error.schema["properties"]
         for key in sorted(set(error.instance) - set(known)):
-            yield f"{place + '.' if place else ''}{key}: unknown key{_nearest(key, known)}"
+            near = get_close_matches(key, list(known), n=1, cutoff=0.5)
+            advice = f". Did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"
+            yield f"{place + '.' if place else ''}{key}: unknown key{advice}"
     elif error.validator == "anyOf" and (meant := _meant(error)):
         for part in meant:
             yield from _explain(part)
@@ -197,8 +199,3 @@ def _meant(error: ValidationError) -> list[ValidationError]:
     place = list(error.absolute_path)
     wrong_type = {e.schema_path[0] for e in error.context if e.validator == "type" and list(e.absolute_path) == place}
     return [e for e in error.context if e.schema_path[0] not in wrong_type]
-
-
-def _nearest(key: str, known: Iterable[str]) -> str:
-    near = get_close_matches(key, list(known), n=1, cutoff=0.5)
-    return f". Did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"
