@@ -33,7 +33,7 @@ rule all:
     input:
         AUDIT,
         collect("results/full_artifacts/{file}", file=SEALED),
-        collect("results/predictions/{name}.csv", name=config["predict"] or []),
+        collect("results/predictions/{name}.csv", name=config["predict"]),
         "results/summary.txt",
 
 

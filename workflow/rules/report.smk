@@ -37,7 +37,7 @@ rule summarise_run:
     input:
         out_of_fold="results/full/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
         card="results/full_artifacts/MODEL_CARD.json",
-        predictions=collect("results/predictions/{name}.csv", name=config["predict"] or []),
+        predictions=collect("results/predictions/{name}.csv", name=config["predict"]),
     output:
         summary="results/summary.txt",
         figure=report(
