@@ -43,6 +43,15 @@ def cpg_names(settings: Mapping) -> list[str]:
     return [f"cg{number:08d}" for number in np.sort(rng.choice(30_000_000, settings["cpgs"], replace=False))]
 
 
+def simulate_dictionary(settings: Mapping) -> dict[str, list[str]]:
+    """Return the demo's hallmark dictionary (resources/demo/hallmarks.json). Neighbouring hallmarks share CpGs."""
+    rng = np.random.default_rng([settings["seed"], 2])
+    names, size, shared = (settings["hallmarks"], settings["cpgs_per_hallmark"], settings["shared_by_hallmarks"])
+    order = rng.permutation(cpg_names(settings))
+    own = [order[k * size : (k + 1) * size] for k in range(len(names))]
+    return {name: sorted([*own[k], *own[(k + 1) % len(names)][:shared]]) for k, name in enumerate(names)}
+
+
 def simulate(settings: Mapping, dictionary: Mapping[str, list[str]]) -> SimpleNamespace:
     """Simulate the demo: `tables` by modality, `context_pcs`, the master table `new_samples`, and the `truth`.
 

@@ -9,21 +9,12 @@ import yaml
 from input_tables import merged
 from threadpoolctl import threadpool_limits
 
-from heteroage.demo import cpg_names, simulate
+from heteroage.demo import cpg_names, simulate, simulate_dictionary
 from heteroage.files import read_json
 from heteroage.grouping.folds import assign_groups, training_samples
 from heteroage.probes import MODALITIES
 
 RESOURCES = Path(__file__).parents[2] / "resources" / "demo"
-
-
-def simulate_dictionary(settings):
-    """How the shipped dictionary was drawn; neighbouring hallmarks share CpGs."""
-    rng = np.random.default_rng([settings["seed"], 2])
-    names, size, shared = (settings["hallmarks"], settings["cpgs_per_hallmark"], settings["shared_by_hallmarks"])
-    order = rng.permutation(cpg_names(settings))
-    own = [order[k * size : (k + 1) * size] for k in range(len(names))]
-    return {name: sorted([*own[k], *own[(k + 1) % len(names)][:shared]]) for k, name in enumerate(names)}
 
 
 @pytest.fixture(scope="module")
