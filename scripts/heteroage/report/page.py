@@ -89,6 +89,7 @@ def page_content(
     nested = "accuracy" in tables
     predictions, experts = tables["Stage3_Final_Predictions_OOF"], pd.DataFrame(card["stage2"]["experts"])
     accuracy = tables["accuracy"] if nested else out_of_fold_errors(predictions)
+    clocks = tables.get("published_clocks", pd.DataFrame())
     names = [readable(name, 99) for name in experts["hallmark"]]
     skill = ["yes" if skill else "no skill: noise" for skill in experts["skill"]]
     return {
@@ -100,7 +101,7 @@ def page_content(
         "errors": accuracy[accuracy["stratum"] == "all"].set_index("model").to_dict("index"),
         "accuracy": accuracy_tables(accuracy),
         "published": published_table(accuracy),
-        "clocks": whole_table(tables.get("published_clocks", pd.DataFrame())),
+        "clocks": _table(clocks, {name: name.replace("_", " ") for name in clocks}) if len(clocks) else None,
         "worth": worth_training(accuracy),
         **(nested_tables(tables) if nested else {"certificate": []}),
         "experts": _table(experts.assign(hallmark=names, skill=skill), EXPERTS, {"R2_Residual": 3}),
@@ -126,11 +127,6 @@ def published_table(accuracy: pd.DataFrame) -> dict[str, list] | None:
         return None
     seen = rows["In_Its_Training"].astype(str).replace({"True": "yes", "False": ""})
     return _table(rows.assign(In_Its_Training=seen), PUBLISHED, {"n": 0, "Missing_CpGs": 1, "CpGs": 0})
-
-
-def whole_table(frame: pd.DataFrame) -> dict[str, list] | None:
-    """Return all columns of a frame as text, under their own names without underscores; None without rows."""
-    return _table(frame, {name: str(name).replace("_", " ") for name in frame.columns}) if len(frame) else None
 
 
 def _table(frame: pd.DataFrame, titles: Mapping[str, str], digits: Mapping[str, int] | None = None) -> dict[str, list]:

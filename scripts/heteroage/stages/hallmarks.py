@@ -129,19 +129,14 @@ def match_genes(sets: Mapping[str, Genes], annotation: pd.DataFrame) -> tuple[di
 
 
 def _read_gmt(lines: list[str], path: Path) -> list[tuple[str, str, str]]:
-    rows, short = [], []
-    for line in lines:
-        name, *rest = line.split("\t")
-        genes = [gene.strip() for gene in rest[1:] if gene.strip()]
-        rows += [(name.strip(), gene, "") for gene in genes]
-        if not genes:
-            short.append(name)
-    if short:
+    cells = [[cell.strip() for cell in line.split("\t")] for line in lines]
+    sets = [(name, [gene for gene in rest[1:] if gene]) for name, *rest in cells]
+    if short := [name for name, genes in sets if not genes]:
         raise HeteroAgeError(
             f"{path} has lines without genes ({listed(short)}). A line of GMT is: name, description, genes, with tabs "
             "between."
         )
-    return rows
+    return [(name, gene, "") for name, genes in sets for gene in genes]
 
 
 def _read_rows(lines: list[str], separator: str, path: Path) -> list[tuple[str, str, str]]:
