@@ -46,7 +46,7 @@ class Tree:
     right: NDArray[np.int64]
     leaf: NDArray[np.float64]
     categories: list[NDArray[np.int64]]  # per node: categories that go left; empty for numeric splits
-    fields: dict[str, object]  # fields of the text model
+    fields: dict[str, NDArray]  # fields of the text model, and their numbers
 
     def predict(self, columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64] | float:
         """Return the leaf value of each row. Nodes are evaluated from the last to the root, children before parents."""
@@ -90,10 +90,13 @@ class Trees:
 
     def text(self) -> str:
         """Write the model as text for LightGBM, from the validated fields only."""
-        blocks = [
-            f"Tree={k}\n" + "".join(f"{key}={value}\n" for key, value in tree.fields.items()) + "\n\n"
-            for k, tree in enumerate(self.trees)
-        ]
+        blocks = []
+        for k, tree in enumerate(self.trees):
+            # Numbers are written again: LightGBM ends the process at a token that only Python can read, such as 1_0.
+            fields = {key: " ".join(f"{x:.17g}" for x in values.tolist()) for key, values in tree.fields.items()}
+            n_sets = np.count_nonzero(tree.decision & CATEGORICAL)
+            fields = {"num_leaves": len(tree.leaf), "num_cat": n_sets, **fields, "is_linear": 0, "shrinkage": 1}
+            blocks.append(f"Tree={k}\n" + "".join(f"{key}={text}\n" for key, text in fields.items()) + "\n\n")
         head = {
             "version": "v4",
             "num_class": 1,
@@ -168,10 +171,7 @@ def _tree(fields: dict[str, str], n_features: int) -> Tree:
     categories = [sets[int(threshold[k])] if is_set[k] else np.zeros(0, np.int64) for k in range(nodes)]
     if sets:
         found |= {key: np.array(fields[key].split(), np.int64) for key in ("cat_boundaries", "cat_threshold")}
-    # Numbers are written again, because LightGBM ends the process at a token that only Python can read, such as 1_0.
-    kept = {key: " ".join(f"{value:.17g}" for value in values.tolist()) for key, values in found.items()}
-    kept = {"num_leaves": leaves, "num_cat": n_sets, **kept, "is_linear": 0, "shrinkage": 1}
-    return Tree(feature, threshold, decision, left, right, found["leaf_value"], categories, kept)
+    return Tree(feature, threshold, decision, left, right, found["leaf_value"], categories, found)
 
 
 def _numbers(fields: dict[str, str], key: str, length: int, kind: type) -> NDArray:
