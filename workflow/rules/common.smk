@@ -191,10 +191,10 @@ def audited(path, check, caption="audit_table"):
     return report(path, caption=f"../report/{caption}.rst", category="Audit", labels={"check": check})
 
 
-def pictures(folder, labels):
+def pictures(folder, **labels):
     """Flag pictures for `snakemake --report`; the name of a picture selects its caption.
 
-    labels : {name: (category, label)}
+    labels : name=(category, label)
     Returns {name_picture: path}.
     """
     flagged = {}
@@ -206,12 +206,12 @@ def pictures(folder, labels):
 
 def held_out_pictures(folder):
     """Flag the pictures of held-out samples, as predicted out of fold, or by nested runs."""
-    labels = {
-        "tissues": ("Accuracy", f"By tissue ({folder})"),
-        "projects": ("Accuracy", f"By project ({folder})"),
-        "acceleration": ("Age acceleration", f"By group ({folder})"),
-    }
-    return pictures(folder, labels)
+    return pictures(
+        folder,
+        tissues=("Accuracy", f"By tissue ({folder})"),
+        projects=("Accuracy", f"By project ({folder})"),
+        acceleration=("Age acceleration", f"By group ({folder})"),
+    )
 
 
 def orthogonalised(wildcards):

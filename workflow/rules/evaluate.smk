@@ -11,11 +11,9 @@ rule score_nested_runs:
         **held_out_pictures("nested"),
         **pictures(
             "evaluation",
-            {
-                "ablation": ("Accuracy", "Ablation"),
-                "coverage": ("Intervals", "Coverage"),
-                **({"published": ("Accuracy", "Published clocks")} if config["compare"] else {}),
-            },
+            ablation=("Accuracy", "Ablation"),
+            coverage=("Intervals", "Coverage"),
+            **({"published": ("Accuracy", "Published clocks")} if config["compare"] else {}),
         ),
         predictions="results/evaluation/nested_predictions.csv",
         unhealthy="results/evaluation/unhealthy_predictions.csv",
@@ -59,7 +57,7 @@ rule compare_scorings:
         random_split="results/random-split/artifacts/stage3/Stage3_Final_Predictions_OOF.csv",
         sweep="results/full/artifacts/stage1/Stage1_Sweep_Report.csv",
     output:
-        **pictures("evaluation", {"optimism": ("Accuracy", "Optimism")}),
+        **pictures("evaluation", optimism=("Accuracy", "Optimism")),
         table="results/evaluation/optimism.csv",
     message:
         "Comparing nested errors with other ways of scoring"

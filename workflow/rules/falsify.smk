@@ -80,7 +80,7 @@ rule write_certificate:
         pairs="results/audit/duplicated_arrays.csv",
         random_scores=of_each_expert("results/falsification/random_sets/{hallmark}.csv"),
     output:
-        **pictures("evaluation", {"random_sets": ("Hallmarks", "Against random CpG sets")}),
+        **pictures("evaluation", random_sets=("Hallmarks", "Against random CpG sets")),
         certificate="results/falsification/certificate.csv",
         random_sets="results/falsification/random_sets.csv",
         scores="results/falsification/random_set_scores.csv",

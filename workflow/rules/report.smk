@@ -17,15 +17,13 @@ rule plot_training:
         **held_out_pictures("out_of_fold"),
         **pictures(
             "training",
-            {
-                "sweep": ("Training", "Sweep of Stage 1"),
-                "skill": ("Hallmarks", "Skill"),
-                "corrections": ("Hallmarks", "Corrections by tissue"),
-                "rounds": ("Training", "Boosting rounds"),
-                "importance": ("Explanation", "Importance"),
-                "cohort": ("Explanation", "Contributions in a cohort"),
-                "sample": ("Explanation", "Contributions in one sample"),
-            },
+            sweep=("Training", "Sweep of Stage 1"),
+            skill=("Hallmarks", "Skill"),
+            corrections=("Hallmarks", "Corrections by tissue"),
+            rounds=("Training", "Boosting rounds"),
+            importance=("Explanation", "Importance"),
+            cohort=("Explanation", "Contributions in a cohort"),
+            sample=("Explanation", "Contributions in one sample"),
         ),
     message:
         "Drawing the results of the training"
