@@ -14,7 +14,7 @@ from heteroage.clock.master_table import MasterTable, Wanted, open_each, open_ta
 from heteroage.clock.model import COMPUTED, ClockModel
 from heteroage.errors import HeteroAgeError, listed
 from heteroage.labels import UNKNOWN, spelling_key
-from heteroage.probes import is_pc, read_probes
+from heteroage.probes import is_pc, read_probes, split_modality
 from heteroage.tables.metadata import Conventions, known_values, tissues
 from heteroage.tables.table import Sheet, Table
 from heteroage.tables.values import ValueCheck
@@ -240,10 +240,15 @@ def _check_metadata(found: Sequence[Table | Sheet], known: Collection[str], conv
 
 
 def _check_values(table: Table, wanted: Wanted) -> None:
-    """Check in one pass that all values are beta values."""
-    places = [k for k, name in enumerate(table.names) if wanted.feature(name)]
+    """Check in one pass that all values are beta values, per modality: a small one may be on another scale."""
+    features = {name: feature for name in table.names if (feature := wanted.feature(name))}
+    places = [k for k, name in enumerate(table.names) if name in features]
     names, samples = np.array(table.names, dtype=object)[places], np.array(table.ids, dtype=object)
-    check = ValueCheck(table.where)
+    modality = np.array([split_modality(features[name])[1] for name in names], dtype=object)
+    checks = {m: ValueCheck(table.where) for m in sorted(set(modality))}
     for block in table.blocks(places):
-        check.convert(block.values, names[block.features], samples[block.samples])
-    check.verdict(len(samples), len(places))
+        for m, check in checks.items():
+            own = modality[block.features] == m
+            check.convert(block.values[own], names[block.features[own]], samples[block.samples])
+    for m, check in checks.items():
+        check.verdict(len(samples), int((modality == m).sum()))

@@ -118,3 +118,14 @@ def test_a_table_without_pcs_is_refused_where_prediction_cannot_compute_them(tmp
     check_predicted_tables({"new": [str(tmp_path / "without.csv")]}, features, [], Conventions())
     with pytest.raises(HeteroAgeError, match=r"without\.csv\) has no RF_PC columns\. .* add the columns, or set"):
         check_predicted_tables({"new": [str(tmp_path / "without.csv")]}, features, [], Conventions(), needs_pcs=True)
+
+
+def test_a_small_modality_on_another_scale_is_named(tmp_path):
+    """Of 4 CpGs in percent beside 500: they are less than one value in a hundred."""
+    rng = np.random.default_rng(1)
+    names = [f"cg{k:08d}_beta" for k in range(500)] + [f"cg{k:08d}_chalm" for k in range(4)]
+    frame = pd.DataFrame(rng.random((8, 504)), index=[f"s{k}" for k in range(8)], columns=names)
+    frame.iloc[:, 500:] *= 100
+    frame.rename_axis("sample_id").to_csv(tmp_path / "t.csv")
+    with pytest.raises(HeteroAgeError, match=r"looks like percent, .* Set values: percent for this table"):
+        check_predicted_tables({"new": [str(tmp_path / "t.csv")]}, names, [], Conventions())
