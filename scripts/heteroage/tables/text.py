@@ -35,7 +35,8 @@ from heteroage.tables.header import (
 )
 from heteroage.tables.source import Batch, Source, ahead, chosen, floats_of
 
-BLANK, ZERO = b" 0"
+ZERO = ord("0")
+EMPTY = re.compile(rb"\n(?=\n)")  # an empty line; faster than bytes.find and bytes.split
 PARSED_BYTES = 1 << 20  # bytes that Arrow parses at a time
 BYTES_PER_BLOCK = 16 << 20  # bytes of text per block
 PEEK = 1 << 18  # bytes read to find the header; more for longer lines
@@ -78,6 +79,8 @@ class TextSource(Source):
         self._how = read_header(text, whole, where)
         self._separator = self._how.separator.encode()
         self._end = re.compile(b"\n" + (re.escape(end) if end else rb'"?\[\w')) if end or self._how.section else None
+        by = re.escape(self._separator)
+        self._blank = re.compile(rb'\n(?:[\t %s]|(?<=[%s\n])"[\t ]*"(?=[%s\n]))+(?=\n)' % (by, by, by))
         self.header = [clean(name) for name in self._how.names]
         notes = {"comment_lines": self._how.comments, "blank_rows": self._how.blank}
         self.notes = {step: found for step, found in notes.items() if found}
@@ -93,36 +96,37 @@ class TextSource(Source):
         """Yield batches of the file; see `Source.batches`."""
         columns, at, blank = np.unique(np.array(values, np.int64)), 0, 0
         for line, chunk in ahead(self._chunks()):
-            fields = self._fields(chunk, line)
-            filled = fields.filled(self._separator)
-            blank += len(fields.ends) - len(filled.ends)
-            places = np.arange(at, at + len(filled.ends))
+            fields, left_out = self._fields(chunk, line)
+            blank += left_out
+            places = np.arange(at, at + len(fields.ends))
             at += len(places)
             if rows is not None:
-                filled, places = filled.rows(rows[places]), places[rows[places]]
+                fields, places = fields.rows(rows[places]), places[rows[places]]
             if len(places):
-                yield self._batch(filled, places, columns)
+                yield self._batch(fields, places, columns)
             if rows is not None and not rows[at:].any():
                 return  # the first pass has checked the remaining lines
         self.n_rows = at
         if blank:
             self.notes["blank_rows"] = self._how.blank + blank
 
-    def _fields(self, chunk: bytes, line: int) -> Fields:
+    def _fields(self, chunk: bytes, line: int) -> tuple[Fields, int]:
         """Cut a chunk, whose first line has the number `line`, into fields.
 
+        Returns the fields of the rows that are not blank, and the number of blank rows that are not empty lines. (Excel
+        writes rows with only separators.)
         Raises HeteroAgeError: a row has too few or too many fields.
         """
-        width, full = len(self.header), chunk if chunk.endswith(b"\n") else chunk + b"\n"
-        if b"\n\n" in full or full.startswith(b"\n"):
-            full = b"".join(row + b"\n" for row in full.split(b"\n") if row)
-        if (fields := cut(full, self._separator, width)) is not None:
-            return fields
-        cells, before = [], 0  # encoded, each with a line end
+        width = len(self.header)
+        text, blank = self._blank.subn(b"", b"\n" + chunk + b"\n" * (not chunk.endswith(b"\n")))
+        if (fields := cut(EMPTY.sub(b"", text)[1:], self._separator, width)) is not None:
+            return fields, blank
+        cells, before, blank = [], 0, 0  # cells are encoded, each with a line end
         rows = csv.reader(io.StringIO(decode(chunk, self.where)), delimiter=self._how.separator)
         for row in rows:
             if not any(cell.strip() for cell in row):
-                row = [""] * width if row else []  # a blank row may have any number of fields
+                blank += bool(row)
+                row = []
             elif len(row) != width:
                 advice = "Enclose cells that contain a separator in quotes, and delete titles above the header."
                 advice = f"If it is a note, delete it. {CUT_SHORT}" if len(row) < width else advice
@@ -132,7 +136,8 @@ class TextSource(Source):
                 )
             cells += [f"{cell}\n".encode() for cell in row]
             before = rows.line_num
-        return Fields(b"".join(cells), np.cumsum([len(cell) for cell in cells]).reshape(-1, width) - 1)
+        ends = np.cumsum([len(cell) for cell in cells], dtype=np.int64).reshape(-1, width) - 1
+        return Fields(b"".join(cells), ends), blank
 
     def _batch(self, fields: Fields, places: NDArray[np.int64], columns: NDArray[np.int64]) -> Batch:
         """Parse the numbers of a chunk in the given columns (increasing). Text is read from `fields` later."""
@@ -196,15 +201,6 @@ class Fields:
         starts, lengths = (stops - lengths)[which], lengths[which]
         text = b"".join([self.text[a : a + n] for a, n in zip(starts.tolist(), lengths.tolist(), strict=True)])
         return Fields(text, self.ends[which] - (starts - (np.cumsum(lengths) - lengths))[:, np.newaxis])
-
-    def filled(self, separator: bytes) -> Fields:
-        """Return the rows that are not blank. (Excel writes rows with only separators.)"""
-        stops = self.ends[:, -1] + 1
-        starts = stops - np.diff(stops, prepend=0)
-        kept = np.ones(len(starts), bool)
-        for row in np.flatnonzero((self.ends[:, 0] == starts) | (self._characters[starts] == BLANK)):
-            kept[row] = bool(self.text[starts[row] : stops[row]].strip(separator + b' "\t\n'))
-        return self.rows(kept)
 
     def cells(self, column: int, where: str) -> pa.Array:
         """Return a column as text, not stripped. Raises HeteroAgeError if it is not UTF-8."""
