@@ -67,7 +67,7 @@ rule assemble_nested_run:
     wildcard_constraints:
         run=r"nested-\d+",
     resources:
-        **needs(0.3),
+        **needs(0.6),
     params:
         settings=SETTINGS,
         lightgbm=config["stage3"]["lightgbm"],

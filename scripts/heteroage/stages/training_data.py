@@ -80,12 +80,10 @@ class TrainingData:
 
     def values(self, feature_names: Sequence[str]) -> NDArray[np.float32]:
         """Read some features of the run's samples: (features, samples), in memory."""
-        rows = np.array([self._row_of[name] for name in feature_names], dtype=np.int64)
+        wanted = set(feature_names)  # a dictionary of all names would take longer than most callers' work
+        row_of = {name: row for row, name in enumerate(self.feature_names) if name in wanted}
+        rows = np.array([row_of[name] for name in feature_names], dtype=np.int64)
         return np.ascontiguousarray(self.X[rows].take(self.columns, axis=1))
-
-    @cached_property
-    def _row_of(self) -> dict[str, int]:
-        return {name: row for row, name in enumerate(self.feature_names)}
 
     def restrict(self, feature_names: Sequence[str]) -> TrainingData:
         """Keep only these features, in this order, in memory."""
