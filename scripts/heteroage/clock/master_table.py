@@ -33,7 +33,7 @@ from heteroage.tables.table import Part, Sheet, Table, sheet_of
 
 log = logging.getLogger(__name__)
 # Read as text; parsed by tables/metadata.py.
-TEXT = ("sample_id", "Tissue", "Sex", "Age", "project_id")
+READ_AS_TEXT = ("sample_id", "Tissue", "Sex", "Age", "project_id")
 COLUMNS_PER_READ = 32  # number of columns read at a time
 
 
@@ -114,7 +114,7 @@ class MasterTable:
     @classmethod
     def of(cls, table: Table, wanted: Wanted) -> MasterTable:
         """Find the columns that a clock can use."""
-        ours = {name: k for name, k in table.metadata.items() if name in TEXT}
+        ours = {name: k for name, k in table.metadata.items() if name in READ_AS_TEXT}
         others = [(k, name) for k, name in enumerate(table.names) if name and k not in table.metadata.values()]
         kept = set(wanted.among([name for _, name in others]))
         found = [(k, name) for k, name in others if name in kept]
@@ -132,10 +132,10 @@ class MasterTable:
         for one in (*(table.table for table in tables), *sheets):
             place = {sample: k for k, sample in enumerate(one.ids)}
             at, found = [place[sample] for sample in rows], one.columns.items()
-            text = {name: np.array(cells, dtype=object)[at] for name, (_, cells) in found if name in TEXT}
+            text = {name: np.array(cells, dtype=object)[at] for name, (_, cells) in found if name in READ_AS_TEXT}
             others.append(Joined(one.where, text, {name: label for name, (label, _) in found}))
         for table, joined in zip(tables, others, strict=False):  # the sheets have no numbers
-            numbers = {name: np.empty(len(rows)) for name in table.place if name not in TEXT}
+            numbers = {name: np.empty(len(rows)) for name in table.place if name not in READ_AS_TEXT}
             for part in table.parts(list(numbers)):
                 at = [rows[sample] for sample in part.ids]
                 for name, values in part.numbers(list(numbers)):
@@ -164,8 +164,8 @@ class MasterTable:
         Raises HeteroAgeError: the table has no samples.
         """
         chosen = [name for name in columns if name in self.place and name != "sample_id"]
-        text = [self.place[name] for name in chosen if name in TEXT]
-        values = [self.place[name] for name in chosen if name not in TEXT]
+        text = [self.place[name] for name in chosen if name in READ_AS_TEXT]
+        values = [self.place[name] for name in chosen if name not in READ_AS_TEXT]
         names = frozenset(self.names)
         part = None
         for part in self.table.parts(text, values):

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 PANEL = 96
-MANY = 256  # number of active features from which compiled code is faster, including its loading time
+MANY_TO_COPY = 256  # number of active features from which compiled code is faster, including its loading time
 FEW_CHANGES = 8  # the system is factored again if more than one in this many active features has changed
 # Minimum ridge, so that systems with duplicated or collinear features can be solved. It makes steps shorter, but not
 # wrong, because steps are repeated until the solution is optimal.
@@ -100,7 +100,7 @@ class ActiveSystem:
 
 def lower_triangle(gram: NDArray, chosen: NDArray[np.int64]) -> NDArray:
     """Return the lower triangle of the chosen rows and columns, with 0 above."""
-    if len(chosen) < MANY:
+    if len(chosen) < MANY_TO_COPY:
         return np.tril(gram[np.ix_(chosen, chosen)])
     from heteroage.engine import compiled  # loads Numba
 

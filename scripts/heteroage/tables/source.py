@@ -24,7 +24,7 @@ from heteroage.labels import SPELLINGS, clean, is_missing
 T = TypeVar("T")
 NUMBER_WITH_SIGN = re.compile(r"[<>~=]?\s*[-+]?[\d.,]*\d[\d.,]*\s*[%*]?")
 # Text, also stored as bytes (by R and Spark) or as a view (by polars; PyArrow 16 and later).
-TEXT = re.compile(r"(?:large_)?(?:string|binary)(?:_view)?|fixed_size_binary\[\d+\]")
+TEXT_TYPES = re.compile(r"(?:large_)?(?:string|binary)(?:_view)?|fixed_size_binary\[\d+\]")
 LOOK = 50  # number of first rows used to detect a column's type
 
 
@@ -227,7 +227,7 @@ def chosen(table: NDArray[np.float64], columns: NDArray[np.int64]) -> NDArray[np
 
 def is_text(kind: pa.DataType) -> bool:
     """Tell whether a column of this type holds text."""
-    return TEXT.fullmatch(str(kind.value_type if pa.types.is_dictionary(kind) else kind)) is not None
+    return TEXT_TYPES.fullmatch(str(kind.value_type if pa.types.is_dictionary(kind) else kind)) is not None
 
 
 def _plain(column: pa.Array) -> pa.Array:

@@ -10,7 +10,7 @@ from command_line import command
 
 from heteroage.clock import artifacts
 from heteroage.clock.loading import load_clock, loadings_of, parse_table, reference_samples, verify_folder
-from heteroage.clock.master_table import TEXT
+from heteroage.clock.master_table import READ_AS_TEXT
 from heteroage.errors import HeteroAgeError
 from heteroage.files import read_table, write_table
 from heteroage.probes import is_pc
@@ -222,7 +222,7 @@ def test_a_folder_without_reference_samples_is_verified_as_far_as_it_goes(clock_
 def test_reference_samples_follow_from_the_clock_alone(loaded, clock):
     samples, again = reference_samples(loaded), reference_samples(load_clock(clock.folder))
     assert list(samples) == list(again)
-    assert all(np.array_equal(samples[name], again[name], equal_nan=name not in TEXT) for name in samples)
+    assert all(np.array_equal(samples[name], again[name], equal_nan=name not in READ_AS_TEXT) for name in samples)
     assert {name for name in samples if name.startswith("cg")} == set(loaded.cpgs_read)
     for name in loaded.anchor_place:
         k = loaded.anchor_place[name]
