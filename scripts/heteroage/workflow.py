@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -146,12 +147,20 @@ def in_processes(work: Callable[[Item], Result], items: Sequence[Item], processe
 
     For work whose time goes to many short steps, which threads would do in turn. Only on Linux: elsewhere, a copy of
     a process that has used BLAS may fail, so this process works alone.
+
+    Raises HeteroAgeError: a copy was killed.
     """
     if min(processes, len(items)) < 2 or sys.platform != "linux":
         yield from map(work, items)
         return
-    with ProcessPoolExecutor(processes, get_context("fork"), _begin, (os.getpid(), work)) as pool:
-        yield from pool.map(_do, items)
+    try:
+        with ProcessPoolExecutor(processes, get_context("fork"), _begin, (os.getpid(), work)) as pool:
+            yield from pool.map(_do, items)
+    except BrokenProcessPool as error:
+        raise HeteroAgeError(
+            f"one of {processes} processes of this step was killed, usually because memory was short. Run again with "
+            "more memory, or with --cores 1, so that one process does all."
+        ) from error
 
 
 def _begin(parent: int, work: Callable) -> None:

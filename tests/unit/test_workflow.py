@@ -240,6 +240,12 @@ def test_an_error_in_another_process_reaches_the_script():
 
 
 @on_linux
+def test_a_process_that_is_killed_is_named_with_a_remedy():
+    with pytest.raises(HeteroAgeError, match="one of 2 processes of this step was killed, usually because memory"):
+        list(in_processes(lambda _: os.kill(os.getpid(), signal.SIGKILL), range(3), 2))
+
+
+@on_linux
 def test_processes_end_with_a_script_that_is_killed(tmp_path):
     started = tmp_path / "started"
     code = f"""

@@ -20,3 +20,14 @@ def test_rerun_or_from_scratch_on_two_cores_or_one_in_any_order_the_bytes_are_th
     assert sum(name.endswith(".joblib") for name in one) == 2 + len(
         SETTINGS["hallmarks"]
     )  # the anchor, the fusion, the experts
+
+
+def test_a_nested_run_has_the_same_bytes_on_two_cores_and_one(study, tmp_path):
+    """Its experts are trained in as many processes."""
+    folder, made = "results/nested-0_artifacts", []
+    for cores in (2, 1):
+        copy = study.copy(tmp_path / str(cores))
+        copy.run(f"{folder}/MANIFEST.json", cores=cores)
+        made.append(copy.digests(folder))
+    assert made[0] == made[1]
+    assert any("Hallmark_" in name for name in made[0])

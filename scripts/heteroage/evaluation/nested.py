@@ -45,21 +45,8 @@ WHAT_IS_ADDED = {
     "full": "Tissue, sex and RF_PCs",
 }
 FEWEST_PROJECTS = 3  # minimum number of projects for a bootstrap interval
-ACCURACY_COLUMNS = [
-    "model",
-    "stratum",
-    "level",
-    "n",
-    "n_projects",
-    "MAE",
-    "MAE_Lower",
-    "MAE_Upper",
-    "MedAE",
-    "Bias",
-    "R",
-    "R2",
-]
-ACCURACY_COLUMNS += ["MacroMAE", "MacroMAE_Lower", "MacroMAE_Upper", "MacroR"]
+ACCURACY_COLUMNS = ["model", "stratum", "level", "n", "n_projects", "MAE", "MAE_Lower", "MAE_Upper", "MedAE", "Bias"]
+ACCURACY_COLUMNS += ["R", "R2", "MacroMAE", "MacroMAE_Lower", "MacroMAE_Upper", "MacroR"]
 DRAWS, SEED = 2000, 1
 INTERVAL = (2.5, 97.5)  # per cent
 

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from heteroage.evaluation.nested import MODELS, what_stages_add
 from heteroage.evaluation.nested import accuracy as tabulate_errors
-from heteroage.evaluation.published import published_rows, worth_training
+from heteroage.evaluation.published import DIFFERENCE, ERROR, LOWER, UPPER, published_rows, worth_training
 from heteroage.figures.held_out import PARTS, TITLES, scoring_name
 from heteroage.figures.style import readable
 from heteroage.metrics import mean_age_of_other_folds
@@ -33,13 +33,9 @@ ABLATION |= {"Minus_Anchor": "minus anchor (years)", "Minus_Anchor_SE": "paired 
 COVERAGE = {"stratum": "stratum", "level": "", "n": "samples", "coverage": "covered (%)"}
 COVERAGE |= {"group_coverage": "mean over groups (%)", "median_width": "median width (years)"}
 PUBLISHED = {"model": "clock", "level": "project", "n": "samples", "MAE": "MAE (years)", "MedAE": "median error"}
-PUBLISHED |= {"Bias": "bias (years)", "R": "r", "Minus_HeteroAge": "minus HeteroAge (years)"}
-PUBLISHED |= {
-    "Minus_HeteroAge_SE": "standard error",
-    "Minus_HeteroAge_Lower": "95% from",
-    "Minus_HeteroAge_Upper": "to",
-}
-PUBLISHED |= {"Missing_CpGs": "CpGs missing", "CpGs": "of", "In_Its_Training": "in its training"}
+PUBLISHED |= {"Bias": "bias (years)", "R": "r", DIFFERENCE: "minus HeteroAge (years)", ERROR: "standard error"}
+PUBLISHED |= {LOWER: "95% from", UPPER: "to", "Missing_CpGs": "CpGs missing", "CpGs": "of"}
+PUBLISHED |= {"In_Its_Training": "in its training"}
 DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 
 
