@@ -27,10 +27,11 @@ def main(
     data = TrainingData.open(inputs)
     own = read_json(inputs["dictionary"])[hallmark]
     sets = draw_random_sets(data.with_pcs(False).feature_names, own, n_sets, seed, hallmark)
+    row_of = data.row_of({name for one in sets for name in one})
     views, configuration = read_views(inputs["anchor"], data.samples), selected_row(read_table(report), report)
 
     def score(k: int) -> float:
-        label, chosen = f"random set {k + 1} of {n_sets}", data.restrict(sets[k])
+        label, chosen = f"random set {k + 1} of {n_sets}", data.restrict(sets[k], row_of)
         return cross_fit(label, chosen, views, ExpertGrid.of(settings), configuration, only_predict=True).r2
 
     rows = [

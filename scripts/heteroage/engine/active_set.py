@@ -35,7 +35,7 @@ UNSETTLED = 0.01  # largest accepted violation of an optimality condition, relat
 LOST_DIGITS = {np.float32: 1e-5, np.float64: 1e-13}
 REFINEMENTS = 8
 MANY, LARGE_RIDGE = 64, 0.1  # number of active features, and ridge part, from which conjugate gradients are faster
-SETTLED = 0.1  # violation at which conjugate gradients end, relative to the tolerance: factors reach it too
+SETTLED = 0.25  # violation at which conjugate gradients end, relative to the tolerance: factors reach it too
 GROWTH = 3  # of the working set, before its leading directions are computed again
 FEATURES_PER_SUM = 64  # number of features summed in single precision
 
@@ -56,13 +56,14 @@ class PathSolver:
         self, y: NDArray[np.float64], l1_ratio: float, dtype: type, root: NDArray[np.float64] | None = None
     ) -> None:
         self.y, self.l1_ratio, self.dtype, self.root = y, l1_ratio, dtype, root
-        self.features = np.empty(0, np.int64)  # the working set, in order of entry
+        self.features = np.empty(0, np.int64)  # the working set, in any order
         self.w, self.c = np.empty(0), np.empty(0)
         self.noise = np.empty(0)  # (tau / s)^2 of each feature: the penalty of technical noise
         self.residual = y.copy()
         self._Z, self._gram = np.zeros((0, len(y)), dtype), np.empty((0, 0), dtype)
-        self._in_gram = 0  # number of features, the first to enter, of which the Gram matrix has been computed
+        self._in_gram = 0  # number of features, the first ones, of which the Gram matrix has been computed
         self._directions = np.empty((len(y), 0), dtype)
+        self._along = np.empty((0, 0), dtype)  # Z times the directions
         self._n_before = 0  # number of features in the working set when the directions were computed
         self._last = (np.inf, np.empty(0))  # alpha and correlations of the previous solution
 
@@ -81,6 +82,7 @@ class PathSolver:
         self.w = np.concatenate([self.w, np.zeros(len(features))])
         self.noise = np.concatenate([self.noise, noise])
         self.c = np.concatenate([self.c, c])
+        self._along = np.concatenate([self._along, self._Z[v:total] @ self._directions])
         self._last = (self._last[0], np.concatenate([self._last[1], np.full(len(features), np.nan)]))
 
     def keep(self, kept: NDArray[np.bool_]) -> None:
@@ -92,7 +94,7 @@ class PathSolver:
         self._gram[: len(known), : len(known)] = self._gram[known].take(known, axis=1)
         self._in_gram = len(known)
         self.features, self.w, self.c, self.noise = self.features[at], self.w[at], self.c[at], self.noise[at]
-        self._last = (self._last[0], self._last[1][at])
+        self._along, self._last = self._along[at], (self._last[0], self._last[1][at])
 
     def solve(self, alpha: float, previous_alpha: float) -> None:
         """Move from the solution at `previous_alpha` to the optimum at `alpha`, on the working set.
@@ -110,10 +112,8 @@ class PathSolver:
 
     def _follow(self, alpha: float, previous_alpha: float) -> float:
         """Move to `alpha`, through alphas in between if Newton's steps do not converge; returns what `_move` does."""
-        last, near = self._last, alpha > NEAR * previous_alpha
-        error = self._move(alpha, previous_alpha, monotone=near)
+        error = self._move(alpha, previous_alpha, monotone=alpha > NEAR * previous_alpha)
         if error is None:
-            self._last = last
             between = float(np.sqrt(alpha * previous_alpha))
             self._follow(between, previous_alpha)
             error = self._follow(alpha, between)
@@ -122,34 +122,46 @@ class PathSolver:
     def _move(self, alpha: float, previous_alpha: float, monotone: bool) -> float | None:
         """Move to `alpha` directly; returns the largest violation of an optimality condition.
 
-        Without `monotone`, nothing changes if Newton's first steps do not converge, and None is returned.
+        Without `monotone`, the solution stays as it is if Newton's first steps do not converge, and None is returned.
         """
-        l1, l2 = alpha * self.l1_ratio, alpha * (1 - self.l1_ratio) + self.noise
+        l1, ridge = alpha * self.l1_ratio, alpha * (1 - self.l1_ratio)
         # 1. Predict the active features: correlations change almost linearly between alphas.
         before, c_before = self._last
         slope = (self.c - c_before) / (previous_alpha - before) if before > previous_alpha else np.zeros_like(self.c)
         slope[np.isnan(slope)] = 0
         expected = self.c + slope * (alpha - previous_alpha)
-        if alpha < previous_alpha:
-            self._last = (previous_alpha, self.c.copy())
         signs = np.where(self.w != 0, np.sign(self.w), np.sign(expected) * (np.abs(expected) > l1))
-        dense = np.count_nonzero(signs) >= MANY and alpha * (1 - self.l1_ratio) >= LARGE_RIDGE
-        if dense and self.dtype is np.float32:  # double precision is for final weights: one alpha, few features
-            start = self.w, self.c, self.residual
-            if self._iterate(l1, l2, signs):
-                return 0.0
-            self.w, self.c, self.residual = start
+        # 2. Solve. The order of the features may change, so the start is kept in their own.
+        order, residual, error = np.argsort(self.features), self.residual, None
+        start = [values[order] for values in (self.w, self.c, signs)]
+        if np.count_nonzero(signs) >= MANY and ridge >= LARGE_RIDGE:
+            if self._iterate(l1, ridge, signs):
+                error = 0.0
+            else:
+                order, self.residual = np.argsort(self.features), residual
+                self.w[order], self.c[order], signs[order] = start
+        if error is None:
+            error = self._factor(l1, ridge + self.noise, signs, monotone)
+        if error is not None and alpha < previous_alpha:
+            self._last = (previous_alpha, np.empty_like(self.c))
+            self._last[1][np.argsort(self.features)] = start[1]
+        return error
+
+    def _factor(self, l1: float, l2: NDArray[np.float64], signs: NDArray[np.float64], monotone: bool) -> float | None:
+        """Make Newton steps with factors of the Gram matrix; returns what `_move` does.
+
+        signs : of the first active set, 0 for inactive features
+        """
         gram, error = self._complete_gram(), np.inf
         system = ActiveSystem(gram, l2)
         for _ in range(REFINEMENTS):
-            # 2. Solve on the Gram matrix.
             model = Model(gram, self.w, self.c, l1, l2, self.tolerance, system)
             solution = minimise(model, signs)
             if solution is None and not monotone:
                 return None
             self.w = minimise_monotone(model) if solution is None else solution
             monotone = True
-            # 3. Check the conditions on the data, until they hold or only rounding errors remain.
+            # Check the conditions on the data, until they hold or only rounding errors remain.
             self._refresh()
             before, signs_before, signs = error, signs, np.sign(self.w)
             error = np.where(signs != 0, np.abs(self.c - l2 * self.w - l1 * signs), np.abs(self.c) - l1).max(initial=0)
@@ -164,33 +176,68 @@ class PathSolver:
         """Tolerance of the optimality conditions, relative to l1."""
         return TOLERANCE[self.dtype]
 
-    def _iterate(self, l1: float, l2: NDArray[np.float64], signs: NDArray[np.float64]) -> bool:
+    def _iterate(self, l1: float, ridge: float, signs: NDArray[np.float64]) -> bool:
         """Make Newton steps by conjugate gradients, without the Gram matrix; tell whether they reach the optimum.
 
-        signs : of the first active set, 0 for inactive features
+        Between alphas and steps few features change. So the active ones are kept at the front of the working set, and
+        products read their rows only.
+
+        signs : of the first active set, 0 for inactive features; it is changed, and reordered with the features
         """
-        Z = self._Z[: len(self.features)]
+        Z, n = self._Z[: len(self.features)], len(self.y)
         if len(Z) > GROWTH * self._n_before:
             self._directions, self._n_before = leading_directions(Z), len(Z)
-        system = IterativeSystem(Z, l2, self._directions)
+            self._along = Z @ self._directions
         leaving, entering = (signs == 0) & (self.w != 0), np.zeros(len(Z), bool)
-        error, fewest, without = np.inf, len(Z) + 1, 0
+        changes, fewest, without, system = 0, len(Z) + 1, 0, None
         while without <= PATIENCE:
-            # Features that leave are removed immediately; the step is computed for the others.
-            signs = np.where(leaving, 0.0, np.where(entering, np.sign(self.c), signs))
-            if leaving.any():
+            if system is None or changes:
+                # Features that leave are removed immediately; the step is computed for the others.
+                signs[leaving], signs[entering] = 0, np.sign(self.c[entering])
                 removed = self.w[leaving].astype(self.dtype) @ Z[leaving]
-                self.w, self.c = np.where(leaving, 0.0, self.w), self.c + Z @ removed / len(self.y)
-            self.w = self.w + system.solve(signs != 0, self.c - l2 * self.w - l1 * signs)
-            self._refresh()
-            leaving = (signs != 0) & (self.w * signs <= 0)
-            entering = (signs == 0) & (np.abs(self.c) > l1 * (1 + self.tolerance))
-            changes = np.count_nonzero(leaving | entering)
-            before, error = error, np.abs(np.where(signs != 0, self.c - l2 * self.w - l1 * signs, 0)).max()
+                self.w[leaving] = 0
+                active = slice(self._to_front(signs))
+                if leaving.any():
+                    self.residual = self.residual + removed
+                    self.c[active] = Z[active] @ self.residual.astype(self.dtype) / n
+                l2 = ridge + self.noise
+                system, error = IterativeSystem(Z[active], l2[active], self._along[active]), np.inf
+            step, moved = system.solve(self.c[active] - l2[active] * self.w[active] - l1 * signs[active])
+            self.w[active] += step
+            self.residual = self.residual - moved
+            self.c = (Z @ self.residual.astype(self.dtype)).astype(np.float64) / n
+            before = error
+            leaving, entering, error = self._violations(l1, l2, signs)
+            changes = np.count_nonzero(leaving) + np.count_nonzero(entering)
             if not changes and (error <= SETTLED * self.tolerance * l1 or error > before / 2):
-                return error <= self.tolerance * l1
+                self._refresh()
+                leaving, entering, error = self._violations(l1, l2, signs)
+                changes = np.count_nonzero(leaving) + np.count_nonzero(entering)
+                if not changes:
+                    return error <= self.tolerance * l1
             fewest, without = min(fewest, changes), 0 if changes < max(fewest, 1) else without + 1
         return False
+
+    def _violations(
+        self, l1: float, l2: NDArray[np.float64], signs: NDArray[np.float64]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], float]:
+        """Return which features leave and enter, and the largest violation among the active ones."""
+        leaving = (signs != 0) & (self.w * signs <= 0)
+        entering = (signs == 0) & (np.abs(self.c) > l1 * (1 + self.tolerance))
+        error = np.abs(np.where(signs != 0, self.c - l2 * self.w - l1 * signs, 0)).max()
+        return leaving, entering, float(error)
+
+    def _to_front(self, signs: NDArray[np.float64]) -> int:
+        """Move the features with a sign to the front of the working set (`signs` too); returns their number."""
+        active = np.count_nonzero(signs)
+        behind, ahead = active + np.flatnonzero(signs[active:]), np.flatnonzero(signs[:active] == 0)
+        if len(ahead):
+            to, of = np.concatenate([ahead, behind]), np.concatenate([behind, ahead])
+            known = (self._Z, self._along, self.features, self.w, self.c, self.noise, self._last[1], signs)
+            for values in known:
+                values[to] = values[of]
+            self._in_gram = min(self._in_gram, int(ahead[0]))
+        return active
 
     def _complete_gram(self) -> NDArray:
         """Return the Gram matrix of the working set, with the features that it does not have yet."""

@@ -30,7 +30,7 @@ from scipy.sparse import csr_array
 from threadpoolctl import ThreadpoolController
 
 from heteroage.engine.active_set import PathSolver
-from heteroage.engine.feature_pass import LARGE, FeaturePass
+from heteroage.engine.feature_pass import FeaturePass, Mapper
 from heteroage.engine.path_walk import RegularisationPath, Walk
 from heteroage.engine.standardise import Standardiser
 from heteroage.engine.training_set import TrainingSet
@@ -128,10 +128,10 @@ def open_paths(
     their last solution if the alphas are below the earlier ones. Its second argument is the first alpha of the next
     call, if known: features that are expected to enter there are kept.
     """
-    with one_blas_thread(), _short_turns(), ThreadPoolExecutor(threads) as pool:
+    with one_blas_thread(), _workers(threads) as mapper:
         sets = [training_set.normalised() for training_set in training_sets]
         noisy = np.ones(len(X), bool) if noisy is None else noisy
-        features = (learnt and learnt.only(sets, pool)) or FeaturePass(X, sets, pool)
+        features = (learnt and learnt.only(sets, mapper)) or FeaturePass(X, sets, mapper)
         first = Walk(features, technical_sds, noisy, l1_ratios)
         each = len(technical_sds) * len(l1_ratios)
 
@@ -147,12 +147,10 @@ def open_paths(
         yield solve
 
 
-def learn_statistics(X: NDArray[np.float32], training_sets: Sequence[TrainingSet], threads: int) -> FeaturePass | None:
-    """Compute the statistics of training sets that are used in several calls; None if X is too small to gain by it."""
-    if X.size < LARGE:
-        return None
-    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
-        return FeaturePass(X, [training_set.normalised() for training_set in training_sets], pool)
+def learn_statistics(X: NDArray[np.float32], training_sets: Sequence[TrainingSet], threads: int) -> FeaturePass:
+    """Compute the statistics of training sets that are used in several calls."""
+    with one_blas_thread(), _workers(threads) as mapper:
+        return FeaturePass(X, [training_set.normalised() for training_set in training_sets], mapper)
 
 
 @cache
@@ -167,12 +165,19 @@ def one_blas_thread() -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _short_turns() -> Iterator[None]:
-    """Shorten the interpreter's switch interval, because most tasks that workers wait for are shorter than it."""
+def _workers(threads: int) -> Iterator[Mapper]:
+    """Yield the mapper of a pool of threads; `map` for one thread, because most tasks are short.
+
+    The interpreter's switch interval is shortened meanwhile, because most tasks that workers wait for are shorter.
+    """
+    if threads == 1:
+        yield map
+        return
     before = sys.getswitchinterval()
     sys.setswitchinterval(TURN)
     try:
-        yield
+        with ThreadPoolExecutor(threads) as pool:
+            yield pool.map
     finally:
         sys.setswitchinterval(before)
 
@@ -219,4 +224,4 @@ def exact_weights(
     noise = np.where(noisy, technical_sd / standardiser.scale, 0.0) ** 2
     solver.add(np.arange(len(X)), training_set.scaled(standardiser.apply(X)), noise)
     solver.solve(alpha, alpha)
-    return solver.w
+    return solver.w[np.argsort(solver.features)]

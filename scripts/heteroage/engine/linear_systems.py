@@ -161,40 +161,42 @@ def leading_directions(Z: NDArray) -> NDArray:
 
 
 class IterativeSystem:
-    """Solves (Z_A Z_A'/n + diag(l2_A)) x = g approximately.
+    """Solves (Z Z'/n + diag(l2)) x = g approximately.
 
     Z : (features, samples), standardised
     l2 : (features,), positive
-    directions : (samples, directions), orthonormal
+    along : (features, directions), Z times orthonormal directions of the samples
     """
 
-    def __init__(self, Z: NDArray, l2: NDArray[np.float64], directions: NDArray) -> None:
-        self._Z, self._l2, self._along = Z, l2.astype(Z.dtype), Z @ directions
-        explained = np.einsum("ij,ij->i", self._along, self._along) / Z.shape[1]
+    def __init__(self, Z: NDArray, l2: NDArray[np.float64], along: NDArray) -> None:
+        self._Z, self._l2 = Z, l2.astype(Z.dtype)
+        n = Z.dtype.type(Z.shape[1])
+        explained = np.einsum("ij,ij->i", along, along) / n
         self._inverse = 1 / (self._l2 + np.maximum(1 - explained, 0))
-
-    def solve(self, active: NDArray[np.bool_], right: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Solve on the active features; `right` and the result have all features, the result 0 for inactive ones."""
-        Z, own = self._Z, active.astype(self._Z.dtype)
-        dtype, n = Z.dtype.type, Z.dtype.type(Z.shape[1])
-        along, inverse = own[:, None] * self._along, own * self._inverse
-        scaled = inverse[:, None] * along
-        inner = (along.T @ scaled).astype(np.float64)
+        self._scaled = self._inverse[:, None] * along
+        inner = (along.T @ self._scaled).astype(np.float64)
         inner.flat[:: len(inner) + 1] += n
-        inner = np.linalg.inv(inner).astype(dtype)
+        self._inner = np.linalg.inv(inner).astype(Z.dtype)
+
+    def solve(self, right: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return x, and x'Z, (samples,)."""
+        Z, dtype, n = self._Z, self._Z.dtype.type, self._Z.dtype.type(self._Z.shape[1])
         # Divide by the largest number, because squares of small numbers are lost in single precision.
-        scale = max(float(np.abs(right[active]).max(initial=0)), float(np.finfo(np.float32).tiny))
-        residual = own * (right / scale).astype(dtype)
-        x, direction, product = np.zeros_like(residual), np.zeros_like(residual), 1.0
+        scale = max(float(np.abs(right).max(initial=0)), float(np.finfo(np.float32).tiny))
+        residual = (right / scale).astype(dtype)
+        x, direction, moved = (np.zeros(size, dtype) for size in (len(Z), len(Z), Z.shape[1]))
+        product = 1.0
         enough = REDUCTION**2 * float(residual @ residual)
         for _ in range(ITERATIONS):
             if float(residual @ residual) <= enough:
                 break
-            z = inverse * residual - scaled @ (inner @ (residual @ scaled))
+            z = self._inverse * residual - self._scaled @ (self._inner @ (residual @ self._scaled))
             before, product = product, float(residual @ z)
             direction = z + dtype(product / before) * direction
-            image = own * (Z @ ((direction @ Z) / n)) + self._l2 * direction
+            of_samples = direction @ Z
+            image = Z @ (of_samples / n) + self._l2 * direction
             step = dtype(product / float(direction @ image))
             x += step * direction
+            moved += step * of_samples
             residual -= step * image
-        return scale * x.astype(np.float64)
+        return scale * x.astype(np.float64), scale * moved.astype(np.float64)

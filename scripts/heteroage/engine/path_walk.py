@@ -37,7 +37,6 @@ KEEP = 0.5  # smallest |c| of a kept feature, relative to the next alpha l1
 EXPECT = 0.02  # features whose predicted |c| is within this fraction of the bound enter the working set in advance
 ADMIT = 512  # admit at most (number of active features + 512) features per step
 FLOAT32_RIDGE = 1e-4  # smallest ridge part for which the Gram matrix is well conditioned in single precision
-FEATURES_PER_CHUNK = 64  # number of features standardised at a time, so that they fit into the cache
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ class Walk:
         l1_ratios: Sequence[float],
     ) -> None:
         self.features, self.noisy = features, noisy
-        self.X, self.sets, self.pool = features.X, features.sets, features.pool
+        self.X, self.sets, self.mapper = features.X, features.sets, features.mapper
         self.passes, self.walked, self.lowest = 1, 0, np.inf
         self.kinds = list(product(range(len(self.sets)), technical_sds, l1_ratios))
         self.paths: list[RegularisationPath] = []
@@ -163,11 +162,11 @@ class Walk:
     def _step(self, walking: list[RegularisationPath], now: int) -> None:
         # Largest paths first, so that the workers finish at about the same time.
         by_size = sorted(walking, key=lambda path: -len(path.solver.features))
-        list(self.pool.map(lambda path: self._advance(path, path.schedule[now]), by_size))
+        list(self.mapper(lambda path: self._advance(path, path.schedule[now]), by_size))
         unsure = walking
         while unsure:
             found = self._pass(unsure, now)
-            optimal = list(self.pool.map(lambda path, of_path: self._repair(path, of_path, now), unsure, found))
+            optimal = list(self.mapper(lambda path, of_path: self._repair(path, of_path, now), unsure, found))
             unsure = [path for path, ok in zip(unsure, optimal, strict=True) if not ok]
         for path in walking:
             path.alpha = path.schedule[now]
@@ -215,7 +214,7 @@ class Walk:
             if np.count_nonzero(near) > ADMIT:
                 return False
             correlation = np.zeros(len(path.kept))
-            Z, _ = self._standardised(path, path.kept[near])
+            Z = self.features.standardised(path.training_set, path.kept[near], path.solver.dtype)
             correlation[near] = np.abs(Z @ path.solver.residual) / len(checked)
         return path.keep_above(now) + moved <= bound
 
@@ -229,27 +228,11 @@ class Walk:
         features = path.kept[candidates]
         if len(features):
             path.in_working_set[features] = True
-            Z, scale = self._standardised(path, features)
+            Z = self.features.standardised(path.training_set, features, path.solver.dtype)
+            scale = self.features.scale[path.training_set, features]
             noise = np.where(self.noisy[features], path.technical_sd / scale, 0.0) ** 2
             path.solver.add(features, Z, noise)
         return len(features) > 0
-
-    def _standardised(self, path: RegularisationPath, features: NDArray[np.int64]) -> tuple[NDArray, NDArray]:
-        """Return standardised rows of features for the path's solver, and their scales in its training set."""
-        t, dtype = path.training_set, path.solver.dtype
-        own, (median, mean, scale) = self.sets[t], self.features.of(t, features)
-        missing, factor = self.features.missing[features], (1 / scale).astype(dtype)
-        Z = np.empty((len(features), len(own.rows)), dtype)
-        for start in range(0, len(features), FEATURES_PER_CHUNK):
-            part = slice(start, start + FEATURES_PER_CHUNK)
-            raw = np.asarray(self.X[features[part]]).take(own.rows, axis=1).astype(dtype, copy=False)
-            gaps = np.flatnonzero(missing[part])
-            raw[gaps] = np.where(np.isnan(raw[gaps]), median[part][gaps, None], raw[gaps])
-            np.subtract(raw, mean[part, None].astype(dtype), out=raw)
-            np.multiply(raw, factor[part, None], out=Z[part])
-            if own.root is not None:
-                Z[part] *= own.root.astype(dtype)
-        return Z, scale
 
 
 def _start(

@@ -33,17 +33,18 @@ CACHED_FEATURES = 16  # number of features that stay in the second-level cache w
 class Residuals:
     """The residuals of all paths of a pass, packed for the tiles.
 
+    X : (features, samples); NaN where missing
     residuals : (paths, samples) float32, 0 outside the path's training set
     """
 
-    def __init__(self, residuals: NDArray[np.float32]) -> None:
+    def __init__(self, X: NDArray[np.float32], residuals: NDArray[np.float32]) -> None:
+        self._X = X
         self._packed, self._runs = pack(residuals)
         self._by_sample = np.ascontiguousarray(residuals.T)
 
     def above(
         self,
-        X: NDArray[np.float32],
-        start: int,
+        part: slice,
         missing: NDArray[np.bool_],
         set_of: NDArray[np.int64],
         median: NDArray[np.float32],
@@ -52,8 +53,7 @@ class Residuals:
     ) -> list[Found]:
         """Find each path's correlations (X r + median * sum of r over missing X) * inverse above a threshold.
 
-        X : (features, samples); NaN where missing
-        start : index of the first row of X among all features
+        part : the features
         missing : (all features,), whether the feature has missing values
         set_of : (paths,), the training set of each path
         median, inverse : (training sets, all features)
@@ -61,7 +61,7 @@ class Residuals:
         Returns for each path, the indices of the features among all features, and their correlations.
         """
         # One type of array, so that one function is compiled.
-        X = np.ascontiguousarray(X, np.float32).view()
+        X, start = np.ascontiguousarray(self._X[part], np.float32).view(), part.start
         X.flags.writeable = False
         tiles, samples, paths = len(self._packed), X.shape[1], len(thresholds)
         at, values, counts = _find(

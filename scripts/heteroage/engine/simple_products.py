@@ -1,4 +1,4 @@
-"""NumPy version of `residual_products`, for small matrices for which loading compiled code would take longer."""
+"""NumPy versions of `residual_products` and `training_sums`, for matrices that fit into the cache."""
 
 from __future__ import annotations
 
@@ -34,19 +34,28 @@ def medians(X: NDArray[np.float32], members: NDArray[np.bool_]) -> NDArray[np.fl
     members : (training sets, samples), which samples a training set has
     Returns (training sets, features).
     """
-    return np.stack([Standardiser.medians(X[:, own]) for own in members])
+    # take() leaves rows contiguous, which are sorted ten times as fast.
+    return np.stack([Standardiser.medians(X.take(np.flatnonzero(own), axis=1)) for own in members])
+
+
+class Complete:
+    """A matrix with its missing values as 0, and their positions, ordered by feature."""
+
+    def __init__(self, X: NDArray[np.float32]) -> None:
+        self.X = np.array(X[:], np.float32, order="C")
+        self.feature, self.sample = np.nonzero(np.isnan(self.X))
+        self.X[self.feature, self.sample] = 0
 
 
 class Residuals:
     """The residuals of all paths of a pass, (paths, samples) float32, 0 outside the path's training set."""
 
-    def __init__(self, residuals: NDArray[np.float32]) -> None:
-        self._residuals = residuals
+    def __init__(self, matrix: Complete, residuals: NDArray[np.float32]) -> None:
+        self._matrix, self._residuals = matrix, residuals
 
     def above(
         self,
-        X: NDArray[np.float32],
-        start: int,
+        part: slice,
         missing: NDArray[np.bool_],
         set_of: NDArray[np.int64],
         median: NDArray[np.float32],
@@ -54,18 +63,15 @@ class Residuals:
         thresholds: NDArray[np.float32],
     ) -> list[Found]:
         """Same result as `residual_products.Residuals.above`, except for rounding."""
-        part = slice(start, start + len(X))
-        at = np.flatnonzero(missing[part])
-        absent = np.isnan(X[at])
-        complete = np.array(X, np.float32, order="C")
-        complete[at] = np.where(absent, 0, X[at])
-        absent = absent.astype(np.float32)
+        block = self._matrix.X[part]
+        gaps = slice(*np.searchsorted(self._matrix.feature, [part.start, part.start + len(block)]))
+        feature, sample = self._matrix.feature[gaps] - part.start, self._matrix.sample[gaps]
         found = []
         for residual, s, threshold in zip(self._residuals, set_of, thresholds, strict=True):
-            # Not a BLAS product, because its rounding depends on an entry's position in the block.
-            total = np.einsum("ij,j->i", complete, residual)
-            total[at] += median[s, part][at] * np.einsum("ij,j->i", absent, residual)
-            total *= inverse[s, part]
+            # One path at a time: the rounding of a product of matrices would depend on the other paths.
+            total = block @ residual
+            absent = np.bincount(feature, residual[sample], len(block)).astype(np.float32)
+            total = (total + median[s, part] * absent) * inverse[s, part]
             large = np.flatnonzero(np.abs(total) >= threshold)
-            found.append((start + large, total[large].astype(np.float64)))
+            found.append((part.start + large, total[large].astype(np.float64)))
         return found

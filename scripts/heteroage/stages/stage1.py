@@ -59,8 +59,8 @@ class Grid:
 def learn(data: TrainingData, grid: Grid, threads: int = 1) -> FeaturePass | None:
     """Compute the statistics of all training sets of Stage 1 in one pass: sweep, cross-fitting and final model.
 
-    Returns None for small data, if the targets depend on the strength of a published clock, and if more than two
-    balancings have different weights: most of the training sets would not be used.
+    Returns None if the targets depend on the strength of a published clock, and if more than two balancings have
+    different weights: most of the training sets would not be used.
     """
     if any(grid.strengths):
         return None

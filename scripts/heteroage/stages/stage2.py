@@ -167,7 +167,7 @@ def cross_fit(
             on_all_folds = tuned
             continue
         rows, correction = np.flatnonzero(data.fold == unseen), view.corrections[j, i]
-        own, alphas = [training[unseen, unseen]], view.alphas[: i + 1]
+        own, alphas = [training[unseen, unseen]], view.alphas[i : i + 1]
         alone = fit_paths(data.X, own, [tuned[1]], alphas, noise, noisy, 1, label, learnt)[0]
         correction[rows] = _corrections(data, alone, rows)[0, -1]
         corrections[name] = correction

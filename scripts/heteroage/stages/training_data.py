@@ -12,7 +12,7 @@ through the predictions of an earlier stage. For the samples of fold k both colu
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -80,14 +80,24 @@ class TrainingData:
 
     def values(self, feature_names: Sequence[str]) -> NDArray[np.float32]:
         """Read some features of the run's samples: (features, samples), in memory."""
+        return self._values(self.row_of(feature_names), feature_names)
+
+    def row_of(self, feature_names: Iterable[str]) -> dict[str, int]:
+        """Find the rows of some features in X."""
         wanted = set(feature_names)  # a dictionary of all names would take longer than most callers' work
-        row_of = {name: row for row, name in enumerate(self.feature_names) if name in wanted}
+        return {name: row for row, name in enumerate(self.feature_names) if name in wanted}
+
+    def _values(self, row_of: Mapping[str, int], feature_names: Sequence[str]) -> NDArray[np.float32]:
         rows = np.array([row_of[name] for name in feature_names], dtype=np.int64)
         return np.ascontiguousarray(self.X[rows].take(self.columns, axis=1))
 
-    def restrict(self, feature_names: Sequence[str]) -> TrainingData:
-        """Keep only these features, in this order, in memory."""
-        restricted = TrainingData(self.samples, self.values(feature_names), list(feature_names))
+    def restrict(self, feature_names: Sequence[str], row_of: Mapping[str, int] | None = None) -> TrainingData:
+        """Keep only these features, in this order, in memory.
+
+        row_of : rows of features in X, for callers that restrict the data several times
+        """
+        row_of = self.row_of(feature_names) if row_of is None else row_of
+        restricted = TrainingData(self.samples, self._values(row_of, feature_names), list(feature_names))
         object.__setattr__(restricted, "_weights", self._weights)
         return restricted
 

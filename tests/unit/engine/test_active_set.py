@@ -85,6 +85,46 @@ def test_dense_solutions_need_no_gram_matrix(dense_problem, start):
     assert violation(Z, y, weights(solver, len(Z)), 0.6 * 0.02, 0.6 * 0.98) < PROMISED[np.float32]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_active_features_come_first_with_what_belongs_to_them(dense_problem, dtype):
+    Z, y = dense_problem
+    noise = np.random.default_rng(2).uniform(0, 2, len(Z))
+    solver, before = PathSolver(y, 0.02, dtype), 50.0
+    for alpha, lot in ((20.0, np.arange(40)), (2.0, np.arange(40, 300)), (0.6, np.arange(300, 400))):
+        solver.add(lot, Z[lot].astype(dtype), noise[lot])
+        c_before = solver.c[np.argsort(solver.features)]
+        solver.solve(alpha, before)
+        np.testing.assert_array_equal(solver._last[1][np.argsort(solver.features)], c_before)
+        solver._complete_gram()  # of which the next move leaves only a part
+        before = alpha
+    own, active = solver.features, np.count_nonzero(solver.w)
+    assert active_set.MANY <= active < len(Z)
+    assert sorted(own) == list(range(len(Z))) != own.tolist()
+    assert solver.w[:active].all()
+    np.testing.assert_array_equal(solver._Z[: len(Z)], Z[own].astype(dtype))
+    np.testing.assert_array_equal(solver.noise, noise[own])
+    # Products in another order: roundings at the size of a sum of 150 products.
+    rounding = 150 * np.finfo(dtype).eps
+    np.testing.assert_allclose(solver._along, solver._Z[: len(Z)] @ solver._directions, rtol=0, atol=rounding)
+    np.testing.assert_allclose(solver._complete_gram(), Z[own] @ Z[own].T / len(y), rtol=0, atol=rounding)
+    w = weights(solver, len(Z))
+    condition = (Z @ (y - w @ Z) / len(y) - (0.6 * 0.98 + noise) * w)[w != 0] - 0.6 * 0.02 * np.sign(w[w != 0])
+    assert np.abs(condition).max() <= PROMISED[dtype] * 0.6 * 0.02
+
+
+@pytest.mark.parametrize("seed", [1, 4, 11, 18, 20, 26])
+def test_removed_features_are_not_taken_for_an_iteration_that_stands_still(seed, monkeypatch):
+    monkeypatch.setattr(active_set, "ActiveSystem", None)  # fails if the solution is left to factors
+    rng = np.random.default_rng(seed)
+    Z = rng.normal(size=(300, 200)) + 2 * rng.normal(size=(300, 6)) @ rng.normal(size=(6, 200))
+    Z -= Z.mean(axis=1, keepdims=True)
+    Z /= Z.std(axis=1, keepdims=True)
+    y = rng.normal(size=200) + Z[:5].sum(axis=0)
+    y -= y.mean()
+    w = weights(solved(Z, y, 0.02, [0.5], [np.arange(300)], np.float32), 300)
+    assert violation(Z, y, w, 0.5 * 0.02, 0.5 * 0.98) < PROMISED[np.float32]
+
+
 def test_conjugate_gradients_that_do_not_converge_leave_the_solution_to_factors(dense_problem, monkeypatch):
     Z, y = dense_problem
     monkeypatch.setattr(linear_systems, "ITERATIONS", 0)

@@ -18,9 +18,8 @@ def sets_of(n, rng):
     return rows, [y - y.mean() for y in targets]
 
 
-def opened(X, rows, targets, threads=1):
-    with ThreadPoolExecutor(threads) as pool:
-        return FeaturePass(X, [TrainingSet(*own) for own in zip(rows, targets, strict=True)], pool)
+def opened(X, rows, targets, mapper=map):
+    return FeaturePass(X, [TrainingSet(*own) for own in zip(rows, targets, strict=True)], mapper)
 
 
 def residuals_of(rows, n, rng):
@@ -46,8 +45,7 @@ def test_statistics_and_correlations_are_those_of_the_standardised_matrix(name):
     rows, targets = sets_of(n, rng)
     found = opened(X, rows, targets)
     residuals, set_of = residuals_of(rows, n, rng)
-    with ThreadPoolExecutor(1) as found.pool:
-        above = found.above(residuals, set_of, np.zeros(4, np.float32))
+    above = found.above(residuals, set_of, np.zeros(4, np.float32))
     for s, (own, y) in enumerate(zip(rows, targets, strict=True)):
         present = ~np.isnan(X[:, own]).all(axis=1)
         np.testing.assert_array_equal(
@@ -92,15 +90,16 @@ def test_blocks_and_threads_change_no_byte(monkeypatch):
     rows, targets = sets_of(X.shape[1], rng)
     residuals, set_of = residuals_of(rows, X.shape[1], rng)
     results = []
-    for block, threads in ((7, 1), (7, 2), (2048, 1)):
-        monkeypatch.setattr(feature_pass, "FEATURES_PER_TASK", block)
-        found = opened(X, rows, targets, threads)
-        with ThreadPoolExecutor(threads) as found.pool:
+    with ThreadPoolExecutor(2) as pool:
+        for block, mapper in ((7, map), (7, pool.map), (2048, map)):
+            monkeypatch.setattr(feature_pass, "FEATURES_PER_TASK", block)
+            found = opened(X, rows, targets, mapper)
             above = found.above(residuals, set_of, np.full(4, 0.1, np.float32))
-        statistics = [found.median, found._inverse, found.first]
-        results.append([array.tobytes() for array in [*statistics, *(a for pair in above for a in pair)]])
+            statistics = [found.median, found._inverse, found.first]
+            results.append([array.tobytes() for array in [*statistics, *(a for pair in above for a in pair)]])
     assert results[0] == results[1]
-    assert results[0][3:] == results[2][3:]
+    if feature_pass.LARGE == 0:  # NumPy's products of a block round a feature by its place in the block
+        assert results[0][3:] == results[2][3:]
 
 
 def test_a_pass_for_some_training_sets_has_their_statistics():
@@ -108,14 +107,13 @@ def test_a_pass_for_some_training_sets_has_their_statistics():
     rng = np.random.default_rng(1)
     rows, targets = sets_of(X.shape[1], rng)
     both = opened(X, rows, targets)
-    with ThreadPoolExecutor(1) as pool:
-        second = both.only([TrainingSet(rows[1], targets[1])], pool)
-        assert both.only([TrainingSet(rows[1], targets[1] + 1)], pool) is None
-        residuals = rng.normal(size=(1, X.shape[1])).astype(np.float32)
-        own, of_both = (
-            one.above(residuals, np.array([place]), np.zeros(1, np.float32))[0]
-            for one, place in ((second, 0), (both.only(both.sets, pool), 1))
-        )
+    second = both.only([TrainingSet(rows[1], targets[1])], map)
+    assert both.only([TrainingSet(rows[1], targets[1] + 1)], map) is None
+    residuals = rng.normal(size=(1, X.shape[1])).astype(np.float32)
+    own, of_both = (
+        one.above(residuals, np.array([place]), np.zeros(1, np.float32))[0]
+        for one, place in ((second, 0), (both.only(both.sets, map), 1))
+    )
     for name in ("median", "first", "_inverse"):
         np.testing.assert_array_equal(getattr(second, name), getattr(both, name)[1:])
     for one, other in zip(own, of_both, strict=True):
@@ -136,7 +134,26 @@ def test_a_deviation_small_beside_its_mean_is_computed_anew():
         np.testing.assert_allclose(found._inverse[s], expected, rtol=2 * np.finfo(np.float32).eps)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_standardised_rows_are_those_of_the_standardiser(weighted, dtype):
+    X, _ = problem("missing")
+    rows = np.arange(0, X.shape[1], 2)
+    weight = np.linspace(0.5, 1.5, len(rows)) if weighted else None
+    own = TrainingSet(rows, np.zeros(len(rows)), weight).normalised()
+    found, features = FeaturePass(X, [own], map), np.array([0, 3, *range(5, len(X))])
+    Z = found.standardised(0, features, dtype)
+    assert Z.dtype == dtype
+    median, mean, scale = found.of(0, features)
+    expected = own.scaled(Standardiser(median, mean, scale, scale == 0).apply(X[features][:, rows]))
+    # A rounding of the value, the mean, the scale, the root and each of their products, at most, at |x| + |mean|.
+    size = np.abs(np.nan_to_num(X[features])).max(axis=1) + np.abs(mean)
+    assert (np.abs(Z - expected) <= 8 * np.finfo(dtype).eps * (size / scale)[:, None] * 1.3).all()
+
+
 def test_compiled_code_is_chosen_by_the_size_of_the_matrix_alone(monkeypatch):
     monkeypatch.setattr(feature_pass, "LARGE", 1000)
-    assert products_for(999) == (simple_products.Residuals, simple_products.training_sums, simple_products.medians)
-    assert products_for(1000) == (residual_products.Residuals, training_sums.training_sums, training_sums.medians)
+    for n, of_residuals, others in ((9, simple_products, simple_products), (10, residual_products, training_sums)):
+        residuals, *sums = products_for(np.zeros((n, 100), np.float32))
+        assert residuals.func is of_residuals.Residuals
+        assert sums == [others.training_sums, others.medians]

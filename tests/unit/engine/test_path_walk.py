@@ -1,7 +1,5 @@
 """Every way down the alphas ends at the same optimum; what the strong rule leaves out could not have entered."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 from elastic_net_problems import ALPHAS, as_array, problem
@@ -44,16 +42,15 @@ def test_every_way_down_ends_at_the_same_optimum(monkeypatch, name, l1_ratio, se
 SHORT = np.geomspace(0.8, 0.1, 5)
 
 
-def opened(X, y, l1_ratios, pool):
+def opened(X, y, l1_ratios):
     sets = [TrainingSet(np.arange(len(y)), y)]
-    return path_walk.Walk(FeaturePass(X, sets, pool), [0.0], np.ones(len(X), bool), l1_ratios)
+    return path_walk.Walk(FeaturePass(X, sets, map), [0.0], np.ones(len(X), bool), l1_ratios)
 
 
 def walk(l1_ratios, name="plain", alphas=SHORT):
     X, y = problem(name)
-    with ThreadPoolExecutor(1) as pool:
-        made = opened(X, y, l1_ratios, pool)
-        made.go_on(alphas)
+    made = opened(X, y, l1_ratios)
+    made.go_on(alphas)
     return X, made
 
 
@@ -76,9 +73,8 @@ def test_a_path_comes_down_to_the_grid_in_short_steps_and_along_it():
 
 def test_paths_whose_target_nothing_explains_end_before_they_begin():
     X, y = problem("plain")
-    with ThreadPoolExecutor(1) as pool:
-        made = opened(X, np.ones(len(y)), [0.5], pool)
-        made.go_on(ALPHAS)
+    made = opened(X, np.ones(len(y)), [0.5])
+    made.go_on(ALPHAS)
     assert made.paths[0].schedule == {}
     assert made.passes == 1
 

@@ -239,7 +239,6 @@ def test_reports_that_select_nothing_usable(report, change, text):
 @pytest.mark.parametrize("balancings", [GRID.balancings[:1], GRID.balancings], ids=["one balancing", "two"])
 def test_shared_statistics_change_nothing_and_are_computed_once(training_data, monkeypatch, balancings):
     monkeypatch.setattr(feature_pass, "LARGE", 0)
-    monkeypatch.setattr(elastic_net, "LARGE", 0)
     grid = replace(GRID, balancings=balancings)
 
     def made(learnt):
@@ -253,9 +252,7 @@ def test_shared_statistics_change_nothing_and_are_computed_once(training_data, m
     assert made(learnt) == usual
 
 
-def test_statistics_are_shared_only_if_the_training_sets_are_known_and_few(training_data, monkeypatch):
-    assert stage1.learn(training_data, GRID) is None  # small data
-    monkeypatch.setattr(elastic_net, "LARGE", 0)
+def test_statistics_are_shared_only_if_the_training_sets_are_known_and_few(training_data):
     caps = [BALANCING | {"max_cap": cap} for cap in (24, 12, 6)]
     assert stage1.learn(training_data, replace(GRID, balancings=caps)) is None
     same = stage1.learn(training_data, replace(GRID, balancings=[BALANCING] * 3))
