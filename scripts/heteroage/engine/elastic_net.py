@@ -126,7 +126,8 @@ def open_paths(
     learnt : statistics of training sets, from `learn_statistics`; used if they include these sets
     Returns a function that solves at decreasing alphas and returns the Paths of each training set; paths continue from
     their last solution if the alphas are below the earlier ones. Its second argument is the first alpha of the next
-    call, if known: features that are expected to enter there are kept.
+    call, if known: features that are expected to enter there are kept. Its third are the l1_ratios that go on, if not
+    all: the others' solutions at these alphas are 0.
     """
     with one_blas_thread(), _workers(threads) as mapper:
         sets = [training_set.normalised() for training_set in training_sets]
@@ -135,12 +136,14 @@ def open_paths(
         first = Walk(features, technical_sds, noisy, l1_ratios)
         each = len(technical_sds) * len(l1_ratios)
 
-        def solve(alphas: NDArray[np.float64], following: float | None = None) -> list[Paths]:
+        def solve(
+            alphas: NDArray[np.float64], following: float | None = None, going_on: Sequence[float] | None = None
+        ) -> list[Paths]:
             alphas = np.asarray(alphas, np.float64)
             goes_on = not len(alphas) or alphas[0] < first.lowest
             walk = first if goes_on else Walk(features, technical_sds, noisy, l1_ratios)
             begin = walk.walked
-            walk.go_on(alphas, following, label)
+            walk.go_on(alphas, following, going_on, label)
             shape = (len(technical_sds), len(l1_ratios), len(alphas))
             return [_collect(walk, t, walk.paths[t * each : (t + 1) * each], shape, begin) for t in range(len(sets))]
 

@@ -121,8 +121,14 @@ class Walk:
         self.kinds = list(product(range(len(self.sets)), technical_sds, l1_ratios))
         self.paths: list[RegularisationPath] = []
 
-    def go_on(self, alphas: NDArray[np.float64], following: float | None = None, label: str = "") -> None:
-        """Solve all paths at these alphas, which are decreasing and below all earlier ones.
+    def go_on(
+        self,
+        alphas: NDArray[np.float64],
+        following: float | None = None,
+        l1_ratios: Sequence[float] | None = None,
+        label: str = "",
+    ) -> None:
+        """Solve all paths (or those of these l1_ratios) at these alphas, which are decreasing and below earlier ones.
 
         `following` is the first alpha of the next call, if known. A path continues from its last solution, unless it
         has not reached the grid or now needs double precision.
@@ -130,6 +136,9 @@ class Walk:
         begin, walked = self.walked, len(self.paths) > 0
         ahead: list[set[int]] = []
         for k, (t, technical_sd, l1_ratio) in enumerate(self.kinds):
+            if walked and l1_ratios is not None and l1_ratio not in l1_ratios:
+                ahead.append(set())
+                continue
             new = _start(t, self.sets[t], technical_sd, l1_ratio, alphas, self.features.first[t], begin)
             own = new.schedule
             if not walked:

@@ -103,6 +103,10 @@ class View:
         """
         return self.n_features[:, -1].max() <= self.dense or self.best[1] == len(self.alphas) - 1
 
+    def going_on(self) -> NDArray[np.bool_]:
+        """Tell for each l1_ratio whether smaller alphas may be better, by the rule of `descends`."""
+        return (self.n_features[:, -1] <= self.dense) | (self.scores.argmax(axis=1) == len(self.alphas) - 1)
+
     def further(self) -> NDArray[np.float64]:
         """Return alphas beyond the grid if the best one is at an end, otherwise none.
 
@@ -186,7 +190,8 @@ def tune(
     """Predict each fold of a view by models that are trained without it and without the unseen fold.
 
     Small alphas take the longest to solve. So the grid is solved in parts, until smaller alphas cannot be better (see
-    `View.descends`). If the best alpha is at an end of the whole grid, the search continues beyond that end.
+    `View.descends`). An l1_ratio for which they cannot be better stays behind (see `View.going_on`). If the best alpha
+    is at an end of the whole grid, the search continues beyond that end.
 
     solve : of `open_paths`, for the training sets without each fold but the unseen one
     """
@@ -199,24 +204,27 @@ def tune(
 
     without, dense = score(np.zeros(len(target))), DENSE * len(tuning) * len(target)
 
-    def at(alphas: NDArray[np.float64], *following: float) -> View:
-        fitted = solve(alphas, *following)
+    def at(alphas: NDArray[np.float64], following: float | None = None, before: View | None = None) -> View:
+        going_on = np.ones(len(grid.l1_ratios), bool) if before is None else before.going_on()
+        fitted = solve(alphas, following, [ratio for ratio, own in zip(grid.l1_ratios, going_on, strict=True) if own])
         corrections = np.zeros((len(grid.l1_ratios), len(alphas), len(target)))
         for fold, of_fold in zip(tuning, fitted, strict=True):
             rows = np.flatnonzero(data.fold == fold)
             corrections[:, :, rows] = _corrections(data, of_fold, rows)
         n_features = np.sum([of_fold.n_features[0] for of_fold in fitted], axis=0)
         scores = np.array([[score(correction) for correction in of_ratio] for of_ratio in corrections])
+        if before is not None:  # an l1_ratio that stays behind stays dense, and is not chosen
+            n_features[~going_on], scores[~going_on] = before.n_features[~going_on, -1:], -np.inf
         return View(alphas, corrections, n_features, scores, without, dense)
 
     first, *others = np.split(grid.alphas, range(EXTENSION, len(grid.alphas), EXTENSION))
     view = at(first, *[part[0] for part in others[:1]])
     while others and view.descends():
         part = others.pop(0)
-        view = view.joined(at(part, *[following[0] for following in others[:1]]))
+        view = view.joined(at(part, others[0][0] if others else None, view))
     while len(further := view.further()):
         log.info("%s: best alpha at an end of the grid, continuing with %s", label, listed(further))
-        view = view.joined(at(further))
+        view = view.joined(at(further, before=view if further[0] < view.alphas[-1] else None))
     return view
 
 

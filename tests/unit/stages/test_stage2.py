@@ -12,10 +12,12 @@ import pytest
 from altered_data import altered
 from weighted_pipeline import weights_of
 
+from heteroage.engine.elastic_net import open_paths
 from heteroage.metrics import score_predictions
 from heteroage.stages import stage1, stage2
 from heteroage.stages.deployable import weights_table
 from heteroage.stages.stage2 import DENSE, ExpertGrid, View
+from heteroage.stages.training_data import TrainingData
 
 BALANCING = {"min_cohorts": 1, "min_cap": 5, "max_cap": 24, "median_mult": 1.0}
 CONFIGURATION = BALANCING | {"technical_sd": 0.0, "alpha": 0.3, "l1_ratio": 0.5}
@@ -247,3 +249,40 @@ def test_a_best_alpha_inside_the_grid_ends_the_tuning():
 )
 def test_tuning_walks_down_the_grid_until_dense_models_are_worse(shares, features, goes_on):
     assert view(*shares, features=features).descends() == goes_on
+
+
+def test_an_l1_ratio_stays_behind_once_it_is_dense_and_worse():
+    scores = np.array([[-3.0, -1.0, -2.0], [-3.0, -1.0, -2.0], [-3.0, -2.0, -1.0]])
+    features = np.array([[0, 3, 9], [0, 1, 3], [0, 3, 9]])  # dense and worse; sparse; dense and best at the end
+    tried = View(np.array([4.0, 2.0, 1.0]), np.zeros((3, 3, 4)), features, scores, -3.0, DENSE * 2 * 4)
+    assert tried.going_on().tolist() == [False, True, True]
+
+
+def test_what_stays_behind_is_not_chosen_and_changes_no_other(training_data):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, len(training_data.samples))).astype(np.float32)
+    data = TrainingData(training_data.samples, X, [f"cg{k:08}_beta" for k in range(300)])
+    target = X[0] + X[1] + 0.1 * rng.normal(size=X.shape[1])
+    tuning = [data.training_set([fold], CONFIGURATION, target) for fold in data.folds]
+    grid, asked = ExpertGrid(np.geomspace(30, 0.05, 12), [0.02, 0.9]), []
+
+    def tuned(all_go_on):
+        asked.clear()
+        with open_paths(data.X, tuning, grid.l1_ratios, [0.0], data.noisy) as solve:
+
+            def noted(alphas, following, going_on):
+                asked.append(list(going_on))
+                return solve(alphas, following, None if all_go_on else going_on)
+
+            return stage2.tune("", data, None, target, grid, noted)
+
+    every, fast = tuned(True), tuned(False)
+    assert [0.02, 0.9] in asked
+    assert [0.9] in asked  # of the small l1_ratio, models are dense and no longer better
+    behind = np.isneginf(fast.scores)
+    assert behind[0].any()
+    assert not behind[1].any()
+    np.testing.assert_array_equal(fast.scores, every.scores)
+    np.testing.assert_array_equal(fast.corrections[~behind], every.corrections[~behind])
+    assert not fast.corrections[behind].any()
+    assert fast.best == every.best
