@@ -110,8 +110,7 @@ class View:
     def further(self) -> NDArray[np.float64]:
         """Return alphas beyond the grid if the best one is at an end, otherwise none.
 
-        Smaller alphas are not tried if the best correction is no better than none, because they fit the residual more
-        closely and take the longest to solve.
+        Smaller alphas, which take the longest to solve, are not tried if the best correction is no better than none.
         """
         j, i = self.best
         alphas = beyond(self.alphas, self.alphas[i], self.n_features[j, i] == 0)
@@ -122,8 +121,8 @@ class View:
         """Combine two views; alphas are decreasing."""
         alphas = np.concatenate([self.alphas, other.alphas])
         order = np.argsort(-alphas)
-        names = ("corrections", "n_features", "scores")
-        both = {n: np.concatenate([getattr(self, n), getattr(other, n)], axis=1)[:, order] for n in names}
+        parts = ((name, getattr(self, name), getattr(other, name)) for name in ("corrections", "n_features", "scores"))
+        both = {name: np.concatenate(own, axis=1)[:, order] for name, *own in parts}
         return replace(self, alphas=alphas[order], **both)
 
 
@@ -229,10 +228,7 @@ def tune(
 
 
 def _corrections(data: TrainingData, paths: Paths, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Predict corrections of samples, (l1_ratios, alphas, samples).
-
-    The intercept (the mean residual) is removed, because it does not depend on the hallmark's CpGs.
-    """
+    """Predict samples without the intercept, which no CpG of the hallmark explains; (l1_ratios, alphas, samples)."""
     return data.predict(paths, rows)[0] - paths.intercept
 
 
