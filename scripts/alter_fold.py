@@ -40,7 +40,7 @@ def main(
     with TemporaryDirectory(dir=Path(compared).parent) as folder:
         again = {name: Path(folder) / f"{name}.csv" for name in own}
         store = {"features": Path(folder) / "features.npy", "names": inputs["names"]}
-        alter_methylation(Path(inputs["features"]), store["features"], held_out, selection["seed"])
+        alter_methylation(Path(inputs["features"]), store["features"], held_out, selection["seed"], threads)
         altered = {**inputs, **store, "all_samples": Path(folder) / "all_samples.csv", "dictionary": []}
         write_table(table, altered["all_samples"])
         select_training_samples("nested-0", altered, selection, context, again)

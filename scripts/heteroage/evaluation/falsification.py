@@ -6,8 +6,8 @@ that could not have detected the fault in these data is inconclusive: it neither
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from heteroage.clock.artifacts import CORRECTION
 from heteroage.errors import listed
 from heteroage.grouping.folds import draws
 from heteroage.labels import OLDEST, UNKNOWN
-from heteroage.matrix import FEATURES_PER_BLOCK
+from heteroage.matrix import FEATURES_PER_BLOCK, create_matrix
 from heteroage.metrics import pearson_r
 from heteroage.probes import pc_columns
 
@@ -244,17 +244,24 @@ def alter_labels(samples: pd.DataFrame, outer_fold: int, seed: int) -> pd.DataFr
     return altered
 
 
-def alter_methylation(store: Path, altered: Path, columns: NDArray[np.int64], seed: int) -> None:
-    """Copy a store (features x samples) with random values, a tenth of them missing, in `columns`."""
-    shutil.copyfile(store, altered)
-    matrix = np.load(altered, mmap_mode="r+")
-    for start in range(0, len(matrix), FEATURES_PER_BLOCK):
-        block = matrix[start : start + FEATURES_PER_BLOCK]
+def alter_methylation(store: Path, altered: Path, columns: NDArray[np.int64], seed: int, threads: int = 1) -> None:
+    """Copy a store (features x samples) with random values, a tenth of them missing, in `columns`.
+
+    The values depend on the seed only, not on the number of threads.
+    """
+    own = np.load(store, mmap_mode="r")
+    copy = create_matrix(altered, own.shape)
+
+    def alter(start: int) -> None:
+        block = np.array(own[start : start + FEATURES_PER_BLOCK])
         rng = np.random.default_rng([seed, start])
         values = rng.uniform(0, 1, (len(block), len(columns)))
         values[rng.random(values.shape) < MISSING_SHARE] = np.nan
         block[:, columns] = values
-    matrix.flush()
+        copy[start : start + len(block)] = block
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(alter, range(0, len(own), FEATURES_PER_BLOCK)))
 
 
 def compare_files(own: Mapping[str, str | Path], again: Mapping[str, str | Path]) -> pd.DataFrame:

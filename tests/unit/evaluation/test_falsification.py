@@ -200,7 +200,8 @@ def store_of(samples, path):
     return values
 
 
-def test_only_the_held_out_folds_methylation_is_altered(samples, tmp_path):
+def test_only_the_held_out_folds_methylation_is_altered(samples, tmp_path, monkeypatch):
+    monkeypatch.setattr(f, "FEATURES_PER_BLOCK", 7)
     values = store_of(samples, tmp_path / "store.npy")
     held_out = (samples["outer_fold"] == 0).to_numpy()
     alter_methylation(tmp_path / "store.npy", tmp_path / "altered.npy", np.flatnonzero(held_out), 1)
@@ -209,6 +210,8 @@ def test_only_the_held_out_folds_methylation_is_altered(samples, tmp_path):
     assert (altered[:, held_out] != values[:, held_out]).all()
     assert np.isnan(altered[:, held_out]).any()
     assert (np.load(tmp_path / "store.npy") == values).all()
+    alter_methylation(tmp_path / "store.npy", tmp_path / "by_two.npy", np.flatnonzero(held_out), 1, threads=2)
+    assert (tmp_path / "by_two.npy").read_bytes() == (tmp_path / "altered.npy").read_bytes()
 
 
 @pytest.mark.parametrize(("leak", "verdict"), [("none", "pass"), ("methylation", "fail"), ("labels", "fail")])
