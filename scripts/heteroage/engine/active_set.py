@@ -131,7 +131,7 @@ class PathSolver:
         slope[np.isnan(slope)] = 0
         expected = self.c + slope * (alpha - previous_alpha)
         signs = np.where(self.w != 0, np.sign(self.w), np.sign(expected) * (np.abs(expected) > l1))
-        # 2. Solve. The order of the features may change, so the start is kept in their own.
+        # 2. Solve. The order of the features may change, so the start is kept sorted by feature.
         order, residual, error = np.argsort(self.features), self.residual, None
         start = [values[order] for values in (self.w, self.c, signs)]
         if np.count_nonzero(signs) >= MANY and ridge >= LARGE_RIDGE:

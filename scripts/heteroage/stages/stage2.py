@@ -217,7 +217,7 @@ def tune(
         return View(alphas, corrections, n_features, scores, without, dense)
 
     first, *others = np.split(grid.alphas, range(EXTENSION, len(grid.alphas), EXTENSION))
-    view = at(first, *[part[0] for part in others[:1]])
+    view = at(first, others[0][0] if others else None)
     while others and view.descends():
         part = others.pop(0)
         view = view.joined(at(part, others[0][0] if others else None, view))
