@@ -70,6 +70,15 @@ def test_the_certificate_has_a_verdict_for_each_test(reported):
     assert {"planted_study", "shuffled_ages"} <= set(certificate["test"])
 
 
+def test_each_random_set_has_its_own_score(reported):
+    folder = reported[0].path("results/falsification/random_sets")
+    tables = [pd.read_csv(path) for path in sorted(folder.glob("*.csv"))]
+    for table in tables:
+        assert table["set"].tolist() == list(range(1, 1 + len(table)))
+    # Sets without any skill have the same score, that of no correction.
+    assert any(table["R2_Residual"].nunique() == len(table) > 1 for table in tables)
+
+
 def test_published_clocks_stand_beside_ours_on_the_same_samples(reported):
     study = reported[0]
     accuracy = study.table("results/evaluation/accuracy.csv").set_index(["model", "stratum", "level"])

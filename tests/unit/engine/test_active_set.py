@@ -133,6 +133,30 @@ def test_conjugate_gradients_that_do_not_converge_leave_the_solution_to_factors(
     assert violation(Z, y, weights(solver, len(Z)), 0.6 * 0.02, 0.6 * 0.98) < PROMISED[np.float32]
 
 
+def test_a_move_that_does_not_converge_leaves_the_solution_as_it_was(dense_problem, monkeypatch):
+    Z, y = dense_problem
+    solver = solved(Z, y, 0.02, [2.0], [np.arange(len(Z))], np.float32)
+
+    def state():
+        by_feature = np.argsort(solver.features)
+        kept = (solver.w, solver.c, solver._last[1], solver._Z)
+        return [solver.residual.tobytes(), *(values[by_feature].tobytes() for values in kept)]
+
+    before, order = state(), solver.features.copy()
+
+    class Short(linear_systems.IterativeSystem):
+        """Its steps move the weights, but not fast enough."""
+
+        def solve(self, right):
+            return tuple(0.3 * part for part in super().solve(right))
+
+    monkeypatch.setattr(active_set, "IterativeSystem", Short)
+    monkeypatch.setattr(active_set, "minimise", lambda model, signs: None)
+    assert solver._move(0.6, 2.0, monotone=False) is None
+    assert solver.features.tolist() != order.tolist()
+    assert state() == before
+
+
 @pytest.mark.parametrize("l1_ratio", [0.1, 0.9])
 def test_the_monotone_search_ends_at_the_optimum(problem, l1_ratio):
     Z, y = problem
