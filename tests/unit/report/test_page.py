@@ -173,6 +173,6 @@ def test_the_guess_of_a_fold_is_the_mean_age_of_the_others(tables):
 
 def test_the_procedures_error_stands_on_the_page_of_one_training_run(tables, evaluated):
     errors = OUT_OF_FOLD | {"procedure": {"MicroMAE": 4.72}}
-    said = "<dt>MAE with rounds chosen in each fold</dt><dd>4.72<small>"
+    said = "<dt>MAE with rounds chosen in each fold</dt><dd>4.72 <small>"
     assert said in written(tables, errors=errors)
     assert said not in written(evaluated, errors=errors)
